@@ -1,0 +1,2 @@
+#pragma once
+extern const int tern_kernels_placeholder;

@@ -1,0 +1,82 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+/// The libraries Tern stands on, as Debian packages.
+let systemLibraries: [Target] = [
+  .systemLibrary(name: "COpenCL", providers: [.apt(["ocl-icd-opencl-dev", "opencl-headers"])]),
+  .systemLibrary(name: "CCLBlast", providers: [.apt(["libclblast-dev"])]),
+  .systemLibrary(name: "COneDNN", providers: [.apt(["libdnnl-dev"])]),
+  .systemLibrary(name: "COpenMP", providers: [.apt(["libgomp1"])]),
+  .systemLibrary(name: "CZlib", providers: [.apt(["zlib1g-dev"])]),
+]
+
+let package = Package(
+  name: "tern",
+  products: [
+    .library(name: "Tern", targets: ["Tern"]),
+    .executable(name: "tern", targets: ["TernCLI"]),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+  ],
+  targets: systemLibraries + [
+    // The OpenCL C sources, embedded in the binary.
+    .target(
+      name: "TernKernels", path: "Kernels",
+      exclude: [
+        "attention", "common", "convolution", "elementwise", "loss", "matmul", "normalization",
+        "optimizer", "pooling", "reduction",
+      ],
+      sources: ["kernels.c"]),
+
+    // A target imports only what stands above it.
+    .target(name: "TernCore"),
+    .target(name: "TernGraph", dependencies: ["TernCore"]),
+    .target(name: "TernRuntime", dependencies: ["TernCore", "TernGraph"]),
+    .target(name: "TernReference", dependencies: ["TernCore", "TernGraph", "TernRuntime"]),
+    .target(
+      name: "TernCPU",
+      dependencies: ["TernCore", "TernGraph", "TernRuntime", "COneDNN", "COpenMP"]),
+    .target(
+      name: "TernOpenCL",
+      dependencies: [
+        "TernCore", "TernGraph", "TernRuntime", "TernKernels", "COpenCL", "CCLBlast",
+      ]),
+    .target(
+      name: "TernNN",
+      dependencies: ["TernCore", "TernGraph", .product(name: "Yams", package: "Yams")]),
+    .target(name: "TernOptim", dependencies: ["TernCore", "TernGraph"]),
+    .target(name: "TernData", dependencies: ["TernCore", "CZlib"]),
+    .target(
+      name: "TernTrain",
+      dependencies: [
+        "TernCore", "TernGraph", "TernRuntime", "TernNN", "TernOptim", "TernData",
+        .product(name: "Yams", package: "Yams"),
+      ]),
+    .target(
+      name: "Tern",
+      dependencies: [
+        "TernCore", "TernGraph", "TernRuntime", "TernReference", "TernCPU", "TernOpenCL", "TernNN",
+        "TernOptim", "TernData", "TernTrain",
+      ]),
+    .target(name: "TernConformance", dependencies: ["Tern"]),
+    .executableTarget(
+      name: "TernCLI",
+      dependencies: [
+        "Tern", "TernConformance",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ]),
+  ],
+  cLanguageStandard: .gnu2x
+)
+
+// The same strict settings for every target.
+for target in package.targets where target.type != .system {
+  target.swiftSettings = [
+    .swiftLanguageMode(.v6),
+    .enableUpcomingFeature("ExistentialAny"),
+    .treatAllWarnings(as: .error),
+  ]
+  target.cSettings = [.treatAllWarnings(as: .error)]
+}

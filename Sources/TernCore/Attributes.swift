@@ -1,0 +1,169 @@
+/// A value of an attribute, as JSON and YAML spell it.
+public indirect enum AttributeValue: Hashable, Sendable, CustomStringConvertible {
+  case null
+  case bool(Bool)
+  case int(Int)
+  case double(Double)
+  case string(String)
+  case list([AttributeValue])
+  case map([String: AttributeValue])
+
+  public var description: String {
+    switch self {
+    case .null: "null"
+    case .bool(let value): String(value)
+    case .int(let value): String(value)
+    case .double(let value): String(value)
+    case .string(let value): "\"\(value)\""
+    case .list(let values): "[" + values.map(\.description).joined(separator: ", ") + "]"
+    case .map(let values):
+      "{"
+        + values.sorted { $0.key < $1.key }.map { "\($0.key): \($0.value)" }
+        .joined(separator: ", ") + "}"
+    }
+  }
+}
+
+/// The named attributes of an operation or a layer (PyTorch's names), read with checked types.
+///
+/// Every getter throws a ``ShapeError`` naming the operation and the attribute where the value has
+/// another type; ``finish()`` rejects names that nobody asked for.
+public struct Attributes: Sendable {
+  public let operation: String
+  public let values: [String: AttributeValue]
+  private var known: Set<String> = []
+
+  public init(_ operation: String, _ values: [String: AttributeValue] = [:]) {
+    self.operation = operation
+    self.values = values
+  }
+
+  private mutating func value(_ name: String) -> AttributeValue? {
+    known.insert(name)
+    guard let value = values[name], value != .null else { return nil }
+    return value
+  }
+
+  private func mismatch(_ name: String, _ expected: String, _ got: AttributeValue) -> ShapeError {
+    ShapeError(operation, name, expected: expected, got: "\(got)")
+  }
+
+  /// Whether the attribute is given and not null.
+  public mutating func has(_ name: String) -> Bool { value(name) != nil }
+
+  public mutating func int(_ name: String, default standard: Int? = nil) throws(ShapeError) -> Int {
+    guard let value = value(name) else {
+      if let standard { return standard }
+      throw ShapeError(operation, name, expected: "an integer", got: "nothing")
+    }
+    switch value {
+    case .int(let value): return value
+    case .double(let number) where number == number.rounded() && abs(number) < 1e15:
+      return Int(number)
+    default: throw mismatch(name, "an integer", value)
+    }
+  }
+
+  public mutating func double(
+    _ name: String, default standard: Double? = nil
+  ) throws(ShapeError) -> Double {
+    guard let value = value(name) else {
+      if let standard { return standard }
+      throw ShapeError(operation, name, expected: "a number", got: "nothing")
+    }
+    switch value {
+    case .int(let value): return Double(value)
+    case .double(let value): return value
+    // YAML 1.1 reads 1e-5, without a point, as a string.
+    case .string(let text):
+      guard let number = Double(text) else { throw mismatch(name, "a number", value) }
+      return number
+    default: throw mismatch(name, "a number", value)
+    }
+  }
+
+  public mutating func bool(
+    _ name: String, default standard: Bool? = nil
+  ) throws(ShapeError) -> Bool {
+    guard let value = value(name) else {
+      if let standard { return standard }
+      throw ShapeError(operation, name, expected: "true or false", got: "nothing")
+    }
+    guard case .bool(let flag) = value else { throw mismatch(name, "true or false", value) }
+    return flag
+  }
+
+  public mutating func string(
+    _ name: String, default standard: String? = nil, oneOf choices: [String]? = nil
+  ) throws(ShapeError) -> String {
+    guard let value = value(name) else {
+      if let standard { return standard }
+      throw ShapeError(operation, name, expected: "a string", got: "nothing")
+    }
+    guard case .string(let text) = value else { throw mismatch(name, "a string", value) }
+    if let choices, !choices.contains(text) {
+      throw mismatch(name, "one of " + choices.joined(separator: ", "), value)
+    }
+    return text
+  }
+
+  /// A list of integers; a single integer stands for `count` equal ones.
+  public mutating func ints(
+    _ name: String, count: Int? = nil, default standard: [Int]? = nil
+  ) throws(ShapeError) -> [Int] {
+    let expected = count.map { "an integer or a list of \($0)" } ?? "a list of integers"
+    guard let value = value(name) else {
+      if let standard { return standard }
+      throw ShapeError(operation, name, expected: expected, got: "nothing")
+    }
+    switch value {
+    case .int(let number): return [Int](repeating: number, count: count ?? 1)
+    case .list(let list):
+      var result: [Int] = []
+      for element in list {
+        guard case .int(let number) = element else { throw mismatch(name, expected, value) }
+        result.append(number)
+      }
+      if let count, result.count != count {
+        guard result.count == 1 else { throw mismatch(name, expected, value) }
+        result = [Int](repeating: result[0], count: count)
+      }
+      return result
+    default: throw mismatch(name, expected, value)
+    }
+  }
+
+  public mutating func doubles(
+    _ name: String, count: Int, default standard: [Double]
+  ) throws(ShapeError) -> [Double] {
+    guard let value = value(name) else { return standard }
+    guard case .list(let list) = value, list.count == count else {
+      throw mismatch(name, "a list of \(count) numbers", value)
+    }
+    var result: [Double] = []
+    for element in list {
+      switch element {
+      case .int(let number): result.append(Double(number))
+      case .double(let number): result.append(number)
+      default: throw mismatch(name, "a list of \(count) numbers", value)
+      }
+    }
+    return result
+  }
+
+  /// A nested map, empty where it is absent.
+  public mutating func map(_ name: String) throws(ShapeError) -> [String: AttributeValue] {
+    guard let value = value(name) else { return [:] }
+    guard case .map(let map) = value else { throw mismatch(name, "a map", value) }
+    return map
+  }
+
+  /// Throws where an attribute was given that none of the getters asked for.
+  public func finish() throws(ShapeError) {
+    guard let unknown = values.keys.filter({ !known.contains($0) }).min() else { return }
+    throw ShapeError(
+      operation, unknown,
+      expected: "one of the attributes \(known.sorted().joined(separator: ", "))",
+      got: "an unknown attribute")
+  }
+}

@@ -1,0 +1,49 @@
+/// Something that came from outside — a file, a flag, a shape in a model file, a device — and
+/// cannot be used. The message is one line that says what, where, and where possible what to do.
+public struct TernError: Error, Hashable, Sendable, CustomStringConvertible {
+  public enum Kind: Hashable, Sendable {
+    /// A command or setting that makes no sense.
+    case usage
+    /// A file whose content is damaged or does not fit.
+    case badData
+    /// A file or data set that is not there.
+    case notFound
+    /// The device asked for is not there.
+    case deviceUnavailable
+    /// An output that cannot be written.
+    case cannotWrite
+    /// Training produced a value that is not finite.
+    case diverged
+    /// A failure of a device, a driver or the system.
+    case runtime
+  }
+
+  public let kind: Kind
+  public let message: String
+
+  public init(_ kind: Kind, _ message: String) {
+    self.kind = kind
+    self.message = message
+  }
+
+  public var description: String { message }
+}
+
+/// Shapes, types or attributes that do not fit an operation, found before anything runs.
+public struct ShapeError: Error, Hashable, Sendable, CustomStringConvertible {
+  /// The operation's name, such as `conv2d`.
+  public let operation: String
+  /// What of it does not fit: an input such as `weight`, or an attribute such as `stride`.
+  public let subject: String
+  public let expected: String
+  public let got: String
+
+  public init(_ operation: String, _ subject: String, expected: String, got: String) {
+    self.operation = operation
+    self.subject = subject
+    self.expected = expected
+    self.got = got
+  }
+
+  public var description: String { "\(operation): \(subject): expected \(expected), got \(got)" }
+}

@@ -1,0 +1,137 @@
+import TernCore
+
+/// A kind of node: what it computes, on which shapes, and how it is differentiated.
+///
+/// An operation is a value: two nodes that compute the same thing have equal operations, which
+/// makes it (with the types of its inputs) the key of every kernel cache.
+public protocol Operation: Hashable, Sendable {
+  /// PyTorch's functional name, such as `conv2d`; a node that only differentiation emits carries
+  /// the suffix `_backward`.
+  var name: String { get }
+
+  /// The types of the outputs, or the reason why these inputs do not fit.
+  func outputTypes(for inputs: [TensorType]) throws(ShapeError) -> [TensorType]
+
+  /// The gradients arriving at the inputs, given those arriving at the outputs.
+  ///
+  /// - Returns: one entry per input; `nil` where nothing flows.
+  func gradient(_ node: NodeGradient) throws -> [Tensor?]
+
+  /// The arithmetic and the memory traffic of one execution.
+  func cost(inputs: [TensorType], outputs: [TensorType]) -> Cost
+
+  /// The same computation in simpler operations, for a device without a lowering of its own.
+  func decomposition(_ inputs: [Tensor]) throws -> [Tensor]?
+
+  /// Where an output may overwrite an input that nothing else reads: `(output, input)`.
+  var inPlacePairs: [InPlacePair] { get }
+
+  /// The output that is the first input seen under another shape, with no work to do.
+  var isView: Bool { get }
+
+  /// What distinguishes this node in a dump, such as `stride=[2, 2]`.
+  var detail: String { get }
+}
+
+public struct InPlacePair: Hashable, Sendable {
+  public let output: Int
+  public let input: Int
+  /// Whether the output must be stored over the input: a variable's update.
+  public let required: Bool
+
+  public init(output: Int, input: Int, required: Bool = false) {
+    self.output = output
+    self.input = input
+    self.required = required
+  }
+}
+
+/// The arithmetic of a node and the bytes it must move when nothing is cached.
+public struct Cost: Hashable, Sendable {
+  public var flops: Int
+  public var bytes: Int
+
+  public init(flops: Int, bytes: Int) {
+    self.flops = flops
+    self.bytes = bytes
+  }
+
+  /// Every input read once, every output written once, `flopsPerElement` for each output element.
+  public static func elementwise(
+    _ inputs: [TensorType], _ outputs: [TensorType], flopsPerElement: Int = 1
+  ) -> Cost {
+    Cost(
+      flops: outputs.reduce(0) { $0 + $1.elementCount } * flopsPerElement,
+      bytes: (inputs + outputs).reduce(0) { $0 + $1.byteCount })
+  }
+}
+
+extension Operation {
+  public func gradient(_ node: NodeGradient) throws -> [Tensor?] {
+    throw ShapeError(name, "gradient", expected: "a differentiable operation", got: name)
+  }
+  public func cost(inputs: [TensorType], outputs: [TensorType]) -> Cost {
+    .elementwise(inputs, outputs)
+  }
+  public func decomposition(_ inputs: [Tensor]) throws -> [Tensor]? { nil }
+  public var inPlacePairs: [InPlacePair] { [] }
+  public var isView: Bool { false }
+  public var detail: String { "" }
+}
+
+/// What an operation sees when it is differentiated.
+public struct NodeGradient {
+  public let inputs: [Tensor]
+  public let outputs: [Tensor]
+  /// The gradients arriving at the outputs; `nil` where nothing arrives.
+  public let cotangents: [Tensor?]
+  /// Whether the gradient of an input is asked for.
+  public let needed: [Bool]
+
+  /// The gradient arriving at the first output.
+  ///
+  /// - Precondition: a node is differentiated only if a gradient arrives at one of its outputs;
+  ///   for an operation with one differentiable output it is this one.
+  public var cotangent: Tensor { cotangents[0]! }
+
+  /// Calls `make` where the gradient of input `index` is asked for.
+  public func ifNeeded(_ index: Int, _ make: () throws -> Tensor) rethrows -> Tensor? {
+    needed[index] ? try make() : nil
+  }
+}
+
+// MARK: - Checks shared by the operations
+
+extension Operation {
+  func expect(
+    _ condition: Bool, _ subject: String, _ expected: @autoclosure () -> String,
+    _ got: @autoclosure () -> String
+  ) throws(ShapeError) {
+    if !condition { throw ShapeError(name, subject, expected: expected(), got: got()) }
+  }
+
+  func expectCount(_ inputs: [TensorType], _ range: ClosedRange<Int>) throws(ShapeError) {
+    try expect(
+      range.contains(inputs.count), "inputs",
+      range.count == 1 ? "\(range.lowerBound)" : "\(range.lowerBound) to \(range.upperBound)",
+      "\(inputs.count)")
+  }
+
+  func expectFloat(_ input: TensorType, _ subject: String) throws(ShapeError) {
+    try expect(input.dataType == .float32, subject, "float32", "\(input.dataType)")
+  }
+
+  func expectInteger(_ input: TensorType, _ subject: String) throws(ShapeError) {
+    try expect(input.dataType == .int32, subject, "int32", "\(input.dataType)")
+  }
+
+  func expectRank(_ input: TensorType, _ rank: Int, _ subject: String, _ form: String)
+    throws(ShapeError)
+  {
+    try expect(input.shape.rank == rank, subject, "shape \(form)", "\(input.shape)")
+  }
+
+  func expectShape(_ input: TensorType, _ shape: Shape, _ subject: String) throws(ShapeError) {
+    try expect(input.shape == shape, subject, "shape \(shape)", "\(input.shape)")
+  }
+}

@@ -1,0 +1,222 @@
+import TernCore
+
+/// A function applied to every element.
+public struct Unary: Operation {
+  public enum Function: Hashable, Sendable {
+    case relu
+    case leakyReLU(negativeSlope: Float)
+    case elu(alpha: Float)
+    /// x·Φ(x); with `tanh` its approximation. Hendrycks and Gimpel, 2016.
+    case gelu(tanh: Bool)
+    case silu
+    case sigmoid
+    case tanh
+    /// log(1 + e^(βx)) / β; the identity where βx exceeds `threshold`.
+    case softplus(beta: Float, threshold: Float)
+    case hardtanh(min: Float, max: Float)
+    case exp
+    case log
+    case sqrt
+    case rsqrt
+    case reciprocal
+    case abs
+    case square
+    case pow(exponent: Float)
+    case clamp(min: Float, max: Float)
+    /// scale · x + shift
+    case affine(scale: Float, shift: Float)
+  }
+
+  /// What the derivative is computed from.
+  public enum Saved: Sendable { case nothing, input, output }
+
+  public let function: Function
+
+  public init(_ function: Function) { self.function = function }
+
+  public var name: String {
+    switch function {
+    case .relu: "relu"
+    case .leakyReLU: "leaky_relu"
+    case .elu: "elu"
+    case .gelu: "gelu"
+    case .silu: "silu"
+    case .sigmoid: "sigmoid"
+    case .tanh: "tanh"
+    case .softplus: "softplus"
+    case .hardtanh: "hardtanh"
+    case .exp: "exp"
+    case .log: "log"
+    case .sqrt: "sqrt"
+    case .rsqrt: "rsqrt"
+    case .reciprocal: "reciprocal"
+    case .abs: "abs"
+    case .square: "square"
+    case .pow: "pow"
+    case .clamp: "clamp"
+    case .affine: "affine"
+    }
+  }
+
+  public var saved: Saved {
+    switch function {
+    case .affine: .nothing
+    case .relu, .sigmoid, .tanh, .exp, .sqrt, .rsqrt, .reciprocal: .output
+    default: .input
+    }
+  }
+
+  public var detail: String {
+    switch function {
+    case .leakyReLU(let slope): "negative_slope=\(slope)"
+    case .elu(let alpha): "alpha=\(alpha)"
+    case .gelu(let tanh): tanh ? "approximate=tanh" : ""
+    case .softplus(let beta, let threshold): "beta=\(beta), threshold=\(threshold)"
+    case .hardtanh(let min, let max), .clamp(let min, let max): "min=\(min), max=\(max)"
+    case .pow(let exponent): "exponent=\(exponent)"
+    case .affine(let scale, let shift): "scale=\(scale), shift=\(shift)"
+    default: ""
+    }
+  }
+
+  public func outputTypes(for inputs: [TensorType]) throws(ShapeError) -> [TensorType] {
+    try expectCount(inputs, 1...1)
+    try expectFloat(inputs[0], "input")
+    return [inputs[0]]
+  }
+
+  public func gradient(_ node: NodeGradient) throws -> [Tensor?] {
+    switch (function, saved) {
+    case (.affine(let scale, _), _):
+      [try node.cotangent.apply(Unary(.affine(scale: scale, shift: 0)))]
+    case (_, .output): [try node.cotangent.apply(UnaryBackward(function), node.outputs[0])]
+    default: [try node.cotangent.apply(UnaryBackward(function), node.inputs[0])]
+    }
+  }
+
+  public var inPlacePairs: [InPlacePair] { [InPlacePair(output: 0, input: 0)] }
+}
+
+/// The gradient arriving at the input of a ``Unary``.
+///
+/// Inputs: the gradient at its output, and what ``Unary/saved`` names.
+public struct UnaryBackward: Operation {
+  public let function: Unary.Function
+
+  public init(_ function: Unary.Function) { self.function = function }
+
+  public var name: String { Unary(function).name + "_backward" }
+  public var detail: String { Unary(function).detail }
+
+  public func outputTypes(for inputs: [TensorType]) throws(ShapeError) -> [TensorType] {
+    try expectCount(inputs, 2...2)
+    try expectShape(inputs[1], inputs[0].shape, "saved")
+    return [inputs[0]]
+  }
+
+  public var inPlacePairs: [InPlacePair] { [InPlacePair(output: 0, input: 0)] }
+}
+
+extension Tensor {
+  public func relu() throws(ShapeError) -> Tensor { try apply(Unary(.relu)) }
+  public func leakyReLU(negativeSlope: Float = 0.01) throws(ShapeError) -> Tensor {
+    try apply(Unary(.leakyReLU(negativeSlope: negativeSlope)))
+  }
+  /// max(x, 0) + weight · min(x, 0) with one weight, or one per channel (axis 1).
+  public func prelu(weight: Tensor) throws -> Tensor {
+    guard weight.shape.rank == 1, weight.shape[0] == 1 || (shape.rank >= 2 && weight.shape[0] == shape[1])
+    else {
+      throw ShapeError(
+        "prelu", "weight", expected: "one element or one per channel of \(shape)",
+        got: "\(weight.shape)")
+    }
+    let perChannel = try weight.shape[0] == 1 ? weight : weight.alongAxis(1, rank: shape.rank)
+    return try relu() - (-self).relu() * perChannel
+  }
+  public func elu(alpha: Float = 1) throws(ShapeError) -> Tensor {
+    try apply(Unary(.elu(alpha: alpha)))
+  }
+  public func gelu(tanh: Bool = false) throws(ShapeError) -> Tensor {
+    try apply(Unary(.gelu(tanh: tanh)))
+  }
+  public func silu() throws(ShapeError) -> Tensor { try apply(Unary(.silu)) }
+  public func sigmoid() throws(ShapeError) -> Tensor { try apply(Unary(.sigmoid)) }
+  public func tanh() throws(ShapeError) -> Tensor { try apply(Unary(.tanh)) }
+  public func softplus(beta: Float = 1, threshold: Float = 20) throws(ShapeError) -> Tensor {
+    guard beta > 0 else {
+      throw ShapeError("softplus", "beta", expected: "a positive number", got: "\(beta)")
+    }
+    return try apply(Unary(.softplus(beta: beta, threshold: threshold)))
+  }
+  public func hardtanh(min: Float = -1, max: Float = 1) throws(ShapeError) -> Tensor {
+    guard min <= max else {
+      throw ShapeError("hardtanh", "min_val", expected: "at most max_val \(max)", got: "\(min)")
+    }
+    return try apply(Unary(.hardtanh(min: min, max: max)))
+  }
+  public func exp() throws(ShapeError) -> Tensor { try apply(Unary(.exp)) }
+  public func log() throws(ShapeError) -> Tensor { try apply(Unary(.log)) }
+  public func sqrt() throws(ShapeError) -> Tensor { try apply(Unary(.sqrt)) }
+  public func rsqrt() throws(ShapeError) -> Tensor { try apply(Unary(.rsqrt)) }
+  public func reciprocal() throws(ShapeError) -> Tensor { try apply(Unary(.reciprocal)) }
+  public func abs() throws(ShapeError) -> Tensor { try apply(Unary(.abs)) }
+  public func square() throws(ShapeError) -> Tensor { try apply(Unary(.square)) }
+  public func pow(_ exponent: Float) throws(ShapeError) -> Tensor {
+    try apply(Unary(.pow(exponent: exponent)))
+  }
+  public func clamp(min: Float = -.infinity, max: Float = .infinity) throws(ShapeError) -> Tensor {
+    try apply(Unary(.clamp(min: min, max: max)))
+  }
+  /// scale · self + shift
+  public func affine(scale: Float, shift: Float = 0) throws(ShapeError) -> Tensor {
+    try apply(Unary(.affine(scale: scale, shift: shift)))
+  }
+
+  public static prefix func - (x: Tensor) throws(ShapeError) -> Tensor { try x.affine(scale: -1) }
+}
+
+extension OperationSpec {
+  static let elementwise: [OperationSpec] = [
+    OperationSpec("relu") { _, x in [try x.required("input").relu()] },
+    OperationSpec("leaky_relu") { a, x in
+      [try x.required("input").leakyReLU(
+        negativeSlope: Float(a.double("negative_slope", default: 0.01)))]
+    },
+    OperationSpec("prelu", inputs: ["input", "weight"]) { _, x in
+      [try x.required("input").prelu(weight: x.required("weight"))]
+    },
+    OperationSpec("elu") { a, x in
+      [try x.required("input").elu(alpha: Float(a.double("alpha", default: 1)))]
+    },
+    OperationSpec("gelu") { a, x in
+      let form = try a.string("approximate", default: "none", oneOf: ["none", "tanh"])
+      return [try x.required("input").gelu(tanh: form == "tanh")]
+    },
+    OperationSpec("silu") { _, x in [try x.required("input").silu()] },
+    OperationSpec("sigmoid") { _, x in [try x.required("input").sigmoid()] },
+    OperationSpec("tanh") { _, x in [try x.required("input").tanh()] },
+    OperationSpec("softplus") { a, x in
+      [try x.required("input").softplus(
+        beta: Float(a.double("beta", default: 1)),
+        threshold: Float(a.double("threshold", default: 20)))]
+    },
+    OperationSpec("hardtanh") { a, x in
+      [try x.required("input").hardtanh(
+        min: Float(a.double("min_val", default: -1)), max: Float(a.double("max_val", default: 1)))]
+    },
+    OperationSpec("exp") { _, x in [try x.required("input").exp()] },
+    OperationSpec("log") { _, x in [try x.required("input").log()] },
+    OperationSpec("sqrt") { _, x in [try x.required("input").sqrt()] },
+    OperationSpec("rsqrt") { _, x in [try x.required("input").rsqrt()] },
+    OperationSpec("reciprocal") { _, x in [try x.required("input").reciprocal()] },
+    OperationSpec("abs") { _, x in [try x.required("input").abs()] },
+    OperationSpec("neg") { _, x in [try -x.required("input")] },
+    OperationSpec("square") { _, x in [try x.required("input").square()] },
+    OperationSpec("pow") { a, x in [try x.required("input").pow(Float(a.double("exponent")))] },
+    OperationSpec("clamp") { a, x in
+      [try x.required("input").clamp(
+        min: Float(a.double("min", default: -.infinity)),
+        max: Float(a.double("max", default: .infinity)))]
+    },
+  ]
+}

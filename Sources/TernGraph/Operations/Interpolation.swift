@@ -1,0 +1,94 @@
+import TernCore
+
+/// A plane resampled to another size.
+public struct Interpolate: Operation {
+  public enum Mode: Hashable, Sendable {
+    /// Source row ⌊i · H / OH⌋.
+    case nearest
+    /// Weighted by distance; `alignsCorners` maps corner centres onto each other.
+    case bilinear(alignsCorners: Bool)
+  }
+
+  public let mode: Mode
+  public let outputHeight: Int
+  public let outputWidth: Int
+
+  public init(_ mode: Mode, _ outputHeight: Int, _ outputWidth: Int) {
+    self.mode = mode
+    self.outputHeight = outputHeight
+    self.outputWidth = outputWidth
+  }
+
+  public var name: String { "interpolate" }
+  public var detail: String { "mode=\(mode), size=[\(outputHeight), \(outputWidth)]" }
+
+  public func outputTypes(for inputs: [TensorType]) throws(ShapeError) -> [TensorType] {
+    try expectCount(inputs, 1...1)
+    try expectFloat(inputs[0], "input")
+    try expectRank(inputs[0], 4, "input", "[N, C, H, W]")
+    try expect(
+      outputHeight >= 1 && outputWidth >= 1, "size", "at least 1",
+      "[\(outputHeight), \(outputWidth)]")
+    let x = inputs[0].shape
+    return [TensorType([x[0], x[1], outputHeight, outputWidth])]
+  }
+
+  public func gradient(_ node: NodeGradient) throws -> [Tensor?] {
+    [try node.cotangent.apply(InterpolateBackward(mode, inputShape: node.inputs[0].shape))]
+  }
+
+  public func cost(inputs: [TensorType], outputs: [TensorType]) -> Cost {
+    .elementwise(inputs, outputs, flopsPerElement: mode == .nearest ? 0 : 8)
+  }
+}
+
+/// Output gradient [N, C, OH, OW] → [N, C, H, W].
+public struct InterpolateBackward: Operation {
+  public let mode: Interpolate.Mode
+  public let inputShape: Shape
+
+  public init(_ mode: Interpolate.Mode, inputShape: Shape) {
+    self.mode = mode
+    self.inputShape = inputShape
+  }
+
+  public var name: String { "interpolate_backward" }
+  public var detail: String { "mode=\(mode)" }
+
+  public func outputTypes(for inputs: [TensorType]) throws(ShapeError) -> [TensorType] {
+    try expectCount(inputs, 1...1)
+    return [TensorType(inputShape)]
+  }
+}
+
+extension Tensor {
+  public func interpolate(_ mode: Interpolate.Mode, height: Int, width: Int) throws(ShapeError)
+    -> Tensor
+  {
+    try apply(Interpolate(mode, height, width))
+  }
+}
+
+extension OperationSpec {
+  static let interpolation: [OperationSpec] = [
+    OperationSpec("interpolate") { a, x in
+      let input = try x.required("input")
+      guard input.shape.rank == 4 else {
+        throw ShapeError(
+          "interpolate", "input", expected: "shape [N, C, H, W]", got: "\(input.shape)")
+      }
+      let name = try a.string("mode", default: "nearest", oneOf: ["nearest", "bilinear"])
+      let alignsCorners = try a.bool("align_corners", default: false)
+      let mode: Interpolate.Mode =
+        name == "nearest" ? .nearest : .bilinear(alignsCorners: alignsCorners)
+      let size: [Int]
+      if a.has("scale_factor") {
+        let factor = try a.double("scale_factor")
+        size = (2..<4).map { Int((Double(input.shape[$0]) * factor).rounded(.down)) }
+      } else {
+        size = try a.ints("size", count: 2)
+      }
+      return [try input.interpolate(mode, height: size[0], width: size[1])]
+    }
+  ]
+}

@@ -1,0 +1,345 @@
+import TernCore
+
+/// How a pooling window moves over [N, C, H, W]: (vertical, horizontal) pairs.
+public struct PoolingWindow: Hashable, Sendable {
+  public let kernelHeight: Int
+  public let kernelWidth: Int
+  public let strideHeight: Int
+  public let strideWidth: Int
+  public let paddingHeight: Int
+  public let paddingWidth: Int
+  public let dilationHeight: Int
+  public let dilationWidth: Int
+  /// Whether a last, partial window counts.
+  public let ceilMode: Bool
+
+  public init(
+    kernel: [Int], stride: [Int]? = nil, padding: [Int] = [0, 0], dilation: [Int] = [1, 1],
+    ceilMode: Bool = false
+  ) {
+    (kernelHeight, kernelWidth) = (kernel[0], kernel[1])
+    (strideHeight, strideWidth) = ((stride ?? kernel)[0], (stride ?? kernel)[1])
+    (paddingHeight, paddingWidth) = (padding[0], padding[1])
+    (dilationHeight, dilationWidth) = (dilation[0], dilation[1])
+    self.ceilMode = ceilMode
+  }
+
+  var detail: String {
+    "kernel_size=[\(kernelHeight), \(kernelWidth)], stride=[\(strideHeight), \(strideWidth)], "
+      + "padding=[\(paddingHeight), \(paddingWidth)], dilation=[\(dilationHeight), "
+      + "\(dilationWidth)]" + (ceilMode ? ", ceil_mode" : "")
+  }
+
+  private func extent(_ input: Int, _ kernel: Int, _ stride: Int, _ padding: Int, _ dilation: Int)
+    -> Int
+  {
+    let span = input + 2 * padding - dilation * (kernel - 1) - 1
+    guard span >= 0 else { return 0 }
+    var output = (ceilMode ? (span + stride - 1) / stride : span / stride) + 1
+    // The last window must start inside the input or its leading padding.
+    if ceilMode, (output - 1) * stride >= input + padding { output -= 1 }
+    return output
+  }
+
+  /// [N, C, H, W] → [N, C, OH, OW]
+  public func outputShape(_ operation: String, _ x: Shape) throws(ShapeError) -> Shape {
+    func check(_ name: String, _ values: [Int], _ valid: (Int) -> Bool, _ expected: String)
+      throws(ShapeError)
+    {
+      guard values.allSatisfy(valid) else {
+        throw ShapeError(operation, name, expected: expected, got: "\(values)")
+      }
+    }
+    try check("kernel_size", [kernelHeight, kernelWidth], { $0 >= 1 }, "at least 1")
+    try check("stride", [strideHeight, strideWidth], { $0 >= 1 }, "at least 1")
+    try check("dilation", [dilationHeight, dilationWidth], { $0 >= 1 }, "at least 1")
+    guard paddingHeight >= 0, paddingWidth >= 0, paddingHeight <= kernelHeight / 2,
+      paddingWidth <= kernelWidth / 2
+    else {
+      throw ShapeError(
+        operation, "padding", expected: "0 to half the kernel [\(kernelHeight), \(kernelWidth)]",
+        got: "[\(paddingHeight), \(paddingWidth)]")
+    }
+    guard x.rank == 4 else {
+      throw ShapeError(operation, "input", expected: "shape [N, C, H, W]", got: "\(x)")
+    }
+    let height = extent(x[2], kernelHeight, strideHeight, paddingHeight, dilationHeight)
+    let width = extent(x[3], kernelWidth, strideWidth, paddingWidth, dilationWidth)
+    guard height > 0, width > 0 else {
+      throw ShapeError(
+        operation, "input", expected: "at least the window's extent after padding", got: "\(x)")
+    }
+    return [x[0], x[1], height, width]
+  }
+}
+
+/// The maximum of every window, and where it stands: the position h·W + w in the input's plane.
+/// Of equal maxima the first counts.
+public struct MaxPool2D: Operation {
+  public let window: PoolingWindow
+
+  public init(_ window: PoolingWindow) { self.window = window }
+
+  public var name: String { "max_pool2d" }
+  public var detail: String { window.detail }
+
+  public func outputTypes(for inputs: [TensorType]) throws(ShapeError) -> [TensorType] {
+    try expectCount(inputs, 1...1)
+    try expectFloat(inputs[0], "input")
+    let shape = try window.outputShape(name, inputs[0].shape)
+    return [TensorType(shape), TensorType(shape, .int32)]
+  }
+
+  public func gradient(_ node: NodeGradient) throws -> [Tensor?] {
+    guard let dy = node.cotangents[0] else { return [nil] }
+    return [
+      try dy.apply(MaxPool2DBackward(window, inputShape: node.inputs[0].shape), node.outputs[1])
+    ]
+  }
+
+  public func cost(inputs: [TensorType], outputs: [TensorType]) -> Cost {
+    .elementwise(
+      inputs, outputs, flopsPerElement: window.kernelHeight * window.kernelWidth)
+  }
+}
+
+/// Every input element sums what arrived at the windows whose maximum it was.
+///
+/// Inputs: output gradient, indices [N, C, OH, OW] → [N, C, H, W].
+public struct MaxPool2DBackward: Operation {
+  public let window: PoolingWindow
+  public let inputShape: Shape
+
+  public init(_ window: PoolingWindow, inputShape: Shape) {
+    self.window = window
+    self.inputShape = inputShape
+  }
+
+  public var name: String { "max_pool2d_backward" }
+  public var detail: String { window.detail }
+
+  public func outputTypes(for inputs: [TensorType]) throws(ShapeError) -> [TensorType] {
+    try expectCount(inputs, 2...2)
+    let shape = try window.outputShape(name, inputShape)
+    try expectShape(inputs[0], shape, "output gradient")
+    try expectShape(inputs[1], shape, "indices")
+    return [TensorType(inputShape)]
+  }
+}
+
+/// The mean of every window.
+public struct AvgPool2D: Operation {
+  public let window: PoolingWindow
+  /// Whether zeros of the padding count as elements.
+  public let countsPadding: Bool
+
+  public init(_ window: PoolingWindow, countsPadding: Bool = true) {
+    self.window = window
+    self.countsPadding = countsPadding
+  }
+
+  public var name: String { "avg_pool2d" }
+  public var detail: String { window.detail + (countsPadding ? "" : ", count_include_pad=false") }
+
+  public func outputTypes(for inputs: [TensorType]) throws(ShapeError) -> [TensorType] {
+    try expectCount(inputs, 1...1)
+    try expectFloat(inputs[0], "input")
+    return [TensorType(try window.outputShape(name, inputs[0].shape))]
+  }
+
+  public func gradient(_ node: NodeGradient) throws -> [Tensor?] {
+    [
+      try node.cotangent.apply(
+        AvgPool2DBackward(
+          window, countsPadding: countsPadding, inputShape: node.inputs[0].shape))
+    ]
+  }
+
+  public func cost(inputs: [TensorType], outputs: [TensorType]) -> Cost {
+    .elementwise(
+      inputs, outputs, flopsPerElement: window.kernelHeight * window.kernelWidth)
+  }
+}
+
+/// Output gradient [N, C, OH, OW] → [N, C, H, W].
+public struct AvgPool2DBackward: Operation {
+  public let window: PoolingWindow
+  public let countsPadding: Bool
+  public let inputShape: Shape
+
+  public init(_ window: PoolingWindow, countsPadding: Bool, inputShape: Shape) {
+    self.window = window
+    self.countsPadding = countsPadding
+    self.inputShape = inputShape
+  }
+
+  public var name: String { "avg_pool2d_backward" }
+  public var detail: String { window.detail }
+
+  public func outputTypes(for inputs: [TensorType]) throws(ShapeError) -> [TensorType] {
+    try expectCount(inputs, 1...1)
+    try expectShape(inputs[0], window.outputShape(name, inputShape), "output gradient")
+    return [TensorType(inputShape)]
+  }
+}
+
+/// The mean of windows that divide the input as evenly as possible: output row i averages the
+/// input rows ⌊i·H/OH⌋ ..< ⌈(i+1)·H/OH⌉.
+public struct AdaptiveAvgPool2D: Operation {
+  public let outputHeight: Int
+  public let outputWidth: Int
+
+  public init(_ outputHeight: Int, _ outputWidth: Int) {
+    self.outputHeight = outputHeight
+    self.outputWidth = outputWidth
+  }
+
+  public var name: String { "adaptive_avg_pool2d" }
+  public var detail: String { "output_size=[\(outputHeight), \(outputWidth)]" }
+
+  public func outputTypes(for inputs: [TensorType]) throws(ShapeError) -> [TensorType] {
+    try expectCount(inputs, 1...1)
+    try expectFloat(inputs[0], "input")
+    try expectRank(inputs[0], 4, "input", "[N, C, H, W]")
+    try expect(
+      outputHeight >= 1 && outputWidth >= 1, "output_size", "at least 1",
+      "[\(outputHeight), \(outputWidth)]")
+    let x = inputs[0].shape
+    return [TensorType([x[0], x[1], outputHeight, outputWidth])]
+  }
+
+  public func gradient(_ node: NodeGradient) throws -> [Tensor?] {
+    [try node.cotangent.apply(AdaptiveAvgPool2DBackward(inputShape: node.inputs[0].shape))]
+  }
+
+  public func cost(inputs: [TensorType], outputs: [TensorType]) -> Cost {
+    Cost(flops: inputs[0].elementCount, bytes: inputs[0].byteCount + outputs[0].byteCount)
+  }
+}
+
+/// Output gradient [N, C, OH, OW] → [N, C, H, W].
+public struct AdaptiveAvgPool2DBackward: Operation {
+  public let inputShape: Shape
+
+  public init(inputShape: Shape) { self.inputShape = inputShape }
+
+  public var name: String { "adaptive_avg_pool2d_backward" }
+
+  public func outputTypes(for inputs: [TensorType]) throws(ShapeError) -> [TensorType] {
+    try expectCount(inputs, 1...1)
+    return [TensorType(inputShape)]
+  }
+}
+
+/// The inverse of ``MaxPool2D``: elements go to the positions their indices name, all others are 0.
+///
+/// Inputs: input, indices [N, C, H, W] → [N, C, OH, OW].
+public struct MaxUnpool2D: Operation {
+  public let outputHeight: Int
+  public let outputWidth: Int
+
+  public init(_ outputHeight: Int, _ outputWidth: Int) {
+    self.outputHeight = outputHeight
+    self.outputWidth = outputWidth
+  }
+
+  public var name: String { "max_unpool2d" }
+  public var detail: String { "output_size=[\(outputHeight), \(outputWidth)]" }
+
+  public func outputTypes(for inputs: [TensorType]) throws(ShapeError) -> [TensorType] {
+    try expectCount(inputs, 2...2)
+    try expectRank(inputs[0], 4, "input", "[N, C, H, W]")
+    try expectFloat(inputs[0], "input")
+    try expectInteger(inputs[1], "indices")
+    try expectShape(inputs[1], inputs[0].shape, "indices")
+    let x = inputs[0].shape
+    return [TensorType([x[0], x[1], outputHeight, outputWidth])]
+  }
+
+  public func gradient(_ node: NodeGradient) throws -> [Tensor?] {
+    [try node.cotangent.apply(MaxUnpool2DBackward(), node.inputs[1]), nil]
+  }
+}
+
+/// The elements at the positions that the indices name.
+///
+/// Inputs: output gradient [N, C, OH, OW], indices [N, C, H, W] → [N, C, H, W].
+public struct MaxUnpool2DBackward: Operation {
+  public init() {}
+
+  public var name: String { "max_unpool2d_backward" }
+
+  public func outputTypes(for inputs: [TensorType]) throws(ShapeError) -> [TensorType] {
+    try expectCount(inputs, 2...2)
+    return [TensorType(inputs[1].shape)]
+  }
+}
+
+extension Tensor {
+  public func maxPool2d(_ window: PoolingWindow) throws(ShapeError) -> Tensor {
+    try builder.apply(MaxPool2D(window), [self])[0]
+  }
+  /// The maxima and their positions, for ``maxUnpool2d(indices:height:width:)``.
+  public func maxPool2dWithIndices(_ window: PoolingWindow) throws(ShapeError) -> (Tensor, Tensor) {
+    let outputs = try builder.apply(MaxPool2D(window), [self])
+    return (outputs[0], outputs[1])
+  }
+  public func avgPool2d(_ window: PoolingWindow, countsPadding: Bool = true) throws(ShapeError)
+    -> Tensor
+  {
+    try apply(AvgPool2D(window, countsPadding: countsPadding))
+  }
+  public func adaptiveAvgPool2d(_ height: Int, _ width: Int) throws(ShapeError) -> Tensor {
+    try apply(AdaptiveAvgPool2D(height, width))
+  }
+  public func maxUnpool2d(indices: Tensor, height: Int, width: Int) throws(ShapeError) -> Tensor {
+    try apply(MaxUnpool2D(height, width), indices)
+  }
+}
+
+extension OperationSpec {
+  static let pooling: [OperationSpec] = [
+    OperationSpec("max_pool2d") { a, x in
+      let kernel = try a.ints("kernel_size", count: 2)
+      return [try x.required("input").maxPool2d(
+        PoolingWindow(
+          kernel: kernel, stride: a.ints("stride", count: 2, default: kernel),
+          padding: a.ints("padding", count: 2, default: [0, 0]),
+          dilation: a.ints("dilation", count: 2, default: [1, 1]),
+          ceilMode: a.bool("ceil_mode", default: false)))]
+    },
+    OperationSpec("avg_pool2d") { a, x in
+      let kernel = try a.ints("kernel_size", count: 2)
+      let window = PoolingWindow(
+        kernel: kernel, stride: try a.ints("stride", count: 2, default: kernel),
+        padding: try a.ints("padding", count: 2, default: [0, 0]),
+        ceilMode: try a.bool("ceil_mode", default: false))
+      return [try x.required("input").avgPool2d(
+        window, countsPadding: a.bool("count_include_pad", default: true))]
+    },
+    OperationSpec("adaptive_avg_pool2d") { a, x in
+      let size = try a.ints("output_size", count: 2)
+      return [try x.required("input").adaptiveAvgPool2d(size[0], size[1])]
+    },
+    OperationSpec("max_unpool2d", inputs: ["input", "indices"]) { a, x in
+      let input = try x.required("input")
+      guard input.shape.rank == 4 else {
+        throw ShapeError(
+          "max_unpool2d", "input", expected: "shape [N, C, H, W]", got: "\(input.shape)")
+      }
+      let kernel = try a.ints("kernel_size", count: 2)
+      let stride = try a.ints("stride", count: 2, default: kernel)
+      let padding = try a.ints("padding", count: 2, default: [0, 0])
+      let standard = (0..<2).map { (i: Int) -> Int in
+        (input.shape[2 + i] - 1) * stride[i] - 2 * padding[i] + kernel[i]
+      }
+      // PyTorch takes the output size with or without the leading axes.
+      let size = try Array(a.has("output_size") ? a.ints("output_size").suffix(2) : standard[...])
+      guard size.count == 2 else {
+        throw ShapeError("max_unpool2d", "output_size", expected: "[OH, OW]", got: "\(size)")
+      }
+      return [try input.maxUnpool2d(
+        indices: x.required("indices"), height: size[0], width: size[1])]
+    },
+  ]
+}

@@ -1,0 +1,194 @@
+import TernCore
+
+// Recurrent networks, unrolled over time: input [T, N, I], state [N, H] → output [T, N, H].
+// The products with the input are one matrix product for all time steps.
+
+extension Tensor {
+  private func timeStep(_ t: Int) throws(ShapeError) -> Tensor {
+    try narrow(0, start: t, length: 1).reshape(Shape(Array(shape.dimensions.dropFirst())))
+  }
+
+  /// The part `index` of the innermost axis cut into `count`.
+  private func part(_ index: Int, of count: Int) throws(ShapeError) -> Tensor {
+    let length = shape[shape.rank - 1] / count
+    return try narrow(-1, start: index * length, length: length)
+  }
+
+  private static func stack(_ steps: [Tensor]) throws(ShapeError) -> Tensor {
+    var rows: [Tensor] = []
+    for step in steps { rows.append(try step.reshape(Shape([1] + step.shape.dimensions))) }
+    return try cat(rows, dim: 0)
+  }
+
+  private func expectSequence(
+    _ operation: String, state: Tensor, input weightIH: Tensor, hidden weightHH: Tensor, gates: Int
+  ) throws(ShapeError) {
+    let (x, h) = (shape, state.shape)
+    guard x.rank == 3 else {
+      throw ShapeError(operation, "input", expected: "shape [T, N, I]", got: "\(x)")
+    }
+    guard h.rank == 2, h[0] == x[1] else {
+      throw ShapeError(operation, "h0", expected: "[\(x[1]), H]", got: "\(h)")
+    }
+    guard weightIH.shape == [gates * h[1], x[2]] else {
+      throw ShapeError(
+        operation, "weight_ih_l0", expected: "[\(gates * h[1]), \(x[2])]", got: "\(weightIH.shape)")
+    }
+    guard weightHH.shape == [gates * h[1], h[1]] else {
+      throw ShapeError(
+        operation, "weight_hh_l0", expected: "[\(gates * h[1]), \(h[1])]", got: "\(weightHH.shape)")
+    }
+  }
+
+  /// Elman's network: h ← tanh(W x + b + U h + c). Elman, 1990.
+  public func rnnTanh(
+    state: Tensor, weightIH: Tensor, weightHH: Tensor, biasIH: Tensor?, biasHH: Tensor?
+  ) throws(ShapeError) -> (output: Tensor, state: Tensor) {
+    try expectSequence("rnn_tanh", state: state, input: weightIH, hidden: weightHH, gates: 1)
+    let projected = try linear(weight: weightIH, bias: biasIH)
+    var (h, outputs) = (state, [Tensor]())
+    for t in 0..<shape[0] {
+      h = try (projected.timeStep(t) + h.linear(weight: weightHH, bias: biasHH)).tanh()
+      outputs.append(h)
+    }
+    return (try Tensor.stack(outputs), h)
+  }
+
+  /// Gates packed i, f, g, o. Hochreiter and Schmidhuber, 1997.
+  public func lstm(
+    state: Tensor, cell: Tensor, weightIH: Tensor, weightHH: Tensor, biasIH: Tensor?,
+    biasHH: Tensor?
+  ) throws(ShapeError) -> (output: Tensor, state: Tensor, cell: Tensor) {
+    try expectSequence("lstm", state: state, input: weightIH, hidden: weightHH, gates: 4)
+    guard cell.shape == state.shape else {
+      throw ShapeError("lstm", "c0", expected: "\(state.shape)", got: "\(cell.shape)")
+    }
+    let projected = try linear(weight: weightIH, bias: biasIH)
+    var (h, c, outputs) = (state, cell, [Tensor]())
+    for t in 0..<shape[0] {
+      let gates = try projected.timeStep(t) + h.linear(weight: weightHH, bias: biasHH)
+      let (i, f) = (try gates.part(0, of: 4).sigmoid(), try gates.part(1, of: 4).sigmoid())
+      let (g, o) = (try gates.part(2, of: 4).tanh(), try gates.part(3, of: 4).sigmoid())
+      c = try f * c + i * g
+      h = try o * c.tanh()
+      outputs.append(h)
+    }
+    return (try Tensor.stack(outputs), h, c)
+  }
+
+  /// Gates packed r, z, n; the reset gate is applied after the recurrent product, as PyTorch does:
+  /// n = tanh(W x + b + r ⊙ (U h + c)), h ← (1 − z) ⊙ n + z ⊙ h. Cho et al., 2014.
+  public func gru(
+    state: Tensor, weightIH: Tensor, weightHH: Tensor, biasIH: Tensor?, biasHH: Tensor?
+  ) throws(ShapeError) -> (output: Tensor, state: Tensor) {
+    try expectSequence("gru", state: state, input: weightIH, hidden: weightHH, gates: 3)
+    let projected = try linear(weight: weightIH, bias: biasIH)
+    var (h, outputs) = (state, [Tensor]())
+    for t in 0..<shape[0] {
+      let x = try projected.timeStep(t)
+      let u = try h.linear(weight: weightHH, bias: biasHH)
+      let r = try (x.part(0, of: 3) + u.part(0, of: 3)).sigmoid()
+      let z = try (x.part(1, of: 3) + u.part(1, of: 3)).sigmoid()
+      let n = try (x.part(2, of: 3) + r * u.part(2, of: 3)).tanh()
+      h = try n + z * (h - n)
+      outputs.append(h)
+    }
+    return (try Tensor.stack(outputs), h)
+  }
+
+  /// An LSTM whose gates also see the previous cell, through diagonal weights V:
+  /// i, f, o = σ(W x + U h + V ⊙ c). Gers and Schmidhuber, 2000.
+  ///
+  /// - Parameters:
+  ///   - w: input weights [H, I] of the gates `i`, `f`, `o` and the candidate `c`.
+  ///   - u: recurrent weights [H, H], likewise.
+  ///   - v: peephole weights [H] of `i`, `f`, `o`.
+  public func lstmPeephole(
+    state: Tensor, cell: Tensor, w: [String: Tensor], u: [String: Tensor], v: [String: Tensor],
+    b: [String: Tensor] = [:]
+  ) throws(ShapeError) -> (output: Tensor, state: Tensor, cell: Tensor) {
+    let name = "lstm_peephole"
+    for gate in ["i", "f", "o", "c"] {
+      guard let w = w[gate], let u = u[gate] else {
+        throw ShapeError(name, "W_\(gate) and U_\(gate)", expected: "inputs", got: "nothing")
+      }
+      try expectSequence(name, state: state, input: w, hidden: u, gates: 1)
+      guard gate == "c" || v[gate]?.shape == [state.shape[1]] else {
+        throw ShapeError(
+          name, "V_\(gate)", expected: "[\(state.shape[1])]",
+          got: v[gate].map { "\($0.shape)" } ?? "nothing")
+      }
+    }
+    guard cell.shape == state.shape else {
+      throw ShapeError(name, "c0", expected: "\(state.shape)", got: "\(cell.shape)")
+    }
+    var projected: [String: Tensor] = [:]
+    for (gate, weight) in w.sorted(by: { $0.key < $1.key }) {
+      projected[gate] = try linear(weight: weight, bias: b[gate])
+    }
+    var (h, c, outputs) = (state, cell, [Tensor]())
+    for t in 0..<shape[0] {
+      func gate(_ name: String) throws(ShapeError) -> Tensor {
+        let sum = try projected[name]!.timeStep(t) + h.linear(weight: u[name]!)
+        guard let peephole = v[name] else { return try sum.tanh() }
+        return try (sum + peephole * c).sigmoid()
+      }
+      let (i, f, o, candidate) = (
+        try gate("i"), try gate("f"), try gate("o"), try gate("c")
+      )
+      c = try f * c + i * candidate
+      h = try o * c.tanh()
+      outputs.append(h)
+    }
+    return (try Tensor.stack(outputs), h, c)
+  }
+}
+
+extension OperationSpec {
+  private static let packed = [
+    "weight_ih_l0", "weight_hh_l0", "bias_ih_l0?", "bias_hh_l0?",
+  ]
+
+  static let recurrent: [OperationSpec] = [
+    OperationSpec("rnn_tanh", inputs: ["input", "h0"] + packed, outputs: ["output", "hn"]) { _, x in
+      let result = try x.required("input").rnnTanh(
+        state: x.required("h0"), weightIH: x.required("weight_ih_l0"),
+        weightHH: x.required("weight_hh_l0"), biasIH: x.optional("bias_ih_l0"),
+        biasHH: x.optional("bias_hh_l0"))
+      return [result.output, result.state]
+    },
+    OperationSpec(
+      "lstm", inputs: ["input", "h0", "c0"] + packed, outputs: ["output", "hn", "cn"]
+    ) { _, x in
+      let result = try x.required("input").lstm(
+        state: x.required("h0"), cell: x.required("c0"), weightIH: x.required("weight_ih_l0"),
+        weightHH: x.required("weight_hh_l0"), biasIH: x.optional("bias_ih_l0"),
+        biasHH: x.optional("bias_hh_l0"))
+      return [result.output, result.state, result.cell]
+    },
+    OperationSpec("gru", inputs: ["input", "h0"] + packed, outputs: ["output", "hn"]) { _, x in
+      let result = try x.required("input").gru(
+        state: x.required("h0"), weightIH: x.required("weight_ih_l0"),
+        weightHH: x.required("weight_hh_l0"), biasIH: x.optional("bias_ih_l0"),
+        biasHH: x.optional("bias_hh_l0"))
+      return [result.output, result.state]
+    },
+    OperationSpec(
+      "lstm_peephole",
+      inputs: ["input", "h0", "c0"] + ["i", "f", "o", "c"].flatMap { ["W_\($0)", "U_\($0)", "b_\($0)?"] }
+        + ["V_i", "V_f", "V_o"],
+      outputs: ["output", "hn", "cn"]
+    ) { _, x in
+      func gates(_ prefix: String, _ names: [String]) -> [String: Tensor] {
+        var result: [String: Tensor] = [:]
+        for name in names { result[name] = x.optional("\(prefix)_\(name)") }
+        return result
+      }
+      let result = try x.required("input").lstmPeephole(
+        state: x.required("h0"), cell: x.required("c0"), w: gates("W", ["i", "f", "o", "c"]),
+        u: gates("U", ["i", "f", "o", "c"]), v: gates("V", ["i", "f", "o"]),
+        b: gates("b", ["i", "f", "o", "c"]))
+      return [result.output, result.state, result.cell]
+    },
+  ]
+}

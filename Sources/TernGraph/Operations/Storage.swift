@@ -1,0 +1,39 @@
+import TernCore
+
+// Operations that change where or how a value is stored, never what it is. Passes and devices
+// insert them; nobody writes them down.
+
+/// Stores a value over a variable. Inputs: variable, value.
+public struct Assign: Operation {
+  public init() {}
+
+  public var name: String { "assign" }
+
+  public func outputTypes(for inputs: [TensorType]) throws(ShapeError) -> [TensorType] {
+    try expectCount(inputs, 2...2)
+    try expect(inputs[0] == inputs[1], "value", "\(inputs[0])", "\(inputs[1])")
+    return [inputs[0]]
+  }
+
+  public func cost(inputs: [TensorType], outputs: [TensorType]) -> Cost {
+    .elementwise([inputs[1]], outputs, flopsPerElement: 0)
+  }
+
+  public var inPlacePairs: [InPlacePair] { [InPlacePair(output: 0, input: 0, required: true)] }
+}
+
+/// The same value in another ``Layout``.
+public struct Reorder: Operation {
+  public init() {}
+
+  public var name: String { "reorder" }
+
+  public func outputTypes(for inputs: [TensorType]) throws(ShapeError) -> [TensorType] {
+    try expectCount(inputs, 1...1)
+    return inputs
+  }
+
+  public func cost(inputs: [TensorType], outputs: [TensorType]) -> Cost {
+    .elementwise(inputs, outputs, flopsPerElement: 0)
+  }
+}

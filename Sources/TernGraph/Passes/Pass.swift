@@ -1,0 +1,90 @@
+import TernCore
+
+/// A rewriting of a graph: builds a new graph from an old one, node by node, and keeps track of
+/// which value became which.
+public struct GraphRewriter {
+  public private(set) var graph = Graph()
+  private var map: [ValueID?]
+  private let source: Graph
+
+  public init(_ source: Graph) {
+    self.source = source
+    map = [ValueID?](repeating: nil, count: source.values.count)
+    for id in source.inputs { graph.inputs.append(copyLeaf(id)) }
+    for id in source.variables { graph.variables.append(copyLeaf(id)) }
+  }
+
+  private mutating func copyLeaf(_ id: ValueID) -> ValueID {
+    graph.values.append(source[id])
+    let copy = ValueID(graph.values.count - 1)
+    map[id.index] = copy
+    return copy
+  }
+
+  /// What `id` of the old graph is in the new one.
+  public subscript(id: ValueID) -> ValueID {
+    mutating get {
+      if let mapped = map[id.index] { return mapped }
+      guard let constant = source.constants.first(where: { $0.id == id }) else {
+        preconditionFailure("value \(id) read before it was rewritten")
+      }
+      let copy = copyLeaf(id)
+      graph.constants.append((copy, constant.value))
+      return copy
+    }
+  }
+
+  /// Makes `id` of the old graph mean `replacement` of the new one.
+  public mutating func replace(_ id: ValueID, with replacement: ValueID) {
+    map[id.index] = replacement
+  }
+
+  /// Appends an operation on values of the new graph.
+  public mutating func append(
+    _ operation: any Operation, _ inputs: [ValueID], scope: String
+  ) throws(ShapeError) -> [ValueID] {
+    try graph.append(operation, inputs, scope: scope)
+  }
+
+  /// Changes how a value of the new graph is stored.
+  public mutating func setLayout(_ id: ValueID, _ layout: Layout) { graph[id].layout = layout }
+
+  /// Carries a node over as it is; returns its outputs in the new graph.
+  @discardableResult
+  public mutating func copy(_ node: Node) -> [ValueID] {
+    let inputs = node.inputs.map { self[$0] }
+    let index = graph.nodes.count
+    var outputs: [ValueID] = []
+    for (position, old) in node.outputs.enumerated() {
+      var info = source[old]
+      info.source = .node(index, output: position)
+      graph.values.append(info)
+      let id = ValueID(graph.values.count - 1)
+      outputs.append(id)
+      map[old.index] = id
+    }
+    graph.nodes.append(
+      Node(operation: node.operation, inputs: inputs, outputs: outputs, scope: node.scope))
+    return outputs
+  }
+
+  /// Appends `build`'s operations in place of a node, and lets its outputs take the node's.
+  public mutating func expand(
+    _ node: Node, _ build: ([Tensor]) throws -> [Tensor]
+  ) throws {
+    let inputs = node.inputs.map { self[$0] }
+    let builder = GraphBuilder(graph)
+    let outputs = try builder.scope(node.scope) { try build(inputs.map(builder.tensor)) }
+    graph = builder.graph
+    for (old, new) in zip(node.outputs, outputs) { map[old.index] = new.id }
+  }
+
+  /// The new graph, with the old one's outputs and assignments.
+  public consuming func finish() -> Graph {
+    for (name, id) in source.outputs { graph.outputs.append((name, self[id])) }
+    for (variable, value) in source.assignments {
+      graph.assignments.append((self[variable], self[value]))
+    }
+    return graph
+  }
+}

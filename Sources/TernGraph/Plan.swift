@@ -1,0 +1,230 @@
+import TernCore
+
+/// Where every value of a graph lives, and in which order its nodes run: everything about memory is
+/// decided here, before anything runs.
+public struct Plan: Sendable {
+  /// A place in device memory.
+  public struct Location: Hashable, Sendable {
+    public enum Region: Hashable, Sendable {
+      /// Memory reused among values whose lifetimes do not overlap.
+      case arena(Int)
+      /// The variable at that position of ``Graph/variables``.
+      case variable(Int)
+      /// The input at that position of ``Graph/inputs``.
+      case input(Int)
+      /// The constant at that position of ``Graph/constants``.
+      case constant(Int)
+    }
+    public let region: Region
+    /// In bytes.
+    public let offset: Int
+  }
+
+  public let graph: Graph
+  /// The nodes that run, in order; views are left out.
+  public let order: [Int]
+  /// Per value; `nil` for a value that nothing reads.
+  public let locations: [Location?]
+  /// Per node; `nil` where it needs none.
+  public let workspaces: [Location?]
+  /// The size of each arena, in bytes.
+  public let arenaByteCounts: [Int]
+
+  public func location(_ id: ValueID) -> Location {
+    guard let location = locations[id.index] else {
+      preconditionFailure("value \(id) has no location")
+    }
+    return location
+  }
+
+  public var variableByteCount: Int { graph.variables.reduce(0) { $0 + graph[$1].byteCount } }
+  public var inputByteCount: Int { graph.inputs.reduce(0) { $0 + graph[$1].byteCount } }
+  public var constantByteCount: Int { graph.constants.reduce(0) { $0 + graph[$1.id].byteCount } }
+  public var arenaByteCount: Int { arenaByteCounts.reduce(0, +) }
+  /// All device memory that running the plan takes.
+  public var peakByteCount: Int {
+    variableByteCount + inputByteCount + constantByteCount + arenaByteCount
+  }
+}
+
+extension Plan {
+  /// Offsets are multiples of this many bytes: a cache line, a vector, and a GPU's transaction.
+  public static let alignment = 256
+
+  /// Plans a graph.
+  ///
+  /// - Parameters:
+  ///   - maximumArenaByteCount: the largest single allocation of the device.
+  ///   - workspaceByteCount: the scratch memory a node needs while it runs.
+  /// - Throws: ``TernError`` where a single value exceeds the largest allocation.
+  public init(
+    _ graph: Graph, maximumArenaByteCount: Int = .max,
+    workspaceByteCount: (Node) throws -> Int = { _ in 0 }
+  ) throws {
+    var planner = Planner(graph, maximumArenaByteCount: maximumArenaByteCount)
+    self = try planner.plan(workspaceByteCount)
+  }
+}
+
+private struct Planner {
+  let graph: Graph
+  let maximumArenaByteCount: Int
+
+  /// A stretch of memory and the steps between which it is taken.
+  struct Block {
+    var byteCount: Int
+    var first: Int
+    var last: Int
+    var location: Plan.Location?
+  }
+
+  var blocks: [Block] = []
+  /// Per value: the block it lives in; `nil` for inputs, variables, constants.
+  var blockOf: [Int?]
+  /// Per value: where it lives, if not in a block.
+  var fixed: [Plan.Location?]
+
+  init(_ graph: Graph, maximumArenaByteCount: Int) {
+    self.graph = graph
+    self.maximumArenaByteCount = maximumArenaByteCount
+    blockOf = [Int?](repeating: nil, count: graph.values.count)
+    fixed = [Plan.Location?](repeating: nil, count: graph.values.count)
+  }
+
+  mutating func plan(_ workspaceByteCount: (Node) throws -> Int) throws -> Plan {
+    for (i, id) in graph.inputs.enumerated() { fixed[id.index] = .init(region: .input(i), offset: 0) }
+    for (i, id) in graph.variables.enumerated() {
+      fixed[id.index] = .init(region: .variable(i), offset: 0)
+    }
+    for (i, constant) in graph.constants.enumerated() {
+      fixed[constant.id.index] = .init(region: .constant(i), offset: 0)
+    }
+
+    let lastUse = lastUses()
+    var order: [Int] = []
+    var workspaceBlock = [Int?](repeating: nil, count: graph.nodes.count)
+    for (step, node) in graph.nodes.enumerated() {
+      if node.operation.isView {
+        blockOf[node.outputs[0].index] = blockOf[node.inputs[0].index]
+        fixed[node.outputs[0].index] = fixed[node.inputs[0].index]
+        continue
+      }
+      order.append(step)
+      for (position, output) in node.outputs.enumerated() {
+        try place(output, position, of: node, at: step, lastUse)
+      }
+      let scratch = try workspaceByteCount(node)
+      if scratch > 0 {
+        workspaceBlock[step] = blocks.count
+        blocks.append(Block(byteCount: scratch, first: step, last: step))
+      }
+    }
+    let arenas = try assignOffsets()
+    let locations = graph.values.indices.map { i in
+      fixed[i] ?? blockOf[i].flatMap { blocks[$0].location }
+    }
+    return Plan(
+      graph: graph, order: order, locations: locations,
+      workspaces: workspaceBlock.map { $0.flatMap { blocks[$0].location } },
+      arenaByteCounts: arenas)
+  }
+
+  /// Per value: the last step that reads it or a view of it.
+  func lastUses() -> [Int] {
+    var last = [Int](repeating: -1, count: graph.values.count)
+    for (_, id) in graph.outputs { last[id.index] = graph.nodes.count }
+    for step in graph.nodes.indices.reversed() {
+      let node = graph.nodes[step]
+      for id in node.inputs { last[id.index] = max(last[id.index], step) }
+      if node.operation.isView {
+        let root = node.inputs[0].index
+        last[root] = max(last[root], last[node.outputs[0].index])
+      }
+    }
+    return last
+  }
+
+  mutating func place(
+    _ output: ValueID, _ position: Int, of node: Node, at step: Int, _ lastUse: [Int]
+  ) throws {
+    let byteCount = graph[output].byteCount
+    let last = max(lastUse[output.index], step)
+    for pair in node.operation.inPlacePairs where pair.output == position {
+      let input = node.inputs[pair.input]
+      if pair.required {
+        guard lastUse[input.index] <= step else {
+          throw TernError(.runtime, "\(node.label) overwrites \(graph[input].name), read later")
+        }
+        fixed[output.index] = fixed[input.index]
+        blockOf[output.index] = blockOf[input.index]
+        return
+      }
+      guard let block = blockOf[input.index], blocks[block].last == step,
+        graph[input].byteCount == byteCount, blocks[block].byteCount == byteCount,
+        graph[input].layout == graph[output].layout,
+        !node.inputs.enumerated().contains(where: { index, other in
+          index != pair.input && blockOf[other.index] == block
+        }),
+        !node.outputs.prefix(position).contains(where: { blockOf[$0.index] == block })
+      else { continue }
+      blockOf[output.index] = block
+      blocks[block].last = last
+      return
+    }
+    blockOf[output.index] = blocks.count
+    blocks.append(Block(byteCount: byteCount, first: step, last: last))
+  }
+
+  /// Greedy by size: the largest block first, each at the lowest offset where no block that lives
+  /// at the same time is in the way.
+  ///
+  /// Source: Pisarchyk and Lee, "Efficient memory management for deep neural net inference", 2020.
+  mutating func assignOffsets() throws -> [Int] {
+    var arenas: [Int] = []
+    var placed: [[Int]] = []
+    let aligned = { (count: Int) in (count + Plan.alignment - 1) / Plan.alignment * Plan.alignment }
+    for index in blocks.indices.sorted(by: {
+      (blocks[$1].byteCount, $0) < (blocks[$0].byteCount, $1)
+    }) {
+      let size = aligned(blocks[index].byteCount)
+      guard size <= maximumArenaByteCount else {
+        throw TernError(
+          .runtime,
+          "a tensor of \(size) bytes exceeds the device's largest allocation of "
+            + "\(maximumArenaByteCount) bytes; use a smaller batch size")
+      }
+      var arena = 0
+      while true {
+        if arena == arenas.count {
+          arenas.append(0)
+          placed.append([])
+        }
+        if let offset = offset(for: index, size: size, among: placed[arena]) {
+          blocks[index].location = .init(region: .arena(arena), offset: offset)
+          placed[arena].append(index)
+          arenas[arena] = max(arenas[arena], offset + size)
+          break
+        }
+        arena += 1
+      }
+    }
+    return arenas
+  }
+
+  func offset(for index: Int, size: Int, among placed: [Int]) -> Int? {
+    let block = blocks[index]
+    let obstacles = placed.filter {
+      blocks[$0].first <= block.last && block.first <= blocks[$0].last
+    }.map { other in
+      let start = blocks[other].location!.offset
+      return (start, start + blocks[other].byteCount)
+    }.sorted { $0.0 < $1.0 }
+    var candidate = 0
+    for (start, end) in obstacles {
+      if candidate + size <= start { break }
+      candidate = max(
+        candidate, (end + Plan.alignment - 1) / Plan.alignment * Plan.alignment)
+    }
+    return candidate + size <= maximumArenaByteCount ? candidate : nil
+  }
+}

@@ -1,0 +1,140 @@
+import TernCore
+import TernGraph
+
+/// What a user wants to know of a device before choosing it.
+public struct DeviceInfo: Hashable, Sendable {
+  public enum Kind: String, Hashable, Sendable { case cpu, gpu, accelerator }
+
+  /// How `--device` names it: `reference`, `cpu`, `opencl:0.0`.
+  public let id: String
+  /// The backend: `reference`, `cpu` or `opencl`.
+  public let backend: String
+  public let name: String
+  public let kind: Kind
+  public let computeUnits: Int
+  /// In bytes.
+  public let memoryByteCount: Int
+  public let driver: String
+
+  public init(
+    id: String, backend: String, name: String, kind: Kind, computeUnits: Int,
+    memoryByteCount: Int, driver: String
+  ) {
+    self.id = id
+    self.backend = backend
+    self.name = name
+    self.kind = kind
+    self.computeUnits = computeUnits
+    self.memoryByteCount = memoryByteCount
+    self.driver = driver
+  }
+}
+
+/// A stretch of memory on a device; freed with the last reference.
+public protocol DeviceBuffer: AnyObject, Sendable {
+  var byteCount: Int { get }
+}
+
+/// Something that runs graphs: it stores tensors, says which nodes it can run, and turns a plan into
+/// steps with all arguments set.
+public protocol Device: AnyObject, Sendable {
+  var info: DeviceInfo { get }
+
+  /// The largest single allocation, in bytes.
+  var maximumAllocationByteCount: Int { get }
+
+  /// How many buffers were allocated so far; tests prove by it that steps allocate nothing.
+  var allocationCount: Int { get }
+
+  /// Whether the device has a lowering of its own for a node on dense values.
+  func supports(_ operation: any Operation, inputs: [TensorType]) -> Bool
+
+  /// Chooses the layouts of values, and inserts ``Reorder`` nodes where two disagree.
+  ///
+  /// - Parameter variableLayouts: the layouts of variables that already exist on the device.
+  func assignLayouts(_ graph: Graph, variableLayouts: [String: Layout]) throws -> Graph
+
+  /// The scratch memory a node needs while it runs, in bytes.
+  func workspaceByteCount(of node: Node, in graph: Graph) throws -> Int
+
+  /// Fresh memory of undefined content.
+  func allocate(byteCount: Int) throws -> any DeviceBuffer
+
+  /// Copies a tensor to the start of a buffer, in `layout`. Returns when the copy is done.
+  func write(_ tensor: HostTensor, to buffer: any DeviceBuffer, layout: Layout) throws
+
+  /// Copies a tensor from a buffer, after all work enqueued before.
+  func read(_ type: TensorType, from buffer: any DeviceBuffer, offset: Int, layout: Layout) throws
+    -> HostTensor
+
+  /// Chooses an algorithm for every node, compiles, and sets all arguments.
+  func bind(_ plan: Plan, to memory: PlanMemory) throws -> any BoundPlan
+}
+
+extension Device {
+  public func assignLayouts(_ graph: Graph, variableLayouts: [String: Layout]) throws -> Graph {
+    graph
+  }
+  public func workspaceByteCount(of node: Node, in graph: Graph) throws -> Int { 0 }
+}
+
+/// The buffers that a plan's regions stand for.
+public struct PlanMemory: Sendable {
+  public let arenas: [any DeviceBuffer]
+  public let variables: [any DeviceBuffer]
+  public let inputs: [any DeviceBuffer]
+  public let constants: [any DeviceBuffer]
+
+  public init(
+    arenas: [any DeviceBuffer], variables: [any DeviceBuffer], inputs: [any DeviceBuffer],
+    constants: [any DeviceBuffer]
+  ) {
+    self.arenas = arenas
+    self.variables = variables
+    self.inputs = inputs
+    self.constants = constants
+  }
+
+  public subscript(region: Plan.Location.Region) -> any DeviceBuffer {
+    switch region {
+    case .arena(let index): arenas[index]
+    case .variable(let index): variables[index]
+    case .input(let index): inputs[index]
+    case .constant(let index): constants[index]
+    }
+  }
+}
+
+/// A plan with all arguments set, ready to be replayed.
+public protocol BoundPlan: AnyObject {
+  /// Hands over the next step's value of an input. The bytes are the caller's again on return;
+  /// the transfer may still be under way.
+  func upload(_ bytes: UnsafeRawBufferPointer, toInput index: Int) throws
+
+  /// Starts every step in order. Allocates nothing and does not wait.
+  func replay() throws
+
+  /// Starts reading a value as it is after the work enqueued so far.
+  func startReading(_ id: ValueID) throws -> any PendingRead
+
+  /// Waits for all work enqueued so far.
+  func synchronize() throws
+
+  /// Runs every step once by itself and returns the seconds each took, in plan order.
+  func profile() throws -> [Double]
+}
+
+/// A value on its way to the host.
+public protocol PendingRead: AnyObject {
+  var isComplete: Bool { get }
+  /// Waits for the value.
+  func wait() throws -> HostTensor
+}
+
+/// A read that needed no waiting.
+public final class CompletedRead: PendingRead {
+  private let value: HostTensor
+  public init(_ value: HostTensor) { self.value = value }
+  public var isComplete: Bool { true }
+  public func wait() -> HostTensor { value }
+}

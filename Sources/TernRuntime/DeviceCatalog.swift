@@ -1,0 +1,95 @@
+import TernCore
+
+/// Settings of a device that hold for its lifetime.
+public struct DeviceOptions: Hashable, Sendable {
+  /// The number of CPU threads; all cores where `nil`.
+  public var threads: Int?
+
+  public init(threads: Int? = nil) { self.threads = threads }
+}
+
+/// A backend: lists its devices and opens them.
+public protocol Backend: Sendable {
+  /// `reference`, `cpu` or `opencl`.
+  var name: String { get }
+
+  /// Every device, in a stable order. No driver and no device is a normal state, not an error.
+  func devices() -> [DeviceInfo]
+
+  /// Opens the device of that id.
+  func open(_ info: DeviceInfo, options: DeviceOptions) throws -> any Device
+}
+
+/// All backends of this build, and the rule by which `auto` chooses among their devices.
+public struct DeviceCatalog: Sendable {
+  public let backends: [any Backend]
+
+  public init(_ backends: [any Backend]) { self.backends = backends }
+
+  public var devices: [DeviceInfo] { backends.flatMap { $0.devices() } }
+
+  /// A chosen device and why it was chosen.
+  public struct Choice: Sendable {
+    public let info: DeviceInfo
+    public let reason: String
+  }
+
+  /// Resolves what `--device` says: `auto`, a backend's name, or a device's id, whose trailing
+  /// numbers may be left out (`opencl`, `opencl:0`).
+  public func choose(_ request: String) throws -> Choice {
+    if request == "auto" { return try chooseAutomatically() }
+    let known = backends.map(\.name)
+    guard let backend = backends.first(where: { $0.name == request.prefix { $0 != ":" } }) else {
+      throw TernError(
+        .usage, "unknown device '\(request)'; known are auto, \(known.joined(separator: ", "))")
+    }
+    let devices = backend.devices()
+    guard !devices.isEmpty else {
+      throw TernError(
+        .deviceUnavailable,
+        "no \(backend.name) device: no driver or no device was found"
+          + (backend.name == "opencl"
+            ? " (install an OpenCL driver, or pocl-opencl-icd for the CPU)" : ""))
+    }
+    let match = devices.first {
+      $0.id == request || $0.id.hasPrefix(request + ":") || $0.id.hasPrefix(request + ".")
+    }
+    guard let match else {
+      throw TernError(
+        .deviceUnavailable,
+        "no device '\(request)'; there are \(devices.map(\.id).joined(separator: ", "))")
+    }
+    return Choice(info: match, reason: "asked for")
+  }
+
+  private func chooseAutomatically() throws -> Choice {
+    let all = devices
+    let gpus = all.filter { $0.kind == .gpu }
+    if let best = gpus.max(by: {
+      ($0.computeUnits, $0.memoryByteCount) < ($1.computeUnits, $1.memoryByteCount)
+    }) {
+      return Choice(info: best, reason: gpus.count == 1 ? "the only GPU" : "the largest GPU")
+    }
+    guard let cpu = all.first(where: { $0.backend == "cpu" }) else {
+      throw TernError(.deviceUnavailable, "no device was found")
+    }
+    return Choice(
+      info: cpu,
+      reason: all.contains { $0.backend == "opencl" }
+        ? "no GPU was found, and the native CPU is faster than OpenCL on it" : "no GPU was found")
+  }
+
+  public func open(_ choice: Choice, options: DeviceOptions = DeviceOptions()) throws -> any Device {
+    guard let backend = backends.first(where: { $0.name == choice.info.backend }) else {
+      throw TernError(.deviceUnavailable, "no backend named \(choice.info.backend)")
+    }
+    return try backend.open(choice.info, options: options)
+  }
+
+  /// Opens the device that `--device` names.
+  public func open(_ request: String, options: DeviceOptions = DeviceOptions()) throws
+    -> any Device
+  {
+    try open(choose(request), options: options)
+  }
+}

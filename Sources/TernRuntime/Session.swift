@@ -1,0 +1,181 @@
+import TernCore
+import TernGraph
+
+/// The variables of a training job on one device, and the graphs that read and update them.
+///
+/// ```swift
+/// let session = Session(device: device)
+/// let step = try session.compile(graph)
+/// try session.write(["w": weights])
+/// let outputs = try step.run(["x": batch])
+/// ```
+public final class Session {
+  public let device: any Device
+
+  private struct Variable {
+    let type: TensorType
+    let layout: Layout
+    let buffer: any DeviceBuffer
+  }
+
+  private var variables: [String: Variable] = [:]
+
+  public init(device: any Device) { self.device = device }
+
+  /// Compiles one graph. See ``compile(_:)-([Graph])``.
+  public func compile(_ graph: Graph) throws -> Executable { try compile([graph])[0] }
+
+  /// Plans and binds graphs that share this session's variables. Their arenas share memory: values
+  /// that are not variables hold until another of the graphs runs.
+  ///
+  /// - Throws: ``TernError`` where the device has no kernel for a node or too little memory.
+  public func compile(_ graphs: [Graph]) throws -> [Executable] {
+    let plans = try graphs.map(plan)
+    var arenas: [any DeviceBuffer] = []
+    for index in 0..<(plans.map(\.arenaByteCounts.count).max() ?? 0) {
+      let size = plans.map { index < $0.arenaByteCounts.count ? $0.arenaByteCounts[index] : 0 }.max()!
+      arenas.append(try device.allocate(byteCount: size))
+    }
+    return try plans.map { plan in
+      let graph = plan.graph
+      let memory = PlanMemory(
+        arenas: arenas,
+        variables: try graph.variables.map { try buffer(for: graph[$0]) },
+        inputs: try graph.inputs.map { try device.allocate(byteCount: graph[$0].byteCount) },
+        constants: try graph.constants.map { id, value in
+          let buffer = try device.allocate(byteCount: graph[id].byteCount)
+          try device.write(value, to: buffer, layout: graph[id].layout)
+          return buffer
+        })
+      return Executable(plan: plan, bound: try device.bind(plan, to: memory))
+    }
+  }
+
+  /// Runs all passes and plans the memory of a graph, without allocating anything.
+  public func plan(_ graph: Graph) throws -> Plan {
+    let supported = try graph.removingDeadNodes().decomposing { [device] node, graph in
+      node.operation.isView
+        || device.supports(node.operation, inputs: graph.types(node.inputs))
+    }
+    let laidOut = try device.assignLayouts(
+      supported, variableLayouts: variables.mapValues(\.layout))
+    let final = try laidOut.materializingAssignments()
+    return try Plan(final, maximumArenaByteCount: device.maximumAllocationByteCount) {
+      [device] in try device.workspaceByteCount(of: $0, in: final)
+    }
+  }
+
+  private func buffer(for info: ValueInfo) throws -> any DeviceBuffer {
+    if let existing = variables[info.name] {
+      guard existing.type == info.type, existing.layout == info.layout else {
+        throw TernError(
+          .runtime,
+          "variable \(info.name) is \(existing.type) \(existing.layout), not \(info.type) "
+            + "\(info.layout)")
+      }
+      return existing.buffer
+    }
+    let buffer = try device.allocate(byteCount: info.byteCount)
+    let zero =
+      info.type.dataType == .float32
+      ? HostTensor(repeating: 0, info.type.shape)
+      : HostTensor(info.type.shape, [Int32](repeating: 0, count: info.type.elementCount))
+    try device.write(zero, to: buffer, layout: info.layout)
+    variables[info.name] = Variable(type: info.type, layout: info.layout, buffer: buffer)
+    return buffer
+  }
+
+  /// The names of all variables, sorted.
+  public var variableNames: [String] { variables.keys.sorted() }
+
+  public func variableType(_ name: String) -> TensorType? { variables[name]?.type }
+
+  /// Sets variables. A variable starts at zero.
+  public func write(_ values: [String: HostTensor]) throws {
+    for (name, value) in values.sorted(by: { $0.key < $1.key }) {
+      guard let variable = variables[name] else {
+        throw TernError(.badData, "no variable is named \(name)")
+      }
+      guard variable.type == value.type else {
+        throw TernError(.badData, "\(name): expected \(variable.type), got \(value.type)")
+      }
+      try device.write(value, to: variable.buffer, layout: variable.layout)
+    }
+  }
+
+  /// Reads a variable, after all work enqueued before.
+  public func read(_ name: String) throws -> HostTensor {
+    guard let variable = variables[name] else {
+      throw TernError(.badData, "no variable is named \(name)")
+    }
+    return try device.read(
+      variable.type, from: variable.buffer, offset: 0, layout: variable.layout)
+  }
+}
+
+/// A graph compiled for a device: its plan, with every argument set.
+public final class Executable {
+  public let plan: Plan
+  private let bound: any BoundPlan
+  private let inputIndices: [String: Int]
+  private let outputIDs: [String: ValueID]
+
+  init(plan: Plan, bound: any BoundPlan) {
+    self.plan = plan
+    self.bound = bound
+    inputIndices = Dictionary(
+      uniqueKeysWithValues: plan.graph.inputs.enumerated().map { (plan.graph[$1].name, $0) })
+    outputIDs = Dictionary(plan.graph.outputs.map { ($0.name, $0.id) }) { first, _ in first }
+  }
+
+  /// The position of an input, for ``upload(_:toInput:)``; `nil` where the graph does not read it.
+  public func inputIndex(_ name: String) -> Int? { inputIndices[name] }
+
+  /// Hands over the next step's value of an input.
+  public func upload(_ bytes: UnsafeRawBufferPointer, toInput index: Int) throws {
+    precondition(bytes.count == plan.graph[plan.graph.inputs[index]].type.byteCount)
+    try bound.upload(bytes, toInput: index)
+  }
+
+  public func upload(_ tensor: HostTensor, toInput index: Int) throws {
+    let type = plan.graph[plan.graph.inputs[index]].type
+    guard tensor.type == type else {
+      throw TernError(
+        .badData,
+        "input \(plan.graph[plan.graph.inputs[index]].name): expected \(type), got \(tensor.type)")
+    }
+    try tensor.withUnsafeBytes { try bound.upload($0, toInput: index) }
+  }
+
+  /// Starts one step.
+  public func step() throws { try bound.replay() }
+
+  /// Starts reading an output as it is after the steps started so far.
+  public func startReading(_ output: String) throws -> any PendingRead {
+    guard let id = outputIDs[output] else {
+      throw TernError(.runtime, "no output is named \(output)")
+    }
+    return try bound.startReading(id)
+  }
+
+  public func read(_ output: String) throws -> HostTensor { try startReading(output).wait() }
+
+  /// Waits for all steps started so far.
+  public func synchronize() throws { try bound.synchronize() }
+
+  /// Runs every node by itself and returns the seconds each took, in plan order.
+  public func profile() throws -> [Double] { try bound.profile() }
+
+  /// Uploads the inputs, runs one step and reads all outputs.
+  public func run(_ inputs: [String: HostTensor] = [:]) throws -> [String: HostTensor] {
+    for id in plan.graph.inputs {
+      let name = plan.graph[id].name
+      guard let value = inputs[name] else {
+        throw TernError(.runtime, "input \(name) is missing")
+      }
+      try upload(value, toInput: inputIndices[name]!)
+    }
+    try step()
+    return try outputIDs.mapValues { try bound.startReading($0).wait() }
+  }
+}
