@@ -1,1 +1,12 @@
 import TernCore
+import TernRuntime
+
+/// Stands in until the backend lands; delete this file then.
+public struct ReferenceBackend: Backend {
+  public init() {}
+  public var name: String { "reference" }
+  public func devices() -> [DeviceInfo] { [] }
+  public func open(_ info: DeviceInfo, options: DeviceOptions) throws -> any Device {
+    throw TernError(.deviceUnavailable, "no reference backend yet")
+  }
+}

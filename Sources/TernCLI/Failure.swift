@@ -1,0 +1,24 @@
+import Foundation
+import Tern
+
+extension TernError.Kind {
+  /// The exit code of the command, after sysexits.h where that has one.
+  var exitCode: Int32 {
+    switch self {
+    case .runtime: 1
+    case .diverged: 3
+    case .usage: 64
+    case .badData: 65
+    case .notFound: 66
+    case .deviceUnavailable: 69
+    case .cannotWrite: 73
+    }
+  }
+}
+
+enum Failure {
+  static func exit(_ message: String, code: Int32) -> Never {
+    FileHandle.standardError.write(Data("tern: error: \(message)\n".utf8))
+    Foundation.exit(code)
+  }
+}

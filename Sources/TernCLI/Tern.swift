@@ -1,0 +1,24 @@
+import ArgumentParser
+import Tern
+
+@main
+struct TernCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "tern",
+    abstract: "Train neural networks on any OpenCL GPU, and on the CPU where there is none.",
+    subcommands: [Verify.self])
+
+  /// Runs the command; an error becomes one line on stderr and the exit code of its kind.
+  static func main() {
+    do {
+      var command = try parseAsRoot()
+      try command.run()
+    } catch let error as TernError {
+      Failure.exit(error.message, code: error.kind.exitCode)
+    } catch let error as ShapeError {
+      Failure.exit(error.description, code: TernError.Kind.badData.exitCode)
+    } catch {
+      exit(withError: error)
+    }
+  }
+}

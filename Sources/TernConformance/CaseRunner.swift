@@ -1,0 +1,102 @@
+import Tern
+
+/// Runs cases on a device.
+public struct CaseRunner {
+  public let device: any Device
+
+  public init(device: any Device) { self.device = device }
+
+  /// Runs a case; a failure of any kind becomes the result's status.
+  public func run(_ testCase: ConformanceCase) -> CaseResult {
+    do {
+      guard let results = try execute(testCase) else {
+        return CaseResult(
+          name: testCase.name, operation: testCase.operation, status: .unsupported,
+          message: "no operation is named \(testCase.operation)")
+      }
+      var comparison = Comparison(
+        relativeTolerance: testCase.relativeTolerance,
+        absoluteTolerance: testCase.absoluteTolerance)
+      let expected =
+        testCase.outputs.map { ("output.\($0)", $1) }
+        + testCase.gradients.map { ("gradient.\($0)", $1) }
+      for (name, tensor) in expected.sorted(by: { $0.0 < $1.0 }) {
+        comparison.compare(name, got: results[name], expected: tensor)
+      }
+      return CaseResult(
+        name: testCase.name, operation: testCase.operation,
+        status: comparison.failure == nil ? .passed : .failed,
+        maximumAbsoluteError: comparison.maximumAbsoluteError,
+        maximumRelativeError: comparison.maximumRelativeError,
+        location: comparison.failure?.location, message: comparison.failure?.message)
+    } catch {
+      return CaseResult(
+        name: testCase.name, operation: testCase.operation, status: .error, message: "\(error)")
+    }
+  }
+
+  /// What the device computes for a case: `output.NAME` and `gradient.NAME`; `nil` where no
+  /// operation has the case's name.
+  public func execute(_ testCase: ConformanceCase) throws -> [String: HostTensor]? {
+    switch testCase.operation {
+    case "train": return try TrainingCase(testCase).execute(on: device)
+    case "model": return try ModelCase(testCase).execute(on: device)
+    case let name where name.hasPrefix("optimizer."):
+      return try OptimizerCase(testCase).execute(on: device)
+    default:
+      guard let graph = try OperationCase(testCase)?.graph() else { return nil }
+      return try Session(device: device).compile(graph).run(
+        testCase.inputs.merging(
+          testCase.cotangents.map { ("cotangent.\($0)", $1) }, uniquingKeysWith: { a, _ in a }))
+    }
+  }
+}
+
+/// A case of a single operation: one graph with its forward and backward pass.
+struct OperationCase {
+  let testCase: ConformanceCase
+  let operation: OperationSpec
+
+  init?(_ testCase: ConformanceCase) {
+    guard let operation = OperationSpec.named(testCase.operation) else { return nil }
+    self.testCase = testCase
+    self.operation = operation
+  }
+
+  func graph() throws -> Graph {
+    let builder = GraphBuilder()
+    var inputs: [String: Tensor] = [:]
+    for (name, value) in testCase.inputs.sorted(by: { $0.key < $1.key }) {
+      inputs[name] = try builder.input(name, value.type)
+    }
+    let results = try operation.build(Attributes(operation.name, testCase.attributes), inputs)
+    var seeds: [(Tensor, Tensor)] = []
+    for (name, result) in zip(operation.outputs, results) {
+      builder.output("output.\(name)", result)
+      if let cotangent = testCase.cotangents[name] {
+        seeds.append((result, try builder.input("cotangent.\(name)", cotangent.type)))
+      }
+    }
+    let targets = testCase.gradients.keys.sorted()
+    let gradients = try builder.gradients(
+      of: seeds, withRespectTo: targets.map { try NamedInputs.find($0, in: inputs, testCase) })
+    for (name, gradient) in zip(targets, gradients) {
+      guard let gradient else {
+        throw TernError(.badData, "\(testCase.name): no gradient reaches input \(name)")
+      }
+      builder.output("gradient.\(name)", gradient)
+    }
+    return builder.graph
+  }
+
+  private enum NamedInputs {
+    static func find(
+      _ name: String, in inputs: [String: Tensor], _ testCase: ConformanceCase
+    ) throws -> Tensor {
+      guard let tensor = inputs[name] else {
+        throw TernError(.badData, "\(testCase.name): gradient.\(name) without input.\(name)")
+      }
+      return tensor
+    }
+  }
+}

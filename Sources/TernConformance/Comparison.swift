@@ -1,0 +1,56 @@
+import Tern
+
+/// Compares what a device computed with what it should have, element by element.
+struct Comparison {
+  let relativeTolerance: Double
+  let absoluteTolerance: Double
+  private(set) var maximumAbsoluteError = 0.0
+  private(set) var maximumRelativeError = 0.0
+  private(set) var failure: (location: String, message: String)?
+
+  init(relativeTolerance: Double, absoluteTolerance: Double) {
+    self.relativeTolerance = relativeTolerance
+    self.absoluteTolerance = absoluteTolerance
+  }
+
+  mutating func compare(_ name: String, got: HostTensor?, expected: HostTensor) {
+    guard let got else {
+      fail(name, "expected \(expected.type), got nothing")
+      return
+    }
+    guard got.shape == expected.shape else {
+      fail(name, "expected shape \(expected.shape), got \(got.shape)")
+      return
+    }
+    compare(name, got: got.doubles, expected: expected.doubles, shape: expected.shape)
+  }
+
+  mutating func compare(_ name: String, got: [Double], expected: [Double], shape: Shape) {
+    for (index, (value, target)) in zip(got, expected).enumerated() {
+      if value == target { continue }
+      let error = abs(value - target)
+      // Written so that NaN fails.
+      if !(error <= absoluteTolerance + relativeTolerance * abs(target)) {
+        fail("\(name)\(Self.coordinates(index, shape))", "expected \(target), got \(value)")
+      }
+      maximumAbsoluteError = max(maximumAbsoluteError, error.isNaN ? .infinity : error)
+      if target != 0 {
+        let relative = error / abs(target)
+        maximumRelativeError = max(maximumRelativeError, relative.isNaN ? .infinity : relative)
+      }
+    }
+  }
+
+  private mutating func fail(_ location: String, _ message: String) {
+    if failure == nil { failure = (location, message) }
+  }
+
+  private static func coordinates(_ index: Int, _ shape: Shape) -> String {
+    var remainder = index
+    let position = shape.strides.map { stride in
+      defer { remainder %= stride }
+      return remainder / stride
+    }
+    return "\(position)"
+  }
+}

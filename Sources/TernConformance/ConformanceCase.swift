@@ -1,0 +1,98 @@
+import Foundation
+import Tern
+
+/// What an operation must compute: inputs, expected outputs, arriving gradients and expected
+/// gradients, with the tolerance at which they must agree.
+public struct ConformanceCase: Sendable {
+  public let name: String
+  /// An operation's functional name, `optimizer.NAME`, `train` or `model`.
+  public let operation: String
+  public let attributes: [String: AttributeValue]
+  /// |got − expected| ≤ atol + rtol · |expected|
+  public let relativeTolerance: Double
+  public let absoluteTolerance: Double
+  public let inputs: [String: HostTensor]
+  public let outputs: [String: HostTensor]
+  public let cotangents: [String: HostTensor]
+  public let gradients: [String: HostTensor]
+
+  public init(
+    name: String, operation: String, attributes: [String: AttributeValue] = [:],
+    relativeTolerance: Double = 1e-4, absoluteTolerance: Double = 1e-5,
+    inputs: [String: HostTensor], outputs: [String: HostTensor] = [:],
+    cotangents: [String: HostTensor] = [:], gradients: [String: HostTensor] = [:]
+  ) {
+    self.name = name
+    self.operation = operation
+    self.attributes = attributes
+    self.relativeTolerance = relativeTolerance
+    self.absoluteTolerance = absoluteTolerance
+    self.inputs = inputs
+    self.outputs = outputs
+    self.cotangents = cotangents
+    self.gradients = gradients
+  }
+
+  /// Reads a safetensors file whose metadata holds `op`, `attributes`, `rtol` and `atol`.
+  ///
+  /// - Throws: ``TernError`` naming the file and its fault.
+  public init(contentsOf path: String) throws {
+    let file = try Safetensors(contentsOf: path)
+    func metadata(_ key: String) throws -> String {
+      guard let value = file.metadata[key] else {
+        throw TernError(.badData, "\(path): the metadata has no '\(key)'")
+      }
+      return value
+    }
+    func tolerance(_ key: String) throws -> Double {
+      guard let value = Double(try metadata(key)), value >= 0 else {
+        throw TernError(.badData, "\(path): '\(key)' is not a number of at least 0")
+      }
+      return value
+    }
+    guard let json = try? JSON(parsing: try metadata("attributes")),
+      case .map(let attributes) = json.attribute
+    else { throw TernError(.badData, "\(path): 'attributes' is not a JSON object") }
+    func tensors(_ prefix: String) -> [String: HostTensor] {
+      Dictionary(
+        uniqueKeysWithValues: file.tensors.compactMap { name, tensor in
+          name.hasPrefix(prefix) ? (String(name.dropFirst(prefix.count)), tensor) : nil
+        })
+    }
+    self.init(
+      name: ((path as NSString).lastPathComponent as NSString).deletingPathExtension,
+      operation: try metadata("op"), attributes: attributes,
+      relativeTolerance: try tolerance("rtol"), absoluteTolerance: try tolerance("atol"),
+      inputs: tensors("input."), outputs: tensors("output."), cotangents: tensors("cotangent."),
+      gradients: tensors("gradient."))
+  }
+
+  /// The cases in a folder's `.safetensors` files, by name.
+  public static func paths(inDirectory directory: String) throws -> [String] {
+    var isDirectory: ObjCBool = false
+    guard FileManager.default.fileExists(atPath: directory, isDirectory: &isDirectory) else {
+      throw TernError(.notFound, "\(directory): no such folder")
+    }
+    if !isDirectory.boolValue { return [directory] }
+    let names = try FileManager.default.contentsOfDirectory(atPath: directory)
+      .filter { $0.hasSuffix(".safetensors") }.sorted()
+    guard !names.isEmpty else {
+      throw TernError(.notFound, "\(directory): holds no .safetensors file")
+    }
+    return names.map { (directory as NSString).appendingPathComponent($0) }
+  }
+}
+
+/// How a case ended on a device.
+public struct CaseResult: Sendable {
+  public enum Status: String, Sendable { case passed, failed, unsupported, error }
+
+  public let name: String
+  public let operation: String
+  public let status: Status
+  public var maximumAbsoluteError = 0.0
+  public var maximumRelativeError = 0.0
+  /// The first element out of tolerance: `gradient.weight[0, 2, 1]`.
+  public var location: String?
+  public var message: String?
+}

@@ -1,0 +1,126 @@
+import Foundation
+
+/// A JSON value whose objects keep the order of their keys, for output that people read too.
+public indirect enum JSON: Hashable, Sendable {
+  case null
+  case bool(Bool)
+  case int(Int)
+  case double(Double)
+  case string(String)
+  case array([JSON])
+  case object([Member])
+
+  public struct Member: Hashable, Sendable {
+    public let name: String
+    public let value: JSON
+  }
+
+  /// An object with these members, in this order.
+  public static func object(_ members: KeyValuePairs<String, JSON>) -> JSON {
+    .object(members.map { Member(name: $0.key, value: $0.value) })
+  }
+
+  public subscript(name: String) -> JSON? {
+    guard case .object(let members) = self else { return nil }
+    return members.first { $0.name == name }?.value
+  }
+
+  public var doubleValue: Double? {
+    switch self {
+    case .int(let value): Double(value)
+    case .double(let value): value
+    default: nil
+    }
+  }
+
+  public var intValue: Int? {
+    if case .int(let value) = self { return value }
+    return nil
+  }
+
+  public var stringValue: String? {
+    if case .string(let value) = self { return value }
+    return nil
+  }
+}
+
+extension JSON: CustomStringConvertible {
+  /// The value on one line. A number that is not finite is `null`.
+  public var description: String {
+    switch self {
+    case .null: return "null"
+    case .bool(let value): return String(value)
+    case .int(let value): return String(value)
+    case .double(let value): return value.isFinite ? "\(value)" : "null"
+    case .string(let value): return Self.quoted(value)
+    case .array(let values): return "[" + values.map(\.description).joined(separator: ",") + "]"
+    case .object(let members):
+      return "{"
+        + members.map { "\(Self.quoted($0.name)):\($0.value)" }.joined(separator: ",") + "}"
+    }
+  }
+
+  private static func quoted(_ text: String) -> String {
+    var result = "\""
+    for scalar in text.unicodeScalars {
+      switch scalar {
+      case "\"": result += "\\\""
+      case "\\": result += "\\\\"
+      case "\n": result += "\\n"
+      case "\r": result += "\\r"
+      case "\t": result += "\\t"
+      case _ where scalar.value < 0x20:
+        let digits = String(scalar.value, radix: 16)
+        result += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
+      default: result.unicodeScalars.append(scalar)
+      }
+    }
+    return result + "\""
+  }
+}
+
+extension JSON {
+  /// Parses a JSON text; the order of an object's keys is not kept.
+  public init(parsing text: String) throws {
+    let object = try JSONSerialization.jsonObject(
+      with: Data(text.utf8), options: [.fragmentsAllowed])
+    self = Self.converted(object)
+  }
+
+  private static func converted(_ value: Any) -> JSON {
+    switch value {
+    case let number as NSNumber:
+      if CFNumberIsBoolean(number) { return .bool(number.boolValue) }
+      if number.doubleValue == number.doubleValue.rounded(), abs(number.doubleValue) < 1e15,
+        let exact = Int(exactly: number.doubleValue)
+      {
+        return .int(exact)
+      }
+      return .double(number.doubleValue)
+    case let text as String: return .string(text)
+    case let list as [Any]: return .array(list.map(converted))
+    case let map as [String: Any]:
+      return .object(
+        map.keys.sorted().map { Member(name: $0, value: converted(map[$0]!)) })
+    default: return .null
+    }
+  }
+
+  private static func CFNumberIsBoolean(_ number: NSNumber) -> Bool {
+    String(cString: number.objCType) == "c"
+  }
+
+  /// The value as an attribute of an operation.
+  public var attribute: AttributeValue {
+    switch self {
+    case .null: .null
+    case .bool(let value): .bool(value)
+    case .int(let value): .int(value)
+    case .double(let value): .double(value)
+    case .string(let value): .string(value)
+    case .array(let values): .list(values.map(\.attribute))
+    case .object(let members):
+      .map(Dictionary(members.map { ($0.name, $0.value.attribute) }) { first, _ in first })
+    }
+  }
+}

@@ -1,0 +1,46 @@
+import Foundation
+import TernCore
+
+/// Writing files so that a failure or a crash at any moment leaves the old content or the new,
+/// never a mixture.
+public enum AtomicFile {
+  /// Writes to a temporary file beside `path`, flushes it to the disk, and renames it into place.
+  ///
+  /// - Throws: ``TernError`` of kind `cannotWrite`.
+  public static func write(_ data: Data, to path: String) throws {
+    let temporary = path + ".tmp"
+    func fail(_ what: String) -> TernError {
+      let reason = String(cString: strerror(errno))
+      unlink(temporary)
+      return TernError(.cannotWrite, "\(path): \(what): \(reason)")
+    }
+    let file = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
+    guard file >= 0 else { throw fail("cannot create") }
+    var written = 0
+    let isComplete = data.withUnsafeBytes { bytes in
+      while written < bytes.count {
+        let count = Foundation.write(file, bytes.baseAddress! + written, bytes.count - written)
+        if count < 0, errno == EINTR { continue }
+        if count <= 0 { return false }
+        written += count
+      }
+      return true
+    }
+    guard isComplete, fsync(file) == 0 else {
+      let error = fail("cannot write")
+      close(file)
+      throw error
+    }
+    close(file)
+    guard rename(temporary, path) == 0 else { throw fail("cannot replace") }
+    synchronizeDirectory((path as NSString).deletingLastPathComponent)
+  }
+
+  /// Makes a rename in `directory` survive a power failure.
+  public static func synchronizeDirectory(_ directory: String) {
+    let handle = open(directory.isEmpty ? "." : directory, O_RDONLY | O_CLOEXEC)
+    guard handle >= 0 else { return }
+    fsync(handle)
+    close(handle)
+  }
+}

@@ -1,0 +1,64 @@
+import TernCore
+import TernGraph
+
+/// A convolution with its own weight [O, C/groups, KH, KW] and bias [O].
+public struct Conv2D: Layer {
+  public let outChannels: Int
+  public let kernelSize: [Int]
+  public let stride: [Int]
+  public let padding: [Int]
+  public let dilation: [Int]
+  public let groups: Int
+  public let hasBias: Bool
+
+  public init(
+    outChannels: Int, kernelSize: [Int], stride: [Int] = [1, 1], padding: [Int] = [0, 0],
+    dilation: [Int] = [1, 1], groups: Int = 1, hasBias: Bool = true
+  ) {
+    self.outChannels = outChannels
+    self.kernelSize = kernelSize
+    self.stride = stride
+    self.padding = padding
+    self.dilation = dilation
+    self.groups = groups
+    self.hasBias = hasBias
+  }
+
+  /// A square kernel.
+  public init(
+    _ outChannels: Int, kernel: Int, stride: Int = 1, padding: Int = 0, hasBias: Bool = true
+  ) {
+    self.init(
+      outChannels: outChannels, kernelSize: [kernel, kernel], stride: [stride, stride],
+      padding: [padding, padding], hasBias: hasBias)
+  }
+
+  public var kind: String { "conv2d" }
+
+  public func forward(_ inputs: [Tensor], in context: LayerContext) throws -> Tensor {
+    let x = inputs[0]
+    guard x.shape.rank == 4 else {
+      throw ShapeError(kind, "input", expected: "shape [N, C, H, W]", got: "\(x.shape)")
+    }
+    guard outChannels >= 1, kernelSize.allSatisfy({ $0 >= 1 }), groups >= 1,
+      x.shape[1] % groups == 0, outChannels % groups == 0
+    else {
+      throw ShapeError(
+        kind, "out_channels, kernel_size, groups",
+        expected: "positive numbers; groups dividing \(x.shape[1]) and \(outChannels) channels",
+        got: "\(outChannels), \(kernelSize), \(groups)")
+    }
+    let fanIn = x.shape[1] / groups * kernelSize[0] * kernelSize[1]
+    let weight = try context.parameter(
+      "weight", [outChannels, x.shape[1] / groups, kernelSize[0], kernelSize[1]],
+      .inverseSqrt(fanIn: fanIn))
+    let bias =
+      hasBias ? try context.parameter("bias", [outChannels], .inverseSqrt(fanIn: fanIn)) : nil
+    let y = try x.conv2d(
+      weight: weight, bias: bias, stride: stride, padding: padding, dilation: dilation,
+      groups: groups)
+    context.recordWindow(
+      y, from: x, kernel: kernelSize.max()!, stride: stride.max()!, dilation: dilation.max()!)
+    return y
+  }
+}

@@ -1,0 +1,142 @@
+import TernCore
+import TernGraph
+
+/// A part of a network: appends its computation to a graph, and declares its parameters.
+public protocol Layer: Sendable {
+  /// PyTorch's functional name of what it does, or the name of a block.
+  var kind: String { get }
+
+  /// Appends the layer.
+  ///
+  /// - Parameter inputs: the outputs of the layers it reads; most read one.
+  func forward(_ inputs: [Tensor], in context: LayerContext) throws -> Tensor
+}
+
+/// What a network is built for.
+public enum Mode: Hashable, Sendable {
+  /// Dropout drops, normalisation uses the batch and updates its running statistics.
+  case training
+  /// Dropout passes, normalisation uses the running statistics.
+  case inference
+}
+
+/// A parameter or a running statistic of a network.
+public struct Parameter {
+  /// The path of layer names and the parameter's own, joined by dots: `conv1.weight`.
+  public let name: String
+  public let tensor: Tensor
+  public let initializer: Initializer
+  /// Whether an optimizer updates it; false for running statistics.
+  public let isTrainable: Bool
+
+  public var shape: Shape { tensor.shape }
+}
+
+/// A row of a network's summary.
+public struct LayerSummary: Hashable, Sendable {
+  public let name: String
+  public let kind: String
+  public let output: Shape
+  public let parameterCount: Int
+  public let multiplyAdds: Int
+  /// How many input pixels across an output element sees; `nil` once it sees no neighbourhood.
+  public let receptiveField: Int?
+}
+
+/// Where a network under construction stands: its graph, the path of layer names, and what was
+/// declared so far.
+public final class LayerContext {
+  public let builder: GraphBuilder
+  public let mode: Mode
+  public let seed: UInt64
+  /// The number of the training step, which dropout draws its masks from.
+  public let step: Tensor?
+  public private(set) var parameters: [Parameter] = []
+  public private(set) var summaries: [LayerSummary] = []
+  private var path: [String] = []
+  private var dropoutCount: UInt32 = 0
+  private var fields: [ValueID: ReceptiveField] = [:]
+
+  /// How far a value sees: `extent` input pixels, neighbours `jump` pixels apart.
+  struct ReceptiveField {
+    var extent: Int
+    var jump: Int
+  }
+
+  public init(builder: GraphBuilder, mode: Mode, seed: UInt64 = 0, step: Tensor? = nil) {
+    self.builder = builder
+    self.mode = mode
+    self.seed = seed
+    self.step = step
+  }
+
+  /// Declares a parameter of the current layer, or finds it again where a layer is shared.
+  public func parameter(
+    _ name: String, _ shape: Shape, _ initializer: Initializer, isTrainable: Bool = true
+  ) throws -> Tensor {
+    let full = (path + [name]).joined(separator: ".")
+    let tensor = try builder.variable(full, shape)
+    if !parameters.contains(where: { $0.name == full }) {
+      parameters.append(
+        Parameter(name: full, tensor: tensor, initializer: initializer, isTrainable: isTrainable))
+    }
+    return tensor
+  }
+
+  /// Tells dropout layers apart.
+  func nextDropoutStream() -> UInt32 {
+    defer { dropoutCount += 1 }
+    return dropoutCount
+  }
+
+  /// Appends a layer under `name`.
+  public func apply(_ layer: any Layer, named name: String, to inputs: [Tensor]) throws -> Tensor {
+    path.append(name)
+    defer { path.removeLast() }
+    let nodesBefore = builder.graph.nodes.count
+    let parametersBefore = parameters.count
+    let summariesBefore = summaries.count
+    let output = try builder.scope(name) { try layer.forward(inputs, in: self) }
+    if fields[output.id] == nil { inheritField(output, from: inputs) }
+    // A block is described by the layers inside.
+    if summaries.count == summariesBefore {
+      summaries.append(
+        LayerSummary(
+          name: path.joined(separator: "."), kind: layer.kind, output: output.shape,
+          parameterCount: parameters[parametersBefore...].filter(\.isTrainable)
+            .reduce(0) { $0 + $1.shape.elementCount },
+          multiplyAdds: multiplyAdds(from: nodesBefore),
+          receptiveField: fields[output.id]?.extent))
+    }
+    return output
+  }
+
+  private func multiplyAdds(from start: Int) -> Int {
+    builder.graph.nodes[start...].reduce(0) { sum, node in
+      switch node.operation {
+      case is TernGraph.Conv2D, is Conv2DBackwardInput, is MatMul, is TernGraph.Linear, is Attention:
+        sum + builder.graph.cost(of: node).flops / 2
+      default: sum
+      }
+    }
+  }
+
+  // MARK: Receptive fields
+
+  /// Marks the network's input: one pixel sees itself.
+  func beginField(_ input: Tensor) { fields[input.id] = ReceptiveField(extent: 1, jump: 1) }
+
+  /// Records that `output` reads windows of `inputs`.
+  func recordWindow(_ output: Tensor, from input: Tensor, kernel: Int, stride: Int, dilation: Int) {
+    guard var field = fields[input.id] else { return }
+    field.extent += (kernel - 1) * dilation * field.jump
+    field.jump *= stride
+    fields[output.id] = field
+  }
+
+  /// Elementwise layers and joins see what their widest input sees; mixing all pixels ends it.
+  private func inheritField(_ output: Tensor, from inputs: [Tensor]) {
+    guard output.shape.rank == 4 else { return }
+    fields[output.id] = inputs.compactMap { fields[$0.id] }.max { $0.extent < $1.extent }
+  }
+}

@@ -1,0 +1,27 @@
+import TernCore
+import TernGraph
+
+/// y = x Wᵀ + b with its own weight [O, I] and bias [O], on the innermost axis.
+public struct Linear: Layer {
+  public let outFeatures: Int
+  public let hasBias: Bool
+
+  public init(_ outFeatures: Int, hasBias: Bool = true) {
+    self.outFeatures = outFeatures
+    self.hasBias = hasBias
+  }
+
+  public var kind: String { "linear" }
+
+  public func forward(_ inputs: [Tensor], in context: LayerContext) throws -> Tensor {
+    guard let fanIn = inputs[0].shape.last, outFeatures >= 1 else {
+      throw ShapeError(
+        kind, "out_features", expected: "at least 1, on an input [*, I]", got: "\(outFeatures)")
+    }
+    let weight = try context.parameter(
+      "weight", [outFeatures, fanIn], .inverseSqrt(fanIn: fanIn))
+    let bias =
+      hasBias ? try context.parameter("bias", [outFeatures], .inverseSqrt(fanIn: fanIn)) : nil
+    return try inputs[0].linear(weight: weight, bias: bias)
+  }
+}

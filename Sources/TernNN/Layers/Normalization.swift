@@ -1,0 +1,38 @@
+import TernCore
+import TernGraph
+
+/// Batch normalisation over axis 1 with weight, bias and running statistics [C].
+public struct BatchNorm2D: Layer {
+  public let epsilon: Float
+  public let momentum: Float
+
+  public init(epsilon: Float = 1e-5, momentum: Float = 0.1) {
+    self.epsilon = epsilon
+    self.momentum = momentum
+  }
+
+  public var kind: String { "batch_norm" }
+
+  public func forward(_ inputs: [Tensor], in context: LayerContext) throws -> Tensor {
+    let x = inputs[0]
+    guard x.shape.rank >= 2 else {
+      throw ShapeError(kind, "input", expected: "shape [N, C, *]", got: "\(x.shape)")
+    }
+    let channels: Shape = [x.shape[1]]
+    let weight = try context.parameter("weight", channels, .ones)
+    let bias = try context.parameter("bias", channels, .zeros)
+    let mean = try context.parameter("running_mean", channels, .zeros, isTrainable: false)
+    let variance = try context.parameter("running_var", channels, .ones, isTrainable: false)
+    guard context.mode == .training else {
+      return try x.batchNormInference(
+        runningMean: mean, runningVariance: variance, weight: weight, bias: bias,
+        epsilon: epsilon)
+    }
+    let result = try x.batchNormTraining(
+      runningMean: mean, runningVariance: variance, weight: weight, bias: bias,
+      momentum: momentum, epsilon: epsilon)
+    context.builder.assign(mean, result.runningMean!)
+    context.builder.assign(variance, result.runningVariance!)
+    return result.output
+  }
+}

@@ -1,0 +1,44 @@
+import TernCore
+
+/// The networks that come with Tern, by name.
+public struct ZooEntry: Sendable {
+  public let name: String
+  /// Where the network is from.
+  public let source: String
+  /// The input it was published for: [C, H, W].
+  public let inputShape: Shape
+  public let classCount: Int
+  private let make: @Sendable (Shape, Int) -> [Model.Step]
+
+  init(
+    _ name: String, source: String, inputShape: Shape, classCount: Int,
+    _ make: @escaping @Sendable (_ inputShape: Shape, _ classCount: Int) -> [Model.Step]
+  ) {
+    self.name = name
+    self.source = source
+    self.inputShape = inputShape
+    self.classCount = classCount
+    self.make = make
+  }
+
+  /// The network for another input or number of classes, where given.
+  public func model(inputShape: Shape? = nil, classCount: Int? = nil) -> Model {
+    let shape = inputShape ?? self.inputShape
+    let classes = classCount ?? self.classCount
+    return Model(
+      name: name, inputShape: shape, classCount: classes, steps: make(shape, classes))
+  }
+
+  public static let all: [ZooEntry] = [linear, mlp, lenet5]
+
+  /// - Throws: ``TernError`` with the nearest known name.
+  public static func named(_ name: String) throws -> ZooEntry {
+    if let entry = all.first(where: { $0.name == name }) { return entry }
+    let names = all.map(\.name)
+    throw TernError(
+      .usage,
+      "unknown model '\(name)'"
+        + (EditDistance.nearest(to: name, among: names).map { "; did you mean '\($0)'?" }
+          ?? "; known are \(names.joined(separator: ", "))"))
+  }
+}
