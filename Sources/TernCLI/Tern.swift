@@ -6,7 +6,9 @@ struct TernCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "tern",
     abstract: "Train neural networks on any OpenCL GPU, and on the CPU where there is none.",
-    subcommands: [Verify.self])
+    subcommands: [
+      Devices.self, Models.self, Summary.self, Verify.self,
+    ])
 
   /// Runs the command; an error becomes one line on stderr and the exit code of its kind.
   static func main() {

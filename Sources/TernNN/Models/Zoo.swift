@@ -42,3 +42,14 @@ public struct ZooEntry: Sendable {
           ?? "; known are \(names.joined(separator: ", "))"))
   }
 }
+
+extension Model {
+  /// The network that a user names.
+  ///
+  /// - Throws: ``TernError`` where there is no such network.
+  public static func named(
+    _ name: String, inputShape: Shape? = nil, classCount: Int? = nil
+  ) throws -> Model {
+    try ZooEntry.named(name).model(inputShape: inputShape, classCount: classCount)
+  }
+}

@@ -1,0 +1,109 @@
+import ArgumentParser
+import Tern
+
+struct Summary: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Describe a network layer by layer, with the memory it will take.",
+    discussion: """
+      Example:
+        tern summary lenet5 --batch-size 128
+      """)
+
+  @Argument(help: "A model's name (see 'tern models') or a model file (.yaml).")
+  var model: String
+
+  @Option(help: ArgumentHelp("The input's shape: C,H,W.", valueName: "C,H,W"))
+  var input: String?
+
+  @Option(help: "The number of classes.")
+  var classes: Int?
+
+  @Option(help: "The batch size that the memory is planned for.")
+  var batchSize = 64
+
+  @Option(help: "The device that the memory is planned for.")
+  var device = "auto"
+
+  @Flag(help: "Print one JSON object.")
+  var json = false
+
+  @Flag(name: .shortAndLong, help: "Print the plan of a training step too.")
+  var verbose = false
+
+  func run() throws {
+    guard batchSize >= 1 else {
+      throw TernError(.usage, "batch-size: expected at least 1, got \(batchSize)")
+    }
+    if let classes, classes < 1 {
+      throw TernError(.usage, "classes: expected at least 1, got \(classes)")
+    }
+    let model = try Model.named(
+      model, inputShape: try input.map(parseShape), classCount: classes)
+    let (_, context) = try model.inferenceGraph(batchSize: 1)
+    let layers = context.summaries
+    let parameterCount = context.parameters.filter(\.isTrainable)
+      .reduce(0) { $0 + $1.shape.elementCount }
+    let multiplyAdds = layers.reduce(0) { $0 + $1.multiplyAdds }
+
+    let session = Session(device: try DeviceCatalog.standard.open(device))
+    let training = try session.plan(
+      TrainingGraph(
+        model: model, batchSize: batchSize, optimizer: .sgd(momentum: 0.9), seed: 0
+      ).graph)
+    let inference = try session.plan(model.inferenceGraph(batchSize: batchSize).graph)
+
+    if json {
+      Output.result(
+        JSON.object([
+          "name": .string(model.name), "parameters": .int(parameterCount),
+          "multiply_adds": .int(multiplyAdds),
+          "layers": .array(
+            layers.map { layer in
+              .object([
+                "name": .string(layer.name), "type": .string(layer.kind),
+                "output": .array(outputShape(layer).map(JSON.int)),
+                "parameters": .int(layer.parameterCount),
+                "multiply_adds": .int(layer.multiplyAdds),
+                "receptive_field": layer.receptiveField.map(JSON.int) ?? .null,
+              ])
+            }),
+          "train_peak_bytes": .int(training.peakByteCount),
+          "inference_peak_bytes": .int(inference.peakByteCount),
+        ]).description)
+      return
+    }
+    var table = Table(
+      ["LAYER", "TYPE", "OUTPUT", "PARAMETERS", "MULTIPLY-ADDS", "FIELD"], numeric: [3, 4, 5])
+    for layer in layers {
+      table.append([
+        layer.name, layer.kind, "\(outputShape(layer))", Format.count(layer.parameterCount),
+        Format.count(layer.multiplyAdds), layer.receptiveField.map(String.init) ?? "",
+      ])
+    }
+    Output.result(table.text)
+    Output.result(
+      """
+
+      \(model.name): \(Format.count(parameterCount)) parameters, \
+      \(Format.count(multiplyAdds)) multiply-adds per sample
+      memory at batch size \(batchSize) on \(session.device.info.id): \
+      training \(Format.bytes(training.peakByteCount)), \
+      inference \(Format.bytes(inference.peakByteCount))
+      """)
+    if verbose { Output.result("\n\(training.graph)") }
+  }
+
+  private func outputShape(_ layer: LayerSummary) -> [Int] {
+    [batchSize] + layer.output.dimensions.dropFirst()
+  }
+
+  private func parseShape(_ text: String) throws -> Shape {
+    let extents = text.split(separator: ",", omittingEmptySubsequences: false).map { Int($0) }
+    guard !extents.isEmpty, extents.count <= 3,
+      extents.allSatisfy({ ($0 ?? 0) >= 1 && ($0 ?? 0) <= 1 << 20 })
+    else {
+      throw TernError(.usage, "input: expected C,H,W, got '\(text)'")
+    }
+    return Shape(extents.compactMap(\.self))
+  }
+}

@@ -1,0 +1,76 @@
+import Foundation
+import Tern
+
+/// Results go to stdout, everything else to stderr.
+enum Output {
+  static func result(_ text: String) { print(text) }
+
+  static func progress(_ text: String) {
+    FileHandle.standardError.write(Data((text + "\n").utf8))
+  }
+
+  static func warning(_ text: String) { progress("tern: warning: \(text)") }
+}
+
+/// Columns of text, each as wide as its widest cell.
+struct Table {
+  private let header: [String]
+  private var rows: [[String]] = []
+  /// The columns whose cells stand at the right edge.
+  private let numeric: Set<Int>
+
+  init(_ header: [String], numeric: Set<Int> = []) {
+    self.header = header
+    self.numeric = numeric
+  }
+
+  mutating func append(_ row: [String]) { rows.append(row) }
+
+  var text: String {
+    let widths = header.indices.map { column in
+      ([header] + rows).map { $0[column].count }.max() ?? 0
+    }
+    return ([header] + rows).map { row in
+      row.enumerated().map { column, cell in
+        let space = String(repeating: " ", count: widths[column] - cell.count)
+        return numeric.contains(column) ? space + cell : cell + space
+      }.joined(separator: "  ").trimmingSuffix(" ")
+    }.joined(separator: "\n")
+  }
+}
+
+extension String {
+  fileprivate func trimmingSuffix(_ character: Character) -> String {
+    var result = self
+    while result.last == character { result.removeLast() }
+    return result
+  }
+}
+
+/// Numbers as people read them.
+enum Format {
+  /// 61,706
+  static func count(_ value: Int) -> String {
+    let digits = String(abs(value))
+    var result = ""
+    for (index, digit) in digits.enumerated() {
+      if index > 0, (digits.count - index) % 3 == 0 { result.append(",") }
+      result.append(digit)
+    }
+    return (value < 0 ? "-" : "") + result
+  }
+
+  static func count(_ value: Double) -> String { count(Int(value.rounded())) }
+
+  /// 1.5 MiB
+  static func bytes(_ value: Int) -> String {
+    let units = ["B", "KiB", "MiB", "GiB", "TiB"]
+    var (number, unit) = (Double(value), 0)
+    while number >= 1024, unit < units.count - 1 { (number, unit) = (number / 1024, unit + 1) }
+    return unit == 0 ? "\(value) B" : fixed(number, 1) + " " + units[unit]
+  }
+
+  static func fixed(_ value: Double, _ digits: Int) -> String {
+    String(format: "%.\(digits)f", value)
+  }
+}

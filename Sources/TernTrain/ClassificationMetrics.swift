@@ -1,0 +1,106 @@
+import Foundation
+import TernCore
+
+/// How well a classifier does on a set, gathered batch by batch and weighted by sample.
+public struct ClassificationMetrics: Sendable {
+  public let classCount: Int
+  private var lossSum = 0.0
+  private var top5Count = 0
+  /// How many samples of class `row` were taken for class `column`.
+  public private(set) var confusion: [[Int]]
+  private var scores: [(scores: [Float], label: Int)] = []
+
+  public init(classCount: Int) {
+    self.classCount = classCount
+    confusion = [[Int]](
+      repeating: [Int](repeating: 0, count: classCount), count: classCount)
+  }
+
+  /// Adds a batch.
+  ///
+  /// - Parameters:
+  ///   - logits: [N, C], row by row.
+  ///   - loss: the mean loss of the batch.
+  public mutating func add(logits: [Float], labels: [Int32], loss: Double) {
+    lossSum += loss * Double(labels.count)
+    for (row, label) in labels.enumerated() {
+      let values = Array(logits[row * classCount..<(row + 1) * classCount])
+      let label = Int(label)
+      // Of equal scores the first counts, as in PyTorch's argmax.
+      var best = 0
+      for c in 1..<max(classCount, 1) where values[c] > values[best] { best = c }
+      confusion[label][best] += 1
+      let own = values[label]
+      var rank = 0
+      for c in 0..<classCount where values[c] > own || (values[c] == own && c < label) { rank += 1 }
+      if rank < 5 { top5Count += 1 }
+      scores.append((values, label))
+    }
+  }
+
+  public var sampleCount: Int { scores.count }
+  public var loss: Double { lossSum / Double(sampleCount) }
+  public var accuracy: Double {
+    Double((0..<classCount).reduce(0) { $0 + confusion[$1][$1] }) / Double(sampleCount)
+  }
+  public var top5: Double { Double(top5Count) / Double(sampleCount) }
+
+  public struct ClassScore: Sendable {
+    public let precision: Double
+    public let recall: Double
+    public let f1: Double
+    public let support: Int
+  }
+
+  /// Precision, recall and their harmonic mean, class by class; 0 where a class never occurs.
+  public var perClass: [ClassScore] {
+    (0..<classCount).map { c in
+      let hits = Double(confusion[c][c])
+      let support = confusion[c].reduce(0, +)
+      let predicted = (0..<classCount).reduce(0) { $0 + confusion[$1][c] }
+      let precision = predicted == 0 ? 0 : hits / Double(predicted)
+      let recall = support == 0 ? 0 : hits / Double(support)
+      let sum = precision + recall
+      return ClassScore(
+        precision: precision, recall: recall, f1: sum == 0 ? 0 : 2 * precision * recall / sum,
+        support: support)
+    }
+  }
+
+  /// The area under the ROC curve: of class 1 for two classes, else the mean over the classes, each
+  /// against the rest, by softmax probability; `nil` where a class never or always occurs.
+  public var auc: Double? {
+    guard classCount >= 2 else { return nil }
+    let classes = classCount == 2 ? [1] : Array(0..<classCount)
+    var sum = 0.0
+    for c in classes {
+      guard let area = area(ofClass: c) else { return nil }
+      sum += area
+    }
+    return sum / Double(classes.count)
+  }
+
+  /// By ranks: the probability that a positive scores above a negative, ties counting half.
+  /// Mann and Whitney, 1947.
+  private func area(ofClass c: Int) -> Double? {
+    let ranked = scores.map { entry -> (score: Double, isPositive: Bool) in
+      let maximum = Double(entry.scores.max()!)
+      let sum = entry.scores.reduce(0.0) { $0 + exp(Double($1) - maximum) }
+      return (exp(Double(entry.scores[c]) - maximum) / sum, entry.label == c)
+    }.sorted { $0.score < $1.score }
+    let positives = ranked.count(where: \.isPositive)
+    let negatives = ranked.count - positives
+    guard positives > 0, negatives > 0 else { return nil }
+    var rankSum = 0.0
+    var start = 0
+    while start < ranked.count {
+      var end = start
+      while end < ranked.count, ranked[end].score == ranked[start].score { end += 1 }
+      let meanRank = Double(start + 1 + end) / 2
+      rankSum += meanRank * Double(ranked[start..<end].count(where: \.isPositive))
+      start = end
+    }
+    let p = Double(positives)
+    return (rankSum - p * (p + 1) / 2) / (p * Double(negatives))
+  }
+}

@@ -1,0 +1,36 @@
+import Foundation
+import Synchronization
+
+// At file scope, because a signal handler cannot capture anything.
+private let stopSignal = Atomic<Int32>(0)
+private let checkpointRequested = Atomic<Bool>(false)
+
+/// Signals as the training loop sees them: it asks between two steps whether one has arrived.
+///
+/// The first SIGINT or SIGTERM asks for a checkpoint and an end, the second ends the process at
+/// once; SIGUSR1 asks for a checkpoint only.
+public enum Interruption {
+  /// Starts listening.
+  public static func install() {
+    // Touched here, so that no handler runs a global's first access.
+    stopSignal.store(0, ordering: .relaxed)
+    checkpointRequested.store(false, ordering: .relaxed)
+    for number in [SIGINT, SIGTERM] {
+      signal(number) { number in
+        if stopSignal.exchange(number, ordering: .relaxed) != 0 { _exit(128 + number) }
+      }
+    }
+    signal(SIGUSR1) { _ in checkpointRequested.store(true, ordering: .relaxed) }
+  }
+
+  /// The signal that asks for an end, if one has arrived.
+  public static var stop: Int32? {
+    let number = stopSignal.load(ordering: .relaxed)
+    return number == 0 ? nil : number
+  }
+
+  /// Whether a checkpoint was asked for since the last call.
+  public static func takeCheckpointRequest() -> Bool {
+    checkpointRequested.exchange(false, ordering: .relaxed)
+  }
+}

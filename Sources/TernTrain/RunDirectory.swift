@@ -1,0 +1,185 @@
+import Foundation
+import TernCore
+import TernData
+
+/// The folder a training run writes: configuration, logs, results and checkpoints.
+///
+/// ```
+/// config.yaml        everything that decides the run
+/// log.jsonl          one event per line
+/// results.csv        one row per epoch
+/// summary.json       the final numbers
+/// checkpoints/last   the newest checkpoint
+/// checkpoints/best   the best by the monitored metric
+/// ```
+///
+/// `last` and `best` are links to folders that were complete before the link was made, so a run
+/// killed at any moment leaves the old checkpoint or the new one.
+public final class RunDirectory {
+  public let path: String
+
+  public init(path: String) { self.path = path }
+
+  private func file(_ name: String) -> String { (path as NSString).appendingPathComponent(name) }
+
+  public var configurationPath: String { file("config.yaml") }
+  public func checkpointPath(_ name: String) -> String { file("checkpoints/\(name)") }
+
+  /// The next free `runs/MODEL-N`.
+  public static func nextPath(model: String) -> String {
+    let name = ((model as NSString).lastPathComponent as NSString).deletingPathExtension
+    var number = 1
+    while FileManager.default.fileExists(atPath: "runs/\(name)-\(number)") { number += 1 }
+    return "runs/\(name)-\(number)"
+  }
+
+  // MARK: Creating and opening
+
+  /// Creates the folder of a new run.
+  ///
+  /// - Throws: ``TernError`` of kind `cannotWrite`, also where the folder holds a run already.
+  public static func create(path: String, configuration: TrainingConfiguration) throws
+    -> RunDirectory
+  {
+    let run = RunDirectory(path: path)
+    if FileManager.default.fileExists(atPath: run.configurationPath) {
+      throw TernError(
+        .cannotWrite, "\(path): holds a run already; resume it with --resume or choose another --out")
+    }
+    try run.createDirectory(run.file("checkpoints"))
+    try run.write(configuration)
+    try run.writeResults([])
+    return run
+  }
+
+  /// Opens the folder of an earlier run.
+  ///
+  /// - Throws: ``TernError`` of kind `notFound` where there is none.
+  public static func open(path: String) throws -> RunDirectory {
+    let run = RunDirectory(path: path)
+    guard FileManager.default.fileExists(atPath: run.configurationPath) else {
+      throw TernError(.notFound, "\(path): no training run there (no config.yaml)")
+    }
+    return run
+  }
+
+  private func createDirectory(_ path: String) throws {
+    do {
+      try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+    } catch {
+      throw TernError(.cannotWrite, "\(path): cannot create the folder")
+    }
+  }
+
+  // MARK: Configuration and results
+
+  public func write(_ configuration: TrainingConfiguration) throws {
+    try AtomicFile.write(Data(YAML.text(configuration.settings).utf8), to: configurationPath)
+  }
+
+  /// The configuration of the run.
+  public func configuration() throws -> TrainingConfiguration {
+    try TrainingConfiguration(contentsOf: configurationPath)
+  }
+
+  static let columns = [
+    "epoch", "train_loss", "test_loss", "test_accuracy", "val_loss", "val_accuracy", "lr",
+    "images_per_second", "seconds",
+  ]
+
+  /// Writes `results.csv` anew: a row per epoch.
+  public func writeResults(_ history: [TrainingEvent.Epoch]) throws {
+    var text = Self.columns.joined(separator: ",") + "\n"
+    for epoch in history {
+      let json = epoch.json
+      text +=
+        Self.columns.map { name in
+          let value = json[name]?.description ?? ""
+          return value == "null" ? "" : value
+        }.joined(separator: ",") + "\n"
+    }
+    try AtomicFile.write(Data(text.utf8), to: file("results.csv"))
+  }
+
+  public func writeSummary(_ summary: JSON) throws {
+    try AtomicFile.write(Data((summary.description + "\n").utf8), to: file("summary.json"))
+  }
+
+  /// Appends an event to `log.jsonl`.
+  public func append(_ event: TrainingEvent) throws {
+    let handle = fopen(file("log.jsonl"), "a")
+    guard let handle else {
+      throw TernError(.cannotWrite, "\(file("log.jsonl")): cannot be written")
+    }
+    let line = event.json.description + "\n"
+    let isWritten = fputs(line, handle) >= 0
+    guard fclose(handle) == 0, isWritten else {
+      throw TernError(.cannotWrite, "\(file("log.jsonl")): cannot be written")
+    }
+  }
+
+  // MARK: Checkpoints
+
+  /// Saves a checkpoint as `last`, and as `best` too where it is that.
+  public func save(_ checkpoint: Checkpoint, isBest: Bool) throws {
+    let name = "step-\(checkpoint.progress.step)"
+    let directory = file("checkpoints/\(name)")
+    // Left behind by a run that was killed, or saved again at the same step: written anew beside.
+    let temporary = file("checkpoints/.\(name)")
+    try? FileManager.default.removeItem(atPath: temporary)
+    try createDirectory(temporary)
+    try checkpoint.write(toDirectory: temporary)
+    let target: String
+    if FileManager.default.fileExists(atPath: directory) {
+      target = "\(name)-\(UInt32.random(in: 0 ... .max))"
+    } else {
+      target = name
+    }
+    guard rename(temporary, file("checkpoints/\(target)")) == 0 else {
+      throw TernError(.cannotWrite, "\(directory): cannot be created")
+    }
+    AtomicFile.synchronizeDirectory(file("checkpoints"))
+    try link("last", to: target)
+    if isBest { try link("best", to: target) }
+    removeUnreferenced()
+  }
+
+  private func link(_ name: String, to target: String) throws {
+    let temporary = checkpointPath(".\(name)")
+    unlink(temporary)
+    guard symlink(target, temporary) == 0, rename(temporary, checkpointPath(name)) == 0 else {
+      throw TernError(.cannotWrite, "\(checkpointPath(name)): cannot be written")
+    }
+    AtomicFile.synchronizeDirectory(file("checkpoints"))
+  }
+
+  private func removeUnreferenced() {
+    let manager = FileManager.default
+    let kept = ["last", "best"].compactMap {
+      try? manager.destinationOfSymbolicLink(atPath: checkpointPath($0))
+    }
+    let names = (try? manager.contentsOfDirectory(atPath: file("checkpoints"))) ?? []
+    for name in names where name.contains("step-") && !kept.contains(name) {
+      try? manager.removeItem(atPath: checkpointPath(name))
+    }
+  }
+
+  /// The newest checkpoint, or `nil` where none was written yet.
+  public func lastCheckpoint() throws -> Checkpoint? {
+    guard FileManager.default.fileExists(atPath: checkpointPath("last")) else { return nil }
+    return try Checkpoint(contentsOf: checkpointPath("last"))
+  }
+}
+
+extension TrainingConfiguration {
+  /// Reads a config file.
+  public init(contentsOf path: String) throws {
+    guard let data = FileManager.default.contents(atPath: path) else {
+      throw TernError(.notFound, "\(path): no such file")
+    }
+    let settings = try YAML.parseMap(String(decoding: data, as: UTF8.self), file: path)
+    do { try self.init(settings) } catch let error as TernError {
+      throw TernError(.badData, "\(path): \(error.message)")
+    }
+  }
+}

@@ -1,0 +1,203 @@
+import TernCore
+import TernOptim
+
+/// Everything that decides what a training run computes, and where it writes it.
+///
+/// The names of the settings are those of `tern train`'s flags with underscores; ``init(_:)`` reads
+/// them from a config file or flags, ``settings`` gives them back for `config.yaml`.
+public struct TrainingConfiguration: Equatable, Sendable {
+  public var model = "lenet5"
+  public var data = "fashion-mnist"
+  public var epochs = 10
+  /// Ends the run after so many steps, where given.
+  public var steps: Int?
+  public var batchSize = 64
+  public var optimizer = "sgd"
+  /// The optimizer's own rate where `nil`: see ``resolvedLearningRate``.
+  public var learningRate: Double?
+  public var momentum: Double?
+  public var nesterov = false
+  public var weightDecay: Double?
+  public var schedule = "inverse-sqrt"
+  public var warmupEpochs = 0.0
+  /// Gradients are scaled down to at most this norm, where given.
+  public var clipGradient: Double?
+  public var labelSmoothing = 0.0
+  public var normalize = "auto"
+  public var validationSplit = 0.0
+  /// Epochs without improvement after which the run stops, where given.
+  public var patience: Int?
+  /// The metric that decides which checkpoint is best; see ``monitors``.
+  public var monitor: String?
+  public var seed: UInt64 = 0
+  public var shuffle = true
+  public var device = "auto"
+  public var threads: Int?
+  public var workers = 1
+  public var initialWeights: String?
+  /// Steps between checkpoints; at the end of each epoch where `nil`.
+  public var saveEvery: Int?
+  public var keepBest = true
+  public var logEvery = 50
+
+  public init() {}
+
+  public static let monitors = ["test_accuracy", "test_loss", "val_accuracy", "val_loss"]
+
+  /// What the best checkpoint is chosen by.
+  public var resolvedMonitor: String {
+    monitor ?? (validationSplit > 0 ? "val_accuracy" : "test_accuracy")
+  }
+
+  /// The rate given, or one that suits the optimizer.
+  public var resolvedLearningRate: Double {
+    learningRate
+      ?? [
+        "sgd": 0.05, "momentum_ema": 0.5, "normalized_gradient": 1e-3, "adagrad": 0.01,
+        "rmsprop": 1e-3, "adadelta": 1.0, "adam": 1e-3, "adamw": 1e-3,
+      ][optimizer] ?? 0.01
+  }
+}
+
+// MARK: - Settings by name
+
+extension TrainingConfiguration {
+  /// Reads settings by name; those not given keep their defaults.
+  ///
+  /// - Throws: ``TernError`` of kind `usage` for an unknown name, with the nearest known one, and
+  ///   for a value of the wrong type or out of range.
+  public init(_ values: [String: AttributeValue]) throws {
+    self.init()
+    let known = Self().settings.map(\.name)
+    for key in values.keys.sorted() where !known.contains(key) {
+      let hint = EditDistance.nearest(to: key, among: known).map { "; did you mean '\($0)'?" }
+      throw TernError(
+        .usage, "unknown setting '\(key)'" + (hint ?? "; known are \(known.joined(separator: ", "))"))
+    }
+    do { try read(Attributes("settings", values)) } catch let error as ShapeError {
+      throw TernError(
+        .usage, "\(error.subject.replacing("_", with: "-")): expected \(error.expected), got \(error.got)")
+    }
+    try validate()
+  }
+
+  private mutating func read(_ source: Attributes) throws {
+    var a = source
+    model = try a.string("model", default: model)
+    data = try a.string("data", default: data)
+    epochs = try a.int("epochs", default: epochs)
+    steps = a.has("steps") ? try a.int("steps") : nil
+    batchSize = try a.int("batch_size", default: batchSize)
+    optimizer = try a.string("optimizer", default: optimizer)
+    learningRate = a.has("lr") ? try a.double("lr") : nil
+    momentum = a.has("momentum") ? try a.double("momentum") : nil
+    nesterov = try a.bool("nesterov", default: nesterov)
+    weightDecay = a.has("weight_decay") ? try a.double("weight_decay") : nil
+    schedule = try a.string("schedule", default: schedule)
+    warmupEpochs = try a.double("warmup_epochs", default: warmupEpochs)
+    clipGradient = a.has("clip_grad") ? try a.double("clip_grad") : nil
+    labelSmoothing = try a.double("label_smoothing", default: labelSmoothing)
+    if case .list(let list)? = a.values["normalize"] {
+      normalize = list.map(\.description).joined(separator: ",")
+      _ = a.has("normalize")
+    } else {
+      normalize = try a.string("normalize", default: normalize)
+    }
+    validationSplit = try a.double("validation_split", default: validationSplit)
+    patience = a.has("patience") ? try a.int("patience") : nil
+    monitor = a.has("monitor") ? try a.string("monitor", oneOf: Self.monitors) : nil
+    let seedValue = try a.int("seed", default: 0)
+    guard seedValue >= 0 else {
+      throw ShapeError("settings", "seed", expected: "at least 0", got: "\(seedValue)")
+    }
+    seed = UInt64(seedValue)
+    shuffle = try a.bool("shuffle", default: shuffle)
+    device = try a.string("device", default: device)
+    threads = a.has("threads") ? try a.int("threads") : nil
+    workers = try a.int("workers", default: workers)
+    initialWeights = a.has("init") ? try a.string("init") : nil
+    saveEvery = a.has("save_every") ? try a.int("save_every") : nil
+    keepBest = try a.bool("keep_best", default: keepBest)
+    logEvery = try a.int("log_every", default: logEvery)
+  }
+
+  /// Every setting by name, in the order of the documentation.
+  public var settings: [(name: String, value: AttributeValue)] {
+    func optional<T>(_ value: T?, _ make: (T) -> AttributeValue) -> AttributeValue {
+      value.map(make) ?? .null
+    }
+    return [
+      ("model", .string(model)), ("data", .string(data)), ("epochs", .int(epochs)),
+      ("steps", optional(steps, AttributeValue.int)), ("batch_size", .int(batchSize)),
+      ("optimizer", .string(optimizer)), ("lr", optional(learningRate, AttributeValue.double)),
+      ("momentum", optional(momentum, AttributeValue.double)), ("nesterov", .bool(nesterov)),
+      ("weight_decay", optional(weightDecay, AttributeValue.double)),
+      ("schedule", .string(schedule)), ("warmup_epochs", .double(warmupEpochs)),
+      ("clip_grad", optional(clipGradient, AttributeValue.double)),
+      ("label_smoothing", .double(labelSmoothing)), ("normalize", .string(normalize)),
+      ("validation_split", .double(validationSplit)),
+      ("patience", optional(patience, AttributeValue.int)),
+      ("monitor", optional(monitor, AttributeValue.string)), ("seed", .int(Int(seed))),
+      ("shuffle", .bool(shuffle)), ("device", .string(device)),
+      ("threads", optional(threads, AttributeValue.int)), ("workers", .int(workers)),
+      ("init", optional(initialWeights, AttributeValue.string)),
+      ("save_every", optional(saveEvery, AttributeValue.int)), ("keep_best", .bool(keepBest)),
+      ("log_every", .int(logEvery)),
+    ]
+  }
+
+  private func validate() throws {
+    func check(_ isValid: Bool, _ name: String, _ expected: String, _ got: Any) throws {
+      if !isValid { throw TernError(.usage, "\(name): expected \(expected), got \(got)") }
+    }
+    try check(epochs >= 1, "epochs", "at least 1", epochs)
+    try check((steps ?? 1) >= 1, "steps", "at least 1", steps ?? 0)
+    try check(batchSize >= 1, "batch-size", "at least 1", batchSize)
+    try check(batchSize <= 1 << 20, "batch-size", "at most 1048576", batchSize)
+    let rate = resolvedLearningRate
+    try check(rate >= 0 && rate.isFinite, "lr", "a number of at least 0", rate)
+    try check(warmupEpochs >= 0 && warmupEpochs.isFinite, "warmup-epochs", "at least 0", warmupEpochs)
+    try check((clipGradient ?? 1) > 0, "clip-grad", "a positive number", clipGradient ?? 0)
+    try check(
+      labelSmoothing >= 0 && labelSmoothing < 1, "label-smoothing", "0 to below 1", labelSmoothing)
+    try check(
+      validationSplit >= 0 && validationSplit < 1, "validation-split", "0 to below 1",
+      validationSplit)
+    try check((patience ?? 1) >= 1, "patience", "at least 1", patience ?? 0)
+    try check((threads ?? 1) >= 1, "threads", "at least 1", threads ?? 0)
+    try check(workers >= 1, "workers", "at least 1", workers)
+    try check((saveEvery ?? 1) >= 1, "save-every", "at least 1", saveEvery ?? 0)
+    try check(logEvery >= 1, "log-every", "at least 1", logEvery)
+    if resolvedMonitor.hasPrefix("val_") {
+      try check(validationSplit > 0, "monitor", "a validation-split above 0", resolvedMonitor)
+    }
+    _ = try makeOptimizer()
+    _ = try makeSchedule()
+  }
+
+  /// The optimizer the settings describe.
+  public func makeOptimizer() throws -> Optimizer {
+    var values: [String: AttributeValue] = [:]
+    // The momentum everyone uses, where the optimizer has one and none is given.
+    if let momentum {
+      values[optimizer == "momentum_ema" ? "rho" : "momentum"] = .double(momentum)
+    } else if optimizer == "sgd" {
+      values["momentum"] = .double(0.9)
+    }
+    if nesterov { values["nesterov"] = .bool(true) }
+    if let weightDecay { values["weight_decay"] = .double(weightDecay) }
+    var attributes = Attributes(optimizer, values)
+    do {
+      let result = try Optimizer(optimizer, &attributes)
+      try attributes.finish()
+      return result
+    } catch let error as ShapeError {
+      throw TernError(.usage, "optimizer \(error)")
+    }
+  }
+
+  /// The schedule the settings describe.
+  public func makeSchedule() throws -> Schedule {
+    try Schedule(named: schedule, baseRate: resolvedLearningRate, warmupEpochs: warmupEpochs)
+  }
+}
