@@ -60,13 +60,15 @@ let package = Package(
         "TernCore", "TernGraph", "TernRuntime", "TernReference", "TernCPU", "TernOpenCL", "TernNN",
         "TernOptim", "TernData", "TernTrain",
       ]),
-    .target(name: "TernConformance", dependencies: ["Tern"]),
+    .target(name: "TernConformance", dependencies: ["Tern", "TernReference"]),
     .executableTarget(
       name: "TernCLI",
       dependencies: [
         "Tern", "TernConformance",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
+
+    .testTarget(name: "TernConformanceTests", dependencies: ["Tern", "TernConformance"]),
   ],
   cLanguageStandard: .gnu2x
 )

@@ -7,7 +7,7 @@ struct TernCommand: ParsableCommand {
     commandName: "tern",
     abstract: "Train neural networks on any OpenCL GPU, and on the CPU where there is none.",
     subcommands: [
-      Devices.self, Models.self, Summary.self, Verify.self,
+      Train.self, Test.self, Summary.self, Models.self, Devices.self, Verify.self, Bench.self,
     ])
 
   /// Runs the command; an error becomes one line on stderr and the exit code of its kind.

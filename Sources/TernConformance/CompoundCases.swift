@@ -6,7 +6,8 @@ struct OptimizerCase {
 
   init(_ testCase: ConformanceCase) { self.testCase = testCase }
 
-  func execute(on device: any Device) throws -> [String: HostTensor] {
+  /// One update of `parameter` by the input `gradient`, and the learning rate.
+  func graph() throws -> (graph: Graph, learningRate: Float) {
     let name = String(testCase.operation.dropFirst("optimizer.".count))
     var attributes = Attributes(name, testCase.attributes)
     let rate = Float(try attributes.double("lr"))
@@ -15,7 +16,6 @@ struct OptimizerCase {
     guard let start = testCase.inputs["parameter"] else {
       throw TernError(.badData, "\(testCase.name): input.parameter is missing")
     }
-
     let builder = GraphBuilder()
     let parameter = try builder.variable("parameter", start.type)
     let gradient = try builder.input("gradient", start.type)
@@ -23,9 +23,14 @@ struct OptimizerCase {
       [(parameter, gradient)], in: builder,
       learningRate: builder.input(Optimizer.learningRateInput, []),
       step: builder.input(Optimizer.stepInput, TensorType([], .int32)))
+    return (builder.graph, rate)
+  }
+
+  func execute(on device: any Device) throws -> [String: HostTensor] {
+    let (graph, rate) = try graph()
     let session = Session(device: device)
-    let executable = try session.compile(builder.graph)
-    try session.write(["parameter": start])
+    let executable = try session.compile(graph)
+    try session.write(["parameter": testCase.inputs["parameter"]!])
 
     var results: [String: HostTensor] = [:]
     var step = 0

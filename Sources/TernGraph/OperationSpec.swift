@@ -43,7 +43,7 @@ public struct OperationSpec: Sendable {
   /// Every operation.
   public static let all: [OperationSpec] =
     elementwise + binary + reduction + movement + matmul + convolution + pooling + interpolation
-    + softmax + normalization + embedding + attention + losses + recurrent
+    + softmax + normalization + embedding + attention + losses + recurrent + dropout
 
   private static let byName = Dictionary(uniqueKeysWithValues: all.map { ($0.name, $0) })
 

@@ -67,6 +67,9 @@ public protocol Device: AnyObject, Sendable {
   func read(_ type: TensorType, from buffer: any DeviceBuffer, offset: Int, layout: Layout) throws
     -> HostTensor
 
+  /// Waits for all work enqueued so far.
+  func synchronize() throws
+
   /// Chooses an algorithm for every node, compiles, and sets all arguments.
   func bind(_ plan: Plan, to memory: PlanMemory) throws -> any BoundPlan
 }
@@ -76,6 +79,7 @@ extension Device {
     graph
   }
   public func workspaceByteCount(of node: Node, in graph: Graph) throws -> Int { 0 }
+  public func synchronize() throws {}
 }
 
 /// The buffers that a plan's regions stand for.

@@ -103,6 +103,9 @@ public final class Session {
     }
   }
 
+  /// Waits for all work enqueued so far.
+  public func synchronize() throws { try device.synchronize() }
+
   /// Reads a variable, after all work enqueued before.
   public func read(_ name: String) throws -> HostTensor {
     guard let variable = variables[name] else {
@@ -116,7 +119,7 @@ public final class Session {
 /// A graph compiled for a device: its plan, with every argument set.
 public final class Executable {
   public let plan: Plan
-  private let bound: any BoundPlan
+  package let bound: any BoundPlan
   private let inputIndices: [String: Int]
   private let outputIDs: [String: ValueID]
 
@@ -145,6 +148,12 @@ public final class Executable {
         "input \(plan.graph[plan.graph.inputs[index]].name): expected \(type), got \(tensor.type)")
     }
     try tensor.withUnsafeBytes { try bound.upload($0, toInput: index) }
+  }
+
+  /// Hands over the next step's value of a scalar input; ignored where the graph does not read it.
+  public func upload<Scalar: BitwiseCopyable>(_ value: Scalar, toInput name: String) throws {
+    guard let index = inputIndices[name] else { return }
+    try withUnsafeBytes(of: value) { try upload($0, toInput: index) }
   }
 
   /// Starts one step.

@@ -139,8 +139,9 @@ public final class RunDirectory {
       throw TernError(.cannotWrite, "\(directory): cannot be created")
     }
     AtomicFile.synchronizeDirectory(file("checkpoints"))
-    try link("last", to: target)
+    // In this order: a run killed between the two goes on before this checkpoint and links both.
     if isBest { try link("best", to: target) }
+    try link("last", to: target)
     removeUnreferenced()
   }
 

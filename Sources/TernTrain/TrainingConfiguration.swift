@@ -53,7 +53,7 @@ public struct TrainingConfiguration: Equatable, Sendable {
   public var resolvedLearningRate: Double {
     learningRate
       ?? [
-        "sgd": 0.05, "momentum_ema": 0.5, "normalized_gradient": 1e-3, "adagrad": 0.01,
+        "sgd": 0.03, "momentum_ema": 0.3, "normalized_gradient": 1e-3, "adagrad": 0.01,
         "rmsprop": 1e-3, "adadelta": 1.0, "adam": 1e-3, "adamw": 1e-3,
       ][optimizer] ?? 0.01
   }

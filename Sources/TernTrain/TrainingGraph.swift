@@ -43,7 +43,7 @@ public struct TrainingGraph {
 
   public init(
     model: Model, batchSize: Int, optimizer: Optimizer, seed: UInt64,
-    loss: LossFunction = LossFunction(), targetType: TensorType? = nil
+    loss: LossFunction = LossFunction(), targetType: TensorType? = nil, clipNorm: Double? = nil
   ) throws {
     let builder = GraphBuilder()
     let images = try builder.input(
@@ -70,8 +70,23 @@ public struct TrainingGraph {
       }
       updates.append((parameter.tensor, gradient))
     }
+    if let clipNorm { updates = try Self.clipped(updates, norm: clipNorm, in: builder) }
     try optimizer.update(updates, in: builder, learningRate: rate, step: step)
     graph = builder.graph
     parameters = context.parameters
+  }
+
+  /// The gradients scaled down together where their norm exceeds `norm`: each times
+  /// min(1, norm / (‖g‖ + 1e-6)). Pascanu, Mikolov, Bengio, 2013.
+  private static func clipped(
+    _ updates: [(parameter: Tensor, gradient: Tensor)], norm: Double, in builder: GraphBuilder
+  ) throws -> [(parameter: Tensor, gradient: Tensor)] {
+    try builder.scope("clip") {
+      var sum = try updates[0].gradient.square().sum()
+      for update in updates.dropFirst() { sum = try sum + update.gradient.square().sum() }
+      let scale = try sum.sqrt().affine(scale: 1, shift: 1e-6).reciprocal()
+        .affine(scale: Float(norm)).clamp(max: 1)
+      return try updates.map { ($0.parameter, try $0.gradient * scale) }
+    }
   }
 }

@@ -7,15 +7,18 @@ struct Verify: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Check that a device computes correctly.",
     discussion: """
-      Example:
-        tern verify --device opencl --cases cases/
+      Runs the built-in cases against the reference backend, or the cases of a folder.
+
+      Examples:
+        tern verify --device opencl
+        tern verify --device opencl --cases cases/ --op conv2d
       """)
 
   @Option(help: "The device: auto, reference, cpu, opencl[:P[.D]].")
   var device = "auto"
 
-  @Option(help: "A folder of .safetensors cases, or one such file.")
-  var cases: String
+  @Option(help: ArgumentHelp("A folder of .safetensors cases, or one such file.", valueName: "DIR"))
+  var cases: String?
 
   @Option(help: "Only cases of this operation.")
   var op: String?
@@ -23,21 +26,40 @@ struct Verify: ParsableCommand {
   @Flag(help: "Print JSON lines.")
   var json = false
 
+  @Flag(help: "Print how each operation runs on each device, instead.")
+  var coverage = false
+
   func run() throws {
-    let runner = CaseRunner(device: try DeviceCatalog.standard.open(device))
+    let catalog = DeviceCatalog.standard
+    if coverage {
+      let devices = try catalog.backends.compactMap { backend in
+        try backend.devices().first.map { try backend.open($0, options: DeviceOptions()) }
+      }
+      Output.result(try Coverage(devices: devices).markdown())
+      return
+    }
+    let runner = CaseRunner(device: try catalog.open(device))
     var counts: [CaseResult.Status: Int] = [:]
-    for path in try ConformanceCase.paths(inDirectory: cases) {
-      let testCase = try ConformanceCase(contentsOf: path)
-      if let op, testCase.operation != op { continue }
-      let result = runner.run(testCase)
+    func count(_ result: CaseResult) {
       counts[result.status, default: 0] += 1
       report(result, device: runner.device.info.id)
     }
+    if let cases {
+      for path in try ConformanceCase.paths(inDirectory: cases) {
+        let testCase = try ConformanceCase(contentsOf: path)
+        if op == nil || op == testCase.operation { count(runner.run(testCase)) }
+      }
+    } else {
+      let reference = CaseRunner(device: try catalog.open("reference"))
+      for opCase in OpCase.all where op == nil || op == opCase.operation {
+        count(runner.run(try opCase.conformanceCase(reference: reference)))
+      }
+    }
     let total = counts.values.reduce(0, +)
-    guard total > 0 else { throw TernError(.usage, "no case matches") }
+    guard total > 0 else { throw TernError(.usage, "no case of operation '\(op ?? "")'") }
     let (passed, failed) = (counts[.passed] ?? 0, counts[.failed] ?? 0)
     let (unsupported, errors) = (counts[.unsupported] ?? 0, counts[.error] ?? 0)
-    print(
+    Output.result(
       json
         ? JSON.object([
           "passed": .int(passed), "failed": .int(failed), "unsupported": .int(unsupported),
@@ -50,7 +72,7 @@ struct Verify: ParsableCommand {
 
   private func report(_ result: CaseResult, device: String) {
     if json {
-      print(
+      Output.result(
         JSON.object([
           "case": .string(result.name), "op": .string(result.operation), "device": .string(device),
           "status": .string(result.status.rawValue),
@@ -58,10 +80,10 @@ struct Verify: ParsableCommand {
           "max_rel_error": .double(result.maximumRelativeError),
           "where": result.location.map(JSON.string) ?? .null,
           "message": result.message.map(JSON.string) ?? .null,
-        ]))
+        ]).description)
     } else {
       let detail = [result.location, result.message].compactMap(\.self).joined(separator: ": ")
-      print("\(result.status.rawValue)  \(result.name)" + (detail.isEmpty ? "" : "  \(detail)"))
+      Output.result("\(result.status.rawValue)  \(result.name)" + (detail.isEmpty ? "" : "  \(detail)"))
     }
   }
 }

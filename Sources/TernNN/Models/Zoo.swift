@@ -44,12 +44,27 @@ public struct ZooEntry: Sendable {
 }
 
 extension Model {
-  /// The network that a user names.
+  /// The network that a user names: from the zoo, or from a `.yaml` file.
   ///
-  /// - Throws: ``TernError`` where there is no such network.
+  /// - Parameters:
+  ///   - inputShape: the input [C, H, W], where it is not the network's own.
+  ///   - classCount: the number of classes, where it is not the network's own.
+  /// - Throws: ``TernError`` where there is no such network, or a file does not fit the data.
   public static func named(
     _ name: String, inputShape: Shape? = nil, classCount: Int? = nil
   ) throws -> Model {
-    try ZooEntry.named(name).model(inputShape: inputShape, classCount: classCount)
+    guard name.hasSuffix(".yaml") || name.hasSuffix(".yml") else {
+      return try ZooEntry.named(name).model(inputShape: inputShape, classCount: classCount)
+    }
+    let model = try ModelFile.read(name)
+    guard inputShape ?? model.inputShape == model.inputShape,
+      classCount ?? model.classCount == model.classCount
+    else {
+      throw TernError(
+        .badData,
+        "\(name): is for inputs \(model.inputShape) and \(model.classCount) classes, not for "
+          + "\(inputShape ?? model.inputShape) and \(classCount ?? model.classCount)")
+    }
+    return model
   }
 }

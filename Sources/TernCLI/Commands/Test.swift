@@ -1,0 +1,138 @@
+import ArgumentParser
+import Foundation
+import Tern
+
+struct Test: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Measure a trained network on a whole test set.",
+    discussion: """
+      Examples:
+        tern test runs/lenet5-1
+        tern test --model lenet5 --weights lenet5.safetensors --data fashion-mnist
+      """)
+
+  @Argument(help: ArgumentHelp("The folder of a training run.", valueName: "RUN"))
+  var runPath: String?
+
+  @Option(help: "A model's name or a model file, instead of a run.")
+  var model: String?
+  @Option(help: ArgumentHelp("The model's weights.", valueName: "FILE.safetensors"))
+  var weights: String?
+  @Option(help: "The data. (default: the run's)")
+  var data: String?
+  @Option(help: "Normalisation of the input. (default: the weights' own)")
+  var normalize: String?
+  @Option(help: "Samples per step. (default: the run's, else 64)")
+  var batchSize: Int?
+  @Option(help: "The device: auto, reference, cpu, opencl[:P[.D]].")
+  var device = "auto"
+  @Option(help: "CPU threads. (default: all cores)")
+  var threads: Int?
+  @Option(help: "Which checkpoint of the run: last or best.")
+  var checkpoint = "last"
+  @Flag(help: "Print one JSON object.")
+  var json = false
+
+  func run() throws {
+    let (configuration, weightsPath) = try resolved()
+    let file = try Safetensors(contentsOf: weightsPath)
+    let data = try TrainingData(configuration, description: file.metadata)
+    let network = try Model.named(
+      configuration.model, inputShape: data.test.sampleShape, classCount: data.test.classCount)
+    let session = Session(
+      device: try DeviceCatalog.standard.open(device, options: DeviceOptions(threads: threads)))
+    let evaluator = try Evaluator(
+      session: session, model: network, batchSize: configuration.batchSize,
+      sampleCount: data.test.count)
+    for name in session.variableNames {
+      guard let value = file.tensors[name] else {
+        throw TernError(.badData, "\(weightsPath): holds no tensor \(name)")
+      }
+      do { try session.write([name: value]) } catch let error as TernError {
+        throw TernError(error.kind, "\(weightsPath): \(error.message)")
+      }
+    }
+    let loader = data.evaluationLoader(data.test, configuration)
+    defer { loader.cancel() }
+    let metrics = try evaluator.evaluate(loader)
+    Output.result(
+      json ? metrics.json.description : metrics.text(classNames: data.test.classNames))
+  }
+
+  private func resolved() throws -> (TrainingConfiguration, weights: String) {
+    var settings: [String: AttributeValue] = [:]
+    var weightsPath = weights
+    if let runPath {
+      guard model == nil, weights == nil else {
+        throw TernError(.usage, "give a run, or --model and --weights, not both")
+      }
+      let run = try RunDirectory.open(path: runPath)
+      let stored = try run.configuration()
+      settings = Dictionary(uniqueKeysWithValues: stored.settings.map { ($0.name, $0.value) })
+      guard ["last", "best"].contains(checkpoint) else {
+        throw TernError(.usage, "checkpoint: expected last or best, got '\(checkpoint)'")
+      }
+      weightsPath = run.checkpointPath(checkpoint) + "/" + Checkpoint.weightsFile
+    } else if let model {
+      settings["model"] = .string(model)
+    }
+    guard let weightsPath, settings["model"] != nil else {
+      throw TernError(.usage, "test what? give a run, or --model and --weights")
+    }
+    if let data { settings["data"] = .string(data) }
+    if let normalize { settings["normalize"] = .string(normalize) }
+    if let batchSize { settings["batch_size"] = .int(batchSize) }
+    guard settings["data"] != nil else {
+      throw TernError(.usage, "which data? give --data, such as fashion-mnist")
+    }
+    return (try TrainingConfiguration(settings), weightsPath)
+  }
+}
+
+extension ClassificationMetrics {
+  var json: JSON {
+    .object([
+      "loss": .double(loss), "accuracy": .double(accuracy), "top5": .double(top5),
+      "samples": .int(sampleCount),
+      "confusion": .array(confusion.map { .array($0.map(JSON.int)) }),
+      "per_class": .array(
+        perClass.map {
+          .object([
+            "precision": .double($0.precision), "recall": .double($0.recall),
+            "f1": .double($0.f1), "support": .int($0.support),
+          ])
+        }),
+      "auc": auc.map(JSON.double) ?? .null,
+    ])
+  }
+
+  func text(classNames: [String]) -> String {
+    var lines = [
+      "samples \(Format.count(sampleCount))  loss \(Format.fixed(loss, 4))  "
+        + "accuracy \(Format.fixed(accuracy, 4))  top-5 \(Format.fixed(top5, 4))"
+        + (auc.map { "  ROC AUC \(Format.fixed($0, 4))" } ?? ""), "",
+    ]
+    var scores = Table(
+      ["CLASS", "PRECISION", "RECALL", "F1", "SAMPLES"], numeric: [1, 2, 3, 4])
+    for (index, score) in perClass.enumerated() {
+      scores.append([
+        index < classNames.count ? classNames[index] : "\(index)",
+        Format.fixed(score.precision, 4), Format.fixed(score.recall, 4),
+        Format.fixed(score.f1, 4), "\(score.support)",
+      ])
+    }
+    lines.append(scores.text)
+    // Wider than a terminal, a confusion matrix says nothing; --json always has it.
+    if classCount <= 20 {
+      var matrix = Table(
+        ["TRUE \\ TAKEN FOR"] + (0..<classCount).map(String.init),
+        numeric: Set(1...classCount))
+      for (index, row) in confusion.enumerated() {
+        let name = index < classNames.count ? classNames[index] : "\(index)"
+        matrix.append(["\(index) \(name)"] + row.map(String.init))
+      }
+      lines += ["", matrix.text]
+    }
+    return lines.joined(separator: "\n")
+  }
+}

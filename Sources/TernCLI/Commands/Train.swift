@@ -1,0 +1,153 @@
+import ArgumentParser
+import Foundation
+import Tern
+
+struct Train: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Train a network.",
+    discussion: """
+      Examples:
+        tern train lenet5 --data fashion-mnist --epochs 8
+        tern train --resume runs/lenet5-1 --epochs 16
+      """)
+
+  @Argument(help: "A model's name (see 'tern models') or a model file (.yaml).")
+  var model: String?
+
+  @OptionGroup var options: TrainingOptions
+
+  @Option(help: ArgumentHelp("Go on with an earlier run.", valueName: "RUN"))
+  var resume: String?
+  @Option(help: ArgumentHelp("The folder to write. (default: runs/MODEL-N)", valueName: "DIR"))
+  var out: String?
+  @Option(help: ArgumentHelp("Read settings from a file.", valueName: "FILE.yaml"))
+  var config: String?
+  @Option(help: ArgumentHelp("Set a setting by its name in config.yaml.", valueName: "key=value"))
+  var set: [String] = []
+  @Flag(help: "Let the CPU run what the device has no kernel for.")
+  var allowFallback = false
+  @Option(help: "The form of the log: auto, bar, line, json.")
+  var logFormat = LogFormat.auto
+  @Option(help: "Colours: auto, always, never.")
+  var color = ColorMode.auto
+  @Flag(name: .shortAndLong, help: "Print results only.")
+  var quiet = false
+  @Flag(name: .shortAndLong, help: "Print the plan too.")
+  var verbose = false
+  @Flag(help: "Build, plan and run one step; write nothing.")
+  var dryRun = false
+  @Option(help: ArgumentHelp("Write the time of every node (Chrome trace).", valueName: "FILE"))
+  var profile: String?
+
+  func run() throws {
+    // A run that fails to write to a closed pipe ends with its checkpoint, not by a signal.
+    signal(SIGPIPE, SIG_IGN)
+    let job = try resume.map(resumedJob) ?? newJob()
+    let reporter = Reporter(
+      format: logFormat, color: color, isQuiet: quiet, configuration: job.configuration)
+    let catalog = DeviceCatalog.standard
+    let choice = try catalog.choose(job.configuration.device)
+    let device = try catalog.open(
+      choice, options: DeviceOptions(threads: job.configuration.threads))
+    let data = try TrainingData(job.configuration, checkpoint: job.checkpoint)
+    let network = try Model.named(
+      job.configuration.model, inputShape: data.training.sampleShape,
+      classCount: data.training.classCount)
+
+    if !dryRun { Interruption.install() }
+    let run = dryRun ? nil : try job.run ?? RunDirectory.create(
+      path: out ?? RunDirectory.nextPath(model: job.configuration.model),
+      configuration: job.configuration)
+    let trainer = try Trainer(
+      configuration: job.configuration, model: network, data: data, device: device,
+      deviceReason: choice.reason, run: run, checkpoint: job.checkpoint,
+      report: reporter.report)
+    if verbose { Output.progress("\(trainer.trainingPlan.graph)") }
+    if let profile { try writeProfile(trainer, to: profile) }
+    if dryRun {
+      try trainer.dryRun()
+      return
+    }
+    if job.run != nil { try run?.write(job.configuration) }
+    let end = try trainer.train()
+    reporter.finish(end, run: run?.path)
+    if end.reason == .interrupted {
+      Output.progress("resume with: tern train --resume \(run?.path ?? "")")
+      throw ExitCode(128 + (Interruption.stop ?? SIGINT))
+    }
+  }
+
+  private func writeProfile(_ trainer: Trainer, to path: String) throws {
+    let trace = try trainer.profile()
+    try AtomicFile.write(Data((trace.description + "\n").utf8), to: path)
+  }
+}
+
+// MARK: - What to run
+
+extension Train {
+  struct Job {
+    let configuration: TrainingConfiguration
+    var run: RunDirectory?
+    var checkpoint: Checkpoint?
+  }
+
+  /// Settings given by flags: `--set` first, the flags of their own over it.
+  private func givenSettings() throws -> [String: AttributeValue] {
+    var settings: [String: AttributeValue] = [:]
+    for assignment in set {
+      guard let separator = assignment.firstIndex(of: "=") else {
+        throw TernError(.usage, "set: expected key=value, got '\(assignment)'")
+      }
+      let key = assignment[..<separator].replacing("-", with: "_")
+      settings[key] = try YAML.parseValue(String(assignment[assignment.index(after: separator)...]))
+    }
+    settings.merge(options.settings) { _, flag in flag }
+    if let model { settings["model"] = .string(model) }
+    return settings
+  }
+
+  private func newJob() throws -> Job {
+    var settings: [String: AttributeValue] = [:]
+    if let config {
+      guard let contents = FileManager.default.contents(atPath: config) else {
+        throw TernError(.notFound, "\(config): no such file")
+      }
+      settings = try YAML.parseMap(String(decoding: contents, as: UTF8.self), file: config)
+    }
+    settings.merge(try givenSettings()) { _, given in given }
+    for required in ["model", "data"] where settings[required] == nil {
+      throw TernError(
+        .usage,
+        required == "model" ? "which model? see 'tern models'" : "which data? give --data, such as fashion-mnist")
+    }
+    return Job(configuration: try TrainingConfiguration(settings))
+  }
+
+  private func resumedJob(_ path: String) throws -> Job {
+    let run = try RunDirectory.open(path: path)
+    let stored = try run.configuration()
+    guard config == nil, out == nil else {
+      throw TernError(.usage, "--resume takes its settings from the run; drop --config and --out")
+    }
+    var settings = Dictionary(uniqueKeysWithValues: stored.settings.map { ($0.name, $0.value) })
+    for (name, value) in try givenSettings().sorted(by: { $0.key < $1.key }) {
+      var changed = settings
+      changed[name] = value
+      // Compared as configurations, so that 1 and 1.0 are the same.
+      let isSame = try TrainingConfiguration(changed) == stored
+      var isExtension = false
+      if name == "epochs", case .int(let epochs) = value { isExtension = epochs >= stored.epochs }
+      guard isSame || isExtension else {
+        throw TernError(
+          .usage,
+          "\(path) was trained with \(name) \(settings[name] ?? .null), not \(value); "
+            + "only a larger --epochs can be given with --resume")
+      }
+      settings = changed
+    }
+    return Job(
+      configuration: try TrainingConfiguration(settings), run: run,
+      checkpoint: try run.lastCheckpoint())
+  }
+}

@@ -1,0 +1,98 @@
+import ArgumentParser
+import Tern
+
+/// The flags of `tern train` that are settings of a run. Each overrides the config file.
+struct TrainingOptions: ParsableArguments {
+  @Option(help: "The data: fashion-mnist, mnist, idx:DIR.")
+  var data: String?
+  @Option(help: "How often to go through the training set. (default: 10)")
+  var epochs: Int?
+  @Option(help: "How many steps to train, at most.")
+  var steps: Int?
+  @Option(help: "Samples per step. (default: 64)")
+  var batchSize: Int?
+  @Option(help: "The optimizer: \(Optimizer.names.joined(separator: ", ")). (default: sgd)")
+  var optimizer: String?
+  @Option(help: "The learning rate. (default: one that suits the optimizer; sgd 0.03)")
+  var lr: Double?
+  @Option(help: "The optimizer's momentum. (default: 0.9 for sgd)")
+  var momentum: Double?
+  @Flag(help: "Use Nesterov's momentum.")
+  var nesterov = false
+  @Option(help: "Weight decay. (default: the optimizer's own)")
+  var weightDecay: Double?
+  @Option(
+    help: "The schedule: \(Schedule.names.joined(separator: ", ")). (default: inverse-sqrt)")
+  var schedule: String?
+  @Option(help: "Epochs over which the learning rate rises from 0. (default: 0)")
+  var warmupEpochs: Double?
+  @Option(help: "The largest norm of all gradients together; larger ones are scaled down.")
+  var clipGrad: Double?
+  @Option(help: "How much of the target is spread over all classes. (default: 0)")
+  var labelSmoothing: Double?
+  @Option(help: ArgumentHelp("Normalisation of the input. (default: auto)", valueName: "auto|none|MEAN,STD"))
+  var normalize: String?
+  @Option(help: "The part of the training set that is held out for validation. (default: 0)")
+  var validationSplit: Double?
+  @Option(help: "Epochs without improvement after which training stops.")
+  var patience: Int?
+  @Option(
+    help: """
+      What improvement means: \(TrainingConfiguration.monitors.joined(separator: ", ")). \
+      (default: test_accuracy, with a validation split val_accuracy)
+      """)
+  var monitor: String?
+  @Option(help: "The seed of everything random. (default: 0)")
+  var seed: Int?
+  @Flag(help: "Keep the order of the training set.")
+  var noShuffle = false
+  @Option(help: "The device: auto, reference, cpu, opencl[:P[.D]]. (default: auto)")
+  var device: String?
+  @Option(help: "CPU threads. (default: all cores)")
+  var threads: Int?
+  @Option(help: "Threads that prepare batches. (default: 1)")
+  var workers: Int?
+  @Option(name: .customLong("init"), help: "Start from these weights (.safetensors).")
+  var initialWeights: String?
+  @Option(help: "Steps between checkpoints. (default: an epoch)")
+  var saveEvery: Int?
+  @Flag(inversion: .prefixedNo, help: "Keep the best checkpoint too. (default: --keep-best)")
+  var keepBest: Bool?
+  @Option(help: "Steps between log lines. (default: 50)")
+  var logEvery: Int?
+
+  /// What was given, by the names of the settings.
+  var settings: [String: AttributeValue] {
+    var result: [String: AttributeValue] = [:]
+    func set<T>(_ name: String, _ value: T?, _ make: (T) -> AttributeValue) {
+      if let value { result[name] = make(value) }
+    }
+    set("data", data, AttributeValue.string)
+    set("epochs", epochs, AttributeValue.int)
+    set("steps", steps, AttributeValue.int)
+    set("batch_size", batchSize, AttributeValue.int)
+    set("optimizer", optimizer, AttributeValue.string)
+    set("lr", lr, AttributeValue.double)
+    set("momentum", momentum, AttributeValue.double)
+    set("nesterov", nesterov ? true : nil, AttributeValue.bool)
+    set("weight_decay", weightDecay, AttributeValue.double)
+    set("schedule", schedule, AttributeValue.string)
+    set("warmup_epochs", warmupEpochs, AttributeValue.double)
+    set("clip_grad", clipGrad, AttributeValue.double)
+    set("label_smoothing", labelSmoothing, AttributeValue.double)
+    set("normalize", normalize, AttributeValue.string)
+    set("validation_split", validationSplit, AttributeValue.double)
+    set("patience", patience, AttributeValue.int)
+    set("monitor", monitor, AttributeValue.string)
+    set("seed", seed, AttributeValue.int)
+    set("shuffle", noShuffle ? false : nil, AttributeValue.bool)
+    set("device", device, AttributeValue.string)
+    set("threads", threads, AttributeValue.int)
+    set("workers", workers, AttributeValue.int)
+    set("init", initialWeights, AttributeValue.string)
+    set("save_every", saveEvery, AttributeValue.int)
+    set("keep_best", keepBest, AttributeValue.bool)
+    set("log_every", logEvery, AttributeValue.int)
+    return result
+  }
+}

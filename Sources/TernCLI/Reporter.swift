@@ -1,0 +1,105 @@
+import ArgumentParser
+import Foundation
+import Tern
+
+enum LogFormat: String, ExpressibleByArgument, CaseIterable { case auto, bar, line, json }
+enum ColorMode: String, ExpressibleByArgument, CaseIterable { case auto, always, never }
+
+/// Shows a run to whoever watches: a bar on a terminal, lines elsewhere, JSON for programs.
+final class Reporter {
+  private let format: LogFormat
+  private let usesColor: Bool
+  private let isQuiet: Bool
+  private let configuration: TrainingConfiguration
+  private var start: TrainingEvent.Start?
+  private var lastEpoch: TrainingEvent.Epoch?
+  private var hasOpenBar = false
+
+  init(
+    format: LogFormat, color: ColorMode, isQuiet: Bool, configuration: TrainingConfiguration
+  ) {
+    let environment = ProcessInfo.processInfo.environment
+    let isTerminal = isatty(STDERR_FILENO) != 0 && environment["TERM"] ?? "dumb" != "dumb"
+    self.format = format == .auto ? (isTerminal ? .bar : .line) : format
+    usesColor =
+      color == .always
+      || (color == .auto && isTerminal && (environment["NO_COLOR"] ?? "").isEmpty)
+    self.isQuiet = isQuiet
+    self.configuration = configuration
+    // Lines appear as they are written, also in a pipe.
+    setvbuf(stdout, nil, _IOLBF, 0)
+  }
+
+  func report(_ event: TrainingEvent) throws {
+    if format == .json {
+      Output.result(event.json.description)
+      return
+    }
+    switch event {
+    case .start(let event):
+      start = event
+      show("\(event.model): \(Format.count(event.parameterCount)) parameters")
+      show("device \(event.device) (\(event.deviceName)): \(event.deviceReason)")
+      show("plan \(Format.bytes(event.planByteCount)) at batch size \(configuration.batchSize)")
+      if let run = event.runDirectory { show("run \(run)") }
+    case .step(let event): showStep(event)
+    case .epoch(let event):
+      lastEpoch = event
+      let validation = event.validation.map {
+        "  val loss \(Format.fixed($0.loss, 4))  val accuracy \(Format.fixed($0.accuracy, 4))"
+      }
+      show(
+        "epoch \(event.epoch)/\(configuration.epochs)  "
+          + "train loss \(Format.fixed(event.trainLoss, 4))  "
+          + "test loss \(Format.fixed(event.test.loss, 4))  "
+          + bold("test accuracy \(Format.fixed(event.test.accuracy, 4))") + (validation ?? "")
+          + "  \(Format.count(event.imagesPerSecond)) images/s  "
+          + "\(Format.fixed(event.seconds, 1)) s")
+    case .checkpoint, .end: break
+    }
+  }
+
+  private func showStep(_ event: TrainingEvent.Step) {
+    guard !isQuiet else { return }
+    let stepsPerEpoch = start?.stepsPerEpoch ?? 1
+    let position = (event.step - 1) % stepsPerEpoch + 1
+    let text =
+      "epoch \(event.epoch)/\(configuration.epochs)  step \(position)/\(stepsPerEpoch)  "
+      + "loss \(Format.fixed(event.loss, 4))  lr \(String(format: "%.4g", event.learningRate))  "
+      + "\(Format.count(event.imagesPerSecond)) images/s"
+    guard format == .bar else {
+      Output.progress(text)
+      return
+    }
+    let width = 24
+    let filled = width * position / stepsPerEpoch
+    let bar = String(repeating: "█", count: filled) + String(repeating: "░", count: width - filled)
+    FileHandle.standardError.write(Data("\r\u{1B}[K\(bar) \(text)".utf8))
+    hasOpenBar = true
+  }
+
+  private func show(_ text: String) {
+    guard !isQuiet else { return }
+    if hasOpenBar { FileHandle.standardError.write(Data("\r\u{1B}[K".utf8)) }
+    hasOpenBar = false
+    Output.progress(text)
+  }
+
+  private func bold(_ text: String) -> String { usesColor ? "\u{1B}[1m\(text)\u{1B}[0m" : text }
+
+  /// The result of the run, on stdout.
+  func finish(_ end: TrainingEvent.End, run: String?) {
+    guard format != .json else { return }
+    if hasOpenBar { FileHandle.standardError.write(Data("\n".utf8)) }
+    guard let start else { return }
+    var line = "\(start.model) on \(start.device): \(end.reason.rawValue)"
+    if let lastEpoch {
+      line +=
+        ", test accuracy \(Format.fixed(lastEpoch.test.accuracy, 4)) "
+        + "(best \(Format.fixed(end.bestAccuracy, 4))), "
+        + "\(Format.count(lastEpoch.imagesPerSecond)) images/s"
+    }
+    line += ", plan \(Format.bytes(start.planByteCount)), \(Format.fixed(end.seconds, 1)) s"
+    Output.result(line + (run.map { ", \($0)" } ?? ""))
+  }
+}

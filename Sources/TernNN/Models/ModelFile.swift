@@ -1,0 +1,143 @@
+import Foundation
+import TernCore
+import Yams
+
+/// Networks as YAML files.
+///
+/// ```yaml
+/// name: small-cnn
+/// input: [1, 28, 28]
+/// classes: 10
+/// layers:
+///   - conv2d: {out_channels: 6, kernel_size: 5, padding: 2}
+///   - relu
+///   - max_pool2d: {kernel_size: 2}
+///   - flatten
+///   - linear: {name: head, out_features: 10}
+/// ```
+///
+/// A layer's key is PyTorch's functional name, its arguments PyTorch's; input sizes are inferred.
+/// `name:` names a layer (else type and index, `conv2d_0`), `from: [a, b]` lets it read other layers
+/// than the one before; `input` is the network's input.
+public struct ModelFile {
+  private let path: String
+
+  private init(path: String) { self.path = path }
+
+  /// Reads a network from a file.
+  ///
+  /// - Throws: ``TernError`` naming file, line and layer.
+  public static func read(_ path: String) throws -> Model {
+    guard let data = FileManager.default.contents(atPath: path) else {
+      throw TernError(.notFound, "\(path): no such file")
+    }
+    return try ModelFile(path: path).parse(String(decoding: data, as: UTF8.self))
+  }
+
+  private func fault(_ node: Node?, _ message: String) -> TernError {
+    let line = node?.mark.map { ":\($0.line)" } ?? ""
+    return TernError(.badData, "\(path)\(line): \(message)")
+  }
+
+  private func parse(_ text: String) throws -> Model {
+    let root: Node?
+    do { root = try Yams.compose(yaml: text) } catch {
+      let reason = "\(error)".split(separator: "\n").first.map(String.init) ?? "not YAML"
+      throw TernError(.badData, "\(path): \(reason)")
+    }
+    guard let map = root?.mapping else { throw fault(root, "expected a map with 'layers'") }
+    let known = ["name", "input", "classes", "layers"]
+    for (key, _) in map where !known.contains(key.string ?? "") {
+      throw fault(key, "unknown key '\(key.string ?? "")'; known are \(known.joined(separator: ", "))")
+    }
+    guard let list = map["layers"]?.sequence, !list.isEmpty else {
+      throw fault(map["layers"] ?? root, "expected a list of 'layers'")
+    }
+    let extents = map["input"]?.sequence?.compactMap(\.int) ?? []
+    guard (1...3).contains(extents.count), extents.count == map["input"]?.sequence?.count,
+      extents.allSatisfy({ $0 >= 1 })
+    else { throw fault(map["input"] ?? root, "expected 'input: [C, H, W]'") }
+    guard let classes = map["classes"]?.int, classes >= 1 else {
+      throw fault(map["classes"] ?? root, "expected 'classes: N'")
+    }
+    let standard = ((path as NSString).lastPathComponent as NSString).deletingPathExtension
+    let model = Model(
+      name: map["name"]?.string ?? standard, inputShape: Shape(extents), classCount: classes,
+      steps: try steps(Array(list)))
+    try check(model, lines: Array(list))
+    return model
+  }
+
+  private func steps(_ list: [Node]) throws -> [Model.Step] {
+    var counts: [String: Int] = [:]
+    var names: Set<String> = ["input"]
+    return try list.map { node in
+      let (kind, arguments) = try layer(node)
+      var values = arguments
+      let index = counts[kind, default: 0]
+      counts[kind] = index + 1
+      var name = "\(kind)_\(index)"
+      if let given = values.removeValue(forKey: "name") {
+        guard case .string(let text) = given, !text.isEmpty, !text.contains(".") else {
+          throw fault(node, "\(kind): 'name' is not a name without dots")
+        }
+        name = text
+      }
+      var from: [String]?
+      switch values.removeValue(forKey: "from") {
+      case nil: break
+      case .string(let text): from = [text]
+      case .list(let list):
+        from = list.compactMap { if case .string(let text) = $0 { text } else { nil } }
+      default: throw fault(node, "\(name): 'from' is not a list of layers")
+      }
+      for source in from ?? [] where !names.contains(source) {
+        throw fault(node, "\(name): 'from' names '\(source)', which is not a layer above")
+      }
+      guard names.insert(name).inserted else { throw fault(node, "two layers are named '\(name)'") }
+      do {
+        return Model.Step(name, try LayerFactory.make(kind, values), from: from)
+      } catch let error as ShapeError { throw fault(node, "layer \(name): \(error)") }
+    }
+  }
+
+  /// A layer is its kind alone, or a map of its kind to its arguments.
+  private func layer(_ node: Node) throws -> (String, [String: AttributeValue]) {
+    if let kind = node.string { return (kind, [:]) }
+    guard let map = node.mapping, map.count == 1, let entry = map.first, let kind = entry.key.string
+    else { throw fault(node, "a layer is a name, or a name with arguments") }
+    if entry.value.null != nil { return (kind, [:]) }
+    guard let arguments = entry.value.mapping else {
+      throw fault(entry.value, "\(kind): the arguments are not a map")
+    }
+    var values: [String: AttributeValue] = [:]
+    for (key, value) in arguments {
+      guard let name = key.string else { throw fault(key, "\(kind): an argument has no name") }
+      values[name] = try attribute(value)
+    }
+    return (kind, values)
+  }
+
+  private func attribute(_ node: Node) throws -> AttributeValue {
+    if let sequence = node.sequence { return .list(try sequence.map(attribute)) }
+    if node.mapping != nil { throw fault(node, "a map where a value belongs") }
+    if node.null != nil { return .null }
+    if let value = node.bool { return .bool(value) }
+    if let value = node.int { return .int(value) }
+    if let value = node.float { return .double(value) }
+    let text = node.string ?? ""
+    return Double(text).map(AttributeValue.double) ?? .string(text)
+  }
+
+  /// Builds the network once, so that what does not fit is an error with its line.
+  private func check(_ model: Model, lines: [Node]) throws {
+    for count in 1...model.steps.count {
+      let part = Model(
+        name: model.name, inputShape: model.inputShape, classCount: model.classCount,
+        steps: Array(model.steps.prefix(count)))
+      do { _ = try part.inferenceGraph(batchSize: 1) } catch let error as ShapeError {
+        throw fault(lines[count - 1], "layer \(model.steps[count - 1].name): \(error)")
+      }
+    }
+  }
+}

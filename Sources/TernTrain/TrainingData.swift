@@ -1,0 +1,71 @@
+import TernCore
+import TernData
+import TernNN
+
+/// The sets of a run, and how their samples enter the network.
+public struct TrainingData: Sendable {
+  public let training: any Dataset
+  /// Held out of the training set, where the configuration asks for it.
+  public let validation: (any Dataset)?
+  public let test: any Dataset
+  public let normalization: Normalization
+
+  /// Opens the data a configuration names.
+  ///
+  /// - Parameter description: what was stored with weights; its normalisation is used again unless
+  ///   the configuration gives another.
+  public init(_ configuration: TrainingConfiguration, description: [String: String] = [:]) throws {
+    let source = try DataSource.open(configuration.data)
+    test = source.test
+    if configuration.validationSplit > 0 {
+      let parts = try Subset.split(
+        source.training, fraction: configuration.validationSplit, seed: configuration.seed)
+      (training, validation) = (parts.first, parts.second)
+    } else {
+      (training, validation) = (source.training, nil)
+    }
+    let stored = description[Self.normalizationKey].flatMap(Normalization.init(text:))
+    if configuration.normalize == "auto", let stored,
+      stored.means.count == source.training.sampleShape[0]
+    {
+      normalization = stored
+    } else {
+      normalization = try Normalization(
+        configuration.normalize, channels: source.training.sampleShape[0],
+        statisticsOf: source.training)
+    }
+  }
+
+  public init(_ configuration: TrainingConfiguration, checkpoint: Checkpoint?) throws {
+    try self.init(configuration, description: checkpoint?.description ?? [:])
+  }
+
+  private static let normalizationKey = "normalization"
+
+  /// What is stored with the weights of a model trained on this data.
+  func description(of model: Model) -> [String: String] {
+    [
+      "model": model.name, "input": "\(model.inputShape)", "classes": "\(model.classCount)",
+      Self.normalizationKey: normalization.text,
+    ]
+  }
+
+  /// The batches of a training epoch, from `startBatch` on.
+  func trainingLoader(_ configuration: TrainingConfiguration, epoch: Int, startBatch: Int)
+    -> BatchLoader
+  {
+    BatchLoader(
+      training, batchSize: configuration.batchSize, normalization: normalization,
+      shuffle: configuration.shuffle ? (configuration.seed, epoch) : nil, startBatch: startBatch,
+      workers: configuration.workers)
+  }
+
+  /// The batches of a set, in its own order.
+  public func evaluationLoader(_ set: any Dataset, _ configuration: TrainingConfiguration)
+    -> BatchLoader
+  {
+    BatchLoader(
+      set, batchSize: configuration.batchSize, normalization: normalization,
+      workers: configuration.workers)
+  }
+}
