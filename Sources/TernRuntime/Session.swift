@@ -116,7 +116,7 @@ public final class Session {
 /// A graph compiled for a device: its plan, with every argument set.
 public final class Executable {
   public let plan: Plan
-  private let bound: any BoundPlan
+  package let bound: any BoundPlan
   private let inputIndices: [String: Int]
   private let outputIDs: [String: ValueID]
 
