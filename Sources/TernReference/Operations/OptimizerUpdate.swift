@@ -1,0 +1,94 @@
+import Foundation
+import TernGraph
+
+extension OptimizerUpdate: ReferenceOperation {
+  /// p, g, η [], step [], state… → p, state…; the outputs stand where the inputs did.
+  func kernel(_ inputs: [View], _ outputs: [View]) -> Kernel {
+    let (gradient, learningRate, step) = (inputs[1], inputs[2], inputs[3])
+    let p = outputs[0]
+    let state = Array(outputs.dropFirst())
+
+    /// Runs `body` for every element, with its gradient and the learning rate.
+    func forEachElement(
+      weightDecay: Float = 0, _ body: @escaping (_ i: Int, _ g: Double, _ rate: Double) -> Void
+    ) -> Kernel {
+      let decay = Double(weightDecay)
+      return {
+        let rate = learningRate[0]
+        for i in 0..<p.count { body(i, gradient[i] + decay * p[i], rate) }
+      }
+    }
+
+    switch rule {
+    case .sgd(let momentum, let isNesterov, let weightDecay):
+      guard momentum != 0 else {
+        return forEachElement(weightDecay: weightDecay) { i, g, rate in p[i] -= rate * g }
+      }
+      let (m, μ) = (state[0], Double(momentum))
+      return forEachElement(weightDecay: weightDecay) { i, g, rate in
+        m[i] = μ * m[i] + g
+        p[i] -= rate * (isNesterov ? g + μ * m[i] : m[i])
+      }
+
+    case .momentumEMA(let rho):
+      let (m, ρ) = (state[0], Double(rho))
+      return forEachElement { i, g, rate in
+        m[i] = ρ * m[i] + (1 - ρ) * g
+        p[i] -= rate * m[i]
+      }
+
+    case .normalizedGradient(let epsilon):
+      let ε = Double(epsilon)
+      return forEachElement { i, g, rate in p[i] -= rate * g / (g * g + ε).squareRoot() }
+
+    case .adagrad(let epsilon, let weightDecay):
+      let (s, ε) = (state[0], Double(epsilon))
+      return forEachElement(weightDecay: weightDecay) { i, g, rate in
+        s[i] += g * g
+        p[i] -= rate * g / (s[i].squareRoot() + ε)
+      }
+
+    case .rmsprop(let alpha, let epsilon, let momentum, let isCentered, let weightDecay):
+      let (s, α, ε, μ) = (state[0], Double(alpha), Double(epsilon), Double(momentum))
+      let average = isCentered ? state[1] : nil
+      let m = momentum == 0 ? nil : state[state.count - 1]
+      return forEachElement(weightDecay: weightDecay) { i, g, rate in
+        s[i] = α * s[i] + (1 - α) * g * g
+        var variance = s[i]
+        if let average {
+          average[i] = α * average[i] + (1 - α) * g
+          variance -= average[i] * average[i]
+        }
+        var direction = g / (variance.squareRoot() + ε)
+        if let m {
+          m[i] = μ * m[i] + direction
+          direction = m[i]
+        }
+        p[i] -= rate * direction
+      }
+
+    case .adadelta(let rho, let epsilon, let weightDecay):
+      let (s, u, ρ, ε) = (state[0], state[1], Double(rho), Double(epsilon))
+      return forEachElement(weightDecay: weightDecay) { i, g, rate in
+        s[i] = ρ * s[i] + (1 - ρ) * g * g
+        let delta = (u[i] + ε).squareRoot() / (s[i] + ε).squareRoot() * g
+        u[i] = ρ * u[i] + (1 - ρ) * delta * delta
+        p[i] -= rate * delta
+      }
+
+    case .adam(let beta1, let beta2, let epsilon, let weightDecay, let isDecoupled):
+      let (m, v) = (state[0], state[1])
+      let (β1, β2, ε) = (Double(beta1), Double(beta2), Double(epsilon))
+      let decoupledDecay = isDecoupled ? Double(weightDecay) : 0
+      return forEachElement(weightDecay: isDecoupled ? 0 : weightDecay) { i, g, rate in
+        let t = step[0]
+        m[i] = β1 * m[i] + (1 - β1) * g
+        v[i] = β2 * v[i] + (1 - β2) * g * g
+        let unbiasedM = m[i] / (1 - pow(β1, t))
+        let unbiasedV = v[i] / (1 - pow(β2, t))
+        p[i] -= rate * decoupledDecay * p[i]
+        p[i] -= rate * unbiasedM / (unbiasedV.squareRoot() + ε)
+      }
+    }
+  }
+}

@@ -1,0 +1,25 @@
+import Foundation
+import TernCore
+import TernRuntime
+
+/// The backend of plain loops: the executable specification that the others are checked against.
+///
+/// No library, no threads, no cleverness; take another one to train anything large.
+public struct ReferenceBackend: Backend {
+  public init() {}
+
+  public var name: String { "reference" }
+
+  public func devices() -> [DeviceInfo] { [ReferenceDevice.info] }
+
+  /// Opens the device; the number of threads is always one.
+  public func open(_ info: DeviceInfo, options: DeviceOptions) throws -> any Device {
+    ReferenceDevice()
+  }
+}
+
+extension ReferenceDevice {
+  static let info = DeviceInfo(
+    id: "reference", backend: "reference", name: "plain loops", kind: .cpu, computeUnits: 1,
+    memoryByteCount: Int(clamping: ProcessInfo.processInfo.physicalMemory), driver: "built in")
+}
