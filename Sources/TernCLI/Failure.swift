@@ -18,7 +18,7 @@ extension TernError.Kind {
 
 enum Failure {
   static func exit(_ message: String, code: Int32) -> Never {
-    FileHandle.standardError.write(Data("tern: error: \(message)\n".utf8))
+    Output.progress("tern: error: \(message)")
     Foundation.exit(code)
   }
 }

@@ -3,10 +3,23 @@ import Tern
 
 /// Results go to stdout, everything else to stderr.
 enum Output {
-  static func result(_ text: String) { print(text) }
+  static func result(_ text: String) { write(text + "\n", to: STDOUT_FILENO) }
 
-  static func progress(_ text: String) {
-    FileHandle.standardError.write(Data((text + "\n").utf8))
+  static func progress(_ text: String) { raw(text + "\n") }
+
+  /// Text on stderr, as it is.
+  static func raw(_ text: String) { write(text, to: STDERR_FILENO) }
+
+  /// Unbuffered, so that a line appears when it is written, also in a pipe. What nobody reads any
+  /// more is dropped.
+  private static func write(_ text: String, to file: Int32) {
+    var bytes = Array(text.utf8)[...]
+    while !bytes.isEmpty {
+      let count = bytes.withUnsafeBytes { Foundation.write(file, $0.baseAddress, $0.count) }
+      if count < 0, errno == EINTR { continue }
+      guard count > 0 else { return }
+      bytes = bytes.dropFirst(count)
+    }
   }
 
   static func warning(_ text: String) { progress("tern: warning: \(text)") }

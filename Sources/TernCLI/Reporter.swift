@@ -26,8 +26,6 @@ final class Reporter {
       || (color == .auto && isTerminal && (environment["NO_COLOR"] ?? "").isEmpty)
     self.isQuiet = isQuiet
     self.configuration = configuration
-    // Lines appear as they are written, also in a pipe.
-    setvbuf(stdout, nil, _IOLBF, 0)
   }
 
   func report(_ event: TrainingEvent) throws {
@@ -74,13 +72,13 @@ final class Reporter {
     let width = 24
     let filled = width * position / stepsPerEpoch
     let bar = String(repeating: "█", count: filled) + String(repeating: "░", count: width - filled)
-    FileHandle.standardError.write(Data("\r\u{1B}[K\(bar) \(text)".utf8))
+    Output.raw("\r\u{1B}[K\(bar) \(text)")
     hasOpenBar = true
   }
 
   private func show(_ text: String) {
     guard !isQuiet else { return }
-    if hasOpenBar { FileHandle.standardError.write(Data("\r\u{1B}[K".utf8)) }
+    if hasOpenBar { Output.raw("\r\u{1B}[K") }
     hasOpenBar = false
     Output.progress(text)
   }
@@ -90,7 +88,7 @@ final class Reporter {
   /// The result of the run, on stdout.
   func finish(_ end: TrainingEvent.End, run: String?) {
     guard format != .json else { return }
-    if hasOpenBar { FileHandle.standardError.write(Data("\n".utf8)) }
+    if hasOpenBar { Output.raw("\n") }
     guard let start else { return }
     var line = "\(start.model) on \(start.device): \(end.reason.rawValue)"
     if let lastEpoch {

@@ -92,7 +92,7 @@ extension OpCase {
         input.shape,
         generator.permutation(count, hash).map { (Float($0) - Float(count / 2) + 0.5) / 64 })
     case .whole: return HostTensor(input.shape, uniforms().map { Float(Int($0 * 9) - 4) })
-    case .signs: return HostTensor(input.shape, uniforms().map { $0 < 0.5 ? -1 : 1 })
+    case .signs: return HostTensor(input.shape, uniforms().map { $0 < 0.5 ? Float(-1) : 1 })
     case .bits: return HostTensor(input.shape, uniforms().map { $0 < 0.5 ? Float(0) : 1 })
     case .indices(let limit):
       return HostTensor(input.shape, uniforms().map { Int32($0 * Float(limit)) })

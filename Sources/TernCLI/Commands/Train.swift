@@ -99,7 +99,7 @@ extension Train {
       guard let separator = assignment.firstIndex(of: "=") else {
         throw TernError(.usage, "set: expected key=value, got '\(assignment)'")
       }
-      let key = assignment[..<separator].replacing("-", with: "_")
+      let key = String(assignment[..<separator]).replacing("-", with: "_")
       settings[key] = try YAML.parseValue(String(assignment[assignment.index(after: separator)...]))
     }
     settings.merge(options.settings) { _, flag in flag }
