@@ -68,6 +68,11 @@ let package = Package(
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
 
+    .testTarget(name: "TernCoreTests", dependencies: ["TernCore"]),
+    .testTarget(name: "TernGraphTests", dependencies: ["TernCore", "TernGraph"]),
+    .testTarget(name: "TernDataTests", dependencies: ["TernCore", "TernData", "CZlib"]),
+    .testTarget(name: "TernTrainTests", dependencies: ["Tern"]),
+    .testTarget(name: "CLITests", dependencies: ["Tern", "TernCLI"]),
     .testTarget(name: "TernConformanceTests", dependencies: ["Tern", "TernConformance"]),
   ],
   cLanguageStandard: .gnu2x

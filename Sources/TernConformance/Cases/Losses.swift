@@ -25,7 +25,9 @@ extension OpCase {
           OpCase(name, "\(label)-\(reduction)", attributes, inputs, terms: terms),
           OpCase(
             name, "\(label)-\(reduction)-weighted",
-            attributes.merging(["ignore_index": .int(1)]) { a, _ in a },
+            // With a single sample, ignoring it would leave the mean of nothing.
+            shape[0] == 1
+              ? attributes : attributes.merging(["ignore_index": .int(1)]) { a, _ in a },
             inputs.merging(["weight": Input([shape[1]], .uniform(0.5, 2))]) { a, _ in a },
             terms: terms),
         ]

@@ -110,8 +110,14 @@ extension Tensor {
     let loss = NLLLoss(
       reduction: reduction, ignoreIndex: Int32(truncatingIfNeeded: ignoreIndex),
       labelSmoothing: labelSmoothing)
-    return try builder.apply(
-      loss, [logSoftmax(dim: 1), target] + (weight.map { [$0] } ?? []))[0]
+    do {
+      return try builder.apply(
+        loss, [logSoftmax(dim: 1), target] + (weight.map { [$0] } ?? []))[0]
+    } catch {
+      // Under the name the caller knows.
+      throw ShapeError(
+        "cross_entropy", error.subject, expected: error.expected, got: error.got)
+    }
   }
 
   /// (x − t)²

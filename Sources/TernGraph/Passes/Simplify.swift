@@ -48,6 +48,14 @@ extension Graph {
   /// place.
   public func materializingAssignments() throws -> Graph {
     var graph = self
+    // A variable assigned to another is read before any is written: a ← b, b ← a swaps them.
+    for index in graph.assignments.indices
+    where graph[graph.assignments[index].value].source == .variable {
+      let value = graph.assignments[index].value
+      let copy = try graph.append(Reorder(), [value], scope: graph[value].name)[0]
+      graph[copy].layout = graph[value].layout
+      graph.assignments[index].value = copy
+    }
     for index in graph.assignments.indices {
       let (variable, value) = graph.assignments[index]
       if case .node(let node, let output) = graph[value].source,

@@ -1,0 +1,33 @@
+import Tern
+import Testing
+
+@Suite struct MetricsTests {
+  @Test func confusionAndScores() {
+    var metrics = ClassificationMetrics(classCount: 3)
+    // Taken for 0, 0, 1, 2; true classes 0, 1, 1, 2.
+    metrics.add(
+      logits: [2, 1, 0, 3, 1, 0, 0, 2, 1, 0, 1, 5], labels: [0, 1, 1, 2], loss: 0.5)
+    metrics.add(logits: [0, 0, 1], labels: [0], loss: 3)
+    #expect(metrics.sampleCount == 5)
+    #expect(metrics.confusion == [[1, 0, 1], [1, 1, 0], [0, 0, 1]])
+    #expect(abs(metrics.loss - 1) < 1e-12)
+    #expect(metrics.accuracy == 0.6)
+    #expect(metrics.top5 == 1)
+    let first = metrics.perClass[0]
+    #expect(first.precision == 0.5 && first.recall == 0.5 && first.f1 == 0.5 && first.support == 2)
+  }
+
+  /// Of 2 × 3 pairs of a positive and a negative, 4 are in order and one is tied.
+  @Test func areaUnderTheCurve() {
+    var metrics = ClassificationMetrics(classCount: 2)
+    let scores: [(Float, Int32)] = [(3, 1), (1, 1), (0, 0), (1, 0), (2, 0)]
+    for (score, label) in scores { metrics.add(logits: [0, score], labels: [label], loss: 0) }
+    #expect(abs(metrics.auc! - 4.5 / 6) < 1e-12)
+  }
+
+  @Test func areaNeedsBothClasses() {
+    var metrics = ClassificationMetrics(classCount: 2)
+    metrics.add(logits: [0, 1], labels: [1], loss: 0)
+    #expect(metrics.auc == nil)
+  }
+}
