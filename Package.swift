@@ -69,6 +69,7 @@ let package = Package(
       ]),
 
     .testTarget(name: "TernConformanceTests", dependencies: ["Tern", "TernConformance"]),
+    .testTarget(name: "TernReferenceTests", dependencies: ["TernReference"]),
   ],
   cLanguageStandard: .gnu2x
 )
