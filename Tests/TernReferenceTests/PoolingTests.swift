@@ -3,36 +3,6 @@ import TernGraph
 import Testing
 
 @Suite struct PoolingTests {
-  /// Maxima at (0, 0), (1, 1), (0, 1) and (1, 0) of their windows.
-  let map = HostTensor(
-    [1, 1, 4, 4],
-    [
-      9, 1, 1, 2,
-      3, 4, 3, 8,
-      1, 7, 2, 1,
-      5, 6, 6, 3,
-    ] as [Float])
-  let arriving = HostTensor([1, 1, 2, 2], [2, 8, 4, 6] as [Float])
-
-  private func backward(_ pool: (Tensor) throws -> Tensor) throws -> [Float] {
-    try evaluate(["x": map, "dy": arriving]) { tensors in
-      let x = tensors["x"]!
-      let gradients = try x.builder.gradients(
-        of: [(pool(x), tensors["dy"]!)], withRespectTo: [x])
-      return ["dx": gradients[0]!]
-    }["dx"]!.floats
-  }
-
-  @Test func maximumSendsTheGradientToWhereTheMaximaStand() throws {
-    let dx = try backward { try $0.maxPool2d(PoolingWindow(kernel: [2, 2])) }
-    #expect(dx == [2, 0, 0, 0, 0, 0, 0, 8, 0, 4, 0, 0, 0, 0, 6, 0])
-  }
-
-  @Test func averageSharesTheGradientEvenly() throws {
-    let dx = try backward { try $0.avgPool2d(PoolingWindow(kernel: [2, 2])) }
-    #expect(dx == [0.5, 0.5, 2, 2, 0.5, 0.5, 2, 2, 1, 1, 1.5, 1.5, 1, 1, 1.5, 1.5])
-  }
-
   @Test func firstOfEqualMaximaCounts() throws {
     let ties = HostTensor(repeating: 3, [1, 1, 2, 2])
     let result = try evaluate(["x": ties]) { tensors in
