@@ -74,6 +74,7 @@ let package = Package(
     .testTarget(name: "TernTrainTests", dependencies: ["Tern"]),
     .testTarget(name: "CLITests", dependencies: ["Tern", "TernCLI"]),
     .testTarget(name: "TernConformanceTests", dependencies: ["Tern", "TernConformance"]),
+    .testTarget(name: "TernReferenceTests", dependencies: ["TernReference"]),
   ],
   cLanguageStandard: .gnu2x
 )

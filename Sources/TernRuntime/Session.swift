@@ -119,6 +119,7 @@ public final class Session {
 /// A graph compiled for a device: its plan, with every argument set.
 public final class Executable {
   public let plan: Plan
+  /// What the device made of the plan.
   package let bound: any BoundPlan
   private let inputIndices: [String: Int]
   private let outputIDs: [String: ValueID]

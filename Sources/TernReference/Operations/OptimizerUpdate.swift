@@ -24,70 +24,72 @@ extension OptimizerUpdate: ReferenceOperation {
       guard momentum != 0 else {
         return forEachElement(weightDecay: weightDecay) { i, g, rate in p[i] -= rate * g }
       }
-      let (m, μ) = (state[0], Double(momentum))
+      let (m, momentum) = (state[0], Double(momentum))
       return forEachElement(weightDecay: weightDecay) { i, g, rate in
-        m[i] = μ * m[i] + g
-        p[i] -= rate * (isNesterov ? g + μ * m[i] : m[i])
+        m[i] = momentum * m[i] + g
+        p[i] -= rate * (isNesterov ? g + momentum * m[i] : m[i])
       }
 
     case .momentumEMA(let rho):
-      let (m, ρ) = (state[0], Double(rho))
+      let (m, rho) = (state[0], Double(rho))
       return forEachElement { i, g, rate in
-        m[i] = ρ * m[i] + (1 - ρ) * g
+        m[i] = rho * m[i] + (1 - rho) * g
         p[i] -= rate * m[i]
       }
 
     case .normalizedGradient(let epsilon):
-      let ε = Double(epsilon)
-      return forEachElement { i, g, rate in p[i] -= rate * g / (g * g + ε).squareRoot() }
+      let epsilon = Double(epsilon)
+      return forEachElement { i, g, rate in p[i] -= rate * g / (g * g + epsilon).squareRoot() }
 
     case .adagrad(let epsilon, let weightDecay):
-      let (s, ε) = (state[0], Double(epsilon))
+      let (s, epsilon) = (state[0], Double(epsilon))
       return forEachElement(weightDecay: weightDecay) { i, g, rate in
         s[i] += g * g
-        p[i] -= rate * g / (s[i].squareRoot() + ε)
+        p[i] -= rate * g / (s[i].squareRoot() + epsilon)
       }
 
     case .rmsprop(let alpha, let epsilon, let momentum, let isCentered, let weightDecay):
-      let (s, α, ε, μ) = (state[0], Double(alpha), Double(epsilon), Double(momentum))
+      let (s, alpha, epsilon, momentum) = (
+        state[0], Double(alpha), Double(epsilon), Double(momentum)
+      )
       let average = isCentered ? state[1] : nil
       let m = momentum == 0 ? nil : state[state.count - 1]
       return forEachElement(weightDecay: weightDecay) { i, g, rate in
-        s[i] = α * s[i] + (1 - α) * g * g
+        s[i] = alpha * s[i] + (1 - alpha) * g * g
         var variance = s[i]
         if let average {
-          average[i] = α * average[i] + (1 - α) * g
+          average[i] = alpha * average[i] + (1 - alpha) * g
           variance -= average[i] * average[i]
         }
-        var direction = g / (variance.squareRoot() + ε)
+        var direction = g / (variance.squareRoot() + epsilon)
         if let m {
-          m[i] = μ * m[i] + direction
+          m[i] = momentum * m[i] + direction
           direction = m[i]
         }
         p[i] -= rate * direction
       }
 
     case .adadelta(let rho, let epsilon, let weightDecay):
-      let (s, u, ρ, ε) = (state[0], state[1], Double(rho), Double(epsilon))
+      let (s, u, rho, epsilon) = (state[0], state[1], Double(rho), Double(epsilon))
       return forEachElement(weightDecay: weightDecay) { i, g, rate in
-        s[i] = ρ * s[i] + (1 - ρ) * g * g
-        let delta = (u[i] + ε).squareRoot() / (s[i] + ε).squareRoot() * g
-        u[i] = ρ * u[i] + (1 - ρ) * delta * delta
+        s[i] = rho * s[i] + (1 - rho) * g * g
+        let delta = (u[i] + epsilon).squareRoot() / (s[i] + epsilon).squareRoot() * g
+        u[i] = rho * u[i] + (1 - rho) * delta * delta
         p[i] -= rate * delta
       }
 
     case .adam(let beta1, let beta2, let epsilon, let weightDecay, let isDecoupled):
       let (m, v) = (state[0], state[1])
-      let (β1, β2, ε) = (Double(beta1), Double(beta2), Double(epsilon))
+      let (beta1, beta2, epsilon) = (Double(beta1), Double(beta2), Double(epsilon))
       let decoupledDecay = isDecoupled ? Double(weightDecay) : 0
       return forEachElement(weightDecay: isDecoupled ? 0 : weightDecay) { i, g, rate in
         let t = step[0]
-        m[i] = β1 * m[i] + (1 - β1) * g
-        v[i] = β2 * v[i] + (1 - β2) * g * g
-        let unbiasedM = m[i] / (1 - pow(β1, t))
-        let unbiasedV = v[i] / (1 - pow(β2, t))
+        m[i] = beta1 * m[i] + (1 - beta1) * g
+        v[i] = beta2 * v[i] + (1 - beta2) * g * g
+        let unbiasedM = m[i] / (1 - pow(beta1, t))
+        let unbiasedV = v[i] / (1 - pow(beta2, t))
         p[i] -= rate * decoupledDecay * p[i]
-        p[i] -= rate * unbiasedM / (unbiasedV.squareRoot() + ε)
+        p[i] -= rate * unbiasedM / (unbiasedV.squareRoot() + epsilon)
       }
     }
   }
