@@ -44,7 +44,9 @@ public struct Coverage {
     }
     let plan = try Session(device: device).plan(graph)
     let nodes = plan.order.map { plan.graph.nodes[$0] }.filter { !($0.operation is Reorder) }
-    func form(_ count: Int) -> Form { count == 0 ? .free : count == 1 ? .fused : .decomposed(count) }
+    func form(_ count: Int) -> Form {
+      count == 0 ? .free : count == 1 ? .fused : .decomposed(count)
+    }
     let backward = nodes.count { $0.scope.hasPrefix("backward") }
     return (form(nodes.count - backward), form(backward))
   }

@@ -70,10 +70,12 @@ public struct HostTensor: Sendable, Equatable {
   ) throws(E) -> R {
     switch storage {
     case .float32(let values):
-      let result = values.withUnsafeBytes { bytes in Result { () throws(E) -> R in try body(bytes) } }
+      let result = values.withUnsafeBytes { bytes in Result { () throws(E) -> R in try body(bytes) }
+      }
       return try result.get()
     case .int32(let values):
-      let result = values.withUnsafeBytes { bytes in Result { () throws(E) -> R in try body(bytes) } }
+      let result = values.withUnsafeBytes { bytes in Result { () throws(E) -> R in try body(bytes) }
+      }
       return try result.get()
     }
   }

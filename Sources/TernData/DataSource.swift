@@ -26,7 +26,8 @@ public struct DataSource: Sendable {
       let directory = try location ?? find(name, hint: "apt-get install dataset-fashion-mnist")
       return try idx(specification, directory, clothes)
     case "mnist":
-      let directory = try location ?? find(name, hint: "put its four IDX files into $TERN_DATA/mnist")
+      let directory =
+        try location ?? find(name, hint: "put its four IDX files into $TERN_DATA/mnist")
       return try idx(specification, directory, digits)
     case "idx":
       guard let location else {

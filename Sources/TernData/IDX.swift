@@ -44,13 +44,16 @@ extension InMemoryDataset {
   /// Reads images [N, H, W] and labels [N].
   ///
   /// - Throws: ``TernError`` naming the file at fault.
-  convenience init(images imagesPath: String, labels labelsPath: String, classNames: [String]) throws {
+  convenience init(images imagesPath: String, labels labelsPath: String, classNames: [String])
+    throws
+  {
     let images = try IDXFile(contentsOf: imagesPath, axes: 3)
     let labels = try IDXFile(contentsOf: labelsPath, axes: 1)
     guard images.extents[0] == labels.extents[0] else {
       throw TernError(
         .badData,
-        "\(labelsPath): \(labels.extents[0]) labels for \(images.extents[0]) images in \(imagesPath)")
+        "\(labelsPath): \(labels.extents[0]) labels for \(images.extents[0]) images in \(imagesPath)"
+      )
     }
     if let index = labels.elements.firstIndex(where: { Int($0) >= classNames.count }) {
       throw TernError(

@@ -46,7 +46,9 @@ public struct Normalization: Hashable, Sendable {
 
   /// Reads ``text``; `nil` where it is not that.
   public init?(text: String) {
-    let pairs = text.split(separator: ";").map { $0.split(separator: ",").compactMap { Double($0) } }
+    let pairs = text.split(separator: ";").map {
+      $0.split(separator: ",").compactMap { Double($0) }
+    }
     guard !pairs.isEmpty, pairs.allSatisfy({ $0.count == 2 && $0[1] > 0 }) else { return nil }
     self.init(means: pairs.map { $0[0] }, deviations: pairs.map { $0[1] })
   }

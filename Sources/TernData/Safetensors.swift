@@ -76,7 +76,9 @@ extension Safetensors {
       }
     }
     var position = 0
-    for entry in entries.sorted(by: { ($0.range.lowerBound, $0.range.upperBound) < ($1.range.lowerBound, $1.range.upperBound) }) {
+    for entry in entries.sorted(by: {
+      ($0.range.lowerBound, $0.range.upperBound) < ($1.range.lowerBound, $1.range.upperBound)
+    }) {
       guard entry.range.lowerBound == position else {
         throw Fault(text: "the bytes of \(entry.name) overlap others or leave a gap")
       }
@@ -154,7 +156,9 @@ extension Safetensors {
     switch exponent {
     case 0: return sign * fraction * 0x1p-24
     case 31: return fraction == 0 ? sign * .infinity : .nan
-    default: return sign * (1 + fraction * 0x1p-10) * Float(sign: .plus, exponent: exponent - 15, significand: 1)
+    default:
+      return sign * (1 + fraction * 0x1p-10)
+        * Float(sign: .plus, exponent: exponent - 15, significand: 1)
     }
   }
 }

@@ -115,7 +115,8 @@ public struct Graph: Sendable {
     node.operation.cost(inputs: types(node.inputs), outputs: types(node.outputs))
   }
 
-  mutating func addValue(_ type: TensorType, _ source: ValueInfo.Source, _ name: String) -> ValueID {
+  mutating func addValue(_ type: TensorType, _ source: ValueInfo.Source, _ name: String) -> ValueID
+  {
     values.append(ValueInfo(type: type, source: source, name: name))
     return ValueID(values.count - 1)
   }

@@ -92,7 +92,9 @@ private struct Planner {
   }
 
   mutating func plan(_ workspaceByteCount: (Node) throws -> Int) throws -> Plan {
-    for (i, id) in graph.inputs.enumerated() { fixed[id.index] = .init(region: .input(i), offset: 0) }
+    for (i, id) in graph.inputs.enumerated() {
+      fixed[id.index] = .init(region: .input(i), offset: 0)
+    }
     for (i, id) in graph.variables.enumerated() {
       fixed[id.index] = .init(region: .variable(i), offset: 0)
     }

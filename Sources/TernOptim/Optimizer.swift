@@ -17,7 +17,9 @@ public struct Optimizer: Hashable, Sendable {
   ) -> Optimizer {
     Optimizer(.sgd(momentum: momentum, isNesterov: isNesterov, weightDecay: weightDecay))
   }
-  public static func momentumEMA(rho: Float = 0.9) -> Optimizer { Optimizer(.momentumEMA(rho: rho)) }
+  public static func momentumEMA(rho: Float = 0.9) -> Optimizer {
+    Optimizer(.momentumEMA(rho: rho))
+  }
   public static func normalizedGradient(epsilon: Float = 1e-8) -> Optimizer {
     Optimizer(.normalizedGradient(epsilon: epsilon))
   }

@@ -79,7 +79,8 @@ public struct DeviceCatalog: Sendable {
         ? "no GPU was found, and the native CPU is faster than OpenCL on it" : "no GPU was found")
   }
 
-  public func open(_ choice: Choice, options: DeviceOptions = DeviceOptions()) throws -> any Device {
+  public func open(_ choice: Choice, options: DeviceOptions = DeviceOptions()) throws -> any Device
+  {
     guard let backend = backends.first(where: { $0.name == choice.info.backend }) else {
       throw TernError(.deviceUnavailable, "no backend named \(choice.info.backend)")
     }

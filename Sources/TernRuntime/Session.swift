@@ -33,7 +33,8 @@ public final class Session {
     let plans = try graphs.map(plan)
     var arenas: [any DeviceBuffer] = []
     for index in 0..<(plans.map(\.arenaByteCounts.count).max() ?? 0) {
-      let size = plans.map { index < $0.arenaByteCounts.count ? $0.arenaByteCounts[index] : 0 }.max()!
+      let size = plans.map { index < $0.arenaByteCounts.count ? $0.arenaByteCounts[index] : 0 }
+        .max()!
       arenas.append(try device.allocate(byteCount: size))
     }
     return try plans.map { plan in

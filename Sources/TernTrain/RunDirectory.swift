@@ -44,7 +44,8 @@ public final class RunDirectory {
     let run = RunDirectory(path: path)
     if FileManager.default.fileExists(atPath: run.configurationPath) {
       throw TernError(
-        .cannotWrite, "\(path): holds a run already; resume it with --resume or choose another --out")
+        .cannotWrite,
+        "\(path): holds a run already; resume it with --resume or choose another --out")
     }
     try run.createDirectory(run.file("checkpoints"))
     try run.write(configuration)

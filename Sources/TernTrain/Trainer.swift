@@ -116,7 +116,8 @@ public final class Trainer {
       guard value.type == parameter.tensor.type else {
         throw TernError(
           .badData,
-          "\(path): \(parameter.name) is \(value.type) where the model has \(parameter.tensor.type)")
+          "\(path): \(parameter.name) is \(value.type) where the model has \(parameter.tensor.type)"
+        )
       }
       try session.write([parameter.name: value])
     }
@@ -220,7 +221,9 @@ public final class Trainer {
           deviceName: device.info.name, deviceReason: deviceReason, planByteCount: planByteCount,
           runDirectory: run?.path, epochs: configuration.epochs, stepsPerEpoch: stepsPerEpoch)))
     // A run that was extended goes on.
-    if progress.step < totalSteps, progress.epochsWithoutImprovement < configuration.patience ?? .max {
+    if progress.step < totalSteps,
+      progress.epochsWithoutImprovement < configuration.patience ?? .max
+    {
       progress.isFinished = false
     }
     // A run that is killed in its first epoch can be resumed too.
@@ -330,11 +333,13 @@ public final class Trainer {
     try emit(
       .step(
         .init(
-          step: pending.step, epoch: progress.epoch + 1, loss: loss, learningRate: pending.learningRate,
+          step: pending.step, epoch: progress.epoch + 1, loss: loss,
+          learningRate: pending.learningRate,
           imagesPerSecond: imagesPerSecond, dataWaitMilliseconds: wait * 1000)))
   }
 
-  private func endEpoch(imagesPerSecond: Double, seconds: Double) throws -> TrainingEvent.EndReason {
+  private func endEpoch(imagesPerSecond: Double, seconds: Double) throws -> TrainingEvent.EndReason
+  {
     let sum = Double(try session.read(TrainingGraph.lossSumVariable).floats[0])
     guard sum.isFinite else { throw try divergence() }
     try session.write([TrainingGraph.lossSumVariable: HostTensor([], [Float(0)])])

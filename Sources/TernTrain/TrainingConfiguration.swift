@@ -72,11 +72,13 @@ extension TrainingConfiguration {
     for key in values.keys.sorted() where !known.contains(key) {
       let hint = EditDistance.nearest(to: key, among: known).map { "; did you mean '\($0)'?" }
       throw TernError(
-        .usage, "unknown setting '\(key)'" + (hint ?? "; known are \(known.joined(separator: ", "))"))
+        .usage,
+        "unknown setting '\(key)'" + (hint ?? "; known are \(known.joined(separator: ", "))"))
     }
     do { try read(Attributes("settings", values)) } catch let error as ShapeError {
       throw TernError(
-        .usage, "\(error.subject.replacing("_", with: "-")): expected \(error.expected), got \(error.got)")
+        .usage,
+        "\(error.subject.replacing("_", with: "-")): expected \(error.expected), got \(error.got)")
     }
     try validate()
   }
@@ -156,7 +158,8 @@ extension TrainingConfiguration {
     try check(batchSize <= 1 << 20, "batch-size", "at most 1048576", batchSize)
     let rate = resolvedLearningRate
     try check(rate >= 0 && rate.isFinite, "lr", "a number of at least 0", rate)
-    try check(warmupEpochs >= 0 && warmupEpochs.isFinite, "warmup-epochs", "at least 0", warmupEpochs)
+    try check(
+      warmupEpochs >= 0 && warmupEpochs.isFinite, "warmup-epochs", "at least 0", warmupEpochs)
     try check((clipGradient ?? 1) > 0, "clip-grad", "a positive number", clipGradient ?? 0)
     try check(
       labelSmoothing >= 0 && labelSmoothing < 1, "label-smoothing", "0 to below 1", labelSmoothing)

@@ -86,7 +86,9 @@ struct Workspace {
       atPath: file(name), withIntermediateDirectories: true)
     func header(_ extents: [Int]) -> [UInt8] {
       [0, 0, 8, UInt8(extents.count)]
-        + extents.flatMap { extent in (0..<4).map { UInt8(truncatingIfNeeded: extent >> (24 - 8 * $0)) } }
+        + extents.flatMap { extent in
+          (0..<4).map { UInt8(truncatingIfNeeded: extent >> (24 - 8 * $0)) }
+        }
     }
     for (set, count) in [("train", train), ("t10k", test)] {
       var pixels = [UInt8](repeating: 0, count: count * 784)

@@ -9,7 +9,8 @@ import Testing
     environment: [String: String] = [:], sourceLocation: SourceLocation = #_sourceLocation
   ) throws {
     let result = try Command.run(arguments, in: workspace.path, environment: environment)
-    #expect(result.status == status, "\(arguments): \(result.errors)", sourceLocation: sourceLocation)
+    #expect(
+      result.status == status, "\(arguments): \(result.errors)", sourceLocation: sourceLocation)
     #expect(result.output.isEmpty, sourceLocation: sourceLocation)
     for fragment in fragments {
       #expect(
@@ -35,8 +36,10 @@ import Testing
     try expectFailure(["train", "--frobnicate"], in: workspace, status: 64)
     try expectFailure(["train"], in: workspace, status: 64, "which model")
     try expectFailure(["train", "lenet5"], in: workspace, status: 64, "which data")
-    try expectFailure(["train", "lenet6", "--data", "idx:data"], in: workspace, status: 64, "lenet5")
-    try expectFailure(["train", "lenet5", "--data", "imagenet"], in: workspace, status: 64, "imagenet")
+    try expectFailure(
+      ["train", "lenet6", "--data", "idx:data"], in: workspace, status: 64, "lenet5")
+    try expectFailure(
+      ["train", "lenet5", "--data", "imagenet"], in: workspace, status: 64, "imagenet")
     try expectFailure(["train", "lenet5", "--data", "idx"], in: workspace, status: 64, "idx:DIR")
     try expectFailure(train + ["--batch-size", "0"], in: workspace, status: 64, "batch-size")
     try expectFailure(train + ["--batch-size", "x"], in: workspace, status: 64)
@@ -62,24 +65,32 @@ import Testing
     let train = ["train", "lenet5", "--data", "idx:data"]
     try expectFailure(
       ["train", "lenet5", "--data", "idx:nowhere"], in: workspace, status: 66, "nowhere")
-    try expectFailure(["train", "net.yaml", "--data", "idx:data"], in: workspace, status: 66, "net.yaml")
+    try expectFailure(
+      ["train", "net.yaml", "--data", "idx:data"], in: workspace, status: 66, "net.yaml")
     try expectFailure(["train", "--resume", "runs-x"], in: workspace, status: 66, "runs-x")
     try expectFailure(train + ["--config", "no.yaml"], in: workspace, status: 66, "no.yaml")
-    try expectFailure(train + ["--init", "no.safetensors"], in: workspace, status: 66, "no.safetensors")
+    try expectFailure(
+      train + ["--init", "no.safetensors"], in: workspace, status: 66, "no.safetensors")
     try expectFailure(["test", "runs-x"], in: workspace, status: 66, "runs-x")
     try expectFailure(["verify", "--cases", "nowhere"], in: workspace, status: 66, "nowhere")
 
     try workspace.write("bad.safetensors", "not a safetensors file")
-    try expectFailure(train + ["--init", "bad.safetensors"], in: workspace, status: 65, "bad.safetensors")
-    try workspace.write("bad.yaml", "name: x\ninput: [1, 28, 28]\nclasses: 10\nlayers:\n  - conv3d: {}\n")
+    try expectFailure(
+      train + ["--init", "bad.safetensors"], in: workspace, status: 65, "bad.safetensors")
+    try workspace.write(
+      "bad.yaml", "name: x\ninput: [1, 28, 28]\nclasses: 10\nlayers:\n  - conv3d: {}\n")
     try expectFailure(
       ["train", "bad.yaml", "--data", "idx:data"], in: workspace, status: 65, "bad.yaml:5", "conv")
     try workspace.write("broken.yaml", "layers: [")
     try expectFailure(["summary", "broken.yaml"], in: workspace, status: 65, "broken.yaml")
-    try workspace.write("misfit.yaml", "input: [1, 28, 28]\nclasses: 10\nlayers:\n  - conv2d: {out_channels: 4, kernel_size: 40}\n")
-    try expectFailure(["summary", "misfit.yaml"], in: workspace, status: 65, "misfit.yaml:4", "conv2d_0")
+    try workspace.write(
+      "misfit.yaml",
+      "input: [1, 28, 28]\nclasses: 10\nlayers:\n  - conv2d: {out_channels: 4, kernel_size: 40}\n")
+    try expectFailure(
+      ["summary", "misfit.yaml"], in: workspace, status: 65, "misfit.yaml:4", "conv2d_0")
     let images = workspace.bytes("data/train-images-idx3-ubyte")!
-    try images.dropLast(100).write(to: URL(fileURLWithPath: workspace.file("data/train-images-idx3-ubyte")))
+    try images.dropLast(100).write(
+      to: URL(fileURLWithPath: workspace.file("data/train-images-idx3-ubyte")))
     try expectFailure(train, in: workspace, status: 65, "train-images-idx3-ubyte", "truncated")
   }
 
@@ -119,13 +130,17 @@ import Testing
     defer { workspace.remove() }
     try workspace.writeDataset()
     let result = try Command.run(
-      ["train", "lenet5", "--data", "idx:data", "--lr", "1e30", "--log-every", "1", "--out", "run",
-       "--log-format", "json"],
+      [
+        "train", "lenet5", "--data", "idx:data", "--lr", "1e30", "--log-every", "1", "--out", "run",
+        "--log-format", "json",
+      ],
       in: workspace.path)
     #expect(result.status == 3)
     #expect(result.errors.contains("not finite"))
     #expect(result.output.contains(#""reason":"diverged""#))
     // The last good checkpoint stays.
-    #expect(throws: Never.self) { try Checkpoint(contentsOf: workspace.file("run/checkpoints/last")) }
+    #expect(throws: Never.self) {
+      try Checkpoint(contentsOf: workspace.file("run/checkpoints/last"))
+    }
   }
 }

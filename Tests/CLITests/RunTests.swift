@@ -17,7 +17,8 @@ import Testing
     defer { workspace.remove() }
     try workspace.writeDataset()
     let result = try train(
-      workspace, "lenet5", "--data", "idx:data", "--epochs", "2", "--batch-size", "32", "--log-every",
+      workspace, "lenet5", "--data", "idx:data", "--epochs", "2", "--batch-size", "32",
+      "--log-every",
       "3", "--log-format", "json", "--device", "cpu", "--out", "run")
     let events = try result.output.split(separator: "\n").map { try JSON(parsing: String($0)) }
     #expect(events.first?["event"] == .string("start"))
@@ -33,7 +34,8 @@ import Testing
     for name in ["config.yaml", "log.jsonl", "results.csv", "summary.json", Self.weights] {
       #expect(workspace.bytes("run/\(name)") != nil, "\(name)")
     }
-    let rows = String(decoding: workspace.bytes("run/results.csv")!, as: UTF8.self).split(separator: "\n")
+    let rows = String(decoding: workspace.bytes("run/results.csv")!, as: UTF8.self).split(
+      separator: "\n")
     #expect(rows.count == 3)
   }
 
@@ -51,12 +53,17 @@ import Testing
     #expect(metrics["samples"] == .int(60))
     for key in ["loss", "top5", "confusion", "per_class", "auc"] { #expect(metrics[key] != nil) }
     let again = try Command.run(
-      ["test", "--model", "lenet5", "--weights", "run/\(Self.weights)", "--data", "idx:data", "--json"],
+      [
+        "test", "--model", "lenet5", "--weights", "run/\(Self.weights)", "--data", "idx:data",
+        "--json",
+      ],
       in: workspace.path)
     #expect(again.output == result.output)
   }
 
-  @Test(arguments: ["reference", "cpu", "opencl"]) func resumedRunEndsWithTheSameBytes(device: String)
+  @Test(arguments: ["reference", "cpu", "opencl"]) func resumedRunEndsWithTheSameBytes(
+    device: String
+  )
     throws
   {
     let workspace = try Workspace()
@@ -114,17 +121,24 @@ import Testing
     defer { workspace.remove() }
     try workspace.writeDataset(train: 3000, test: 50)
     let running = try Command.start(
-      ["train", "lenet5", "--data", "idx:data", "--epochs", "1000", "--log-every", "1", "--device",
-       "cpu", "--out", "run"], in: workspace.path)
+      [
+        "train", "lenet5", "--data", "idx:data", "--epochs", "1000", "--log-every", "1", "--device",
+        "cpu", "--out", "run",
+      ], in: workspace.path)
     // As soon as it trains.
-    for _ in 0..<600 where FileManager.default.contents(atPath: running.errorPath)?.range(of: Data("step".utf8)) == nil {
+    for _ in 0..<600
+    where FileManager.default.contents(atPath: running.errorPath)?.range(of: Data("step".utf8))
+      == nil
+    {
       usleep(50_000)
     }
     kill(running.process.processIdentifier, signal)
     let result = running.wait()
     #expect(result.status == status, "\(result.errors)")
     #expect(result.errors.contains("tern train --resume run"))
-    #expect(throws: Never.self) { try Checkpoint(contentsOf: workspace.file("run/checkpoints/last")) }
+    #expect(throws: Never.self) {
+      try Checkpoint(contentsOf: workspace.file("run/checkpoints/last"))
+    }
   }
 
   @Test func resumeRefusesOtherSettings() throws {

@@ -13,9 +13,11 @@ import Testing
     defer { loader.cancel() }
     var result: [([Float], [Int32])] = []
     while let batch = try loader.next() {
-      result.append((
-        Array(batch.images.bindMemory(to: Float.self)), Array(batch.labels.bindMemory(to: Int32.self))
-      ))
+      result.append(
+        (
+          Array(batch.images.bindMemory(to: Float.self)),
+          Array(batch.labels.bindMemory(to: Int32.self))
+        ))
     }
     return result
   }
@@ -65,7 +67,8 @@ import Testing
 
   @Test func automaticNormalizationGivesMeanZeroAndDeviationOne() throws {
     let normalization = try Normalization("auto", channels: 1, statisticsOf: dataset)
-    let all = try batches(BatchLoader(dataset, batchSize: 23, normalization: normalization))[0].images
+    let all = try batches(BatchLoader(dataset, batchSize: 23, normalization: normalization))[0]
+      .images
     let mean = all.reduce(0, +) / Float(all.count)
     let variance = all.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / Float(all.count)
     #expect(abs(mean) < 1e-5)

@@ -21,7 +21,9 @@ struct FixtureFiles {
 
   static func header(_ extents: [Int]) -> [UInt8] {
     [0, 0, 8, UInt8(extents.count)]
-      + extents.flatMap { extent in (0..<4).map { UInt8(truncatingIfNeeded: extent >> (24 - 8 * $0)) } }
+      + extents.flatMap { extent in
+        (0..<4).map { UInt8(truncatingIfNeeded: extent >> (24 - 8 * $0)) }
+      }
   }
 
   static func images(_ count: Int, height: Int = 3, width: Int = 4) -> [UInt8] {

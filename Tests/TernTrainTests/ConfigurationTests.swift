@@ -14,12 +14,15 @@ import Testing
 
   @Test func faultsNameTheSetting() {
     let cases: [([String: AttributeValue], String)] = [
-      (["batch_size": .int(0)], "batch-size"), (["batch_siz": .int(1)], "did you mean 'batch_size'"),
+      (["batch_size": .int(0)], "batch-size"),
+      (["batch_siz": .int(1)], "did you mean 'batch_size'"),
       (["epochs": .string("many")], "epochs"), (["lr": .double(-1)], "lr"),
       (["optimizer": .string("adma")], "adma"), (["schedule": .string("cosin")], "cosin"),
-      (["momentum": .double(1.5)], "momentum"), (["monitor": .string("val_loss")], "validation-split"),
+      (["momentum": .double(1.5)], "momentum"),
+      (["monitor": .string("val_loss")], "validation-split"),
       (["seed": .int(-1)], "seed"), (["validation_split": .double(1)], "validation-split"),
-      (["nesterov": .bool(true), "momentum": .double(0)], "nesterov"), (["workers": .int(0)], "workers"),
+      (["nesterov": .bool(true), "momentum": .double(0)], "nesterov"),
+      (["workers": .int(0)], "workers"),
     ]
     for (settings, message) in cases {
       let error = #expect(throws: TernError.self) { try TrainingConfiguration(settings) }

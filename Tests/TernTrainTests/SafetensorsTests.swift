@@ -5,7 +5,8 @@ import Testing
 @Suite struct SafetensorsTests {
   private let file = Safetensors(
     tensors: [
-      "b": HostTensor([2, 2], [Float(1), -2, .infinity, 0.5]), "a": HostTensor([3], [Int32(1), 2, -3]),
+      "b": HostTensor([2, 2], [Float(1), -2, .infinity, 0.5]),
+      "a": HostTensor([3], [Int32(1), 2, -3]),
       "scalar": HostTensor([], [Float(7)]),
     ], metadata: ["who": "Tern \"quoted\""])
 

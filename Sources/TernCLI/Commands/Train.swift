@@ -55,9 +55,13 @@ struct Train: ParsableCommand {
       classCount: data.training.classCount)
 
     if !dryRun { Interruption.install() }
-    let run = dryRun ? nil : try job.run ?? RunDirectory.create(
-      path: out ?? RunDirectory.nextPath(model: job.configuration.model),
-      configuration: job.configuration)
+    let run =
+      dryRun
+      ? nil
+      : try job.run
+        ?? RunDirectory.create(
+          path: out ?? RunDirectory.nextPath(model: job.configuration.model),
+          configuration: job.configuration)
     let trainer = try Trainer(
       configuration: job.configuration, model: network, data: data, device: device,
       deviceReason: choice.reason, run: run, checkpoint: job.checkpoint,
@@ -119,7 +123,8 @@ extension Train {
     for required in ["model", "data"] where settings[required] == nil {
       throw TernError(
         .usage,
-        required == "model" ? "which model? see 'tern models'" : "which data? give --data, such as fashion-mnist")
+        required == "model"
+          ? "which model? see 'tern models'" : "which data? give --data, such as fashion-mnist")
     }
     return Job(configuration: try TrainingConfiguration(settings))
   }

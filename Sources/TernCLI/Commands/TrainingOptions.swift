@@ -30,7 +30,9 @@ struct TrainingOptions: ParsableArguments {
   var clipGrad: Double?
   @Option(help: "How much of the target is spread over all classes. (default: 0)")
   var labelSmoothing: Double?
-  @Option(help: ArgumentHelp("Normalisation of the input. (default: auto)", valueName: "auto|none|MEAN,STD"))
+  @Option(
+    help: ArgumentHelp(
+      "Normalisation of the input. (default: auto)", valueName: "auto|none|MEAN,STD"))
   var normalize: String?
   @Option(help: "The part of the training set that is held out for validation. (default: 0)")
   var validationSplit: Double?

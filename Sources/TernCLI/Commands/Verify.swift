@@ -83,7 +83,8 @@ struct Verify: ParsableCommand {
         ]).description)
     } else {
       let detail = [result.location, result.message].compactMap(\.self).joined(separator: ": ")
-      Output.result("\(result.status.rawValue)  \(result.name)" + (detail.isEmpty ? "" : "  \(detail)"))
+      Output.result(
+        "\(result.status.rawValue)  \(result.name)" + (detail.isEmpty ? "" : "  \(detail)"))
     }
   }
 }

@@ -36,22 +36,39 @@ extension OpCase {
     .init(label: "basic", input: [2, 3, 8, 8], out: 4, kernel: [3, 3]),
     .init(label: "same", input: [2, 3, 9, 7], out: 5, kernel: [3, 3], padding: [1, 1]),
     .init(label: "pointwise", input: [2, 5, 6, 7], out: 8, kernel: [1, 1]),
-    .init(label: "pointwise-stride", input: [2, 4, 7, 9], out: 6, kernel: [1, 1], stride: [2, 2]),
+    .init(
+      label: "pointwise-stride", input: [2, 4, 7, 9], out: 6, kernel: [1, 1], stride: [2, 2]),
     .init(label: "one-pixel", input: [3, 2, 1, 1], out: 3, kernel: [1, 1]),
     .init(label: "whole", input: [2, 3, 5, 4], out: 7, kernel: [5, 4]),
-    .init(label: "stride2", input: [2, 4, 11, 11], out: 6, kernel: [5, 5], stride: [2, 2], padding: [2, 2]),
-    .init(label: "stride-uneven", input: [1, 2, 13, 10], out: 3, kernel: [3, 3], stride: [3, 2], padding: [1, 0]),
-    .init(label: "dilated", input: [1, 2, 13, 13], out: 3, kernel: [3, 3], padding: [2, 2], dilation: [2, 2]),
-    .init(label: "dilated-uneven", input: [2, 2, 12, 15], out: 2, kernel: [2, 3], dilation: [3, 2]),
-    .init(label: "grouped", input: [2, 6, 9, 9], out: 4, kernel: [3, 3], padding: [1, 1], groups: 2),
-    .init(label: "depthwise", input: [2, 6, 9, 9], out: 6, kernel: [3, 3], padding: [1, 1], groups: 6),
-    .init(label: "depthwise-stride", input: [1, 5, 10, 11], out: 5, kernel: [3, 3], stride: [2, 2], padding: [1, 1], groups: 5),
+    .init(
+      label: "stride2", input: [2, 4, 11, 11], out: 6, kernel: [5, 5], stride: [2, 2],
+      padding: [2, 2]),
+    .init(
+      label: "stride-uneven", input: [1, 2, 13, 10], out: 3, kernel: [3, 3], stride: [3, 2],
+      padding: [1, 0]),
+    .init(
+      label: "dilated", input: [1, 2, 13, 13], out: 3, kernel: [3, 3], padding: [2, 2],
+      dilation: [2, 2]),
+    .init(
+      label: "dilated-uneven", input: [2, 2, 12, 15], out: 2, kernel: [2, 3], dilation: [3, 2]),
+    .init(
+      label: "grouped", input: [2, 6, 9, 9], out: 4, kernel: [3, 3], padding: [1, 1], groups: 2),
+    .init(
+      label: "depthwise", input: [2, 6, 9, 9], out: 6, kernel: [3, 3], padding: [1, 1], groups: 6),
+    .init(
+      label: "depthwise-stride", input: [1, 5, 10, 11], out: 5, kernel: [3, 3], stride: [2, 2],
+      padding: [1, 1], groups: 5),
     .init(label: "depthwise-multiplier", input: [2, 3, 7, 7], out: 6, kernel: [3, 3], groups: 3),
-    .init(label: "row", input: [1, 3, 6, 10], out: 4, kernel: [1, 5], padding: [0, 2], hasBias: false),
+    .init(
+      label: "row", input: [1, 3, 6, 10], out: 4, kernel: [1, 5], padding: [0, 2], hasBias: false),
     .init(label: "column", input: [1, 3, 10, 6], out: 4, kernel: [7, 1], padding: [3, 0]),
     .init(label: "odd-channels", input: [2, 17, 5, 5], out: 33, kernel: [3, 3], padding: [1, 1]),
-    .init(label: "stem", input: [1, 3, 23, 23], out: 8, kernel: [7, 7], stride: [2, 2], padding: [3, 3], hasBias: false),
-    .init(label: "alexnet", input: [1, 3, 35, 35], out: 8, kernel: [11, 11], stride: [4, 4], padding: [2, 2]),
+    .init(
+      label: "stem", input: [1, 3, 23, 23], out: 8, kernel: [7, 7], stride: [2, 2],
+      padding: [3, 3], hasBias: false),
+    .init(
+      label: "alexnet", input: [1, 3, 35, 35], out: 8, kernel: [11, 11], stride: [4, 4],
+      padding: [2, 2]),
     .init(label: "lenet1", input: [3, 1, 28, 28], out: 6, kernel: [5, 5], padding: [2, 2]),
     .init(label: "lenet2", input: [3, 6, 14, 14], out: 16, kernel: [5, 5]),
     .init(label: "vgg", input: [1, 32, 14, 14], out: 32, kernel: [3, 3], padding: [1, 1]),
@@ -75,7 +92,8 @@ extension OpCase {
     // input, weight, stride, padding, dilation, groups
     ("basic", [2, 3, 16], [4, 3, 3], 1, 0, 1, 1), ("stride", [2, 4, 20], [5, 4, 5], 2, 2, 1, 1),
     ("dilated", [1, 2, 17], [3, 2, 3], 1, 2, 2, 1), ("grouped", [2, 4, 9], [6, 2, 3], 1, 1, 1, 2),
-    ("pointwise", [3, 5, 7], [2, 5, 1], 1, 0, 1, 1), ("long", [1, 1, 1001], [2, 1, 9], 1, 4, 1, 1),
+    ("pointwise", [3, 5, 7], [2, 5, 1], 1, 0, 1, 1),
+    ("long", [1, 1, 1001], [2, 1, 9], 1, 4, 1, 1),
   ]
 
   static let convolution: [OpCase] =

@@ -19,7 +19,8 @@ extension OpCase {
   }
 
   static let elementwise: [OpCase] =
-    unary("relu") + unary("leaky_relu") + unary("leaky_relu", "steep", ["negative_slope": .double(0.3)])
+    unary("relu") + unary("leaky_relu")
+    + unary("leaky_relu", "steep", ["negative_slope": .double(0.3)])
     + unary("elu") + unary("elu", "alpha", ["alpha": .double(0.5)]) + unary("gelu")
     + unary("gelu", "tanh", ["approximate": .string("tanh")]) + unary("silu") + unary("sigmoid")
     + unary("tanh") + unary("softplus")

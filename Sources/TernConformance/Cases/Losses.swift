@@ -74,7 +74,9 @@ extension OpCase {
     + reductions.map { reduction in
       OpCase(
         "gaussian_nll_loss", reduction, ["reduction": .string(reduction)],
-        ["input": Input([6, 5]), "target": Input([6, 5]), "var": Input([6, 5], .uniform(0.3, 2))],
+        [
+          "input": Input([6, 5]), "target": Input([6, 5]), "var": Input([6, 5], .uniform(0.3, 2)),
+        ],
         terms: 30)
     }
     + [

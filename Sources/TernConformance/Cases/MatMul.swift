@@ -34,7 +34,10 @@ extension OpCase {
     + [
       OpCase(
         "linear", "exact", [:],
-        ["input": Input([9, 31], .whole), "weight": Input([13, 31], .whole), "bias": Input([13], .whole)],
+        [
+          "input": Input([9, 31], .whole), "weight": Input([13, 31], .whole),
+          "bias": Input([13], .whole),
+        ],
         isExact: true)
     ]
 }

@@ -5,49 +5,57 @@ extension OpCase {
     .list(values.map(AttributeValue.int))
   }
 
-  private static let reshapes: [OpCase] = ([
-    ("flat", [2, 3, 4], [24]), ("infer", [2, 3, 4], [-1, 6]), ("same", [3, 5], [3, 5]),
-    ("up", [12], [2, 1, 3, 2]), ("scalar", [1, 1], []),
-  ] as [(String, Shape, [Int])]).map { label, shape, target in
-    OpCase("reshape", label, ["shape": ints(target)], ["input": Input(shape, .whole)], isExact: true)
-  }
+  private static let reshapes: [OpCase] =
+    ([
+      ("flat", [2, 3, 4], [24]), ("infer", [2, 3, 4], [-1, 6]), ("same", [3, 5], [3, 5]),
+      ("up", [12], [2, 1, 3, 2]), ("scalar", [1, 1], []),
+    ] as [(String, Shape, [Int])]).map { label, shape, target in
+      OpCase(
+        "reshape", label, ["shape": ints(target)], ["input": Input(shape, .whole)], isExact: true)
+    }
 
-  private static let permutes: [OpCase] = ([
-    ("swap", [5, 7], [1, 0]), ("same", [2, 3], [0, 1]), ("nhwc", [2, 3, 4, 5], [0, 2, 3, 1]),
-    ("nchw", [2, 4, 5, 3], [0, 3, 1, 2]), ("reverse", [2, 3, 4], [2, 1, 0]),
-    ("five", [2, 3, 1, 4, 2], [4, 0, 3, 1, 2]), ("large", [257, 300], [1, 0]),
-  ] as [(String, Shape, [Int])]).map { label, shape, order in
-    OpCase("permute", label, ["dims": ints(order)], ["input": Input(shape, .whole)], isExact: true)
-  }
+  private static let permutes: [OpCase] =
+    ([
+      ("swap", [5, 7], [1, 0]), ("same", [2, 3], [0, 1]), ("nhwc", [2, 3, 4, 5], [0, 2, 3, 1]),
+      ("nchw", [2, 4, 5, 3], [0, 3, 1, 2]), ("reverse", [2, 3, 4], [2, 1, 0]),
+      ("five", [2, 3, 1, 4, 2], [4, 0, 3, 1, 2]), ("large", [257, 300], [1, 0]),
+    ] as [(String, Shape, [Int])]).map { label, shape, order in
+      OpCase(
+        "permute", label, ["dims": ints(order)], ["input": Input(shape, .whole)], isExact: true)
+    }
 
-  private static let transposes: [OpCase] = ([
-    ("matrix", [3, 4], 0, 1), ("ends", [2, 3, 4], 0, 2), ("negative", [2, 3, 4], -1, 1),
-  ] as [(String, Shape, Int, Int)]).map { label, shape, a, b in
-    OpCase(
-      "transpose", label, ["dim0": .int(a), "dim1": .int(b)], ["input": Input(shape, .whole)],
-      isExact: true)
-  }
+  private static let transposes: [OpCase] =
+    ([
+      ("matrix", [3, 4], 0, 1), ("ends", [2, 3, 4], 0, 2), ("negative", [2, 3, 4], -1, 1),
+    ] as [(String, Shape, Int, Int)]).map { label, shape, a, b in
+      OpCase(
+        "transpose", label, ["dim0": .int(a), "dim1": .int(b)], ["input": Input(shape, .whole)],
+        isExact: true)
+    }
 
-  private static let cats: [OpCase] = ([
-    ("rows", 0, [[2, 3], [1, 3], [4, 3]]), ("columns", 1, [[2, 3], [2, 1]]),
-    ("channels", 1, [[2, 3, 4, 5], [2, 1, 4, 5], [2, 5, 4, 5]]), ("last", -1, [[2, 2, 3], [2, 2, 1]]),
-    ("single", 0, [[3, 2]]), ("many", 0, [[1], [1], [1], [1], [1], [1], [1], [1], [1]]),
-  ] as [(String, Int, [Shape])]).map { label, dim, shapes in
-    OpCase(
-      "cat", label, ["dim": .int(dim)],
-      Dictionary(
-        uniqueKeysWithValues: shapes.enumerated().map { ("tensors.\($0)", Input($1, .whole)) }),
-      isExact: true)
-  }
+  private static let cats: [OpCase] =
+    ([
+      ("rows", 0, [[2, 3], [1, 3], [4, 3]]), ("columns", 1, [[2, 3], [2, 1]]),
+      ("channels", 1, [[2, 3, 4, 5], [2, 1, 4, 5], [2, 5, 4, 5]]),
+      ("last", -1, [[2, 2, 3], [2, 2, 1]]),
+      ("single", 0, [[3, 2]]), ("many", 0, [[1], [1], [1], [1], [1], [1], [1], [1], [1]]),
+    ] as [(String, Int, [Shape])]).map { label, dim, shapes in
+      OpCase(
+        "cat", label, ["dim": .int(dim)],
+        Dictionary(
+          uniqueKeysWithValues: shapes.enumerated().map { ("tensors.\($0)", Input($1, .whole)) }),
+        isExact: true)
+    }
 
-  private static let narrows: [OpCase] = ([
-    ("rows", [6, 3], 0, 2, 3), ("columns", [3, 6], 1, 0, 2), ("middle", [2, 7, 3], 1, 3, 4),
-    ("one", [5, 4], 0, 4, 1), ("last", [2, 3, 5], -1, 1, 3), ("whole", [4, 2], 0, 0, 4),
-  ] as [(String, Shape, Int, Int, Int)]).map { label, shape, dim, start, length in
-    OpCase(
-      "narrow", label, ["dim": .int(dim), "start": .int(start), "length": .int(length)],
-      ["input": Input(shape, .whole)], isExact: true)
-  }
+  private static let narrows: [OpCase] =
+    ([
+      ("rows", [6, 3], 0, 2, 3), ("columns", [3, 6], 1, 0, 2), ("middle", [2, 7, 3], 1, 3, 4),
+      ("one", [5, 4], 0, 4, 1), ("last", [2, 3, 5], -1, 1, 3), ("whole", [4, 2], 0, 0, 4),
+    ] as [(String, Shape, Int, Int, Int)]).map { label, shape, dim, start, length in
+      OpCase(
+        "narrow", label, ["dim": .int(dim), "start": .int(start), "length": .int(length)],
+        ["input": Input(shape, .whole)], isExact: true)
+    }
 
   private static let pads: [OpCase] =
     (["constant", "reflect", "replicate", "circular"].flatMap { mode in

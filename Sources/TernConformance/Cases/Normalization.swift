@@ -23,41 +23,47 @@ extension OpCase {
     }
   }
 
-  private static let layers: [OpCase] = ([
-    ("rows", [4, 10], [10]), ("sequence", [2, 5, 8], [8]), ("planes", [3, 4, 5], [4, 5]),
-    ("long", [2, 2003], [2003]), ("many", [1003, 3], [3]),
-  ] as [(String, Shape, [Int])]).flatMap { label, shape, normalized in
-    let size = AttributeValue.list(normalized.map(AttributeValue.int))
-    return [
-      OpCase(
-        "layer_norm", label, ["normalized_shape": size],
-        ["input": Input(shape), "weight": Input(Shape(normalized)), "bias": Input(Shape(normalized))],
-        terms: shape.elementCount),
-      OpCase(
-        "layer_norm", "plain-\(label)", ["normalized_shape": size, "eps": .double(1e-3)],
-        ["input": Input(shape)], terms: 16),
-    ]
-  }
+  private static let layers: [OpCase] =
+    ([
+      ("rows", [4, 10], [10]), ("sequence", [2, 5, 8], [8]), ("planes", [3, 4, 5], [4, 5]),
+      ("long", [2, 2003], [2003]), ("many", [1003, 3], [3]),
+    ] as [(String, Shape, [Int])]).flatMap { label, shape, normalized in
+      let size = AttributeValue.list(normalized.map(AttributeValue.int))
+      return [
+        OpCase(
+          "layer_norm", label, ["normalized_shape": size],
+          [
+            "input": Input(shape), "weight": Input(Shape(normalized)),
+            "bias": Input(Shape(normalized)),
+          ],
+          terms: shape.elementCount),
+        OpCase(
+          "layer_norm", "plain-\(label)", ["normalized_shape": size, "eps": .double(1e-3)],
+          ["input": Input(shape)], terms: 16),
+      ]
+    }
 
-  private static let groups: [OpCase] = ([
-    ("three", [2, 6, 4, 4], 3), ("instance", [2, 4, 5, 3], 4), ("layer", [2, 4, 3, 3], 1),
-    ("vector", [5, 8], 2),
-  ] as [(String, Shape, Int)]).map { label, shape, count in
-    OpCase(
-      "group_norm", label, ["num_groups": .int(count)],
-      ["input": Input(shape), "weight": Input([shape[1]]), "bias": Input([shape[1]])],
-      terms: shape.elementCount)
-  }
+  private static let groups: [OpCase] =
+    ([
+      ("three", [2, 6, 4, 4], 3), ("instance", [2, 4, 5, 3], 4), ("layer", [2, 4, 3, 3], 1),
+      ("vector", [5, 8], 2),
+    ] as [(String, Shape, Int)]).map { label, shape, count in
+      OpCase(
+        "group_norm", label, ["num_groups": .int(count)],
+        ["input": Input(shape), "weight": Input([shape[1]]), "bias": Input([shape[1]])],
+        terms: shape.elementCount)
+    }
 
-  private static let responses: [OpCase] = ([
-    ("alexnet", [2, 8, 4, 4], 5, 1e-2, 0.75, 2), ("even", [1, 7, 3, 3], 4, 1e-1, 0.5, 1),
-    ("one", [2, 3, 2, 2], 1, 1, 1, 1), ("wide", [1, 3, 2, 5], 7, 1e-1, 0.75, 1),
-  ] as [(String, Shape, Int, Double, Double, Double)]).map { label, shape, size, alpha, beta, k in
-    OpCase(
-      "local_response_norm", label,
-      ["size": .int(size), "alpha": .double(alpha), "beta": .double(beta), "k": .double(k)],
-      ["input": Input(shape)])
-  }
+  private static let responses: [OpCase] =
+    ([
+      ("alexnet", [2, 8, 4, 4], 5, 1e-2, 0.75, 2), ("even", [1, 7, 3, 3], 4, 1e-1, 0.5, 1),
+      ("one", [2, 3, 2, 2], 1, 1, 1, 1), ("wide", [1, 3, 2, 5], 7, 1e-1, 0.75, 1),
+    ] as [(String, Shape, Int, Double, Double, Double)]).map { label, shape, size, alpha, beta, k in
+      OpCase(
+        "local_response_norm", label,
+        ["size": .int(size), "alpha": .double(alpha), "beta": .double(beta), "k": .double(k)],
+        ["input": Input(shape)])
+    }
 
   static let normalization: [OpCase] =
     batchNorm(isTraining: true, withWeights: true) + batchNorm(isTraining: false, withWeights: true)

@@ -103,10 +103,12 @@ extension Tensor {
 extension OperationSpec {
   static let attention: [OperationSpec] = [
     OperationSpec("scaled_dot_product_attention", inputs: ["query", "key", "value"]) { a, x in
-      [try x.required("query").scaledDotProductAttention(
-        key: x.required("key"), value: x.required("value"),
-        isCausal: a.bool("is_causal", default: false),
-        scale: a.has("scale") ? Float(a.double("scale")) : nil)]
+      [
+        try x.required("query").scaledDotProductAttention(
+          key: x.required("key"), value: x.required("value"),
+          isCausal: a.bool("is_causal", default: false),
+          scale: a.has("scale") ? Float(a.double("scale")) : nil)
+      ]
     }
   ]
 }

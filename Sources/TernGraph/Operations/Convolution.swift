@@ -283,8 +283,11 @@ extension Tensor {
         name, "weight", expected: "[C, O/groups, KH, KW] for an input [N, C, H, W]",
         got: "\(w) for \(x)")
     }
-    guard (0..<2).allSatisfy({ outputPadding[$0] >= 0
-      && outputPadding[$0] < Swift.max(stride[$0], dilation[$0]) })
+    guard
+      (0..<2).allSatisfy({
+        outputPadding[$0] >= 0
+          && outputPadding[$0] < Swift.max(stride[$0], dilation[$0])
+      })
     else {
       throw ShapeError(
         name, "output_padding", expected: "less than stride or dilation", got: "\(outputPadding)")
@@ -310,29 +313,35 @@ extension Tensor {
 extension OperationSpec {
   static let convolution: [OperationSpec] = [
     OperationSpec("conv2d", inputs: ["input", "weight", "bias?"]) { a, x in
-      [try x.required("input").conv2d(
-        weight: x.required("weight"), bias: x.optional("bias"),
-        stride: a.ints("stride", count: 2, default: [1, 1]),
-        padding: a.ints("padding", count: 2, default: [0, 0]),
-        dilation: a.ints("dilation", count: 2, default: [1, 1]),
-        groups: a.int("groups", default: 1))]
+      [
+        try x.required("input").conv2d(
+          weight: x.required("weight"), bias: x.optional("bias"),
+          stride: a.ints("stride", count: 2, default: [1, 1]),
+          padding: a.ints("padding", count: 2, default: [0, 0]),
+          dilation: a.ints("dilation", count: 2, default: [1, 1]),
+          groups: a.int("groups", default: 1))
+      ]
     },
     OperationSpec("conv1d", inputs: ["input", "weight", "bias?"]) { a, x in
-      [try x.required("input").conv1d(
-        weight: x.required("weight"), bias: x.optional("bias"),
-        stride: a.ints("stride", count: 1, default: [1])[0],
-        padding: a.ints("padding", count: 1, default: [0])[0],
-        dilation: a.ints("dilation", count: 1, default: [1])[0],
-        groups: a.int("groups", default: 1))]
+      [
+        try x.required("input").conv1d(
+          weight: x.required("weight"), bias: x.optional("bias"),
+          stride: a.ints("stride", count: 1, default: [1])[0],
+          padding: a.ints("padding", count: 1, default: [0])[0],
+          dilation: a.ints("dilation", count: 1, default: [1])[0],
+          groups: a.int("groups", default: 1))
+      ]
     },
     OperationSpec("conv_transpose2d", inputs: ["input", "weight", "bias?"]) { a, x in
-      [try x.required("input").convTranspose2d(
-        weight: x.required("weight"), bias: x.optional("bias"),
-        stride: a.ints("stride", count: 2, default: [1, 1]),
-        padding: a.ints("padding", count: 2, default: [0, 0]),
-        outputPadding: a.ints("output_padding", count: 2, default: [0, 0]),
-        dilation: a.ints("dilation", count: 2, default: [1, 1]),
-        groups: a.int("groups", default: 1))]
+      [
+        try x.required("input").convTranspose2d(
+          weight: x.required("weight"), bias: x.optional("bias"),
+          stride: a.ints("stride", count: 2, default: [1, 1]),
+          padding: a.ints("padding", count: 2, default: [0, 0]),
+          outputPadding: a.ints("output_padding", count: 2, default: [0, 0]),
+          dilation: a.ints("dilation", count: 2, default: [1, 1]),
+          groups: a.int("groups", default: 1))
+      ]
     },
   ]
 }

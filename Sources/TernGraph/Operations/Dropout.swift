@@ -56,9 +56,11 @@ extension Tensor {
 extension OperationSpec {
   static let dropout: [OperationSpec] = [
     OperationSpec("dropout", inputs: ["input", "step"]) { a, x in
-      [try x.required("input").dropout(
-        probability: Float(a.double("p", default: 0.5)), seed: UInt64(a.int("seed", default: 0)),
-        stream: UInt32(a.int("stream", default: 0)), step: x.required("step"))]
+      [
+        try x.required("input").dropout(
+          probability: Float(a.double("p", default: 0.5)), seed: UInt64(a.int("seed", default: 0)),
+          stream: UInt32(a.int("stream", default: 0)), step: x.required("step"))
+      ]
     }
   ]
 }

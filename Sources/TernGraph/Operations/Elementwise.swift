@@ -124,7 +124,8 @@ extension Tensor {
   }
   /// max(x, 0) + weight · min(x, 0) with one weight, or one per channel (axis 1).
   public func prelu(weight: Tensor) throws -> Tensor {
-    guard weight.shape.rank == 1, weight.shape[0] == 1 || (shape.rank >= 2 && weight.shape[0] == shape[1])
+    guard weight.shape.rank == 1,
+      weight.shape[0] == 1 || (shape.rank >= 2 && weight.shape[0] == shape[1])
     else {
       throw ShapeError(
         "prelu", "weight", expected: "one element or one per channel of \(shape)",
@@ -179,8 +180,10 @@ extension OperationSpec {
   static let elementwise: [OperationSpec] = [
     OperationSpec("relu") { _, x in [try x.required("input").relu()] },
     OperationSpec("leaky_relu") { a, x in
-      [try x.required("input").leakyReLU(
-        negativeSlope: Float(a.double("negative_slope", default: 0.01)))]
+      [
+        try x.required("input").leakyReLU(
+          negativeSlope: Float(a.double("negative_slope", default: 0.01)))
+      ]
     },
     OperationSpec("prelu", inputs: ["input", "weight"]) { _, x in
       [try x.required("input").prelu(weight: x.required("weight"))]
@@ -196,13 +199,17 @@ extension OperationSpec {
     OperationSpec("sigmoid") { _, x in [try x.required("input").sigmoid()] },
     OperationSpec("tanh") { _, x in [try x.required("input").tanh()] },
     OperationSpec("softplus") { a, x in
-      [try x.required("input").softplus(
-        beta: Float(a.double("beta", default: 1)),
-        threshold: Float(a.double("threshold", default: 20)))]
+      [
+        try x.required("input").softplus(
+          beta: Float(a.double("beta", default: 1)),
+          threshold: Float(a.double("threshold", default: 20)))
+      ]
     },
     OperationSpec("hardtanh") { a, x in
-      [try x.required("input").hardtanh(
-        min: Float(a.double("min_val", default: -1)), max: Float(a.double("max_val", default: 1)))]
+      [
+        try x.required("input").hardtanh(
+          min: Float(a.double("min_val", default: -1)), max: Float(a.double("max_val", default: 1)))
+      ]
     },
     OperationSpec("exp") { _, x in [try x.required("input").exp()] },
     OperationSpec("log") { _, x in [try x.required("input").log()] },
@@ -214,9 +221,11 @@ extension OperationSpec {
     OperationSpec("square") { _, x in [try x.required("input").square()] },
     OperationSpec("pow") { a, x in [try x.required("input").pow(Float(a.double("exponent")))] },
     OperationSpec("clamp") { a, x in
-      [try x.required("input").clamp(
-        min: Float(a.double("min", default: -.infinity)),
-        max: Float(a.double("max", default: .infinity)))]
+      [
+        try x.required("input").clamp(
+          min: Float(a.double("min", default: -.infinity)),
+          max: Float(a.double("max", default: .infinity)))
+      ]
     },
   ]
 }

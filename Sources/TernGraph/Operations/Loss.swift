@@ -273,15 +273,19 @@ extension OperationSpec {
 
   static let losses: [OperationSpec] = [
     OperationSpec("cross_entropy", inputs: ["input", "target", "weight?"]) { a, x in
-      [try x.required("input").crossEntropy(
-        x.required("target"), weight: x.optional("weight"), reduction: a.reduction(),
-        ignoreIndex: a.int("ignore_index", default: -100),
-        labelSmoothing: Float(a.double("label_smoothing", default: 0)))]
+      [
+        try x.required("input").crossEntropy(
+          x.required("target"), weight: x.optional("weight"), reduction: a.reduction(),
+          ignoreIndex: a.int("ignore_index", default: -100),
+          labelSmoothing: Float(a.double("label_smoothing", default: 0)))
+      ]
     },
     OperationSpec("nll_loss", inputs: ["input", "target", "weight?"]) { a, x in
-      [try x.required("input").nllLoss(
-        x.required("target"), weight: x.optional("weight"), reduction: a.reduction(),
-        ignoreIndex: a.int("ignore_index", default: -100))]
+      [
+        try x.required("input").nllLoss(
+          x.required("target"), weight: x.optional("weight"), reduction: a.reduction(),
+          ignoreIndex: a.int("ignore_index", default: -100))
+      ]
     },
     pairwise("mse_loss") { try $0.mseLoss($1, reduction: $2) },
     pairwise("l1_loss") { try $0.l1Loss($1, reduction: $2) },
@@ -289,38 +293,50 @@ extension OperationSpec {
     pairwise("squared_hinge_loss") { try $0.squaredHingeLoss($1, reduction: $2) },
     pairwise("soft_margin_loss") { try $0.softMarginLoss($1, reduction: $2) },
     OperationSpec("huber_loss", inputs: ["input", "target"]) { a, x in
-      [try x.required("input").huberLoss(
-        x.required("target"), delta: Float(a.double("delta", default: 1)),
-        reduction: a.reduction())]
+      [
+        try x.required("input").huberLoss(
+          x.required("target"), delta: Float(a.double("delta", default: 1)),
+          reduction: a.reduction())
+      ]
     },
     OperationSpec("binary_cross_entropy", inputs: ["input", "target", "weight?"]) { a, x in
-      [try x.required("input").binaryCrossEntropy(
-        x.required("target"), weight: x.optional("weight"), reduction: a.reduction())]
+      [
+        try x.required("input").binaryCrossEntropy(
+          x.required("target"), weight: x.optional("weight"), reduction: a.reduction())
+      ]
     },
     OperationSpec(
       "binary_cross_entropy_with_logits", inputs: ["input", "target", "weight?", "pos_weight?"]
     ) { a, x in
-      [try x.required("input").binaryCrossEntropyWithLogits(
-        x.required("target"), weight: x.optional("weight"),
-        positiveWeight: x.optional("pos_weight"), reduction: a.reduction())]
+      [
+        try x.required("input").binaryCrossEntropyWithLogits(
+          x.required("target"), weight: x.optional("weight"),
+          positiveWeight: x.optional("pos_weight"), reduction: a.reduction())
+      ]
     },
     OperationSpec("kl_div", inputs: ["input", "target"]) { a, x in
       let reduction = try a.string(
         "reduction", default: "mean", oneOf: ["none", "mean", "sum", "batchmean"])
-      return [try x.required("input").klDiv(
-        x.required("target"), reduction: LossReduction(rawValue: reduction) ?? .sum,
-        batchMean: reduction == "batchmean", logTarget: a.bool("log_target", default: false))]
+      return [
+        try x.required("input").klDiv(
+          x.required("target"), reduction: LossReduction(rawValue: reduction) ?? .sum,
+          batchMean: reduction == "batchmean", logTarget: a.bool("log_target", default: false))
+      ]
     },
     OperationSpec("gaussian_nll_loss", inputs: ["input", "target", "var"]) { a, x in
-      [try x.required("input").gaussianNLLLoss(
-        x.required("target"), variance: x.required("var"),
-        isFull: a.bool("full", default: false), epsilon: Float(a.double("eps", default: 1e-6)),
-        reduction: a.reduction())]
+      [
+        try x.required("input").gaussianNLLLoss(
+          x.required("target"), variance: x.required("var"),
+          isFull: a.bool("full", default: false), epsilon: Float(a.double("eps", default: 1e-6)),
+          reduction: a.reduction())
+      ]
     },
     OperationSpec("contrastive_loss", inputs: ["input1", "input2", "target"]) { a, x in
-      [try x.required("input1").contrastiveLoss(
-        x.required("input2"), target: x.required("target"),
-        margin: Float(a.double("margin", default: 1)))]
+      [
+        try x.required("input1").contrastiveLoss(
+          x.required("input2"), target: x.required("target"),
+          margin: Float(a.double("margin", default: 1)))
+      ]
     },
   ]
 }

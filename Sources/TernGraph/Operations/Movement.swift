@@ -248,7 +248,8 @@ extension Tensor {
   /// [N, ...] with the axes from `start` on merged into one.
   public func flatten(from start: Int = 1) throws(ShapeError) -> Tensor {
     guard start < shape.rank else { return try reshape(Shape(shape.dimensions + [1])) }
-    return try reshape(Shape(shape.dimensions[..<start] + [shape.elementCount(in: start..<shape.rank)]))
+    return try reshape(
+      Shape(shape.dimensions[..<start] + [shape.elementCount(in: start..<shape.rank)]))
   }
 
   public func permute(_ order: [Int]) throws(ShapeError) -> Tensor {
@@ -312,8 +313,10 @@ extension OperationSpec {
       [try Tensor.cat(x.list("tensors"), dim: a.int("dim", default: 0))]
     },
     OperationSpec("narrow") { a, x in
-      [try x.required("input").narrow(
-        a.int("dim"), start: a.int("start"), length: a.int("length"))]
+      [
+        try x.required("input").narrow(
+          a.int("dim"), start: a.int("start"), length: a.int("length"))
+      ]
     },
     OperationSpec("pad") { a, x in
       let mode: Pad.Mode =

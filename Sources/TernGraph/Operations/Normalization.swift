@@ -144,7 +144,8 @@ extension Tensor {
       throw ShapeError("batch_norm", "input", expected: "shape [N, C, *]", got: "\(shape)")
     }
     for (tensor, subject) in [
-      (runningMean, "running_mean"), (runningVariance, "running_var"), (weight ?? runningMean, "weight"),
+      (runningMean, "running_mean"), (runningVariance, "running_var"),
+      (weight ?? runningMean, "weight"),
       (bias ?? runningMean, "bias"),
     ] where tensor.shape != [shape[1]] {
       throw ShapeError("batch_norm", subject, expected: "[\(shape[1])]", got: "\(tensor.shape)")
@@ -256,19 +257,25 @@ extension OperationSpec {
       ]
     },
     OperationSpec("layer_norm", inputs: ["input", "weight?", "bias?"]) { a, x in
-      [try x.required("input").layerNorm(
-        a.ints("normalized_shape"), weight: x.optional("weight"), bias: x.optional("bias"),
-        epsilon: Float(a.double("eps", default: 1e-5)))]
+      [
+        try x.required("input").layerNorm(
+          a.ints("normalized_shape"), weight: x.optional("weight"), bias: x.optional("bias"),
+          epsilon: Float(a.double("eps", default: 1e-5)))
+      ]
     },
     OperationSpec("group_norm", inputs: ["input", "weight?", "bias?"]) { a, x in
-      [try x.required("input").groupNorm(
-        groups: a.int("num_groups"), weight: x.optional("weight"), bias: x.optional("bias"),
-        epsilon: Float(a.double("eps", default: 1e-5)))]
+      [
+        try x.required("input").groupNorm(
+          groups: a.int("num_groups"), weight: x.optional("weight"), bias: x.optional("bias"),
+          epsilon: Float(a.double("eps", default: 1e-5)))
+      ]
     },
     OperationSpec("local_response_norm") { a, x in
-      [try x.required("input").localResponseNorm(
-        size: a.int("size"), alpha: Float(a.double("alpha", default: 1e-4)),
-        beta: Float(a.double("beta", default: 0.75)), k: Float(a.double("k", default: 1)))]
+      [
+        try x.required("input").localResponseNorm(
+          size: a.int("size"), alpha: Float(a.double("alpha", default: 1e-4)),
+          beta: Float(a.double("beta", default: 0.75)), k: Float(a.double("k", default: 1)))
+      ]
     },
   ]
 }

@@ -301,12 +301,14 @@ extension OperationSpec {
   static let pooling: [OperationSpec] = [
     OperationSpec("max_pool2d") { a, x in
       let kernel = try a.ints("kernel_size", count: 2)
-      return [try x.required("input").maxPool2d(
-        PoolingWindow(
-          kernel: kernel, stride: a.ints("stride", count: 2, default: kernel),
-          padding: a.ints("padding", count: 2, default: [0, 0]),
-          dilation: a.ints("dilation", count: 2, default: [1, 1]),
-          ceilMode: a.bool("ceil_mode", default: false)))]
+      return [
+        try x.required("input").maxPool2d(
+          PoolingWindow(
+            kernel: kernel, stride: a.ints("stride", count: 2, default: kernel),
+            padding: a.ints("padding", count: 2, default: [0, 0]),
+            dilation: a.ints("dilation", count: 2, default: [1, 1]),
+            ceilMode: a.bool("ceil_mode", default: false)))
+      ]
     },
     OperationSpec("avg_pool2d") { a, x in
       let kernel = try a.ints("kernel_size", count: 2)
@@ -314,8 +316,10 @@ extension OperationSpec {
         kernel: kernel, stride: try a.ints("stride", count: 2, default: kernel),
         padding: try a.ints("padding", count: 2, default: [0, 0]),
         ceilMode: try a.bool("ceil_mode", default: false))
-      return [try x.required("input").avgPool2d(
-        window, countsPadding: a.bool("count_include_pad", default: true))]
+      return [
+        try x.required("input").avgPool2d(
+          window, countsPadding: a.bool("count_include_pad", default: true))
+      ]
     },
     OperationSpec("adaptive_avg_pool2d") { a, x in
       let size = try a.ints("output_size", count: 2)
@@ -338,8 +342,10 @@ extension OperationSpec {
       guard size.count == 2 else {
         throw ShapeError("max_unpool2d", "output_size", expected: "[OH, OW]", got: "\(size)")
       }
-      return [try input.maxUnpool2d(
-        indices: x.required("indices"), height: size[0], width: size[1])]
+      return [
+        try input.maxUnpool2d(
+          indices: x.required("indices"), height: size[0], width: size[1])
+      ]
     },
   ]
 }

@@ -175,7 +175,8 @@ extension OperationSpec {
     },
     OperationSpec(
       "lstm_peephole",
-      inputs: ["input", "h0", "c0"] + ["i", "f", "o", "c"].flatMap { ["W_\($0)", "U_\($0)", "b_\($0)?"] }
+      inputs: ["input", "h0", "c0"]
+        + ["i", "f", "o", "c"].flatMap { ["W_\($0)", "U_\($0)", "b_\($0)?"] }
         + ["V_i", "V_f", "V_o"],
       outputs: ["output", "hn", "cn"]
     ) { _, x in

@@ -114,7 +114,8 @@ public final class LayerContext {
   private func multiplyAdds(from start: Int) -> Int {
     builder.graph.nodes[start...].reduce(0) { sum, node in
       switch node.operation {
-      case is TernGraph.Conv2D, is Conv2DBackwardInput, is MatMul, is TernGraph.Linear, is Attention:
+      case is TernGraph.Conv2D, is Conv2DBackwardInput, is MatMul, is TernGraph.Linear,
+        is Attention:
         sum + builder.graph.cost(of: node).flops / 2
       default: sum
       }

@@ -48,7 +48,8 @@ public struct ModelFile {
     guard let map = root?.mapping else { throw fault(root, "expected a map with 'layers'") }
     let known = ["name", "input", "classes", "layers"]
     for (key, _) in map where !known.contains(key.string ?? "") {
-      throw fault(key, "unknown key '\(key.string ?? "")'; known are \(known.joined(separator: ", "))")
+      throw fault(
+        key, "unknown key '\(key.string ?? "")'; known are \(known.joined(separator: ", "))")
     }
     guard let list = map["layers"]?.sequence, !list.isEmpty else {
       throw fault(map["layers"] ?? root, "expected a list of 'layers'")
