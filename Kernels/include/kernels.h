@@ -1,2 +1,5 @@
+// The OpenCL C sources of this folder, embedded in the binary.
 #pragma once
-extern const int tern_kernels_placeholder;
+
+// The source of a file named without its ending, such as "elementwise/unary"; NULL for any other.
+const char *tern_kernel_source(const char *file);

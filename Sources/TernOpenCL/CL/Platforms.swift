@@ -1,0 +1,49 @@
+import COpenCL
+
+/// A device as the ICD loader lists it.
+struct CLDevice: @unchecked Sendable {
+  let handle: cl_device_id
+  /// Platform and device number.
+  let platform: Int
+  let index: Int
+
+  /// Every device of every platform. No loader entry, platform or device is an empty list.
+  static func all() -> [CLDevice] {
+    var platformCount: cl_uint = 0
+    guard clGetPlatformIDs(0, nil, &platformCount) == CL_SUCCESS, platformCount > 0 else { return [] }
+    var platforms = [cl_platform_id?](repeating: nil, count: Int(platformCount))
+    guard clGetPlatformIDs(platformCount, &platforms, nil) == CL_SUCCESS else { return [] }
+    return platforms.enumerated().flatMap { number, platform -> [CLDevice] in
+      var count: cl_uint = 0
+      guard clGetDeviceIDs(platform, tern_device_type_all, 0, nil, &count) == CL_SUCCESS, count > 0
+      else { return [] }
+      var devices = [cl_device_id?](repeating: nil, count: Int(count))
+      guard clGetDeviceIDs(platform, tern_device_type_all, count, &devices, nil) == CL_SUCCESS else {
+        return []
+      }
+      return devices.enumerated().compactMap { index, device in
+        device.map { CLDevice(handle: $0, platform: number, index: index) }
+      }
+    }
+  }
+
+  func string(_ parameter: Int32) -> String {
+    var size = 0
+    guard clGetDeviceInfo(handle, cl_device_info(parameter), 0, nil, &size) == CL_SUCCESS, size > 0
+    else { return "" }
+    var bytes = [UInt8](repeating: 0, count: size)
+    guard clGetDeviceInfo(handle, cl_device_info(parameter), size, &bytes, nil) == CL_SUCCESS else {
+      return ""
+    }
+    return String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
+  }
+
+  func number<T: FixedWidthInteger>(_ parameter: Int32, _: T.Type) -> T {
+    var value: T = 0
+    clGetDeviceInfo(handle, cl_device_info(parameter), MemoryLayout<T>.size, &value, nil)
+    return value
+  }
+
+  var isCPU: Bool { number(CL_DEVICE_TYPE, UInt64.self) & tern_device_type_cpu != 0 }
+  var isGPU: Bool { number(CL_DEVICE_TYPE, UInt64.self) & tern_device_type_gpu != 0 }
+}

@@ -1,0 +1,30 @@
+import COpenCL
+import TernCore
+import TernRuntime
+
+/// Any OpenCL device, through its vendor's driver.
+public struct OpenCLBackend: Backend {
+  public init() {}
+
+  public var name: String { "opencl" }
+
+  public func devices() -> [DeviceInfo] { CLDevice.all().map(\.info) }
+
+  public func open(_ info: DeviceInfo, options: DeviceOptions) throws -> any Device {
+    guard let device = CLDevice.all().first(where: { $0.info.id == info.id }) else {
+      throw TernError(.deviceUnavailable, "the device \(info.id) is gone")
+    }
+    return try OpenCLDevice(device)
+  }
+}
+
+extension CLDevice {
+  var info: DeviceInfo {
+    DeviceInfo(
+      id: "opencl:\(platform).\(index)", backend: "opencl", name: string(CL_DEVICE_NAME),
+      kind: isGPU ? .gpu : isCPU ? .cpu : .accelerator,
+      computeUnits: Int(number(CL_DEVICE_MAX_COMPUTE_UNITS, cl_uint.self)),
+      memoryByteCount: Int(number(CL_DEVICE_GLOBAL_MEM_SIZE, cl_ulong.self)),
+      driver: string(CL_DRIVER_VERSION))
+  }
+}

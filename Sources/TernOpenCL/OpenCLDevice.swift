@@ -1,0 +1,131 @@
+import COpenCL
+import Synchronization
+import TernCore
+import TernGraph
+import TernRuntime
+
+/// An OpenCL device: one context, an in-order queue for the steps and one for the transfers.
+public final class OpenCLDevice: Device {
+  let device: CLDevice
+  let context: Context
+  let computeQueue: Queue
+  let transferQueue: Queue
+  let programs: ProgramCache
+  public let info: DeviceInfo
+
+  private let scratch = Mutex<OpenCLBuffer?>(nil)
+  private let allocations = Atomic(0)
+  private let events = Atomic(0)
+  private let waits = Atomic(0)
+
+  init(_ device: CLDevice) throws {
+    self.device = device
+    info = device.info
+    context = try Context(device: device.handle)
+    computeQueue = try Queue(context, device: device.handle)
+    transferQueue = try Queue(context, device: device.handle)
+    programs = ProgramCache(context: context, device: device)
+  }
+
+  public var maximumAllocationByteCount: Int {
+    // Element offsets are 32-bit in the kernels.
+    min(Int(device.number(CL_DEVICE_MAX_MEM_ALLOC_SIZE, cl_ulong.self)), 1 << 33)
+  }
+
+  public var allocationCount: Int { allocations.load(ordering: .relaxed) }
+  /// How many events were created so far.
+  package var eventCount: Int { events.load(ordering: .relaxed) }
+  /// How often the host has waited for the device so far.
+  package var waitCount: Int { waits.load(ordering: .relaxed) }
+
+  func countEvent() { events.add(1, ordering: .relaxed) }
+  func countWait() { waits.add(1, ordering: .relaxed) }
+
+  public func supports(_ operation: any Operation, inputs: [TensorType]) -> Bool {
+    operation is any OpenCLOperation
+  }
+
+  public func workspaceByteCount(of node: Node, in graph: Graph) throws -> Int {
+    guard let operation = node.operation as? any OpenCLOperation else { return 0 }
+    return operation.workspaceByteCount(
+      inputs: graph.types(node.inputs), outputs: graph.types(node.outputs))
+  }
+
+  public func allocate(byteCount: Int) throws -> any DeviceBuffer {
+    guard byteCount <= maximumAllocationByteCount else {
+      throw TernError(
+        .runtime,
+        "\(byteCount) bytes exceed the largest allocation of \(info.id), "
+          + "\(maximumAllocationByteCount) bytes; try a smaller --batch-size")
+    }
+    allocations.add(1, ordering: .relaxed)
+    return try OpenCLBuffer(context, byteCount: byteCount)
+  }
+
+  /// The one buffer that all matrix products share for padded copies of their operands; steps run
+  /// one after the other. A larger one replaces it for the products bound from then on.
+  func gemmScratch(byteCount: Int) throws -> OpenCLBuffer {
+    try scratch.withLock { scratch in
+      if let scratch, scratch.byteCount >= byteCount { return scratch }
+      allocations.add(1, ordering: .relaxed)
+      let buffer = try OpenCLBuffer(context, byteCount: max(byteCount, 1 << 16))
+      scratch = buffer
+      return buffer
+    }
+  }
+
+  public func write(_ tensor: HostTensor, to buffer: any DeviceBuffer, layout: Layout) throws {
+    try tensor.withUnsafeBytes { bytes in
+      countWait()
+      try check(
+        clEnqueueWriteBuffer(
+          computeQueue.handle, buffer.memory, cl_bool(CL_TRUE), 0, bytes.count, bytes.baseAddress,
+          0, nil, nil), "clEnqueueWriteBuffer")
+    }
+  }
+
+  public func read(
+    _ type: TensorType, from buffer: any DeviceBuffer, offset: Int, layout: Layout
+  ) throws -> HostTensor {
+    try HostTensor(type) { bytes in
+      countWait()
+      try check(
+        clEnqueueReadBuffer(
+          computeQueue.handle, buffer.memory, cl_bool(CL_TRUE), offset, bytes.count,
+          bytes.baseAddress, 0, nil, nil), "clEnqueueReadBuffer")
+    }
+  }
+
+  public func synchronize() throws {
+    countWait()
+    try check(clFinish(computeQueue.handle), "clFinish")
+  }
+
+  public func bind(_ plan: Plan, to memory: PlanMemory) throws -> any BoundPlan {
+    try OpenCLBoundPlan(plan, memory, on: self)
+  }
+}
+
+/// A stretch of global memory.
+final class OpenCLBuffer: DeviceBuffer, @unchecked Sendable {
+  let byteCount: Int
+  let handle: cl_mem
+
+  init(_ context: Context, byteCount: Int) throws {
+    self.byteCount = byteCount
+    handle = try created("clCreateBuffer") {
+      clCreateBuffer(
+        context.handle, cl_mem_flags(CL_MEM_READ_WRITE), max(byteCount, 4), nil, &$0)
+    }
+  }
+
+  deinit { clReleaseMemObject(handle) }
+}
+
+extension DeviceBuffer {
+  /// - Precondition: a buffer of an OpenCL device.
+  var memory: cl_mem {
+    guard let buffer = self as? OpenCLBuffer else { preconditionFailure("a buffer of another device") }
+    return buffer.handle
+  }
+}

@@ -1,0 +1,156 @@
+import COpenCL
+import TernCore
+import TernGraph
+import TernRuntime
+
+/// An operation with kernels of its own.
+protocol OpenCLOperation: Operation {
+  /// Scratch memory, in bytes.
+  func workspaceByteCount(inputs: [TensorType], outputs: [TensorType]) -> Int
+
+  /// Appends the launches that compute the outputs from the inputs.
+  func encode(_ x: [View], _ y: [View], in encoder: StepEncoder) throws
+}
+
+extension OpenCLOperation {
+  func workspaceByteCount(inputs: [TensorType], outputs: [TensorType]) -> Int { 0 }
+}
+
+/// A value in device memory.
+struct View {
+  let memory: cl_mem
+  /// In elements.
+  let offset: Int
+  let type: TensorType
+
+  var shape: Shape { type.shape }
+  var count: Int { type.elementCount }
+
+  /// The same memory under another shape.
+  func reshaped(_ shape: Shape) -> View {
+    View(memory: memory, offset: offset, type: TensorType(shape, type.dataType))
+  }
+}
+
+/// An argument of a kernel.
+enum Argument {
+  /// A pointer and an element offset: two arguments of the kernel.
+  case tensor(View)
+  case int(Int)
+  case uint(UInt32)
+  case float(Float)
+  /// Up to eight integers as an `int8`.
+  case ints([Int])
+  /// Local memory for so many floats.
+  case localFloats(Int)
+}
+
+/// Something a step does, with all arguments set.
+protocol Launch: AnyObject {
+  func enqueue(_ queue: cl_command_queue) throws
+}
+
+/// A kernel with its ranges.
+final class KernelLaunch: Launch {
+  private let kernel: Kernel
+  private let name: String
+  private let globalSize: [Int]
+  private let localSize: [Int]
+
+  init(_ kernel: Kernel, name: String, groups: [Int], localSize: [Int]) {
+    self.kernel = kernel
+    self.name = name
+    self.localSize = localSize
+    globalSize = zip(groups, localSize).map(*)
+  }
+
+  func enqueue(_ queue: cl_command_queue) throws {
+    try check(
+      clEnqueueNDRangeKernel(
+        queue, kernel.handle, cl_uint(globalSize.count), nil, globalSize, localSize, 0, nil, nil),
+      "clEnqueueNDRangeKernel(\(name))")
+  }
+}
+
+/// A copy between buffers.
+final class CopyLaunch: Launch {
+  private let source: View
+  private let destination: View
+
+  init(from source: View, to destination: View) {
+    self.source = source
+    self.destination = destination
+  }
+
+  func enqueue(_ queue: cl_command_queue) throws {
+    try check(
+      clEnqueueCopyBuffer(
+        queue, source.memory, destination.memory, source.offset * 4, destination.offset * 4,
+        source.type.byteCount, 0, nil, nil), "clEnqueueCopyBuffer")
+  }
+}
+
+/// Collects the launches of one node.
+final class StepEncoder {
+  let device: OpenCLDevice
+  /// The node's scratch memory.
+  let workspace: View?
+  private(set) var launches: [any Launch] = []
+
+  init(device: OpenCLDevice, workspace: View?) {
+    self.device = device
+    self.workspace = workspace
+  }
+
+  /// The work-items of a group, for kernels that do not ask for another number.
+  static let localSize = 64
+
+  func append(_ launch: any Launch) { launches.append(launch) }
+
+  /// Appends a kernel over `count` work-items, rounded up to whole groups; the kernel checks bounds.
+  func map(
+    _ name: String, in file: String, count: Int, _ arguments: [Argument],
+    defines: [String: String] = [:]
+  ) throws {
+    try launch(
+      name, in: file, groups: [(count + Self.localSize - 1) / Self.localSize],
+      localSize: [Self.localSize], arguments, defines: defines)
+  }
+
+  /// Appends a kernel with one group per row, of ``localSize`` work-items, which share a row.
+  func rows(
+    _ name: String, in file: String, count: Int, _ arguments: [Argument],
+    defines: [String: String] = [:]
+  ) throws {
+    try launch(
+      name, in: file, groups: [count], localSize: [Self.localSize], arguments, defines: defines)
+  }
+
+  func launch(
+    _ name: String, in file: String, groups: [Int], localSize: [Int], _ arguments: [Argument],
+    defines: [String: String] = [:]
+  ) throws {
+    var defines = defines
+    defines["GROUP"] = "\(localSize.reduce(1, *))"
+    let kernel = try device.programs.kernel(name, in: file, defines: defines)
+    var index = 0
+    for argument in arguments {
+      switch argument {
+      case .tensor(let view):
+        try kernel.set(index, view.memory)
+        index += 1
+        try kernel.set(index, UInt32(view.offset))
+      case .int(let value): try kernel.set(index, Int32(value))
+      case .uint(let value): try kernel.set(index, value)
+      case .float(let value): try kernel.set(index, value)
+      case .ints(let values):
+        var vector = SIMD8<Int32>(repeating: 0)
+        for (i, value) in values.enumerated() { vector[i] = Int32(value) }
+        try kernel.set(index, vector)
+      case .localFloats(let count): try kernel.setLocal(index, byteCount: 4 * count)
+      }
+      index += 1
+    }
+    append(KernelLaunch(kernel, name: name, groups: groups, localSize: localSize))
+  }
+}

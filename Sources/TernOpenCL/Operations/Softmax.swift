@@ -1,0 +1,50 @@
+import TernGraph
+
+extension View {
+  /// The shape as [outer, length, inner] around an axis.
+  fileprivate func around(_ axis: Int) -> (outer: Int, length: Int, inner: Int) {
+    guard shape.rank > 0 else { return (1, 1, 1) }
+    return (
+      shape.elementCount(in: 0..<axis), shape[axis],
+      shape.elementCount(in: axis + 1..<shape.rank)
+    )
+  }
+}
+
+/// Shorter rows are left to a single work-item each.
+private let groupLength = 128
+
+extension Softmax: OpenCLOperation {
+  func encode(_ x: [View], _ y: [View], in encoder: StepEncoder) throws {
+    let (outer, length, inner) = x[0].around(axis)
+    let defines = isLogarithmic ? ["LOGARITHMIC": "1"] : [:]
+    if inner == 1, length >= groupLength {
+      try encoder.rows(
+        "softmax_rows", in: "normalization/softmax", count: outer,
+        [.tensor(x[0]), .tensor(y[0]), .int(length), .localFloats(StepEncoder.localSize)],
+        defines: defines)
+    } else {
+      try encoder.map(
+        "softmax_items", in: "normalization/softmax", count: outer * inner,
+        [.tensor(x[0]), .tensor(y[0]), .int(outer * inner), .int(length), .int(inner)],
+        defines: defines)
+    }
+  }
+}
+
+extension SoftmaxBackward: OpenCLOperation {
+  func encode(_ x: [View], _ y: [View], in encoder: StepEncoder) throws {
+    let (outer, length, inner) = x[0].around(axis)
+    let defines = isLogarithmic ? ["LOGARITHMIC": "1"] : [:]
+    let tensors: [Argument] = [.tensor(x[0]), .tensor(x[1]), .tensor(y[0])]
+    if inner == 1, length >= groupLength {
+      try encoder.rows(
+        "softmax_backward_rows", in: "normalization/softmax", count: outer,
+        tensors + [.int(length), .localFloats(StepEncoder.localSize)], defines: defines)
+    } else {
+      try encoder.map(
+        "softmax_backward_items", in: "normalization/softmax", count: outer * inner,
+        tensors + [.int(outer * inner), .int(length), .int(inner)], defines: defines)
+    }
+  }
+}

@@ -1,0 +1,13 @@
+import TernGraph
+
+extension Assign: OpenCLOperation {
+  func encode(_ x: [View], _ y: [View], in encoder: StepEncoder) throws {
+    encoder.append(CopyLaunch(from: x[1], to: y[0]))
+  }
+}
+
+extension Reorder: OpenCLOperation {
+  func encode(_ x: [View], _ y: [View], in encoder: StepEncoder) throws {
+    encoder.append(CopyLaunch(from: x[0], to: y[0]))
+  }
+}
