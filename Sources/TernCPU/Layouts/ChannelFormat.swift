@@ -21,7 +21,9 @@ enum ChannelFormat: Hashable {
     }
   }
 
-  func descriptor(_ shape: Shape) throws -> MemoryDescriptor { try MemoryDescriptor(shape, tag: tag) }
+  func descriptor(_ shape: Shape) throws -> MemoryDescriptor {
+    try MemoryDescriptor(shape, tag: tag)
+  }
 
   /// The layout of a tensor in this format. Where two formats put every element at the same place,
   /// they have the same layout.

@@ -19,7 +19,8 @@ extension Attention: CPUOperation {
           let (b, block) = item.quotientAndRemainder(dividingBy: blocks)
           let rows = shape.rows(block)
           ForwardBlock(
-            shape: shape, rows: rows, query: q + (b * shape.queries + rows.lowerBound) * shape.depth,
+            shape: shape, rows: rows,
+            query: q + (b * shape.queries + rows.lowerBound) * shape.depth,
             keys: k + b * shape.keys * shape.depth, values: v + b * shape.keys * shape.width,
             output: output + (b * shape.queries + rows.lowerBound) * shape.width,
             normalizers: normalizers + b * shape.queries + rows.lowerBound,

@@ -50,7 +50,8 @@ extension Cat: CPUOperation {
 extension Narrow: CPUOperation {
   func layouts(_ request: LayoutRequest) throws -> LayoutAssignment {
     guard axis == 1, let format = try ChannelFormat(request.inputs[0], request.context),
-      format == .blocked, start % ChannelFormat.blockSize == 0, length % ChannelFormat.blockSize == 0,
+      format == .blocked, start % ChannelFormat.blockSize == 0,
+      length % ChannelFormat.blockSize == 0,
       !request.inputs[0].isPadded
     else { return .dense(request) }
     return LayoutAssignment(

@@ -31,10 +31,12 @@ extension BatchNormBackward: CPUOperation {
       var data = try context.normalizable(node.inputs[1]).raw
       return tern_dnnl_batch_normalization_backward($0, $1, $2, &data, epsilon, forward.handle)
     }
+    // oneDNN insists on a shift, though no derivative depends on it: any vector will do.
     return context.lowering(
       of: descriptor,
       inputs: [
         (.destinationGradient, 0), (.source, 1), (.mean, 2), (.variance, 3), (.scale, 4),
+        (.shift, 4),
       ],
       outputs: [(.sourceGradient, 0), (.scaleGradient, 1), (.shiftGradient, 2)])
   }

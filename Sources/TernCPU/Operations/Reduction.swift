@@ -102,10 +102,18 @@ private struct ReductionPlan {
     return Lowering(workspaceByteCount: partialByteCount) { addresses in
       let (x, y) = (addresses.input(0), addresses.output(0))
       guard pieceCount > 1 else {
-        return pieces(threads, x, R.self) { _ in y } finish: { $0 * scale }
+        return pieces(threads, x, R.self) { _ in
+          y
+        } finish: {
+          $0 * scale
+        }
       }
       let partial = addresses.workspace()
-      let first = pieces(threads, x, R.self) { partial + $0 * outputCount } finish: { $0 }
+      let first = pieces(threads, x, R.self) {
+        partial + $0 * outputCount
+      } finish: {
+        $0
+      }
       return {
         try first()
         for output in 0..<outputCount {

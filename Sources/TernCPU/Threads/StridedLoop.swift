@@ -52,7 +52,8 @@ struct StridedLoop {
   /// to occupy the threads.
   ///
   /// - Parameter body: gets the number of the run and the part of it.
-  func step(_ threads: Threads, _ body: @escaping (_ run: Int, _ part: Range<Int>) -> Void) -> Step {
+  func step(_ threads: Threads, _ body: @escaping (_ run: Int, _ part: Range<Int>) -> Void) -> Step
+  {
     if outerCount < threads.count * 2 {
       return threads.elementwise(innerCount) { range in
         for run in 0..<outerCount { body(run, range) }
