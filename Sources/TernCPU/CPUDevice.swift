@@ -25,7 +25,8 @@ final class CPUDevice: Device {
 
   func assignLayouts(_ graph: Graph, variableLayouts: [String: Layout]) throws -> Graph {
     context.threads.activate()
-    return try LayoutPass(graph, variableLayouts: variableLayouts, context: context).run()
+    var pass = try LayoutPass(graph, variableLayouts: variableLayouts, context: context)
+    return try pass.run()
   }
 
   func workspaceByteCount(of node: Node, in graph: Graph) throws -> Int {
