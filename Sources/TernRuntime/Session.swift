@@ -30,7 +30,13 @@ public final class Session {
   ///
   /// - Throws: ``TernError`` where the device has no kernel for a node or too little memory.
   public func compile(_ graphs: [Graph]) throws -> [Executable] {
-    let plans = try graphs.map(plan)
+    // The first graph that reads a variable chooses its layout for all of them.
+    var layouts = variables.mapValues(\.layout)
+    let plans = try graphs.map { graph in
+      let plan = try plan(graph, variableLayouts: layouts)
+      for id in plan.graph.variables { layouts[plan.graph[id].name] = plan.graph[id].layout }
+      return plan
+    }
     var arenas: [any DeviceBuffer] = []
     for index in 0..<(plans.map(\.arenaByteCounts.count).max() ?? 0) {
       let size = plans.map { index < $0.arenaByteCounts.count ? $0.arenaByteCounts[index] : 0 }
@@ -54,12 +60,15 @@ public final class Session {
 
   /// Runs all passes and plans the memory of a graph, without allocating anything.
   public func plan(_ graph: Graph) throws -> Plan {
+    try plan(graph, variableLayouts: variables.mapValues(\.layout))
+  }
+
+  private func plan(_ graph: Graph, variableLayouts: [String: Layout]) throws -> Plan {
     let supported = try graph.removingDeadNodes().decomposing { [device] node, graph in
       node.operation.isView
         || device.supports(node.operation, inputs: graph.types(node.inputs))
     }
-    let laidOut = try device.assignLayouts(
-      supported, variableLayouts: variables.mapValues(\.layout))
+    let laidOut = try device.assignLayouts(supported, variableLayouts: variableLayouts)
     let final = try laidOut.materializingAssignments()
     return try Plan(final, maximumArenaByteCount: device.maximumAllocationByteCount) {
       [device] in try device.workspaceByteCount(of: $0, in: final)

@@ -52,7 +52,12 @@ public struct GraphRewriter {
   /// Carries a node over as it is; returns its outputs in the new graph.
   @discardableResult
   public mutating func copy(_ node: Node) -> [ValueID] {
-    let inputs = node.inputs.map { self[$0] }
+    copy(node, reading: node.inputs.map { self[$0] })
+  }
+
+  /// Carries a node over, but lets it read other values of the new graph, of the same types.
+  @discardableResult
+  public mutating func copy(_ node: Node, reading inputs: [ValueID]) -> [ValueID] {
     let index = graph.nodes.count
     var outputs: [ValueID] = []
     for (position, old) in node.outputs.enumerated() {

@@ -1,0 +1,37 @@
+import Foundation
+import TernCore
+import TernRuntime
+
+/// The processor Tern runs on: oneDNN's primitives, and Tern's own loops where oneDNN has none.
+public struct CPUBackend: Backend {
+  public init() {}
+
+  public var name: String { "cpu" }
+
+  public func devices() -> [DeviceInfo] {
+    [
+      DeviceInfo(
+        id: "cpu", backend: name, name: Self.modelName, kind: .cpu,
+        computeUnits: ProcessInfo.processInfo.activeProcessorCount,
+        memoryByteCount: Int(ProcessInfo.processInfo.physicalMemory), driver: Engine.version)
+    ]
+  }
+
+  public func open(_ info: DeviceInfo, options: DeviceOptions) throws -> any Device {
+    if let threads = options.threads, threads < 1 {
+      throw TernError(.usage, "threads: expected at least 1, got \(threads)")
+    }
+    return try CPUDevice(info: info, options: options)
+  }
+
+  /// What the kernel calls the processor.
+  private static var modelName: String {
+    let text = (try? String(contentsOfFile: "/proc/cpuinfo", encoding: .utf8)) ?? ""
+    for line in text.split(separator: "\n") where line.hasPrefix("model name") {
+      if let colon = line.firstIndex(of: ":") {
+        return line[line.index(after: colon)...].trimmingCharacters(in: .whitespaces)
+      }
+    }
+    return "CPU"
+  }
+}

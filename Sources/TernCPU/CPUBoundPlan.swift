@@ -1,0 +1,59 @@
+import Foundation
+import TernCore
+import TernGraph
+import TernRuntime
+
+/// A plan whose steps are prepared and whose arguments are set.
+final class CPUBoundPlan: BoundPlan {
+  private let device: CPUDevice
+  private let plan: Plan
+  private let memory: PlanMemory
+  private let steps: [Step]
+
+  init(_ plan: Plan, _ memory: PlanMemory, _ device: CPUDevice) throws {
+    self.device = device
+    self.plan = plan
+    self.memory = memory
+    func address(_ location: Plan.Location) -> UnsafeMutableRawPointer {
+      (memory[location.region] as! CPUBuffer).address + location.offset
+    }
+    steps = try plan.order.map { index in
+      let node = plan.graph.nodes[index]
+      let lowering = try device.context.lower(node, in: plan.graph)
+      return try lowering.bind(
+        Addresses(
+          inputs: node.inputs.map { address(plan.location($0)) },
+          outputs: node.outputs.map { address(plan.location($0)) },
+          workspace: plan.workspaces[index].map(address)))
+    }
+  }
+
+  func upload(_ bytes: UnsafeRawBufferPointer, toInput index: Int) throws {
+    (memory.inputs[index] as! CPUBuffer).address.copyMemory(
+      from: bytes.baseAddress!, byteCount: bytes.count)
+  }
+
+  func replay() throws {
+    device.context.threads.activate()
+    for step in steps { try step() }
+  }
+
+  func startReading(_ id: ValueID) throws -> any PendingRead {
+    let location = plan.location(id)
+    let value = plan.graph[id]
+    return CompletedRead(
+      try device.read(
+        value.type, from: memory[location.region], offset: location.offset, layout: value.layout))
+  }
+
+  func synchronize() throws {}
+
+  func profile() throws -> [Double] {
+    device.context.threads.activate()
+    return try steps.map { step in
+      let start = DispatchTime.now().uptimeNanoseconds
+      try step()
+      return Double(DispatchTime.now().uptimeNanoseconds - start) * 1e-9
+    }
+  }
+}

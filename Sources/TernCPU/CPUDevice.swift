@@ -1,0 +1,107 @@
+import Foundation
+import Synchronization
+import TernCore
+import TernGraph
+import TernRuntime
+
+/// The processor as a device. Work is done by the time a call returns.
+final class CPUDevice: Device {
+  let info: DeviceInfo
+  let context: CPUContext
+  private let allocations = Mutex(0)
+
+  init(info: DeviceInfo, options: DeviceOptions) throws {
+    self.info = info
+    context = try CPUContext(threads: Threads(count: options.threads))
+  }
+
+  var maximumAllocationByteCount: Int { info.memoryByteCount }
+
+  var allocationCount: Int { allocations.withLock { $0 } }
+
+  func supports(_ operation: any TernGraph.Operation, inputs: [TensorType]) -> Bool {
+    (operation as? any CPUOperation)?.isSupported(inputs) ?? false
+  }
+
+  func assignLayouts(_ graph: Graph, variableLayouts: [String: Layout]) throws -> Graph {
+    context.threads.activate()
+    var pass = try LayoutPass(graph, variableLayouts: variableLayouts, context: context)
+    return try pass.run()
+  }
+
+  func workspaceByteCount(of node: Node, in graph: Graph) throws -> Int {
+    context.threads.activate()
+    return try context.lower(node, in: graph).workspaceByteCount
+  }
+
+  func allocate(byteCount: Int) throws -> any DeviceBuffer {
+    allocations.withLock { $0 += 1 }
+    return try CPUBuffer(byteCount: byteCount)
+  }
+
+  func write(_ tensor: HostTensor, to buffer: any DeviceBuffer, layout: Layout) throws {
+    let destination = (buffer as! CPUBuffer).address
+    try tensor.withUnsafeBytes { bytes in
+      guard layout != .dense else {
+        destination.copyMemory(from: bytes.baseAddress!, byteCount: bytes.count)
+        return
+      }
+      try context.reorder(
+        Operand(tensor.type), UnsafeMutableRawPointer(mutating: bytes.baseAddress!),
+        to: Operand(tensor.type, layout), destination)
+    }
+  }
+
+  func read(
+    _ type: TensorType, from buffer: any DeviceBuffer, offset: Int, layout: Layout
+  ) throws -> HostTensor {
+    let source = (buffer as! CPUBuffer).address + offset
+    return try HostTensor(type) { bytes in
+      guard layout != .dense else {
+        bytes.copyMemory(from: UnsafeRawBufferPointer(start: source, count: bytes.count))
+        return
+      }
+      try context.reorder(
+        Operand(type, layout), source, to: Operand(type), bytes.baseAddress!)
+    }
+  }
+
+  func bind(_ plan: Plan, to memory: PlanMemory) throws -> any BoundPlan {
+    context.threads.activate()
+    return try CPUBoundPlan(plan, memory, self)
+  }
+}
+
+extension CPUContext {
+  /// Prepares a node.
+  func lower(_ node: Node, in graph: Graph) throws -> Lowering {
+    guard let operation = node.operation as? any CPUOperation else {
+      throw TernError(.runtime, "the cpu has no kernel for \(node.label)")
+    }
+    func operands(_ ids: [ValueID]) -> [Operand] {
+      ids.map { Operand(graph[$0].type, graph[$0].layout) }
+    }
+    let signature = Signature(inputs: operands(node.inputs), outputs: operands(node.outputs))
+    do {
+      return try operation.lower(signature, self)
+    } catch let error as TernError {
+      throw TernError(error.kind, "\(node.label): \(error.message)")
+    }
+  }
+
+  /// Copies a tensor from one layout to another.
+  func reorder(
+    _ source: Operand, _ from: UnsafeMutableRawPointer, to destination: Operand,
+    _ target: UnsafeMutableRawPointer
+  ) throws {
+    threads.activate()
+    let lowering = try Reorder().lower(
+      Signature(inputs: [source], outputs: [destination]), self)
+    let workspace = try CPUBuffer(byteCount: lowering.workspaceByteCount)
+    try withExtendedLifetime(workspace) {
+      let addresses = Addresses(
+        inputs: [from], outputs: [target], workspace: workspace.address)
+      try lowering.bind(addresses)()
+    }
+  }
+}

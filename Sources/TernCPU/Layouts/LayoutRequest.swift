@@ -1,0 +1,42 @@
+import TernCore
+import TernGraph
+
+/// A node asking for layouts.
+struct LayoutRequest {
+  /// The inputs as their producers store them.
+  let inputs: [Operand]
+  let outputs: [TensorType]
+  /// Per output, what the nodes that read it would like best; `nil` where they do not care.
+  let wanted: [Layout?]
+  /// Per input, the inputs of the node that computed it; empty for inputs, variables and constants.
+  let producerInputs: [[Operand]]
+  let context: CPUContext
+}
+
+/// The layouts a node takes and gives. Where an input is stored otherwise, a ``Reorder`` is inserted.
+struct LayoutAssignment {
+  var inputs: [Layout]
+  var outputs: [Layout]
+
+  /// Everything row by row.
+  static func dense(_ request: LayoutRequest) -> LayoutAssignment {
+    LayoutAssignment(
+      inputs: request.inputs.map { _ in .dense }, outputs: request.outputs.map { _ in .dense })
+  }
+}
+
+extension LayoutAssignment {
+  /// Every value in the layout of the last input that is not dense: for an operation that goes
+  /// element by element over tensors of one shape. The last, because it is what the forward pass
+  /// saved, whose layout the reverse pass cannot change.
+  ///
+  /// - Parameter keepsPadding: whether zeros in padded places stay zeros.
+  static func following(_ request: LayoutRequest, keepsPadding: Bool) -> LayoutAssignment {
+    guard let leader = request.inputs.last(where: { $0.layout != .dense }),
+      keepsPadding || !leader.isPadded
+    else { return .dense(request) }
+    return LayoutAssignment(
+      inputs: request.inputs.map { _ in leader.layout },
+      outputs: request.outputs.map { _ in leader.layout })
+  }
+}

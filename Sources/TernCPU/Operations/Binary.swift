@@ -1,0 +1,139 @@
+import COneDNN
+import TernCore
+import TernGraph
+
+extension Binary: CPUOperation {
+  func layouts(_ request: LayoutRequest) throws -> LayoutAssignment {
+    let (a, b) = (request.inputs[0], request.inputs[1])
+    if a.type == b.type { return .following(request, keepsPadding: keepsPadding) }
+    // A scalar or one number per channel beside a tensor of the output's shape, which keeps its
+    // layout.
+    for (large, small) in [(0, 1), (1, 0)] {
+      let (leader, other) = (request.inputs[large], request.inputs[small])
+      guard leader.layout != .dense, leader.type == request.outputs[0], other.layout == .dense
+      else { continue }
+      let isScalar =
+        other.elementCount == 1 && (!leader.isPadded || function == .mul)
+      let isPerChannel =
+        large == 0 && algorithm != nil && !leader.isPadded
+        && other.shape == [1, leader.shape[1], 1, 1]
+      guard isScalar || isPerChannel else { continue }
+      var assignment = LayoutAssignment.dense(request)
+      assignment.inputs[large] = leader.layout
+      assignment.outputs[0] = leader.layout
+      return assignment
+    }
+    return .dense(request)
+  }
+
+  func lower(_ node: Signature, _ context: CPUContext) throws -> Lowering {
+    let (a, b, y) = (node.inputs[0], node.inputs[1], node.outputs[0])
+    if y.layout != .dense {
+      if a.type == b.type || a.elementCount == 1 || b.elementCount == 1 {
+        return lower(
+          StridedLoop(
+            [y.storedCount],
+            strides: [[a.type == y.type ? 1 : 0], [b.type == y.type ? 1 : 0], [1]]), context)
+      }
+      return try lowerPerChannel(node, context)
+    }
+    return lower(
+      StridedLoop(
+        y.shape,
+        strides: [
+          a.shape.broadcastStrides(to: y.shape), b.shape.broadcastStrides(to: y.shape),
+          y.shape.strides,
+        ]), context)
+  }
+
+  private func lower(_ loop: StridedLoop, _ context: CPUContext) -> Lowering {
+    Lowering { addresses in
+      step(loop, context.threads, addresses.input(0), addresses.input(1), addresses.output(0))
+    }
+  }
+
+  private func step(
+    _ loop: StridedLoop, _ threads: Threads, _ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>,
+    _ y: UnsafeMutablePointer<Float>
+  ) -> Step {
+    switch function {
+    case .add: return loop.combine(threads, a, b, y) { $0 + $1 }
+    case .sub: return loop.combine(threads, a, b, y) { $0 - $1 }
+    case .mul: return loop.combine(threads, a, b, y) { $0 * $1 }
+    case .div: return loop.combine(threads, a, b, y) { $0 / $1 }
+    case .maximum: return loop.combine(threads, a, b, y) { max($0, $1) }
+    case .minimum: return loop.combine(threads, a, b, y) { min($0, $1) }
+    case .heaviside:
+      return loop.combine(threads, a, b, y) {
+        Vector(repeating: 0).replacing(with: 1, where: $0 .> $1)
+          .replacing(with: 0.5, where: $0 .== $1)
+      }
+    case .equal:
+      return loop.combine(threads, a, b, y) {
+        Vector(repeating: 0).replacing(with: 1, where: $0 .== $1)
+      }
+    }
+  }
+
+  /// oneDNN's name of the function, where it has one.
+  private var algorithm: dnnl_alg_kind_t? {
+    switch function {
+    case .add: dnnl_binary_add
+    case .sub: dnnl_binary_sub
+    case .mul: dnnl_binary_mul
+    case .div: dnnl_binary_div
+    case .maximum: dnnl_binary_max
+    case .minimum: dnnl_binary_min
+    case .heaviside, .equal: nil
+    }
+  }
+
+  /// A tensor in a blocked layout and one number per channel.
+  private func lowerPerChannel(_ node: Signature, _ context: CPUContext) throws -> Lowering {
+    let descriptor = try PrimitiveDescriptor("binary", context.engine) {
+      var a = try context.descriptor(node.inputs[0]).raw
+      var b = try context.descriptor(node.inputs[1]).raw
+      var y = try context.descriptor(node.outputs[0]).raw
+      return tern_dnnl_binary($0, $1, $2, algorithm!, &a, &b, &y)
+    }
+    return context.lowering(
+      of: descriptor, inputs: [(.source, 0), (.source1, 1)], outputs: [(.destination, 0)])
+  }
+
+  /// Whether f(0, 0) = 0, so that zeros of a padded layout stay zeros.
+  private var keepsPadding: Bool {
+    switch function {
+    case .add, .sub, .mul, .maximum, .minimum: true
+    case .div, .heaviside, .equal: false
+    }
+  }
+}
+
+extension StridedLoop {
+  /// y = f(a, b) for tensors 0, 1 and 2 of the loop; the inner stride of a and b is 0 or 1.
+  @inline(__always)
+  fileprivate func combine(
+    _ threads: Threads, _ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>,
+    _ y: UnsafeMutablePointer<Float>, _ f: @escaping (Vector, Vector) -> Vector
+  ) -> Step {
+    let (repeatsA, repeatsB) = (innerStrides[0] == 0, innerStrides[1] == 0)
+    return step(threads) { run, part in
+      let a = a + offset(run, in: 0)
+      let b = b + offset(run, in: 1)
+      let y = y + offset(run, in: 2)
+      switch (repeatsA, repeatsB) {
+      case (false, false):
+        forEachLanes(in: part) { $0.store(f($0.load(a), $0.load(b)), y) }
+      case (false, true):
+        let b = Vector(repeating: b[0])
+        forEachLanes(in: part) { $0.store(f($0.load(a), b), y) }
+      case (true, false):
+        let a = Vector(repeating: a[0])
+        forEachLanes(in: part) { $0.store(f(a, $0.load(b)), y) }
+      case (true, true):
+        let value = f(Vector(repeating: a[0]), Vector(repeating: b[0]))
+        forEachLanes(in: part) { $0.store(value, y) }
+      }
+    }
+  }
+}

@@ -1,0 +1,51 @@
+import COneDNN
+import TernCore
+import TernGraph
+
+extension MatMul: CPUOperation {
+  func lower(_ node: Signature, _ context: CPUContext) throws -> Lowering {
+    func matrix(_ shape: Shape, transposed: Bool) throws -> MemoryDescriptor {
+      var (extents, strides) = (shape, shape.strides)
+      if transposed {
+        extents.swapAt(shape.rank - 2, shape.rank - 1)
+        strides.swapAt(shape.rank - 2, shape.rank - 1)
+      }
+      return try MemoryDescriptor(extents, strides: strides)
+    }
+    return try context.matmul(
+      matrix(node.inputs[0].shape, transposed: transposesA),
+      matrix(node.inputs[1].shape, transposed: transposesB), bias: nil,
+      context.descriptor(node.outputs[0]))
+  }
+}
+
+extension Linear: CPUOperation {
+  func lower(_ node: Signature, _ context: CPUContext) throws -> Lowering {
+    let weight = node.inputs[1].shape
+    let output = node.outputs[0].shape
+    return try context.matmul(
+      context.descriptor(node.inputs[0]),
+      MemoryDescriptor([weight[1], weight[0]], strides: [1, weight[1]]),
+      bias: node.inputs.count == 3 ? MemoryDescriptor(dense: TensorType([1, output[1]])) : nil,
+      context.descriptor(node.outputs[0]))
+  }
+}
+
+extension CPUContext {
+  /// The product of inputs 0 and 1, plus input 2 where there is a bias.
+  fileprivate func matmul(
+    _ a: MemoryDescriptor, _ b: MemoryDescriptor, bias: MemoryDescriptor?, _ y: MemoryDescriptor
+  ) throws -> Lowering {
+    let descriptor = try PrimitiveDescriptor("matmul", engine) { result, engine, attributes in
+      var (a, b, y) = (a.raw, b.raw, y.raw)
+      guard var bias = bias?.raw else {
+        return tern_dnnl_matmul(result, engine, attributes, &a, &b, nil, &y)
+      }
+      return tern_dnnl_matmul(result, engine, attributes, &a, &b, &bias, &y)
+    }
+    return lowering(
+      of: descriptor,
+      inputs: [(.source, 0), (.weights, 1)] + (bias == nil ? [] : [(.bias, 2)]),
+      outputs: [(.destination, 0)])
+  }
+}

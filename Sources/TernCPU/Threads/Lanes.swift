@@ -1,0 +1,140 @@
+/// Eight floats: wide enough to keep two SSE registers busy, and few enough not to spill.
+typealias Vector = SIMD8<Float>
+typealias IntegerVector = SIMD8<Int32>
+
+/// A stretch of up to eight neighbouring elements, processed as one vector. Fewer than eight are
+/// padded with zeros when loaded, and only they are stored.
+struct Lanes {
+  static let width = Vector.scalarCount
+
+  let start: Int
+  /// The number of elements, ``width`` in all but the last stretch of a loop.
+  let count: Int
+
+  @inline(__always)
+  init(start: Int, count: Int) {
+    self.start = start
+    self.count = count
+  }
+
+  /// The stretch at `start` of a row of `limit` elements; empty beyond its end.
+  @inline(__always)
+  init(start: Int, limit: Int) {
+    self.start = start
+    count = max(0, min(Self.width, limit &- start))
+  }
+
+  var isFull: Bool {
+    @inline(__always) get { count == Self.width }
+  }
+
+  @inline(__always)
+  private func loadVector<S: SIMDScalar & BitwiseCopyable & ExpressibleByIntegerLiteral>(
+    _ pointer: UnsafePointer<S>
+  ) -> SIMD8<S> {
+    let source = UnsafeRawPointer(pointer + start)
+    if isFull { return source.loadUnaligned(as: SIMD8<S>.self) }
+    var vector = SIMD8<S>(repeating: 0)
+    var lane = 0
+    if count >= 4 {
+      vector.lowHalf = source.loadUnaligned(as: SIMD4<S>.self)
+      lane = 4
+    }
+    while lane < count {
+      vector[lane] = pointer[start &+ lane]
+      lane &+= 1
+    }
+    return vector
+  }
+
+  @inline(__always)
+  private func storeVector<S: SIMDScalar & BitwiseCopyable>(
+    _ vector: SIMD8<S>, _ pointer: UnsafeMutablePointer<S>
+  ) {
+    let target = UnsafeMutableRawPointer(pointer + start)
+    if isFull {
+      target.storeBytes(of: vector, as: SIMD8<S>.self)
+      return
+    }
+    var lane = 0
+    if count >= 4 {
+      target.storeBytes(of: vector.lowHalf, as: SIMD4<S>.self)
+      lane = 4
+    }
+    while lane < count {
+      pointer[start &+ lane] = vector[lane]
+      lane &+= 1
+    }
+  }
+
+  /// The vector with zeros in the lanes that stand for no element.
+  @inline(__always)
+  func masking(_ vector: Vector) -> Vector {
+    if isFull { return vector }
+    var result = vector
+    for lane in count..<Self.width { result[lane] = 0 }
+    return result
+  }
+
+  @inline(__always)
+  func load(_ pointer: UnsafePointer<Float>) -> Vector { loadVector(pointer) }
+  @inline(__always)
+  func load(_ pointer: UnsafeMutablePointer<Float>) -> Vector { load(UnsafePointer(pointer)) }
+  @inline(__always)
+  func load(_ pointer: UnsafePointer<Int32>) -> IntegerVector {
+    loadVector(pointer)
+  }
+  @inline(__always)
+  func store(_ vector: Vector, _ pointer: UnsafeMutablePointer<Float>) {
+    storeVector(vector, pointer)
+  }
+  @inline(__always)
+  func store(_ vector: IntegerVector, _ pointer: UnsafeMutablePointer<Int32>) {
+    storeVector(vector, pointer)
+  }
+}
+
+/// Calls `body` for consecutive stretches of `range`.
+///
+/// The vectors are explicit because the compiler's own vectoriser gives up where an output is
+/// stored over an input, which the plan does wherever it can.
+@inline(__always)
+func forEachLanes(in range: Range<Int>, _ body: (Lanes) -> Void) {
+  var i = range.lowerBound
+  while i &+ Lanes.width <= range.upperBound {
+    body(Lanes(start: i, count: Lanes.width))
+    i &+= Lanes.width
+  }
+  if i < range.upperBound { body(Lanes(start: i, count: range.upperBound &- i)) }
+}
+
+/// Calls `body` for consecutive stretches of two rows of different lengths, which end where the
+/// longer ends.
+@inline(__always)
+func forEachLanes(_ a: Int, _ b: Int, _ body: (Lanes, Lanes) -> Void) {
+  let both = min(a, b)
+  var i = 0
+  while i &+ Lanes.width <= both {
+    body(Lanes(start: i, count: Lanes.width), Lanes(start: i, count: Lanes.width))
+    i &+= Lanes.width
+  }
+  while i < max(a, b) {
+    body(Lanes(start: i, limit: a), Lanes(start: i, limit: b))
+    i &+= Lanes.width
+  }
+}
+
+extension SIMD8<Float> {
+  /// The sum of the lanes, added pairwise.
+  @inline(__always)
+  var laneSum: Float {
+    let four = lowHalf + highHalf
+    let two = four.lowHalf + four.highHalf
+    return two.x + two.y
+  }
+}
+
+@inline(__always)
+func max(_ a: Vector, _ b: Vector) -> Vector { a.replacing(with: b, where: b .> a) }
+@inline(__always)
+func min(_ a: Vector, _ b: Vector) -> Vector { a.replacing(with: b, where: b .< a) }
