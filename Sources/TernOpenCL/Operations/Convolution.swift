@@ -42,8 +42,14 @@ extension Conv2DBackwardInput: OpenCLOperation {
 extension Conv2DBackwardWeight: OpenCLOperation {
   func workspaceByteCount(inputs: [TensorType], outputs: [TensorType]) -> Int {
     guard let geometry = try? geometry(inputs) else { return 0 }
-    return PlaneConvolutionBackwardWeight(geometry)?.workspaceByteCount ?? 0
+    let weights = PlaneConvolutionBackwardWeight(geometry)?.workspaceByteCount ?? 0
+    // The bias is summed after the weights are done, in the same memory.
+    guard hasBias else { return weights }
+    return max(
+      weights, Self.biasSum.workspaceByteCount(inputs: [inputs[1]], outputs: [outputs[1]]))
   }
+
+  private static let biasSum = Reduce(.sum, axes: [0, 2, 3], keepsAxes: false)
 
   func encode(_ x: [View], _ y: [View], in encoder: StepEncoder) throws {
     let geometry = try geometry(x.map(\.type))
@@ -56,7 +62,7 @@ extension Conv2DBackwardWeight: OpenCLOperation {
           + [.localFloats(StepEncoder.localSize)])
     }
     if hasBias {
-      try Reduce(.sum, axes: [0, 2, 3], keepsAxes: false).encode([x[1]], [y[1]], in: encoder)
+      try Self.biasSum.encode([x[1]], [y[1]], in: encoder)
     }
   }
 }

@@ -4,8 +4,8 @@ import TernGraph
 extension StepEncoder {
   /// Copies a box of `shape` between strided places.
   func stridedCopy(
-    _ shape: Shape, from x: View, strides xStrides: [Int], start xStart: Int = 0, to y: View,
-    strides yStrides: [Int], start yStart: Int = 0, operation: String
+    _ shape: Shape, from x: View, strides xStrides: [Int], sourceStart xStart: Int = 0, to y: View,
+    strides yStrides: [Int], targetStart yStart: Int = 0, operation: String
   ) throws {
     let count = shape.elementCount
     let loop = try StridedLoop(shape, strides: [xStrides, yStrides], operation: operation)
@@ -37,7 +37,7 @@ extension Narrow: OpenCLOperation {
   func encode(_ x: [View], _ y: [View], in encoder: StepEncoder) throws {
     let strides = x[0].shape.strides
     try encoder.stridedCopy(
-      y[0].shape, from: x[0], strides: strides, start: start * strides[axis], to: y[0],
+      y[0].shape, from: x[0], strides: strides, sourceStart: start * strides[axis], to: y[0],
       strides: y[0].shape.strides, operation: name)
   }
 }
@@ -49,7 +49,7 @@ extension Cat: OpenCLOperation {
     for input in x {
       try encoder.stridedCopy(
         input.shape, from: input, strides: input.shape.strides, to: y[0], strides: strides,
-        start: start * strides[axis], operation: name)
+        targetStart: start * strides[axis], operation: name)
       start += input.shape[axis]
     }
   }
@@ -87,8 +87,8 @@ extension Pad: OpenCLOperation {
     guard box.allSatisfy({ $0 > 0 }) else { return }
     func start(_ offsets: [Int], _ strides: [Int]) -> Int { zip(offsets, strides).reduce(0) { $0 + $1.0 * $1.1 } }
     try encoder.stridedCopy(
-      Shape(box), from: x[0], strides: input.strides, start: start(cut, input.strides), to: y[0],
-      strides: output.strides, start: start(before.map { max(0, $0) }, output.strides),
+      Shape(box), from: x[0], strides: input.strides, sourceStart: start(cut, input.strides), to: y[0],
+      strides: output.strides, targetStart: start(before.map { max(0, $0) }, output.strides),
       operation: name)
   }
 }

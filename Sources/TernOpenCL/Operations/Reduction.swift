@@ -47,7 +47,7 @@ extension Reduce: OpenCLOperation {
       return
     }
     let parts = parts(shape)
-    let target = encoder.workspace ?? y[0]
+    let target = parts > 1 ? encoder.workspace! : y[0]
     try encoder.rows(
       "reduce_groups", in: "reduction/reduce", count: outputs * parts,
       [.tensor(x[0]), .tensor(target), .int(outputs), .int(terms)] + geometry
