@@ -9,17 +9,28 @@
 #define LOAD CONCAT(vload, V)
 #define STORE CONCAT(vstore, V)
 
-// Planes [count, H, W] become [count, size], rows of `pitch`, with zeros around.
+// Planes [count, H, W] become [count, size], rows of `pitch`, with zeros around. A work-item writes
+// a row; `rows` of them cover `size`.
 __kernel void pad_planes(IN(x), OUT(y), const int count, const int height, const int width,
-                         const int top, const int left, const int pitch, const int size) {
+                         const int top, const int left, const int pitch, const int size,
+                         const int rows) {
   BIND(x);
   BIND_OUT(y);
   const int i = get_global_id(0);
-  if (i >= count * size) return;
-  const int plane = i / size, p = i % size;
-  const int h = p / pitch - top, w = p % pitch - left;
-  const int is_inside = h >= 0 && h < height && w >= 0 && w < width;
-  y[i] = is_inside ? x[(plane * height + h) * width + w] : 0.0f;
+  if (i >= count * rows) return;
+  const int plane = i / rows, row = i % rows;
+  const int length = min(pitch, size - row * pitch);
+  __global float *target = y + plane * size + row * pitch;
+  const int h = row - top;
+  if (h < 0 || h >= height) {
+    for (int w = 0; w < length; ++w) target[w] = 0;
+    return;
+  }
+  __global const float *source = x + (plane * height + h) * width;
+  const int end = min(left + width, length);
+  for (int w = 0; w < left; ++w) target[w] = 0;
+  for (int w = left; w < end; ++w) target[w] = source[w - left];
+  for (int w = end; w < length; ++w) target[w] = 0;
 }
 
 // [O, C/G, KH, KW] becomes [C, O/G, KH, KW] with the kernel turned by half a circle.

@@ -1,52 +1,71 @@
-// a = (planes, H, W, OH, OW), b = (KH, KW, stride, padding, dilation: vertical, horizontal)
+// Planes of H x W and OH x OW; the window is set by -D: kernel, stride, padding, dilation.
+#define PLANES a.s0
 #define H a.s1
 #define W a.s2
 #define OH a.s3
 #define OW a.s4
-#define KH b.s0
-#define KW b.s1
-#define SH b.s2
-#define SW b.s3
-#define PH b.s4
-#define PW b.s5
-#define DH b.s6
-#define DW b.s7
 
-__kernel void max_pool2d(IN(x), OUT(y), OUT_INT(indices), const int8 a, const int8 b) {
+#ifdef KH
+__kernel void max_pool2d(IN(x), OUT(y), OUT_INT(indices), const int8 a) {
   BIND(x);
   BIND_OUT(y);
   BIND_INT_OUT(indices);
   const int i = get_global_id(0);
-  if (i >= a.s0 * OH * OW) return;
-  const int ow = i % OW, oh = i / OW % OH;
-  __global const float *plane = x + i / (OW * OH) * H * W;
-  float best = -INFINITY;
-  int where = -1;
-  for (int kh = 0; kh < KH; ++kh) {
-    const int h = oh * SH + kh * DH - PH;
-    if (h < 0 || h >= H) continue;
-    for (int kw = 0; kw < KW; ++kw) {
-      const int w = ow * SW + kw * DW - PW;
-      if (w < 0 || w >= W) continue;
-      const float value = plane[h * W + w];
-      // The first of equal maxima counts; NaN beats everything.
-      if (value > best || where < 0 || isnan(value)) {
-        best = value;
-        where = h * W + w;
+  if (i >= PLANES * OH) return;
+  const int oh = i % OH;
+  __global const float *plane = x + i / OH * H * W;
+  // A work-item computes a row of outputs.
+  for (int ow = 0; ow < OW; ++ow) {
+    float best = -INFINITY;
+    int where = -1;
+#pragma unroll
+    for (int kh = 0; kh < KH; ++kh) {
+      const int h = oh * SH + kh * DH - PH;
+      if (PADDED && (h < 0 || h >= H)) continue;
+#pragma unroll
+      for (int kw = 0; kw < KW; ++kw) {
+        const int w = ow * SW + kw * DW - PW;
+        if (PADDED && (w < 0 || w >= W)) continue;
+        const float value = plane[h * W + w];
+        // The first of equal maxima counts; NaN beats everything.
+        if (!(value <= best) || where < 0) {
+          best = value;
+          where = h * W + w;
+        }
       }
     }
+    y[i * OW + ow] = best;
+    indices[i * OW + ow] = where;
   }
-  y[i] = best;
-  indices[i] = where;
 }
 
-// Every input element looks at the windows that cover it.
-__kernel void max_pool2d_backward(IN(dy), IN_INT(indices), OUT(dx), const int8 a, const int8 b) {
+// Windows that do not overlap and cover every element: each writes its own part.
+__kernel void max_pool2d_backward_tiles(IN(dy), IN_INT(indices), OUT(dx), const int8 a) {
   BIND(dy);
   BIND_INT(indices);
   BIND_OUT(dx);
   const int i = get_global_id(0);
-  if (i >= a.s0 * H * W) return;
+  if (i >= PLANES * OH) return;
+  const int oh = i % OH;
+  __global float *plane = dx + i / OH * H * W;
+  for (int kh = 0; kh < KH; ++kh) {
+    const int row = (oh * KH + kh) * W;
+    for (int ow = 0; ow < OW; ++ow) {
+      const float arriving = dy[i * OW + ow];
+      const int offset = indices[i * OW + ow] - row - ow * KW;
+#pragma unroll
+      for (int kw = 0; kw < KW; ++kw) plane[row + ow * KW + kw] = offset == kw ? arriving : 0.0f;
+    }
+  }
+}
+
+// Every input element looks at the windows that cover it.
+__kernel void max_pool2d_backward(IN(dy), IN_INT(indices), OUT(dx), const int8 a) {
+  BIND(dy);
+  BIND_INT(indices);
+  BIND_OUT(dx);
+  const int i = get_global_id(0);
+  if (i >= PLANES * H * W) return;
   const int w = i % W, h = i / W % H, start = i / (W * H) * OH * OW;
   const int first_h = max(0, (h + PH - (KH - 1) * DH + SH - 1) / SH);
   const int first_w = max(0, (w + PW - (KW - 1) * DW + SW - 1) / SW);
@@ -61,6 +80,7 @@ __kernel void max_pool2d_backward(IN(dy), IN_INT(indices), OUT(dx), const int8 a
   }
   dx[i] = sum;
 }
+#endif
 
 // Elements go where their indices point; each output looks for its own.
 __kernel void max_unpool2d(IN(x), IN_INT(indices), OUT(y), const int planes, const int inputs,

@@ -42,11 +42,12 @@ struct PlaneGeometry {
     _ x: View, into y: View, count: Int, height: Int, width: Int, top: Int, left: Int, pitch: Int,
     size: Int, _ encoder: StepEncoder
   ) throws {
+    let rows = (size + pitch - 1) / pitch
     try encoder.map(
-      "pad_planes", in: "convolution/planes", count: count * size,
+      "pad_planes", in: "convolution/planes", count: count * rows,
       [
         .tensor(x), .tensor(y), .int(count), .int(height), .int(width), .int(top), .int(left),
-        .int(pitch), .int(size),
+        .int(pitch), .int(size), .int(rows),
       ])
   }
 }
