@@ -25,7 +25,8 @@ static const int tern_dnnl_shift_gradient = DNNL_ARG_DIFF_SHIFT;
 typedef struct {
   dnnl_dim_t strides[2];
   dnnl_dim_t dilations[2];
-  dnnl_dim_t padding[2];
+  dnnl_dim_t padding_before[2];
+  dnnl_dim_t padding_after[2];
 } tern_dnnl_window;
 
 static inline dnnl_status_t tern_dnnl_convolution_forward(
@@ -36,7 +37,8 @@ static inline dnnl_status_t tern_dnnl_convolution_forward(
   dnnl_convolution_desc_t description;
   dnnl_status_t status = dnnl_dilated_convolution_forward_desc_init(
       &description, dnnl_forward_training, dnnl_convolution_direct, source, weights, bias,
-      destination, window->strides, window->dilations, window->padding, window->padding);
+      destination, window->strides, window->dilations, window->padding_before,
+      window->padding_after);
   if (status != dnnl_success) return status;
   return dnnl_primitive_desc_create(result, &description, attributes, engine, NULL);
 }
@@ -49,7 +51,8 @@ static inline dnnl_status_t tern_dnnl_convolution_backward_data(
   dnnl_convolution_desc_t description;
   dnnl_status_t status = dnnl_dilated_convolution_backward_data_desc_init(
       &description, dnnl_convolution_direct, source_gradient, weights, destination_gradient,
-      window->strides, window->dilations, window->padding, window->padding);
+      window->strides, window->dilations, window->padding_before,
+      window->padding_after);
   if (status != dnnl_success) return status;
   return dnnl_primitive_desc_create(result, &description, attributes, engine, forward);
 }
@@ -62,8 +65,8 @@ static inline dnnl_status_t tern_dnnl_convolution_backward_weights(
   dnnl_convolution_desc_t description;
   dnnl_status_t status = dnnl_dilated_convolution_backward_weights_desc_init(
       &description, dnnl_convolution_direct, source, weights_gradient, bias_gradient,
-      destination_gradient, window->strides, window->dilations, window->padding,
-      window->padding);
+      destination_gradient, window->strides, window->dilations, window->padding_before,
+      window->padding_after);
   if (status != dnnl_success) return status;
   return dnnl_primitive_desc_create(result, &description, attributes, engine, forward);
 }

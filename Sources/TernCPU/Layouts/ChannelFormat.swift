@@ -8,16 +8,26 @@ enum ChannelFormat: Hashable {
   case dense
   /// All channels of a pixel side by side.
   case channelsLast
+  /// Planes of blocks of 8 channels, one AVX register; the last block is padded with zeros.
+  case blocked8
   /// Planes of blocks of 16 channels, one AVX-512 register; the last block is padded with zeros.
-  case blocked
+  case blocked16
 
-  static let blockSize = 16
+  /// The channels in a block; `nil` where there are no blocks.
+  var blockSize: Int? {
+    switch self {
+    case .dense, .channelsLast: nil
+    case .blocked8: 8
+    case .blocked16: 16
+    }
+  }
 
   private var tag: dnnl_format_tag_t {
     switch self {
     case .dense: dnnl_nchw
     case .channelsLast: dnnl_nhwc
-    case .blocked: dnnl_nChw16c
+    case .blocked8: dnnl_nChw8c
+    case .blocked16: dnnl_nChw16c
     }
   }
 
@@ -32,14 +42,19 @@ enum ChannelFormat: Hashable {
   }
 
   private func canonical(_ shape: Shape) -> ChannelFormat {
+    let channels = shape[1]
     let isSinglePixel = shape[2] * shape[3] == 1
-    return switch self {
-    case .dense: .dense
-    case .channelsLast where shape[1] == 1 || isSinglePixel: .dense
-    case .channelsLast where shape[1] == Self.blockSize: .blocked
-    case .channelsLast: .channelsLast
-    case .blocked where isSinglePixel && shape[1] % Self.blockSize == 0: .dense
-    case .blocked: .blocked
+    switch self {
+    case .dense: return .dense
+    case .channelsLast:
+      if channels == 1 || isSinglePixel { return .dense }
+      return switch channels {
+      case 8: .blocked8
+      case 16: .blocked16
+      default: .channelsLast
+      }
+    case .blocked8, .blocked16:
+      return isSinglePixel && channels % blockSize! == 0 ? .dense : self
     }
   }
 
@@ -51,7 +66,7 @@ enum ChannelFormat: Hashable {
       return
     }
     let descriptor = try context.descriptor(Operand(TensorType(operand.shape), operand.layout))
-    for format in [ChannelFormat.blocked, .channelsLast]
+    for format in [ChannelFormat.blocked16, .blocked8, .channelsLast]
     where try format.descriptor(operand.shape) == descriptor {
       self = format
       return
@@ -82,8 +97,8 @@ struct ChannelStrides: Hashable {
     case .dense where pixels > 1 && channels > 1: return nil
     case .dense, .channelsLast:
       (batch, block, pixel, blockSize) = (pixels * channels, 0, channels, channels)
-    case .blocked:
-      let size = ChannelFormat.blockSize
+    case .blocked8, .blocked16:
+      let size = format.blockSize!
       let padded = (channels + size - 1) / size * size
       (batch, block, pixel, blockSize) = (pixels * padded, pixels * size, size, size)
     }

@@ -68,6 +68,20 @@ struct MemoryDescriptor: @unchecked Sendable {
     )
   }
 
+  /// Where an element is stored, counted in elements.
+  func offset(of position: [Int]) -> Int {
+    let (strides, inner) = blocking
+    var outer = position
+    var offset = 0
+    var stride = 1
+    for (axis, size) in inner.reversed() {
+      offset += outer[axis] % size * stride
+      outer[axis] /= size
+      stride *= size
+    }
+    return zip(outer, strides).reduce(offset) { $0 + $1.0 * $1.1 }
+  }
+
   /// The format as oneDNN spells it: `abcd` is row by row, an upper-case letter an axis that is also
   /// blocked: `aBcd16b`.
   var formatName: String {

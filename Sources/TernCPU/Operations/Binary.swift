@@ -57,20 +57,24 @@ extension Binary: CPUOperation {
     _ y: UnsafeMutablePointer<Float>
   ) -> Step {
     switch function {
-    case .add: return loop.combine(threads, a, b, y) { $0 + $1 }
-    case .sub: return loop.combine(threads, a, b, y) { $0 - $1 }
-    case .mul: return loop.combine(threads, a, b, y) { $0 * $1 }
-    case .div: return loop.combine(threads, a, b, y) { $0 / $1 }
-    case .maximum: return loop.combine(threads, a, b, y) { max($0, $1) }
-    case .minimum: return loop.combine(threads, a, b, y) { min($0, $1) }
+    case .add: return loop.step(threads) { loop.combine($0, $1, a, b, y) { $0 + $1 } }
+    case .sub: return loop.step(threads) { loop.combine($0, $1, a, b, y) { $0 - $1 } }
+    case .mul: return loop.step(threads) { loop.combine($0, $1, a, b, y) { $0 * $1 } }
+    case .div: return loop.step(threads) { loop.combine($0, $1, a, b, y) { $0 / $1 } }
+    case .maximum: return loop.step(threads) { loop.combine($0, $1, a, b, y) { max($0, $1) } }
+    case .minimum: return loop.step(threads) { loop.combine($0, $1, a, b, y) { min($0, $1) } }
     case .heaviside:
-      return loop.combine(threads, a, b, y) {
-        Vector(repeating: 0).replacing(with: 1, where: $0 .> $1)
-          .replacing(with: 0.5, where: $0 .== $1)
+      return loop.step(threads) {
+        loop.combine($0, $1, a, b, y) {
+          Vector(repeating: 0).replacing(with: 1, where: $0 .> $1)
+            .replacing(with: 0.5, where: $0 .== $1)
+        }
       }
     case .equal:
-      return loop.combine(threads, a, b, y) {
-        Vector(repeating: 0).replacing(with: 1, where: $0 .== $1)
+      return loop.step(threads) {
+        loop.combine($0, $1, a, b, y) {
+          Vector(repeating: 0).replacing(with: 1, where: $0 .== $1)
+        }
       }
     }
   }
@@ -110,30 +114,28 @@ extension Binary: CPUOperation {
 }
 
 extension StridedLoop {
-  /// y = f(a, b) for tensors 0, 1 and 2 of the loop; the inner stride of a and b is 0 or 1.
+  /// y = f(a, b) on part of a run, for tensors 0, 1 and 2 of the loop; the inner stride of a and b
+  /// is 0 or 1.
   @inline(__always)
   fileprivate func combine(
-    _ threads: Threads, _ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>,
-    _ y: UnsafeMutablePointer<Float>, _ f: @escaping (Vector, Vector) -> Vector
-  ) -> Step {
-    let (repeatsA, repeatsB) = (innerStrides[0] == 0, innerStrides[1] == 0)
-    return step(threads) { run, part in
-      let a = a + offset(run, in: 0)
-      let b = b + offset(run, in: 1)
-      let y = y + offset(run, in: 2)
-      switch (repeatsA, repeatsB) {
-      case (false, false):
-        forEachLanes(in: part) { $0.store(f($0.load(a), $0.load(b)), y) }
-      case (false, true):
-        let b = Vector(repeating: b[0])
-        forEachLanes(in: part) { $0.store(f($0.load(a), b), y) }
-      case (true, false):
-        let a = Vector(repeating: a[0])
-        forEachLanes(in: part) { $0.store(f(a, $0.load(b)), y) }
-      case (true, true):
-        let value = f(Vector(repeating: a[0]), Vector(repeating: b[0]))
-        forEachLanes(in: part) { $0.store(value, y) }
-      }
+    _ run: Int, _ part: Range<Int>, _ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>,
+    _ y: UnsafeMutablePointer<Float>, _ f: (Vector, Vector) -> Vector
+  ) {
+    let a = a + offset(run, in: 0)
+    let b = b + offset(run, in: 1)
+    let y = y + offset(run, in: 2)
+    switch (innerStrides[0] == 0, innerStrides[1] == 0) {
+    case (false, false):
+      forEachLanes(in: part) { $0.store(f($0.load(a), $0.load(b)), y) }
+    case (false, true):
+      let b = Vector(repeating: b[0])
+      forEachLanes(in: part) { $0.store(f($0.load(a), b), y) }
+    case (true, false):
+      let a = Vector(repeating: a[0])
+      forEachLanes(in: part) { $0.store(f(a, $0.load(b)), y) }
+    case (true, true):
+      let value = f(Vector(repeating: a[0]), Vector(repeating: b[0]))
+      forEachLanes(in: part) { $0.store(value, y) }
     }
   }
 }

@@ -119,24 +119,33 @@ extension Unary.Function {
     switch self {
     case .relu:
       // Written so that NaN stays NaN, by which training notices that it diverged.
-      return threads.map(count, x, to: y) { $0.replacing(with: 0, where: $0 .< 0) }
-    case .leakyReLU(let slope):
-      return threads.map(count, x, to: y) { $0.replacing(with: $0 * slope, where: $0 .< 0) }
-    case .hardtanh(let low, let high), .clamp(let low, let high):
-      return threads.map(count, x, to: y) {
-        min(max($0, Vector(repeating: low)), Vector(repeating: high))
+      return threads.elementwise(count) {
+        transform($0, x, to: y) { $0.replacing(with: 0, where: $0 .< 0) }
       }
-    case .sqrt: return threads.map(count, x, to: y) { $0.squareRoot() }
-    case .rsqrt: return threads.map(count, x, to: y) { 1 / $0.squareRoot() }
-    case .reciprocal: return threads.map(count, x, to: y) { 1 / $0 }
-    case .abs: return threads.map(count, x, to: y) { $0.magnitudes }
-    case .square: return threads.map(count, x, to: y) { $0 * $0 }
+    case .leakyReLU(let slope):
+      return threads.elementwise(count) {
+        transform($0, x, to: y) { $0.replacing(with: $0 * slope, where: $0 .< 0) }
+      }
+    case .hardtanh(let low, let high), .clamp(let low, let high):
+      return threads.elementwise(count) {
+        transform($0, x, to: y) {
+          min(max($0, Vector(repeating: low)), Vector(repeating: high))
+        }
+      }
+    case .sqrt: return threads.elementwise(count) { transform($0, x, to: y) { $0.squareRoot() } }
+    case .rsqrt:
+      return threads.elementwise(count) { transform($0, x, to: y) { 1 / $0.squareRoot() } }
+    case .reciprocal: return threads.elementwise(count) { transform($0, x, to: y) { 1 / $0 } }
+    case .abs: return threads.elementwise(count) { transform($0, x, to: y) { $0.magnitudes } }
+    case .square: return threads.elementwise(count) { transform($0, x, to: y) { $0 * $0 } }
     case .affine(let scale, let shift):
-      return threads.map(count, x, to: y) { $0 * scale + shift }
+      return threads.elementwise(count) { transform($0, x, to: y) { $0 * scale + shift } }
     case .pow(let exponent): return Power(exponent).loop(threads, count, x, y)
     case .softplus(let beta, let threshold):
-      return threads.map(count, x, to: y) { x in
-        (x * beta).softplus.replacing(with: x * beta, where: x * beta .> threshold) / beta
+      return threads.elementwise(count) {
+        transform($0, x, to: y) { x in
+          (x * beta).softplus.replacing(with: x * beta, where: x * beta .> threshold) / beta
+        }
       }
     case .elu, .gelu, .silu, .sigmoid, .tanh, .exp, .log:
       preconditionFailure("\(self) is a primitive")
@@ -150,38 +159,61 @@ extension Unary.Function {
   ) -> Step {
     switch self {
     case .relu:
-      return threads.map(count, dy, saved, to: dx) { $0.replacing(with: 0, where: $1 .<= 0) }
-    case .leakyReLU(let slope):
-      return threads.map(count, dy, saved, to: dx) {
-        $0.replacing(with: $0 * slope, where: $1 .<= 0)
+      return threads.elementwise(count) {
+        transform($0, dy, saved, to: dx) { $0.replacing(with: 0, where: $1 .<= 0) }
       }
-    case .sigmoid: return threads.map(count, dy, saved, to: dx) { $0 * ($1 * (1 - $1)) }
-    case .tanh: return threads.map(count, dy, saved, to: dx) { $0 * (1 - $1 * $1) }
+    case .leakyReLU(let slope):
+      return threads.elementwise(count) {
+        transform($0, dy, saved, to: dx) {
+          $0.replacing(with: $0 * slope, where: $1 .<= 0)
+        }
+      }
+    case .sigmoid:
+      return threads.elementwise(count) {
+        transform($0, dy, saved, to: dx) { $0 * ($1 * (1 - $1)) }
+      }
+    case .tanh:
+      return threads.elementwise(count) { transform($0, dy, saved, to: dx) { $0 * (1 - $1 * $1) } }
     case .softplus(let beta, let threshold):
-      return threads.map(count, dy, saved, to: dx) { dy, x in
-        (dy / (1 + (x * -beta).exponential)).replacing(with: dy, where: x * beta .> threshold)
+      return threads.elementwise(count) {
+        transform($0, dy, saved, to: dx) { dy, x in
+          (dy / (1 + (x * -beta).exponential)).replacing(with: dy, where: x * beta .> threshold)
+        }
       }
     case .hardtanh(let low, let high):
-      return threads.map(count, dy, saved, to: dx) {
-        $0.replacing(with: 0, where: ($1 .<= low) .| ($1 .>= high))
+      return threads.elementwise(count) {
+        transform($0, dy, saved, to: dx) {
+          $0.replacing(with: 0, where: ($1 .<= low) .| ($1 .>= high))
+        }
       }
     case .clamp(let low, let high):
-      return threads.map(count, dy, saved, to: dx) {
-        $0.replacing(with: 0, where: ($1 .< low) .| ($1 .> high))
+      return threads.elementwise(count) {
+        transform($0, dy, saved, to: dx) {
+          $0.replacing(with: 0, where: ($1 .< low) .| ($1 .> high))
+        }
       }
-    case .exp: return threads.map(count, dy, saved, to: dx) { $0 * $1 }
-    case .log: return threads.map(count, dy, saved, to: dx) { $0 / $1 }
-    case .sqrt: return threads.map(count, dy, saved, to: dx) { $0 * 0.5 / $1 }
-    case .rsqrt: return threads.map(count, dy, saved, to: dx) { $0 * ($1 * $1 * $1) * -0.5 }
-    case .reciprocal: return threads.map(count, dy, saved, to: dx) { -($0 * ($1 * $1)) }
+    case .exp: return threads.elementwise(count) { transform($0, dy, saved, to: dx) { $0 * $1 } }
+    case .log: return threads.elementwise(count) { transform($0, dy, saved, to: dx) { $0 / $1 } }
+    case .sqrt:
+      return threads.elementwise(count) { transform($0, dy, saved, to: dx) { $0 * 0.5 / $1 } }
+    case .rsqrt:
+      return threads.elementwise(count) {
+        transform($0, dy, saved, to: dx) { $0 * ($1 * $1 * $1) * -0.5 }
+      }
+    case .reciprocal:
+      return threads.elementwise(count) { transform($0, dy, saved, to: dx) { -($0 * ($1 * $1)) } }
     case .abs:
-      return threads.map(count, dy, saved, to: dx) {
-        $0.replacing(with: -$0, where: $1 .< 0).replacing(with: 0, where: $1 .== 0)
+      return threads.elementwise(count) {
+        transform($0, dy, saved, to: dx) {
+          $0.replacing(with: -$0, where: $1 .< 0).replacing(with: 0, where: $1 .== 0)
+        }
       }
-    case .square: return threads.map(count, dy, saved, to: dx) { $0 * ($1 + $1) }
+    case .square:
+      return threads.elementwise(count) { transform($0, dy, saved, to: dx) { $0 * ($1 + $1) } }
     case .pow(let exponent):
       return Power(exponent - 1).backwardLoop(threads, count, dy, saved, dx, scale: exponent)
-    case .affine(let scale, _): return threads.map(count, dy, to: dx) { $0 * scale }
+    case .affine(let scale, _):
+      return threads.elementwise(count) { transform($0, dy, to: dx) { $0 * scale } }
     case .elu, .gelu, .silu: preconditionFailure("\(self) is a primitive")
     }
   }

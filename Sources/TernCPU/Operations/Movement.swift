@@ -19,8 +19,8 @@ extension Cat: CPUOperation {
   func layouts(_ request: LayoutRequest) throws -> LayoutAssignment {
     // Joined along the channels, blocks of channels stay whole where no input is padded.
     guard axis == 1, let leader = request.inputs.first(where: { $0.layout != .dense }),
-      let format = try ChannelFormat(leader, request.context), format == .blocked,
-      request.inputs.allSatisfy({ $0.shape[1] % ChannelFormat.blockSize == 0 })
+      let format = try ChannelFormat(leader, request.context), let block = format.blockSize,
+      request.inputs.allSatisfy({ $0.shape[1] % block == 0 })
     else { return .dense(request) }
     return LayoutAssignment(
       inputs: try request.inputs.map { try format.layout($0.shape, request.context) },
@@ -50,8 +50,7 @@ extension Cat: CPUOperation {
 extension Narrow: CPUOperation {
   func layouts(_ request: LayoutRequest) throws -> LayoutAssignment {
     guard axis == 1, let format = try ChannelFormat(request.inputs[0], request.context),
-      format == .blocked, start % ChannelFormat.blockSize == 0,
-      length % ChannelFormat.blockSize == 0,
+      let block = format.blockSize, start % block == 0, length % block == 0,
       !request.inputs[0].isPadded
     else { return .dense(request) }
     return LayoutAssignment(

@@ -19,7 +19,9 @@ struct Power {
     _ y: UnsafeMutablePointer<Float>
   ) -> Step {
     if let quarters {
-      return threads.map(count, x, to: y) { Self.power($0, quarters: quarters) }
+      return threads.elementwise(count) {
+        transform($0, x, to: y) { Self.power($0, quarters: quarters) }
+      }
     }
     return threads.elementwise(count) { [exponent] range in
       for i in range { y[i] = pow(x[i], exponent) }
@@ -32,8 +34,10 @@ struct Power {
     _ dx: UnsafeMutablePointer<Float>, scale: Float
   ) -> Step {
     if let quarters {
-      return threads.map(count, dy, x, to: dx) {
-        $0 * (Self.power($1, quarters: quarters) * scale)
+      return threads.elementwise(count) {
+        transform($0, dy, x, to: dx) {
+          $0 * (Self.power($1, quarters: quarters) * scale)
+        }
       }
     }
     return threads.elementwise(count) { [exponent] range in

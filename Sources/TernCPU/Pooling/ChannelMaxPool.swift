@@ -14,43 +14,78 @@ struct ChannelMaxPool {
     _ indices: UnsafeMutablePointer<Int32>
   ) -> Step {
     groups.step(threads, elements: geometry.inPlane) { group in
-      pool(x + group.input, y + group.output, indices + group.output, group)
+      let (x, y, indices) = (x + group.input, y + group.output, indices + group.output)
+      for row in 0..<geometry.outHeight {
+        for channel in stride(from: 0, to: group.outputCount, by: Lanes.width) {
+          let from = Lanes(start: channel, limit: group.inputCount)
+          let to = Lanes(start: channel, limit: group.outputCount)
+          if geometry.isHalving {
+            halve(row, x, y, indices, from, to)
+          } else {
+            pool(row, x, y, indices, from, to)
+          }
+        }
+      }
     }
   }
 
+  /// One row of the output, one vector of channels.
   private func pool(
-    _ x: UnsafePointer<Float>, _ y: UnsafeMutablePointer<Float>,
-    _ indices: UnsafeMutablePointer<Int32>, _ group: ChannelGroups.Group
+    _ i: Int, _ x: UnsafePointer<Float>, _ y: UnsafeMutablePointer<Float>,
+    _ indices: UnsafeMutablePointer<Int32>, _ from: Lanes, _ to: Lanes
   ) {
     let g = geometry
-    for i in 0..<g.outHeight {
-      let (top, kernelRows) = g.rows(i)
-      for j in 0..<g.outWidth {
-        let (left, kernelColumns) = g.columns(j)
-        let target = (i &* g.outWidth &+ j) &* output.pixel
-        let first =
-          (top &+ kernelRows.lowerBound &* g.window.dilationHeight) &* g.inWidth &+ left
-          &+ kernelColumns.lowerBound &* g.window.dilationWidth
-        forEachLanes(group.inputCount, group.outputCount) { from, to in
-          // Padding of the input beyond the output's channels.
-          if to.count == 0 { return }
-          var best = from.load(x + first &* input.pixel)
-          var position = IntegerVector(repeating: Int32(truncatingIfNeeded: first))
-          for u in kernelRows {
-            let row = (top &+ u &* g.window.dilationHeight) &* g.inWidth &+ left
-            for v in kernelColumns {
-              let candidate = row &+ v &* g.window.dilationWidth
-              let value = from.load(x + candidate &* input.pixel)
-              let isBetter = value .> best
-              best = best.replacing(with: value, where: isBetter)
-              position = position.replacing(
-                with: Int32(truncatingIfNeeded: candidate), where: isBetter)
-            }
-          }
-          to.store(best, y + target)
-          to.store(position, indices + target)
+    let (top, kernelRows) = g.rows(i)
+    for j in 0..<g.outWidth {
+      let (left, kernelColumns) = g.columns(j)
+      let first =
+        (top &+ kernelRows.lowerBound &* g.window.dilationHeight) &* g.inWidth &+ left
+        &+ kernelColumns.lowerBound &* g.window.dilationWidth
+      var best = from.load(x + first &* input.pixel)
+      var position = IntegerVector(repeating: Int32(truncatingIfNeeded: first))
+      for u in kernelRows {
+        let row = (top &+ u &* g.window.dilationHeight) &* g.inWidth &+ left
+        for v in kernelColumns {
+          let candidate = row &+ v &* g.window.dilationWidth
+          let value = from.load(x + candidate &* input.pixel)
+          let isBetter = value .> best
+          best = best.replacing(with: value, where: isBetter)
+          position = position.replacing(
+            with: IntegerVector(repeating: Int32(truncatingIfNeeded: candidate)),
+            where: isBetter)
         }
       }
+      let target = (i &* g.outWidth &+ j) &* output.pixel
+      to.store(best, y + target)
+      to.store(position, indices + target)
+    }
+  }
+
+  /// As ``pool``, for windows of 2×2 that do not overlap.
+  private func halve(
+    _ i: Int, _ x: UnsafePointer<Float>, _ y: UnsafeMutablePointer<Float>,
+    _ indices: UnsafeMutablePointer<Int32>, _ from: Lanes, _ to: Lanes
+  ) {
+    let (width, outWidth) = (geometry.inWidth, geometry.outWidth)
+    let (zero, one) = (IntegerVector(repeating: 0), IntegerVector(repeating: 1))
+    let below = IntegerVector(repeating: Int32(truncatingIfNeeded: width))
+    for j in 0..<outWidth {
+      let corner = 2 &* (i &* width &+ j)
+      let source = x + corner &* input.pixel
+      let nextRow = source + width &* input.pixel
+      let (a, b) = (from.load(source), from.load(source + input.pixel))
+      let (c, d) = (from.load(nextRow), from.load(nextRow + input.pixel))
+      // Only a greater value replaces an earlier one.
+      let (bWins, dWins) = (b .> a, d .> c)
+      let top = a.replacing(with: b, where: bWins)
+      let bottom = c.replacing(with: d, where: dWins)
+      let bottomWins = bottom .> top
+      let offset = zero.replacing(with: one, where: bWins).replacing(
+        with: below &+ zero.replacing(with: one, where: dWins), where: bottomWins)
+      let target = (i &* outWidth &+ j) &* output.pixel
+      to.store(top.replacing(with: bottom, where: bottomWins), y + target)
+      to.store(
+        offset &+ IntegerVector(repeating: Int32(truncatingIfNeeded: corner)), indices + target)
     }
   }
 
@@ -104,33 +139,44 @@ struct ChannelMaxPool {
   ) {
     let g = geometry
     for i in 0..<g.outHeight {
-      let row = 2 &* i &* g.inWidth
-      for j in 0..<g.outWidth {
-        let source = (i &* g.outWidth &+ j) &* output.pixel
-        let corner = row &+ 2 &* j
-        forEachLanes(group.inputCount, group.outputCount) { to, from in
-          if to.count == 0 { return }
-          let gradient = from.load(dy + source)
-          let position = from.load(indices + source)
-          @inline(__always)
-          func store(_ candidate: Int) {
-            let isSource = position .== Int32(truncatingIfNeeded: candidate)
-            to.store(
-              Vector(repeating: 0).replacing(with: gradient, where: isSource),
-              dx + candidate &* input.pixel)
-          }
-          store(corner)
-          store(corner &+ 1)
-          store(corner &+ g.inWidth)
-          store(corner &+ g.inWidth &+ 1)
-        }
+      for channel in stride(from: 0, to: group.inputCount, by: Lanes.width) {
+        spread(
+          i, dy, indices, dx, Lanes(start: channel, limit: group.outputCount),
+          Lanes(start: channel, limit: group.inputCount))
       }
       // A last column that no window covers.
+      let row = 2 * i * g.inWidth
       if 2 * g.outWidth < g.inWidth {
         clear(dx, pixels: row + 2 * g.outWidth..<row + g.inWidth, group)
         clear(dx, pixels: row + g.inWidth + 2 * g.outWidth..<row + 2 * g.inWidth, group)
       }
     }
     clear(dx, pixels: 2 * g.outHeight * g.inWidth..<g.inPlane, group)
+  }
+
+  /// One row of windows, one vector of channels.
+  private func spread(
+    _ i: Int, _ dy: UnsafePointer<Float>, _ indices: UnsafePointer<Int32>,
+    _ dx: UnsafeMutablePointer<Float>, _ from: Lanes, _ to: Lanes
+  ) {
+    let (width, outWidth) = (geometry.inWidth, geometry.outWidth)
+    let zero = Vector(repeating: 0)
+    let (here, one) = (IntegerVector(repeating: 0), IntegerVector(repeating: 1))
+    let below = IntegerVector(repeating: Int32(truncatingIfNeeded: width))
+    for j in 0..<outWidth {
+      let source = (i &* outWidth &+ j) &* output.pixel
+      let corner = 2 &* (i &* width &+ j)
+      let gradient = from.load(dy + source)
+      let offset =
+        from.load(indices + source)
+        &- IntegerVector(repeating: Int32(truncatingIfNeeded: corner))
+      let target = dx + corner &* input.pixel
+      let nextRow = target + width &* input.pixel
+      to.store(zero.replacing(with: gradient, where: offset .== here), target)
+      to.store(zero.replacing(with: gradient, where: offset .== one), target + input.pixel)
+      to.store(zero.replacing(with: gradient, where: offset .== below), nextRow)
+      to.store(
+        zero.replacing(with: gradient, where: offset .== below &+ one), nextRow + input.pixel)
+    }
   }
 }

@@ -34,37 +34,49 @@ struct Lanes {
   ) -> SIMD8<S> {
     let source = UnsafeRawPointer(pointer + start)
     if isFull { return source.loadUnaligned(as: SIMD8<S>.self) }
-    var vector = SIMD8<S>(repeating: 0)
-    var lane = 0
-    if count >= 4 {
-      vector.lowHalf = source.loadUnaligned(as: SIMD4<S>.self)
-      lane = 4
+    return SIMD8(
+      lowHalf: Self.loadPart(pointer + start, count),
+      highHalf: Self.loadPart(pointer + (start &+ 4), count &- 4))
+  }
+
+  /// The first of four elements, then zeros. The lanes are spelled out because a vector whose lanes
+  /// are numbered at run time goes through memory.
+  @inline(__always)
+  private static func loadPart<S: SIMDScalar & BitwiseCopyable & ExpressibleByIntegerLiteral>(
+    _ pointer: UnsafePointer<S>, _ count: Int
+  ) -> SIMD4<S> {
+    switch count {
+    case ...0: SIMD4(0, 0, 0, 0)
+    case 1: SIMD4(pointer[0], 0, 0, 0)
+    case 2: SIMD4(pointer[0], pointer[1], 0, 0)
+    case 3: SIMD4(pointer[0], pointer[1], pointer[2], 0)
+    default: UnsafeRawPointer(pointer).loadUnaligned(as: SIMD4<S>.self)
     }
-    while lane < count {
-      vector[lane] = pointer[start &+ lane]
-      lane &+= 1
-    }
-    return vector
   }
 
   @inline(__always)
   private func storeVector<S: SIMDScalar & BitwiseCopyable>(
     _ vector: SIMD8<S>, _ pointer: UnsafeMutablePointer<S>
   ) {
-    let target = UnsafeMutableRawPointer(pointer + start)
     if isFull {
-      target.storeBytes(of: vector, as: SIMD8<S>.self)
+      UnsafeMutableRawPointer(pointer + start).storeBytes(of: vector, as: SIMD8<S>.self)
       return
     }
-    var lane = 0
+    Self.storePart(vector.lowHalf, pointer + start, count)
+    Self.storePart(vector.highHalf, pointer + (start &+ 4), count &- 4)
+  }
+
+  @inline(__always)
+  private static func storePart<S: SIMDScalar & BitwiseCopyable>(
+    _ vector: SIMD4<S>, _ pointer: UnsafeMutablePointer<S>, _ count: Int
+  ) {
     if count >= 4 {
-      target.storeBytes(of: vector.lowHalf, as: SIMD4<S>.self)
-      lane = 4
+      UnsafeMutableRawPointer(pointer).storeBytes(of: vector, as: SIMD4<S>.self)
+      return
     }
-    while lane < count {
-      pointer[start &+ lane] = vector[lane]
-      lane &+= 1
-    }
+    if count > 0 { pointer[0] = vector.x }
+    if count > 1 { pointer[1] = vector.y }
+    if count > 2 { pointer[2] = vector.z }
   }
 
   /// The vector with zeros in the lanes that stand for no element.
@@ -100,24 +112,19 @@ struct Lanes {
 /// stored over an input, which the plan does wherever it can.
 @inline(__always)
 func forEachLanes(in range: Range<Int>, _ body: (Lanes) -> Void) {
+  // One call, so that the body is compiled into the loop.
   var i = range.lowerBound
-  while i &+ Lanes.width <= range.upperBound {
-    body(Lanes(start: i, count: Lanes.width))
+  while i < range.upperBound {
+    body(Lanes(start: i, limit: range.upperBound))
     i &+= Lanes.width
   }
-  if i < range.upperBound { body(Lanes(start: i, count: range.upperBound &- i)) }
 }
 
 /// Calls `body` for consecutive stretches of two rows of different lengths, which end where the
 /// longer ends.
 @inline(__always)
 func forEachLanes(_ a: Int, _ b: Int, _ body: (Lanes, Lanes) -> Void) {
-  let both = min(a, b)
   var i = 0
-  while i &+ Lanes.width <= both {
-    body(Lanes(start: i, count: Lanes.width), Lanes(start: i, count: Lanes.width))
-    i &+= Lanes.width
-  }
   while i < max(a, b) {
     body(Lanes(start: i, limit: a), Lanes(start: i, limit: b))
     i &+= Lanes.width

@@ -6,26 +6,22 @@ extension Threads {
   func elementwise(_ count: Int, _ body: @escaping (Range<Int>) -> Void) -> Step {
     loop(count, grain: Self.elementwiseGrain, alignment: 16, body)
   }
+}
 
-  /// y[i] = f(x[i]); y may be x.
-  @inline(__always)
-  func map(
-    _ count: Int, _ x: UnsafePointer<Float>, to y: UnsafeMutablePointer<Float>,
-    _ f: @escaping (Vector) -> Vector
-  ) -> Step {
-    elementwise(count) { range in
-      forEachLanes(in: range) { lanes in lanes.store(f(lanes.load(x)), y) }
-    }
-  }
+/// y[i] = f(x[i]) for the elements of `range`; y may be x.
+@inline(__always)
+func transform(
+  _ range: Range<Int>, _ x: UnsafePointer<Float>, to y: UnsafeMutablePointer<Float>,
+  _ f: (Vector) -> Vector
+) {
+  forEachLanes(in: range) { lanes in lanes.store(f(lanes.load(x)), y) }
+}
 
-  /// y[i] = f(a[i], b[i]); y may be a or b.
-  @inline(__always)
-  func map(
-    _ count: Int, _ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>,
-    to y: UnsafeMutablePointer<Float>, _ f: @escaping (Vector, Vector) -> Vector
-  ) -> Step {
-    elementwise(count) { range in
-      forEachLanes(in: range) { lanes in lanes.store(f(lanes.load(a), lanes.load(b)), y) }
-    }
-  }
+/// y[i] = f(a[i], b[i]) for the elements of `range`; y may be a or b.
+@inline(__always)
+func transform(
+  _ range: Range<Int>, _ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>,
+  to y: UnsafeMutablePointer<Float>, _ f: (Vector, Vector) -> Vector
+) {
+  forEachLanes(in: range) { lanes in lanes.store(f(lanes.load(a), lanes.load(b)), y) }
 }

@@ -1,0 +1,181 @@
+import COneDNN
+import TernCore
+import TernGraph
+
+/// A convolution of an image to at most eight channels, computed as one to sixteen.
+///
+/// oneDNN's kernels compute sixteen channels at a time, however few there are. Eight channels of two
+/// neighbouring columns fill a block as well: in `nChw8c` they are stored side by side, so the
+/// output [N, O, OH, OW] is at the same time an output [N, 16, OH, OW/2] in `nChw16c`, of a
+/// convolution with twice the horizontal stride and these weights for channel 8·d + o:
+///
+///     w'[8·d + o, c, u, v] = w[o, c, u, v − d·stride], zero outside, for columns d = 0, 1
+///
+/// The kernel is wider by one stride, and still most of the lanes that were idle now work.
+struct PairedConvolution {
+  private let geometry: Conv2DGeometry
+  private let context: CPUContext
+
+  private static let columns = 2
+  private static let channelsPerColumn = 8
+  private static let channels = columns * channelsPerColumn
+
+  static func fits(_ geometry: Conv2DGeometry) -> Bool {
+    geometry.groups == 1 && geometry.outChannels <= channelsPerColumn
+      && geometry.outWidth % columns == 0 && geometry.window.dilationWidth == 1
+  }
+
+  /// - Precondition: ``fits(_:)``.
+  init(_ geometry: Conv2DGeometry, _ context: CPUContext) {
+    self.geometry = geometry
+    self.context = context
+  }
+
+  private var kernelWidth: Int { geometry.kernelWidth + geometry.window.strideWidth }
+  private var weightShape: Shape {
+    [Self.channels, geometry.inChannels, geometry.kernelHeight, kernelWidth]
+  }
+
+  private var window: tern_dnnl_window {
+    let (g, w) = (geometry, geometry.window)
+    let span = (g.outWidth - 1) * w.strideWidth + g.kernelWidth
+    return tern_dnnl_window(
+      strides: (Int64(w.strideHeight), Int64(Self.columns * w.strideWidth)),
+      dilations: (Int64(w.dilationHeight - 1), 0),
+      padding_before: (Int64(w.paddingHeight), Int64(w.paddingWidth)),
+      padding_after: (Int64(w.paddingHeight), Int64(max(0, span - g.inWidth - w.paddingWidth))))
+  }
+
+  private func source() throws -> MemoryDescriptor {
+    try ChannelFormat.dense.descriptor(geometry.inputShape)
+  }
+
+  private func destination() throws -> MemoryDescriptor {
+    let g = geometry
+    return try ChannelFormat.blocked16.descriptor(
+      [g.batch, Self.channels, g.outHeight, g.outWidth / Self.columns])
+  }
+
+  private func forwardPrimitive() throws -> PrimitiveDescriptor {
+    try PrimitiveDescriptor("convolution_forward", context.engine) {
+      var (x, w, y) = (
+        try source().raw, try MemoryDescriptor.any(weightShape).raw, try destination().raw
+      )
+      var bias = try MemoryDescriptor(dense: TensorType([Self.channels])).raw
+      var window = window
+      return tern_dnnl_convolution_forward($0, $1, $2, &x, &w, &bias, &y, &window)
+    }
+  }
+
+  private func backwardPrimitive() throws -> PrimitiveDescriptor {
+    let hint = try forwardPrimitive()
+    return try PrimitiveDescriptor("convolution_backward_weights", context.engine) {
+      var (x, w, y) = (
+        try source().raw, try MemoryDescriptor.any(weightShape).raw, try destination().raw
+      )
+      var bias = try MemoryDescriptor(dense: TensorType([Self.channels])).raw
+      var window = window
+      return tern_dnnl_convolution_backward_weights(
+        $0, $1, $2, &x, &w, &bias, &y, &window, hint.handle)
+    }
+  }
+
+  func forward(hasBias: Bool) throws -> Lowering {
+    let descriptor = try forwardPrimitive()
+    let weights = descriptor.descriptor(of: .weights)
+    let places = places(weights)
+    let scratch = Scratch(descriptor, weights)
+    return Lowering(workspaceByteCount: scratch.byteCount) { addresses in
+      let paired = addresses.workspace(at: scratch.weights)
+      let pairedBias = addresses.workspace(at: scratch.bias)
+      let primitive = try Primitive(
+        descriptor,
+        [
+          (.source, addresses.inputs[0]), (.weights, UnsafeMutableRawPointer(paired)),
+          (.bias, UnsafeMutableRawPointer(pairedBias)), (.destination, addresses.outputs[0]),
+        ], scratchpad: addresses.workspace)
+      let w = addresses.input(1)
+      let bias = hasBias ? addresses.input(2) : nil
+      return {
+        paired.update(repeating: 0, count: weights.byteCount / 4)
+        for (index, (first, second)) in places.enumerated() {
+          paired[first] = w[index]
+          paired[second] = w[index]
+        }
+        pairedBias.update(repeating: 0, count: Self.channels)
+        if let bias {
+          for o in 0..<geometry.outChannels {
+            pairedBias[o] = bias[o]
+            pairedBias[Self.channelsPerColumn + o] = bias[o]
+          }
+        }
+        try primitive.execute()
+      }
+    }
+  }
+
+  func backwardWeight(hasBias: Bool) throws -> Lowering {
+    let descriptor = try backwardPrimitive()
+    let weights = descriptor.descriptor(of: .weightsGradient)
+    let places = places(weights)
+    let scratch = Scratch(descriptor, weights)
+    return Lowering(workspaceByteCount: scratch.byteCount) { addresses in
+      let paired = addresses.workspace(at: scratch.weights)
+      let pairedBias = addresses.workspace(at: scratch.bias)
+      let primitive = try Primitive(
+        descriptor,
+        [
+          (.source, addresses.inputs[0]), (.weightsGradient, UnsafeMutableRawPointer(paired)),
+          (.biasGradient, UnsafeMutableRawPointer(pairedBias)),
+          (.destinationGradient, addresses.inputs[1]),
+        ], scratchpad: addresses.workspace)
+      let dw = addresses.output(0)
+      let bias = hasBias ? addresses.output(1) : nil
+      return {
+        try primitive.execute()
+        for (index, (first, second)) in places.enumerated() {
+          dw[index] = paired[first] + paired[second]
+        }
+        if let bias {
+          for o in 0..<geometry.outChannels {
+            bias[o] = pairedBias[o] + pairedBias[Self.channelsPerColumn + o]
+          }
+        }
+      }
+    }
+  }
+
+  /// Where each weight, taken row by row, stands among the paired ones: once per column.
+  private func places(_ paired: MemoryDescriptor) -> [(Int, Int)] {
+    let g = geometry
+    var result: [(Int, Int)] = []
+    for o in 0..<g.outChannels {
+      for c in 0..<g.inChannels {
+        for u in 0..<g.kernelHeight {
+          for v in 0..<g.kernelWidth {
+            result.append(
+              (
+                paired.offset(of: [o, c, u, v]),
+                paired.offset(of: [Self.channelsPerColumn + o, c, u, v + g.window.strideWidth])
+              ))
+          }
+        }
+      }
+    }
+    return result
+  }
+
+  /// Where the paired weights and bias are in the workspace: behind oneDNN's own scratchpad.
+  private struct Scratch {
+    let weights: Int
+    let bias: Int
+    let byteCount: Int
+
+    init(_ descriptor: PrimitiveDescriptor, _ weights: MemoryDescriptor) {
+      func aligned(_ count: Int) -> Int { (count + 63) / 64 * 64 }
+      self.weights = aligned(descriptor.scratchpadByteCount)
+      bias = self.weights + aligned(weights.byteCount)
+      byteCount = bias + aligned(PairedConvolution.channels * 4)
+    }
+  }
+}
