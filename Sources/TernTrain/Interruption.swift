@@ -21,6 +21,11 @@ public enum Interruption {
       }
     }
     signal(SIGUSR1) { _ in checkpointRequested.store(true, ordering: .relaxed) }
+    // A parent may have started this process with signals blocked, as a dispatch queue does.
+    var signals = sigset_t()
+    sigemptyset(&signals)
+    for number in [SIGINT, SIGTERM, SIGUSR1] { sigaddset(&signals, number) }
+    pthread_sigmask(SIG_UNBLOCK, &signals, nil)
   }
 
   /// The signal that asks for an end, if one has arrived.

@@ -17,7 +17,8 @@ public final class Trainer {
   private let data: TrainingData
   private let device: any Device
   private let deviceReason: String
-  private let run: RunDirectory?
+  /// Where to write; `nil` writes nothing.
+  private var run: RunDirectory?
   private let report: (TrainingEvent) throws -> Void
 
   private let session: Session
@@ -30,12 +31,11 @@ public final class Trainer {
   /// Prepares a run: checks that data and network fit, plans, compiles, and sets the parameters.
   ///
   /// - Parameters:
-  ///   - run: where to write; `nil` writes nothing.
   ///   - checkpoint: where to go on.
   ///   - report: told what happens.
   public init(
     configuration: TrainingConfiguration, model: Model, data: TrainingData, device: any Device,
-    deviceReason: String, run: RunDirectory?, checkpoint: Checkpoint? = nil,
+    deviceReason: String, checkpoint: Checkpoint? = nil,
     report: @escaping (TrainingEvent) throws -> Void
   ) throws {
     self.configuration = configuration
@@ -43,7 +43,6 @@ public final class Trainer {
     self.data = data
     self.device = device
     self.deviceReason = deviceReason
-    self.run = run
     self.report = report
     schedule = try configuration.makeSchedule()
     session = Session(device: device)
@@ -213,7 +212,10 @@ public final class Trainer {
   // MARK: Training
 
   /// Trains to the end, or until a signal asks for one.
-  public func train() throws -> TrainingEvent.End {
+  ///
+  /// - Parameter run: where to write; `nil` writes nothing.
+  public func train(writingTo run: RunDirectory?) throws -> TrainingEvent.End {
+    self.run = run
     try emit(
       .start(
         .init(

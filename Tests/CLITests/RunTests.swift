@@ -55,7 +55,7 @@ import Testing
     let again = try Command.run(
       [
         "test", "--model", "lenet5", "--weights", "run/\(Self.weights)", "--data", "idx:data",
-        "--json",
+        "--batch-size", "20", "--json",
       ],
       in: workspace.path)
     #expect(again.output == result.output)

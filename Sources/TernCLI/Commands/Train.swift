@@ -54,29 +54,27 @@ struct Train: ParsableCommand {
       job.configuration.model, inputShape: data.training.sampleShape,
       classCount: data.training.classCount)
 
-    if !dryRun { Interruption.install() }
-    let run =
-      dryRun
-      ? nil
-      : try job.run
-        ?? RunDirectory.create(
-          path: out ?? RunDirectory.nextPath(model: job.configuration.model),
-          configuration: job.configuration)
     let trainer = try Trainer(
       configuration: job.configuration, model: network, data: data, device: device,
-      deviceReason: choice.reason, run: run, checkpoint: job.checkpoint,
-      report: reporter.report)
+      deviceReason: choice.reason, checkpoint: job.checkpoint, report: reporter.report)
     if verbose { Output.progress("\(trainer.trainingPlan.graph)") }
     if let profile { try writeProfile(trainer, to: profile) }
     if dryRun {
       try trainer.dryRun()
       return
     }
-    if job.run != nil { try run?.write(job.configuration) }
-    let end = try trainer.train()
-    reporter.finish(end, run: run?.path)
+    // Nothing is written before everything that can be wrong with the input was found.
+    Interruption.install()
+    let run =
+      try job.run
+      ?? RunDirectory.create(
+        path: out ?? RunDirectory.nextPath(model: job.configuration.model),
+        configuration: job.configuration)
+    if job.run != nil { try run.write(job.configuration) }
+    let end = try trainer.train(writingTo: run)
+    reporter.finish(end, run: run.path)
     if end.reason == .interrupted {
-      Output.progress("resume with: tern train --resume \(run?.path ?? "")")
+      Output.progress("resume with: tern train --resume \(run.path)")
       throw ExitCode(128 + (Interruption.stop ?? SIGINT))
     }
   }
