@@ -5,8 +5,8 @@ import TernCore
 public struct DataSource: Sendable {
   /// As the user named it.
   public let specification: String
-  public let training: InMemoryDataset
-  public let test: InMemoryDataset
+  public let training: any Dataset
+  public let test: any Dataset
 
   private static let digits = (0...9).map(String.init)
   private static let clothes = [
@@ -14,42 +14,52 @@ public struct DataSource: Sendable {
     "Ankle boot",
   ]
 
+  /// The folders that hold a data set each, by its name: `$TERN_DATA`, then where Debian's
+  /// packages put them.
+  public static var standardRoots: [String] {
+    [ProcessInfo.processInfo.environment["TERN_DATA"] ?? "", "/usr/share/datasets"]
+      .filter { !$0.isEmpty }
+  }
+
   /// Opens `fashion-mnist`, `mnist`, each optionally with `:DIR`, or `idx:DIR`.
   ///
-  /// Without a folder, `$TERN_DATA/NAME` and `/usr/share/datasets/NAME` are searched.
+  /// - Parameter roots: where a data set is searched that is named without a folder.
   /// - Throws: ``TernError`` where the name is unknown, or a file is missing or damaged.
-  public static func open(_ specification: String) throws -> DataSource {
-    let parts = specification.split(separator: ":", maxSplits: 1).map(String.init)
-    let (name, location) = (parts.first ?? "", parts.count > 1 ? parts[1] : nil)
+  public static func open(_ specification: String, roots: [String] = standardRoots) throws
+    -> DataSource
+  {
+    let colon = specification.firstIndex(of: ":")
+    let name = String(specification[..<(colon ?? specification.endIndex)])
+    let location = colon.map { String(specification[specification.index(after: $0)...]) }
+    guard location != "", name != "idx" || location != nil else {
+      throw TernError(.usage, "data: \(name) needs a folder, as in \(name):DIR")
+    }
     switch name {
     case "fashion-mnist":
-      let directory = try location ?? find(name, hint: "apt-get install dataset-fashion-mnist")
+      let directory =
+        try location ?? find(name, in: roots, hint: "apt-get install dataset-fashion-mnist")
       return try idx(specification, directory, clothes)
     case "mnist":
       let directory =
-        try location ?? find(name, hint: "put its four IDX files into $TERN_DATA/mnist")
+        try location ?? find(name, in: roots, hint: "put its four IDX files into $TERN_DATA/mnist")
       return try idx(specification, directory, digits)
     case "idx":
-      guard let location else {
-        throw TernError(.usage, "data: idx needs a folder, as in idx:DIR")
-      }
-      return try idx(specification, location, nil)
+      return try idx(specification, location!, nil)
     default:
       throw TernError(
-        .usage, "unknown data '\(specification)'; known are fashion-mnist, mnist and idx:DIR")
+        .usage,
+        "unknown data '\(specification)'; known are fashion-mnist, mnist (each also with :DIR) "
+          + "and idx:DIR")
     }
   }
 
-  private static func find(_ name: String, hint: String) throws -> String {
-    var candidates = ["/usr/share/datasets/\(name)"]
-    if let root = ProcessInfo.processInfo.environment["TERN_DATA"], !root.isEmpty {
-      candidates.insert("\(root)/\(name)", at: 0)
+  private static func find(_ name: String, in roots: [String], hint: String) throws -> String {
+    let candidates = roots.map { ($0 as NSString).appendingPathComponent(name) }
+    guard let found = candidates.first(where: FileManager.default.fileExists) else {
+      throw TernError(
+        .notFound, "no \(name) data in \(candidates.joined(separator: " or ")); \(hint)")
     }
-    for candidate in candidates where FileManager.default.fileExists(atPath: candidate) {
-      return candidate
-    }
-    throw TernError(
-      .notFound, "no \(name) data in \(candidates.joined(separator: " or ")); \(hint)")
+    return found
   }
 
   private static func idx(

@@ -19,63 +19,27 @@ public protocol Dataset: Sendable {
 
 extension Dataset {
   public var classCount: Int { classNames.count }
-}
-
-/// Samples held in memory as bytes.
-public final class InMemoryDataset: Dataset {
-  public let sampleShape: Shape
-  public let classNames: [String]
-  private let pixels: [UInt8]
-  private let labels: [UInt8]
-
-  /// - Precondition: `pixels` holds as many samples as `labels`.
-  public init(pixels: [UInt8], labels: [UInt8], sampleShape: Shape, classNames: [String]) {
-    precondition(pixels.count == labels.count * sampleShape.elementCount)
-    self.pixels = pixels
-    self.labels = labels
-    self.sampleShape = sampleShape
-    self.classNames = classNames
-  }
-
-  public var count: Int { labels.count }
-
-  public func label(_ index: Int) -> Int32 { Int32(labels[index]) }
-
-  public func copySample(
-    _ index: Int, to destination: UnsafeMutablePointer<Float>, table: UnsafePointer<Float>
-  ) {
-    let plane = sampleShape.elementCount / sampleShape[0]
-    pixels.withUnsafeBufferPointer { pixels in
-      var source = pixels.baseAddress! + index * sampleShape.elementCount
-      var target = destination
-      for channel in 0..<sampleShape[0] {
-        let entries = table + 256 * channel
-        for i in 0..<plane { target[i] = entries[Int(source[i])] }
-        source += plane
-        target += plane
-      }
-    }
-  }
 
   /// The mean and the standard deviation of each channel, of pixels scaled to [0, 1].
   func statistics() -> (means: [Double], deviations: [Double]) {
-    let plane = sampleShape.elementCount / sampleShape[0]
-    var sums = [Int](repeating: 0, count: sampleShape[0])
+    let (shape, channels) = (sampleShape, sampleShape[0])
+    let plane = shape.elementCount / channels
+    // Bytes that stay whole numbers, so that no sum depends on an order.
+    let bytes = (0..<channels).flatMap { _ in (0..<256).map(Float.init(bitPattern:)) }
+    var sums = [Int](repeating: 0, count: channels)
     var squares = sums
-    pixels.withUnsafeBufferPointer { pixels in
-      var position = 0
-      for _ in 0..<count {
-        for channel in 0..<sampleShape[0] {
-          // Whole numbers, so that the result does not depend on the order.
+    withUnsafeTemporaryAllocation(of: Float.self, capacity: shape.elementCount) { sample in
+      for index in 0..<count {
+        copySample(index, to: sample.baseAddress!, table: bytes)
+        for channel in 0..<channels {
           var (sum, square) = (0, 0)
-          for i in position..<position + plane {
-            let value = Int(pixels[i])
+          for i in channel * plane..<(channel + 1) * plane {
+            let value = Int(sample[i].bitPattern)
             sum &+= value
             square &+= value &* value
           }
           sums[channel] += sum
           squares[channel] += square
-          position += plane
         }
       }
     }
@@ -85,6 +49,55 @@ public final class InMemoryDataset: Dataset {
       max(Double(square) / total / 255 / 255 - mean * mean, 0).squareRoot()
     }
     return (means, deviations)
+  }
+}
+
+/// Samples held in memory as bytes.
+public final class InMemoryDataset: Dataset {
+  public let sampleShape: Shape
+  public let classNames: [String]
+  private let pixels: [UInt8]
+  private let labels: [UInt8]
+  private let channelCount: Int
+  /// Bytes translated at once: what Swift takes from the stack.
+  private static let pieceSize = 1024
+  /// The pixels of one channel of one sample.
+  private let planeSize: Int
+
+  /// - Precondition: `pixels` holds as many samples as `labels`.
+  public init(pixels: [UInt8], labels: [UInt8], sampleShape: Shape, classNames: [String]) {
+    precondition(pixels.count == labels.count * sampleShape.elementCount)
+    self.pixels = pixels
+    self.labels = labels
+    self.sampleShape = sampleShape
+    self.classNames = classNames
+    channelCount = sampleShape[0]
+    planeSize = sampleShape.elementCount / sampleShape[0]
+  }
+
+  public var count: Int { labels.count }
+
+  public func label(_ index: Int) -> Int32 { Int32(labels[index]) }
+
+  public func copySample(
+    _ index: Int, to destination: UnsafeMutablePointer<Float>, table: UnsafePointer<Float>
+  ) {
+    // Shuffled samples are not in the cache. A copy fetches the lines of a piece side by side;
+    // reading byte by byte would wait for one after the other.
+    withUnsafeTemporaryAllocation(of: UInt8.self, capacity: Self.pieceSize) { piece in
+      pixels.withUnsafeBufferPointer { pixels in
+        for plane in 0..<channelCount {
+          let entries = table + 256 * plane
+          let source = pixels.baseAddress! + (index * channelCount + plane) * planeSize
+          let target = destination + plane * planeSize
+          for start in stride(from: 0, to: planeSize, by: Self.pieceSize) {
+            let count = min(Self.pieceSize, planeSize - start)
+            piece.baseAddress!.update(from: source + start, count: count)
+            for i in 0..<count { target[start + i] = entries[Int(piece[i])] }
+          }
+        }
+      }
+    }
   }
 }
 
@@ -109,11 +122,13 @@ public struct Subset: Dataset {
   }
 
   /// Cuts a dataset in two: the second part holds `fraction` of the samples, drawn by `seed`.
+  ///
+  /// - Throws: ``TernError`` of kind `usage` where a part would be empty.
   public static func split(_ base: any Dataset, fraction: Double, seed: UInt64) throws
     -> (first: Subset, second: Subset)
   {
     let order = Philox(seed: seed, stream: .data).permutation(base.count)
-    let held = Int((Double(base.count) * fraction).rounded())
+    let held = fraction > 0 && fraction < 1 ? Int((Double(base.count) * fraction).rounded()) : 0
     guard held > 0, held < base.count else {
       throw TernError(
         .usage, "validation-split: \(fraction) of \(base.count) samples leaves one part empty")

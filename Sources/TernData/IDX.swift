@@ -12,31 +12,44 @@ public struct IDXFile: Sendable {
   ///
   /// - Throws: ``TernError`` naming the file and its fault.
   public init(contentsOf path: String, axes: Int) throws {
-    let bytes = try GzipFile.contents(of: path)
+    let file = try GzipReader(path)
     func fault(_ text: String) -> TernError { TernError(.badData, "\(path): \(text)") }
-    guard bytes.count >= 4 else { throw fault("truncated: \(bytes.count) bytes") }
-    guard bytes[0] == 0, bytes[1] == 0 else { throw fault("not an IDX file (wrong magic number)") }
-    guard bytes[2] == 8 else {
-      throw fault("IDX element type \(bytes[2]) where unsigned bytes (8) belong")
+
+    var header = [UInt8](repeating: 0, count: 4 + 4 * axes)
+    let headerByteCount = try header.withUnsafeMutableBytes { try file.read(into: $0) }
+    guard headerByteCount >= 4 else { throw fault("truncated: \(headerByteCount) bytes") }
+    guard header[0] == 0, header[1] == 0 else {
+      throw fault("not an IDX file (wrong magic number)")
     }
-    guard bytes[3] == axes else { throw fault("\(bytes[3]) axes where \(axes) belong") }
-    let headerByteCount = 4 + 4 * axes
-    guard bytes.count >= headerByteCount else { throw fault("truncated in its header") }
+    guard header[2] == 8 else {
+      throw fault("IDX element type \(header[2]) where unsigned bytes (8) belong")
+    }
+    guard header[3] == axes else { throw fault("\(header[3]) axes where \(axes) belong") }
+    guard headerByteCount == header.count else { throw fault("truncated in its header") }
     extents = (0..<axes).map { axis in
-      (0..<4).reduce(0) { $0 << 8 | Int(bytes[4 + 4 * axis + $1]) }
+      (0..<4).reduce(0) { $0 << 8 | Int(header[4 + 4 * axis + $1]) }
     }
     var count = 1
     for extent in extents {
       let (product, overflow) = count.multipliedReportingOverflow(by: extent)
-      guard !overflow, extent > 0 else { throw fault("extents \(extents)") }
+      guard !overflow, extent > 0 else { throw fault("the extents \(extents) make no sense") }
       count = product
     }
-    let available = bytes.count - headerByteCount
-    guard available >= count else {
-      throw fault("truncated: \(available) of \(count) elements")
+    // Before any memory is taken on the header's word.
+    let limit = file.byteCountLimit - headerByteCount
+    guard count <= limit else { throw fault("truncated: at most \(limit) of \(count) elements") }
+
+    elements = try [UInt8](unsafeUninitializedCapacity: count) { buffer, initializedCount in
+      let target = UnsafeMutableRawBufferPointer(
+        rebasing: UnsafeMutableRawBufferPointer(buffer)[..<count])
+      initializedCount = try file.read(into: target)
     }
-    guard available == count else { throw fault("\(available - count) bytes too many") }
-    elements = Array(bytes[headerByteCount...])
+    guard elements.count == count else {
+      throw fault("truncated: \(elements.count) of \(count) elements")
+    }
+    var rest: [UInt8] = [0]
+    let excess = try rest.withUnsafeMutableBytes { try file.read(into: $0) }
+    guard excess == 0 else { throw fault("bytes follow its \(count) elements") }
   }
 }
 

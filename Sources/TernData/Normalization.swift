@@ -1,3 +1,4 @@
+import Foundation
 import TernCore
 
 /// What a pixel byte becomes before it enters the network: (value / 255 − mean) / deviation, with a
@@ -14,7 +15,7 @@ public struct Normalization: Hashable, Sendable {
   /// Reads `auto`, `none` or `MEAN,STD`.
   ///
   /// - Parameter dataset: what `auto` takes its statistics from.
-  public init(_ text: String, channels: Int, statisticsOf dataset: InMemoryDataset) throws {
+  public init(_ text: String, channels: Int, statisticsOf dataset: any Dataset) throws {
     switch text {
     case "auto":
       let (means, deviations) = dataset.statistics()
@@ -25,12 +26,7 @@ public struct Normalization: Hashable, Sendable {
         means: [Double](repeating: 0, count: channels),
         deviations: [Double](repeating: 1, count: channels))
     default:
-      let numbers = text.split(separator: ",").map {
-        Double($0.trimmingPrefix(while: \.isWhitespace))
-      }
-      guard numbers.count == 2, let mean = numbers[0], let deviation = numbers[1],
-        mean.isFinite, deviation.isFinite, deviation > 0
-      else {
+      guard let (mean, deviation) = Self.pair(text) else {
         throw TernError(.usage, "normalize: expected auto, none or MEAN,STD, got '\(text)'")
       }
       self.init(
@@ -46,11 +42,21 @@ public struct Normalization: Hashable, Sendable {
 
   /// Reads ``text``; `nil` where it is not that.
   public init?(text: String) {
-    let pairs = text.split(separator: ";").map {
-      $0.split(separator: ",").compactMap { Double($0) }
+    let parts = text.split(separator: ";", omittingEmptySubsequences: false)
+    let pairs = parts.compactMap(Self.pair)
+    guard pairs.count == parts.count else { return nil }
+    self.init(means: pairs.map(\.mean), deviations: pairs.map(\.deviation))
+  }
+
+  /// Reads `MEAN,STD`; `nil` where that is not two numbers one can divide by.
+  private static func pair(_ text: some StringProtocol) -> (mean: Double, deviation: Double)? {
+    let numbers = text.split(separator: ",", omittingEmptySubsequences: false).map {
+      Double($0.trimmingCharacters(in: .whitespaces))
     }
-    guard !pairs.isEmpty, pairs.allSatisfy({ $0.count == 2 && $0[1] > 0 }) else { return nil }
-    self.init(means: pairs.map { $0[0] }, deviations: pairs.map { $0[1] })
+    guard numbers.count == 2, let mean = numbers[0], let deviation = numbers[1],
+      mean.isFinite, deviation.isFinite, deviation > 0
+    else { return nil }
+    return (mean, deviation)
   }
 
   /// 256 values per channel.

@@ -1,26 +1,11 @@
+import Foundation
 import TernCore
 import TernData
 import Testing
 
 @Suite struct BatchLoaderTests {
-  private let dataset = InMemoryDataset(
-    pixels: (0..<23 * 12).map { UInt8(truncatingIfNeeded: $0 * 7) },
-    labels: (0..<23).map { UInt8($0) }, sampleShape: [1, 3, 4],
-    classNames: (0..<23).map(String.init))
-  private let plain = Normalization(means: [0], deviations: [1])
-
-  private func batches(_ loader: BatchLoader) throws -> [(images: [Float], labels: [Int32])] {
-    defer { loader.cancel() }
-    var result: [([Float], [Int32])] = []
-    while let batch = try loader.next() {
-      result.append(
-        (
-          Array(batch.images.bindMemory(to: Float.self)),
-          Array(batch.labels.bindMemory(to: Int32.self))
-        ))
-    }
-    return result
-  }
+  private let dataset = InMemoryDataset.numbered
+  private let plain = Normalization.plain
 
   @Test func everySampleOnceAndTheLastBatchSmaller() throws {
     let result = try batches(
@@ -49,6 +34,14 @@ import Testing
       BatchLoader(
         dataset, batchSize: 4, normalization: plain, shuffle: (9, 1), startBatch: 3, workers: 2))
     #expect(rest.map(\.labels) == whole.dropFirst(3).map(\.labels))
+    #expect(rest.map(\.images) == whole.dropFirst(3).map(\.images))
+    #expect(
+      try batches(BatchLoader(dataset, batchSize: 4, normalization: plain, startBatch: 6)).isEmpty)
+  }
+
+  @Test func withoutShufflingTheOrderIsTheDatasets() throws {
+    let result = try batches(BatchLoader(dataset, batchSize: 6, normalization: plain))
+    #expect(result.flatMap(\.labels) == Array(0..<23))
   }
 
   @Test func epochsDiffer() throws {
@@ -59,31 +52,58 @@ import Testing
     #expect(Set(orders).count == 3)
   }
 
-  @Test func leavingEarlyEndsTheWorkers() throws {
-    let loader = BatchLoader(dataset, batchSize: 1, normalization: plain, workers: 3)
+  /// Counts the loaders' threads that hold it, by being held.
+  private final class Tracked: Dataset {
+    let count = 100
+    let sampleShape: Shape = [1, 1, 1]
+    let classNames = ["a", "b"]
+    func label(_ index: Int) -> Int32 { 0 }
+    func copySample(
+      _ index: Int, to destination: UnsafeMutablePointer<Float>, table: UnsafePointer<Float>
+    ) { destination[0] = 0 }
+  }
+
+  /// Whether nothing holds the dataset of the loader that `use` left, after a short while.
+  private func isReleased(workers: Int, after use: (BatchLoader) throws -> Void) throws -> Bool {
+    weak var dataset: Tracked?
+    do {
+      let tracked = Tracked()
+      dataset = tracked
+      try use(BatchLoader(tracked, batchSize: 1, normalization: plain, workers: workers))
+    }
+    for _ in 0..<500 where dataset != nil { Thread.sleep(forTimeInterval: 0.01) }
+    return dataset == nil
+  }
+
+  @Test(arguments: [1, 3]) func theWorkersEndWithTheLoader(workers: Int) throws {
+    #expect(try isReleased(workers: workers) { _ = try $0.next() })
+    #expect(try isReleased(workers: workers) { _ in })
+    #expect(try isReleased(workers: workers) { while try $0.next() != nil {} })
+  }
+
+  @Test(arguments: [1, 3]) func aCancelledLoaderDeliversNothing(workers: Int) throws {
+    let loader = BatchLoader(dataset, batchSize: 1, normalization: plain, workers: workers)
     _ = try loader.next()
     loader.cancel()
+    #expect(try loader.next() == nil)
+    #expect(try loader.next() == nil)
   }
 
-  @Test func automaticNormalizationGivesMeanZeroAndDeviationOne() throws {
-    let normalization = try Normalization("auto", channels: 1, statisticsOf: dataset)
-    let all = try batches(BatchLoader(dataset, batchSize: 23, normalization: normalization))[0]
-      .images
-    let mean = all.reduce(0, +) / Float(all.count)
-    let variance = all.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / Float(all.count)
-    #expect(abs(mean) < 1e-5)
-    #expect(abs(variance - 1) < 1e-4)
-    #expect(Normalization(text: normalization.text) == normalization)
-    #expect(throws: TernError.self) {
-      try Normalization("1,0", channels: 1, statisticsOf: dataset)
-    }
+  /// A dataset that takes its time.
+  private struct Slow: Dataset {
+    let count = 4
+    let sampleShape: Shape = [1, 1, 1]
+    let classNames = ["a", "b"]
+    func label(_ index: Int) -> Int32 { 0 }
+    func copySample(
+      _ index: Int, to destination: UnsafeMutablePointer<Float>, table: UnsafePointer<Float>
+    ) { Thread.sleep(forTimeInterval: 0.05) }
   }
 
-  @Test func splitsAreDisjointAndComplete() throws {
-    let parts = try Subset.split(dataset, fraction: 0.3, seed: 4)
-    let labels = { (set: Subset) in (0..<set.count).map { set.label($0) } }
-    #expect(parts.second.count == 7)
-    #expect((labels(parts.first) + labels(parts.second)).sorted() == Array(0..<23))
-    #expect(throws: TernError.self) { try Subset.split(dataset, fraction: 0.001, seed: 4) }
+  @Test func waitingIsMeasured() throws {
+    let loader = BatchLoader(Slow(), batchSize: 1, normalization: plain)
+    while try loader.next() != nil {}
+    #expect(loader.waitSeconds > 0.02)
+    #expect(loader.waitSeconds < 5)
   }
 }

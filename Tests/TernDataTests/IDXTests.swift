@@ -1,3 +1,4 @@
+import Foundation
 import TernCore
 import TernData
 import Testing
@@ -20,10 +21,13 @@ import Testing
     let packed = FixtureFiles.gzip(images)
     var corrupt = packed
     corrupt[packed.count / 2] ^= 0xFF
+    var wrongChecksum = packed
+    wrongChecksum[packed.count - 8] ^= 0xFF
+    let oversized = FixtureFiles.header([1 << 20, 1 << 10, 1 << 10])
     let badLabels = FixtureFiles.header([7]) + [0, 1, 2, 3, 4, 5, 99]
     let cases: [(name: String, bytes: [UInt8], message: String)] = [
       ("t10k-images-idx3-ubyte", Array(images.dropLast(5)), "truncated"),
-      ("t10k-images-idx3-ubyte", images + [1, 2], "2 bytes too many"),
+      ("t10k-images-idx3-ubyte", images + [1, 2], "bytes follow its 84 elements"),
       ("t10k-images-idx3-ubyte", [1, 2, 3, 4] + images.dropFirst(4), "magic"),
       ("t10k-images-idx3-ubyte", [0, 0, 13, 3] + images.dropFirst(4), "element type 13"),
       ("t10k-images-idx3-ubyte", Array(images.prefix(7)), "truncated"),
@@ -33,7 +37,15 @@ import Testing
       ("t10k-images-idx3-ubyte", FixtureFiles.images(7, height: 5), "images of"),
       ("t10k-images-idx3-ubyte", Array(packed.dropLast(20)), "truncated"),
       ("t10k-images-idx3-ubyte", corrupt, "corrupt"),
-      ("t10k-images-idx3-ubyte", packed + [0], "after the end"),
+      ("t10k-images-idx3-ubyte", packed + [0], "follow the end"),
+      ("t10k-images-idx3-ubyte", Array(packed.dropLast(1)), "truncated"),
+      ("t10k-images-idx3-ubyte", Array(packed.prefix(5)), "truncated"),
+      ("t10k-images-idx3-ubyte", wrongChecksum, "corrupt"),
+      ("t10k-images-idx3-ubyte", FixtureFiles.gzip(Array(images.dropLast(5))), "79 of 84"),
+      ("t10k-images-idx3-ubyte", FixtureFiles.gzip(images + [1]), "bytes follow its 84 elements"),
+      ("t10k-images-idx3-ubyte", oversized, "truncated: at most 0 of"),
+      ("t10k-images-idx3-ubyte", FixtureFiles.gzip(oversized), "truncated: at most"),
+      ("t10k-images-idx3-ubyte", FixtureFiles.header([0, 3, 4]), "extents"),
       ("t10k-labels-idx1-ubyte", FixtureFiles.labels(6), "6 labels for 7 images"),
     ]
     for (name, bytes, message) in cases {
@@ -47,6 +59,7 @@ import Testing
       #expect(error?.kind == .badData)
       #expect(error?.message.contains(name) == true)
       #expect(error?.message.contains(message) == true, "\(error?.message ?? "")")
+      #expect(error?.message.contains("\n") == false)
     }
     // A label is out of range where the data set has named classes.
     let files = try FixtureFiles()
@@ -67,7 +80,40 @@ import Testing
       let error = #expect(throws: TernError.self) { try DataSource.open(specification) }
       #expect(error?.kind == .notFound)
     }
-    let error = #expect(throws: TernError.self) { try DataSource.open("imagenet") }
-    #expect(error?.kind == .usage)
+    // A folder where a file belongs.
+    try files.writeDataset()
+    try FileManager.default.removeItem(atPath: files.path("train-images-idx3-ubyte"))
+    try FileManager.default.createDirectory(
+      atPath: files.path("train-images-idx3-ubyte"), withIntermediateDirectories: false)
+    let error = #expect(throws: TernError.self) { try DataSource.open("idx:\(files.directory)") }
+    #expect(error?.kind == .notFound)
+    #expect(error?.message.contains("train-images-idx3-ubyte: not a file") == true)
+  }
+
+  /// What is larger than the buffers between file and memory.
+  @Test(arguments: [false, true]) func largeFilesComeOutWhole(compressed: Bool) throws {
+    let files = try FixtureFiles()
+    defer { files.remove() }
+    let size = 700
+    // Noise, so that the packed file is large too.
+    let words = Philox(seed: 1, stream: .data)
+    let pixels = (0..<UInt64(size * size * 3 / 4)).flatMap { block -> [UInt8] in
+      let w = words.words(block: block)
+      return [w.0, w.1, w.2, w.3].map { UInt8(truncatingIfNeeded: $0) }
+    }
+    try files.writeDataset()
+    let name = "train-images-idx3-ubyte"
+    try FileManager.default.removeItem(atPath: files.path(name))
+    let bytes = FixtureFiles.header([3, size, size]) + pixels
+    try files.write(
+      compressed ? name + ".gz" : name, compressed ? FixtureFiles.gzip(bytes) : bytes)
+    try files.write("train-labels-idx1-ubyte", FixtureFiles.labels(3))
+    try files.write("t10k-images-idx3-ubyte", FixtureFiles.images(7, height: size, width: size))
+
+    let set = try DataSource.open("idx:\(files.directory)").training
+    let plain = Normalization(means: [0], deviations: [1.0 / 255])
+    let loader = BatchLoader(set, batchSize: 3, normalization: plain)
+    let batch = try #require(try loader.next())
+    #expect(batch.images.bindMemory(to: Float.self).elementsEqual(pixels.lazy.map(Float.init)))
   }
 }

@@ -1,0 +1,158 @@
+import CZlib
+import Foundation
+import TernCore
+
+/// Reads a file from front to back, unpacking it on the way if its first bytes say gzip.
+///
+/// Nothing is read beyond what is asked for, so a file that unpacks to far more than it should costs
+/// no memory.
+final class GzipReader {
+  /// No more bytes than this can come: what a caller may allocate for.
+  let byteCountLimit: Int
+
+  private let path: String
+  private let file: OpenFile
+  private let inflater: Inflater?
+  private var isAtEnd = false
+
+  /// Deflate's shortest code, 2 bits, stands for at most 258 bytes.
+  private static let largestRatio = 1032
+
+  /// - Throws: ``TernError`` of kind `notFound` where the file is missing or cannot be read.
+  init(_ path: String) throws {
+    self.path = path
+    file = try OpenFile(path)
+    if try file.startsWith([0x1F, 0x8B]) {
+      inflater = try Inflater(path)
+      let (limit, overflow) = file.byteCount.multipliedReportingOverflow(by: Self.largestRatio)
+      byteCountLimit = overflow ? .max : limit
+    } else {
+      inflater = nil
+      byteCountLimit = file.byteCount
+    }
+  }
+
+  /// Fills `destination` as far as the content goes.
+  ///
+  /// At the content's end the checksum has been verified.
+  /// - Returns: the number of bytes written, fewer than asked for only at the end.
+  /// - Throws: ``TernError`` of kind `badData` where the packed data is truncated or corrupt.
+  func read(into destination: UnsafeMutableRawBufferPointer) throws -> Int {
+    var count = 0
+    while count < destination.count, !isAtEnd {
+      let rest = UnsafeMutableRawBufferPointer(rebasing: destination[count...])
+      if let inflater {
+        count += try unpack(into: rest, inflater)
+      } else {
+        let produced = try file.read(into: rest)
+        isAtEnd = produced == 0
+        count += produced
+      }
+    }
+    return count
+  }
+
+  private func unpack(into destination: UnsafeMutableRawBufferPointer, _ inflater: Inflater) throws
+    -> Int
+  {
+    if inflater.isOutOfInput { try inflater.refill { try file.read(into: $0) } }
+    let (status, produced) = inflater.unpack(into: destination)
+    switch status {
+    case Z_OK: break
+    case Z_STREAM_END:
+      isAtEnd = true
+      if inflater.isOutOfInput { try inflater.refill { try file.read(into: $0) } }
+      guard inflater.isOutOfInput else { throw fault("bytes follow the end of the gzip data") }
+    case Z_BUF_ERROR: throw fault("the gzip data is truncated")
+    default: throw fault("the gzip data is corrupt (\(inflater.message ?? "error \(status)"))")
+    }
+    return produced
+  }
+
+  private func fault(_ text: String) -> TernError { TernError(.badData, "\(path): \(text)") }
+}
+
+/// An open file.
+private final class OpenFile {
+  let byteCount: Int
+  private let path: String
+  private let descriptor: Int32
+
+  init(_ path: String) throws {
+    func fault(_ text: String) -> TernError { TernError(.notFound, "\(path): \(text)") }
+    // Without waiting, should the path name a pipe.
+    let descriptor = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC)
+    guard descriptor >= 0 else {
+      throw fault(
+        errno == ENOENT ? "no such file" : "cannot be read (\(String(cString: strerror(errno))))")
+    }
+    var status = stat()
+    guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
+      close(descriptor)
+      throw fault("not a file")
+    }
+    self.path = path
+    self.descriptor = descriptor
+    byteCount = Int(status.st_size)
+  }
+
+  deinit { close(descriptor) }
+
+  /// Whether the file starts with `bytes`; the position stays where it is.
+  func startsWith(_ bytes: [UInt8]) throws -> Bool {
+    var start = [UInt8](repeating: 0, count: bytes.count)
+    return try checked(pread(descriptor, &start, start.count, 0)) == bytes.count && start == bytes
+  }
+
+  /// Reads some bytes, 0 only at the end.
+  func read(into destination: UnsafeMutableRawBufferPointer) throws -> Int {
+    try checked(Foundation.read(descriptor, destination.baseAddress, destination.count))
+  }
+
+  private func checked(_ count: Int) throws -> Int {
+    guard count >= 0 else {
+      throw TernError(.runtime, "\(path): cannot be read (\(String(cString: strerror(errno))))")
+    }
+    return count
+  }
+}
+
+/// zlib's state while it unpacks gzip, with the packed bytes that come next.
+private final class Inflater {
+  // zlib keeps a pointer to the stream, so it may not move.
+  private let stream: UnsafeMutablePointer<z_stream>
+  private let input = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 16, alignment: 16)
+
+  init(_ path: String) throws {
+    stream = .allocate(capacity: 1)
+    stream.initialize(to: z_stream())
+    // 16: a gzip header is expected, and its checksum verified.
+    guard
+      inflateInit2_(stream, 16 + MAX_WBITS, ZLIB_VERSION, Int32(MemoryLayout<z_stream>.size))
+        == Z_OK
+    else { throw TernError(.runtime, "\(path): zlib cannot start") }
+  }
+
+  deinit {
+    inflateEnd(stream)
+    stream.deallocate()
+    input.deallocate()
+  }
+
+  var isOutOfInput: Bool { stream.pointee.avail_in == 0 }
+  var message: String? { stream.pointee.msg.map { String(cString: $0) } }
+
+  func refill(_ read: (UnsafeMutableRawBufferPointer) throws -> Int) rethrows {
+    stream.pointee.avail_in = UInt32(try read(input))
+    stream.pointee.next_in = input.baseAddress!.assumingMemoryBound(to: UInt8.self)
+  }
+
+  func unpack(into destination: UnsafeMutableRawBufferPointer) -> (status: Int32, produced: Int) {
+    // zlib counts in 32 bits.
+    let capacity = UInt32(clamping: destination.count)
+    stream.pointee.next_out = destination.baseAddress!.assumingMemoryBound(to: UInt8.self)
+    stream.pointee.avail_out = capacity
+    let status = inflate(stream, Z_NO_FLUSH)
+    return (status, Int(capacity - stream.pointee.avail_out))
+  }
+}
