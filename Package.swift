@@ -25,8 +25,8 @@ let package = Package(
     .target(
       name: "TernKernels", path: "Kernels",
       exclude: [
-        "attention", "common", "convolution", "elementwise", "embedding", "loss", "movement",
-        "normalization", "optimizer", "pooling", "reduction",
+        "attention", "common", "convolution", "elementwise", "embedding", "loss", "matmul",
+        "movement", "normalization", "optimizer", "pooling", "reduction",
       ],
       sources: ["kernels.c"]),
 

@@ -3,18 +3,26 @@
 #include <stddef.h>
 #include <string.h>
 
-
-static const char common[] = {
-#embed "common/common.cl"
-    , 0};
-static const char attention[] = {
+static const char attention_attention[] = {
 #embed "attention/attention.cl"
     , 0};
-static const char convolution_direct[] = {
-#embed "convolution/direct.cl"
+static const char common_common[] = {
+#embed "common/common.cl"
+    , 0};
+static const char convolution_implicit_gemm[] = {
+#embed "convolution/implicit_gemm.cl"
+    , 0};
+static const char convolution_packed_planes[] = {
+#embed "convolution/packed_planes.cl"
     , 0};
 static const char convolution_planes[] = {
 #embed "convolution/planes.cl"
+    , 0};
+static const char convolution_planes_backward_weight[] = {
+#embed "convolution/planes_backward_weight.cl"
+    , 0};
+static const char convolution_taps[] = {
+#embed "convolution/taps.cl"
     , 0};
 static const char elementwise_binary[] = {
 #embed "elementwise/binary.cl"
@@ -25,11 +33,14 @@ static const char elementwise_dropout[] = {
 static const char elementwise_unary[] = {
 #embed "elementwise/unary.cl"
     , 0};
-static const char embedding[] = {
+static const char embedding_embedding[] = {
 #embed "embedding/embedding.cl"
     , 0};
-static const char loss_nll[] = {
+static const char loss_nll_loss[] = {
 #embed "loss/nll_loss.cl"
+    , 0};
+static const char matmul_gemm[] = {
+#embed "matmul/gemm.cl"
     , 0};
 static const char movement_pad[] = {
 #embed "movement/pad.cl"
@@ -40,7 +51,7 @@ static const char movement_strided_copy[] = {
 static const char normalization_batch_norm[] = {
 #embed "normalization/batch_norm.cl"
     , 0};
-static const char normalization_rows[] = {
+static const char normalization_normalize_rows[] = {
 #embed "normalization/normalize_rows.cl"
     , 0};
 static const char normalization_softmax[] = {
@@ -48,6 +59,9 @@ static const char normalization_softmax[] = {
     , 0};
 static const char optimizer_update[] = {
 #embed "optimizer/update.cl"
+    , 0};
+static const char pooling_adaptive_avg_pool[] = {
+#embed "pooling/adaptive_avg_pool.cl"
     , 0};
 static const char pooling_avg_pool[] = {
 #embed "pooling/avg_pool.cl"
@@ -58,6 +72,12 @@ static const char pooling_interpolate[] = {
 static const char pooling_max_pool[] = {
 #embed "pooling/max_pool.cl"
     , 0};
+static const char pooling_max_unpool[] = {
+#embed "pooling/max_unpool.cl"
+    , 0};
+static const char pooling_window[] = {
+#embed "pooling/window.cl"
+    , 0};
 static const char reduction_reduce[] = {
 #embed "reduction/reduce.cl"
     , 0};
@@ -66,24 +86,31 @@ static const struct {
   const char *file;
   const char *source;
 } table[] = {
-    {"attention/attention", attention},
-    {"common/common", common},
-    {"convolution/direct", convolution_direct},
+    {"attention/attention", attention_attention},
+    {"common/common", common_common},
+    {"convolution/implicit_gemm", convolution_implicit_gemm},
+    {"convolution/packed_planes", convolution_packed_planes},
     {"convolution/planes", convolution_planes},
+    {"convolution/planes_backward_weight", convolution_planes_backward_weight},
+    {"convolution/taps", convolution_taps},
     {"elementwise/binary", elementwise_binary},
     {"elementwise/dropout", elementwise_dropout},
     {"elementwise/unary", elementwise_unary},
-    {"embedding/embedding", embedding},
-    {"loss/nll_loss", loss_nll},
+    {"embedding/embedding", embedding_embedding},
+    {"loss/nll_loss", loss_nll_loss},
+    {"matmul/gemm", matmul_gemm},
     {"movement/pad", movement_pad},
     {"movement/strided_copy", movement_strided_copy},
     {"normalization/batch_norm", normalization_batch_norm},
-    {"normalization/normalize_rows", normalization_rows},
+    {"normalization/normalize_rows", normalization_normalize_rows},
     {"normalization/softmax", normalization_softmax},
     {"optimizer/update", optimizer_update},
+    {"pooling/adaptive_avg_pool", pooling_adaptive_avg_pool},
     {"pooling/avg_pool", pooling_avg_pool},
     {"pooling/interpolate", pooling_interpolate},
     {"pooling/max_pool", pooling_max_pool},
+    {"pooling/max_unpool", pooling_max_unpool},
+    {"pooling/window", pooling_window},
     {"reduction/reduce", reduction_reduce},
 };
 

@@ -1,9 +1,15 @@
+#include "../common/common.cl"
+
 // Scaled dot-product attention without the matrix of scores: softmax and sum run along together.
 // query [B, L, E], key [B, S, E], value [B, S, VE]. -DE and -DVE are the sizes of a row.
 //
 // Sources: Vaswani et al., 2017; Dao et al., 2022.
+#ifndef E
+#define E 64
+#define VE 64
+#endif
 
-inline float dot_rows(__global const float *a, __global const float *b, int count) {
+static inline float dot_rows(__global const float *a, __global const float *b, int count) {
   float sum = 0;
   for (int i = 0; i < count; ++i) sum += a[i] * b[i];
   return sum;

@@ -1,159 +1,145 @@
-// Convolution with stride 1 on planes that are padded beforehand, as one long vector each.
+#include "taps.cl"
+
+// Convolution on devices whose cores have wide vectors.
 //
-// With every plane stored in rows of P elements, padding included, output position p = oh·P + ow
-// reads x[p + kh·DH·P + kw·DW]: the same distance for every p. So V neighbouring outputs are one
-// vector, across the ends of rows; what falls between the rows is computed and not stored.
-#define CONCAT_(a, b) a##b
-#define CONCAT(a, b) CONCAT_(a, b)
-#define VECTOR CONCAT(float, V)
-#define LOAD CONCAT(vload, V)
-#define STORE CONCAT(vstore, V)
+// The input is first copied into planes that make every vector load contiguous: padded by zeros, and
+// for a stride taken apart into phases, phase (i, j) holding the rows i, i + stride, … and columns
+// j, j + stride, … Then output (oh, ow) reads, for a tap of the kernel, phase element
+// (oh, ow) + a distance that is the same for all outputs.
+//
+// The gradient of the input is the same computation: every phase of the input is a convolution of
+// the padded output gradient with those taps that reach it, turned by half a circle.
 
-// Planes [count, H, W] become [count, size], rows of `pitch`, with zeros around. A work-item writes
-// a row; `rows` of them cover `size`.
-__kernel void pad_planes(IN(x), OUT(y), const int count, const int height, const int width,
-                         const int top, const int left, const int pitch, const int size,
-                         const int rows) {
-  BIND(x);
-  BIND_OUT(y);
-  const int i = get_global_id(0);
-  if (i >= count * rows) return;
-  const int plane = i / rows, row = i % rows;
-  const int length = min(pitch, size - row * pitch);
-  __global float *target = y + plane * size + row * pitch;
-  const int h = row - top;
-  if (h < 0 || h >= height) {
-    for (int w = 0; w < length; ++w) target[w] = 0;
-    return;
-  }
-  __global const float *source = x + (plane * height + h) * width;
-  const int end = min(left + width, length);
-  for (int w = 0; w < left; ++w) target[w] = 0;
-  for (int w = left; w < end; ++w) target[w] = source[w - left];
-  for (int w = end; w < length; ++w) target[w] = 0;
-}
+// Accumulators of a work-item: channels × vectors.
+#ifndef CHANNELS
+#define CHANNELS 4
+#define VECTORS 2
+#endif
+// A vector holds V/SPAN rows of SPAN outputs each.
+#ifndef SPAN
+#define SPAN V
+#endif
 
-// [O, C/G, KH, KW] becomes [C, O/G, KH, KW] with the kernel turned by half a circle.
-__kernel void turn_weights(IN(w), OUT(y), const int outputs, const int channels, const int groups,
-                           const int taps) {
+// Weights in the order in which conv2d_planes reads them: [G, blocks, in, taps, CHANNELS], zero
+// where a block has no channel. Tap (i, j) is w[…, first_h + i·step_h, first_w + j·step_w]. A
+// work-item writes the taps of a block for one input channel.
+__kernel void pack_weights(IN(w), OUT(y), const int groups, const int in, const int out,
+                           const int group_stride, const int in_stride, const int out_stride,
+                           const int row, const int first_h, const int step_h, const int first_w,
+                           const int step_w) {
   BIND(w);
   BIND_OUT(y);
-  const int i = get_global_id(0);
-  const int inner = outputs / groups;
-  if (i >= channels * inner * taps) return;
-  const int tap = i % taps, j = i / taps % inner, c = i / (taps * inner);
-  const int per_group = channels / groups;
-  const int o = c / per_group * inner + j;
-  y[i] = w[(o * per_group + c % per_group) * taps + taps - 1 - tap];
+  const int item = get_global_id(0);
+  const int blocks = (out + CHANNELS - 1) / CHANNELS;
+  if (item >= groups * blocks * in) return;
+  const int channel = item % in, block = item / in % blocks, group = item / (in * blocks);
+  w += group * group_stride + channel * in_stride + block * CHANNELS * out_stride;
+  y += item * (KH * KW * CHANNELS);
+  const int present = min(CHANNELS, out - block * CHANNELS);
+  for (int i = 0; i < KH; ++i) {
+    for (int j = 0; j < KW; ++j) {
+      const int tap = (first_h + i * step_h) * row + first_w + j * step_w;
+      for (int c = 0; c < CHANNELS; ++c) y[c] = c < present ? w[c * out_stride + tap] : 0.0f;
+      y += CHANNELS;
+    }
+  }
 }
 
-#ifdef KH
-// x [N, C, size], w [O, C/G, KH, KW] -> y [N, O, OH, OW]. A work-item computes V positions of B
-// channels; B divides the channels of a group.
-__kernel void conv2d_planes(IN(x), IN(w), IN(bias), OUT(y), const int batch, const int channels,
-                            const int outputs, const int groups, const int size, const int pitch,
-                            const int oh_count, const int ow_count, const int dilation_h,
-                            const int dilation_w, const int has_bias) {
+// The outputs of SPAN columns of V/SPAN rows.
+static inline VECTOR load_rows(__global const float *p, int pitch) {
+#if SPAN == V
+  return LOAD(p);
+#elif SPAN * 2 == V
+  VECTOR value;
+  value.lo = CONCAT(vload, SPAN)(0, p);
+  value.hi = CONCAT(vload, SPAN)(0, p + pitch);
+  return value;
+#else
+  VECTOR value;
+  value.lo.lo = CONCAT(vload, SPAN)(0, p);
+  value.lo.hi = CONCAT(vload, SPAN)(0, p + pitch);
+  value.hi.lo = CONCAT(vload, SPAN)(0, p + 2 * pitch);
+  value.hi.hi = CONCAT(vload, SPAN)(0, p + 3 * pitch);
+  return value;
+#endif
+}
+
+// Packed input [N, G·in, plane], packed weights -> y [N, G·out, …]: output (i, j) of a channel goes
+// to start + i·y_row + j·y_column of its plane of y_plane elements. `begin` is where the first
+// output's first tap reads.
+__kernel void conv2d_planes(IN(x), IN(w), IN(bias), OUT(y), const int batch, const int groups,
+                            const int in, const int out, const int plane, const int phase,
+                            const int pitch, const int begin, const int rows, const int columns,
+                            const int y_plane, const int start, const int y_row,
+                            const int y_column, const int has_bias) {
   BIND(x);
   BIND(w);
   BIND(bias);
   BIND_OUT(y);
-  const int vectors = (oh_count * pitch + V - 1) / V;
-  const int inner = channels / groups, per_group = outputs / groups;
-  const int blocks = per_group / B;
-  const int i = get_global_id(0);
-  if (i >= batch * groups * blocks * vectors) return;
-  const int p = i % vectors * V;
-  const int block = i / vectors % blocks;
-  const int g = i / (vectors * blocks) % groups;
-  const int n = i / (vectors * blocks * groups);
-  const int o = g * per_group + block * B;
+  const int across = (columns + SPAN - 1) / SPAN, down = (rows + V / SPAN - 1) / (V / SPAN);
+  const int runs = (across * down + VECTORS - 1) / VECTORS;
+  const int blocks = (out + CHANNELS - 1) / CHANNELS;
+  const int item = get_global_id(0);
+  if (item >= batch * groups * blocks * runs) return;
+  const int first = item % runs * VECTORS, block = item / runs % blocks;
+  const int group = item / (runs * blocks) % groups, n = item / (runs * blocks * groups);
 
-  VECTOR sum[B];
-  for (int b = 0; b < B; ++b) sum[b] = has_bias ? bias[o + b] : 0.0f;
-  __global const float *plane = x + (n * channels + g * inner) * size + p;
-  __global const float *tap = w + o * inner * KH * KW;
-  for (int c = 0; c < inner; ++c) {
-    for (int kh = 0; kh < KH; ++kh) {
+  __global const float *input[VECTORS];
 #pragma unroll
-      for (int kw = 0; kw < KW; ++kw) {
-        const VECTOR value = LOAD(0, plane + kh * dilation_h * pitch + kw * dilation_w);
+  for (int v = 0; v < VECTORS; ++v) {
+    // Beyond the end the last vector is computed again.
+    const int vector = min(first + v, across * down - 1);
+    input[v] = x + (n * groups + group) * in * plane + begin +
+               vector / across * (V / SPAN) * pitch + vector % across * SPAN;
+  }
+  w += (group * blocks + block) * in * (KH * KW * CHANNELS);
+  VECTOR sum[CHANNELS][VECTORS];
 #pragma unroll
-        for (int b = 0; b < B; ++b) sum[b] += tap[b * inner * KH * KW + kh * KW + kw] * value;
+  for (int c = 0; c < CHANNELS; ++c) {
+#pragma unroll
+    for (int v = 0; v < VECTORS; ++v) sum[c][v] = 0;
+  }
+  for (int channel = 0; channel < in; ++channel) {
+    for (int i = 0; i < KH; ++i) {
+#pragma unroll
+      for (int j = 0; j < KW; ++j) {
+        VECTOR value[VECTORS];
+#pragma unroll
+        for (int v = 0; v < VECTORS; ++v) value[v] = load_rows(input[v] + DISTANCE(i, j), pitch);
+#pragma unroll
+        for (int c = 0; c < CHANNELS; ++c) {
+          const float weight = w[c];
+#pragma unroll
+          for (int v = 0; v < VECTORS; ++v) sum[c][v] += weight * value[v];
+        }
+        w += CHANNELS;
       }
     }
-    plane += size;
-    tap += KH * KW;
+#pragma unroll
+    for (int v = 0; v < VECTORS; ++v) input[v] += plane;
   }
 
-  float values[V];
-  const int row = p / pitch, column = p % pitch;
-  for (int b = 0; b < B; ++b) {
-    __global float *target = y + (n * outputs + o + b) * oh_count * ow_count;
-    if (column + V <= ow_count) {
-      STORE(sum[b], 0, target + row * ow_count + column);
-      continue;
-    }
-    STORE(sum[b], 0, values);
-    int oh = row, ow = column;
-    for (int v = 0; v < V; ++v) {
-      if (ow < ow_count && oh < oh_count) target[oh * ow_count + ow] = values[v];
-      if (++ow == pitch) {
-        ow = 0;
-        ++oh;
+#pragma unroll
+  for (int v = 0; v < VECTORS; ++v) {
+    if (first + v >= across * down) continue;
+    const int top = (first + v) / across * (V / SPAN), left = (first + v) % across * SPAN;
+    const int width = min(SPAN, columns - left), height = min(V / SPAN, rows - top);
+#pragma unroll
+    for (int c = 0; c < CHANNELS; ++c) {
+      const int channel = block * CHANNELS + c;
+      if (channel >= out) continue;
+      const VECTOR value = sum[c][v] + (has_bias ? bias[group * out + channel] : 0.0f);
+      __global float *target = y + ((n * groups + group) * out + channel) * y_plane + start +
+                               top * y_row + left * y_column;
+      if (width == V && y_column == 1) {
+        STORE(value, target);
+        continue;
+      }
+      float lanes[V];
+      STORE(value, lanes);
+      for (int i = 0; i < height; ++i) {
+        for (int j = 0; j < width; ++j) target[i * y_row + j * y_column] = lanes[i * SPAN + j];
       }
     }
   }
 }
-
-// x [N, C, size], dy [N, O, dy_size] in the same rows -> dw [parts, O, C/G, KH, KW], each part over
-// its share of the batch. A work-item computes one row of the kernel for B output channels.
-__kernel void conv2d_planes_backward_weight(IN(x), IN(dy), OUT(dw), const int batch,
-                                            const int channels, const int outputs, const int groups,
-                                            const int size, const int dy_size, const int pitch,
-                                            const int dilation_h, const int dilation_w,
-                                            const int parts) {
-  BIND(x);
-  BIND(dy);
-  BIND_OUT(dw);
-  const int inner = channels / groups, per_group = outputs / groups;
-  const int blocks = per_group / B;
-  const int i = get_global_id(0);
-  if (i >= parts * groups * blocks * inner * KH) return;
-  const int kh = i % KH;
-  const int c = i / KH % inner;
-  const int block = i / (KH * inner) % blocks;
-  const int g = i / (KH * inner * blocks) % groups;
-  const int part = i / (KH * inner * blocks * groups);
-  const int o = g * per_group + block * B;
-  const int share = (batch + parts - 1) / parts;
-  const int end = min(batch, (part + 1) * share);
-
-  VECTOR sum[B * KW];
-  for (int j = 0; j < B * KW; ++j) sum[j] = 0.0f;
-  for (int n = part * share; n < end; ++n) {
-    __global const float *plane = x + (n * channels + g * inner + c) * size + kh * dilation_h * pitch;
-    __global const float *arriving = dy + (n * outputs + o) * dy_size;
-    for (int p = 0; p < dy_size; p += V) {
-      VECTOR value[KW];
-#pragma unroll
-      for (int kw = 0; kw < KW; ++kw) value[kw] = LOAD(0, plane + p + kw * dilation_w);
-#pragma unroll
-      for (int b = 0; b < B; ++b) {
-        const VECTOR d = LOAD(0, arriving + b * dy_size + p);
-#pragma unroll
-        for (int kw = 0; kw < KW; ++kw) sum[b * KW + kw] += d * value[kw];
-      }
-    }
-  }
-  for (int b = 0; b < B; ++b) {
-    for (int kw = 0; kw < KW; ++kw) {
-      float values[V];
-      STORE(sum[b * KW + kw], 0, values);
-      float total = 0;
-      for (int v = 0; v < V; ++v) total += values[v];
-      dw[(((part * outputs + o + b) * inner + c) * KH + kh) * KW + kw] = total;
-    }
-  }
-}
-#endif

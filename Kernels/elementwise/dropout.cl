@@ -1,5 +1,7 @@
+#include "../common/common.cl"
+
 // Philox4x32-10 (Salmon et al., 2011): the same stream as on every other device.
-inline uint4 philox(uint4 counter, uint2 key) {
+static inline uint4 philox(uint4 counter, uint2 key) {
   for (int round = 0; round < 10; ++round) {
     const uint high0 = mul_hi(0xD2511F53u, counter.x), low0 = 0xD2511F53u * counter.x;
     const uint high1 = mul_hi(0xCD9E8D57u, counter.z), low1 = 0xCD9E8D57u * counter.z;

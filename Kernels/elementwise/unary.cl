@@ -1,89 +1,106 @@
+#include "../common/common.cl"
+
 // A function of every element, or its derivative times the arriving gradient. -DFUNCTION names it;
 // p and q are its settings, as TernGraph's Unary lists them.
-#define CONCAT_(a, b) a##b
-#define CONCAT(a, b) CONCAT_(a, b)
+#ifndef FUNCTION
+#define FUNCTION relu
+#endif
 
+// Selection between vectors takes vectors.
+#define ALL(value) ((VECTOR)(value))
+#define ZERO ALL(0.0f)
+#define ONE ALL(1.0f)
 #define GELU_SCALE 0.7978845608028654f
 #define GELU_CUBE 0.044715f
 #define INV_SQRT2 0.7071067811865476f
 #define INV_SQRT_2PI 0.3989422804014327f
 
-inline float logistic(float x) {
+static inline VECTOR logistic(VECTOR x) {
   // The exponential of a positive number would overflow.
-  const float e = exp(-fabs(x));
-  return (x >= 0 ? 1.0f : e) / (1.0f + e);
+  const VECTOR e = exp(-fabs(x));
+  return (x >= 0 ? ONE : e) / (1.0f + e);
 }
 
-inline float relu(float x, float p, float q) { return x > 0 ? x : (isnan(x) ? x : 0.0f); }
-inline float relu_slope(float y, float p, float q) { return y > 0 ? 1.0f : 0.0f; }
-inline float leaky_relu(float x, float p, float q) { return x > 0 ? x : p * x; }
-inline float leaky_relu_slope(float x, float p, float q) { return x > 0 ? 1.0f : p; }
-inline float elu(float x, float p, float q) { return x > 0 ? x : p * expm1(x); }
-inline float elu_slope(float x, float p, float q) { return x > 0 ? 1.0f : p * exp(x); }
-inline float gelu(float x, float p, float q) { return 0.5f * x * (1.0f + erf(x * INV_SQRT2)); }
-inline float gelu_slope(float x, float p, float q) {
+static inline VECTOR relu(VECTOR x, float p, float q) { return x <= 0 ? ZERO : x; }
+static inline VECTOR relu_slope(VECTOR y, float p, float q) { return y > 0 ? ONE : ZERO; }
+static inline VECTOR leaky_relu(VECTOR x, float p, float q) { return x > 0 ? x : p * x; }
+static inline VECTOR leaky_relu_slope(VECTOR x, float p, float q) { return x > 0 ? ONE : ALL(p); }
+static inline VECTOR elu(VECTOR x, float p, float q) { return x > 0 ? x : p * expm1(x); }
+static inline VECTOR elu_slope(VECTOR x, float p, float q) { return x > 0 ? ONE : p * exp(x); }
+static inline VECTOR gelu(VECTOR x, float p, float q) { return 0.5f * x * (1.0f + erf(x * INV_SQRT2)); }
+static inline VECTOR gelu_slope(VECTOR x, float p, float q) {
   return 0.5f * (1.0f + erf(x * INV_SQRT2)) + x * INV_SQRT_2PI * exp(-0.5f * x * x);
 }
-inline float gelu_tanh(float x, float p, float q) {
+static inline VECTOR gelu_tanh(VECTOR x, float p, float q) {
   return 0.5f * x * (1.0f + tanh(GELU_SCALE * (x + GELU_CUBE * x * x * x)));
 }
-inline float gelu_tanh_slope(float x, float p, float q) {
-  const float t = tanh(GELU_SCALE * (x + GELU_CUBE * x * x * x));
+static inline VECTOR gelu_tanh_slope(VECTOR x, float p, float q) {
+  const VECTOR t = tanh(GELU_SCALE * (x + GELU_CUBE * x * x * x));
   return 0.5f * (1.0f + t) +
          0.5f * x * (1.0f - t * t) * GELU_SCALE * (1.0f + 3.0f * GELU_CUBE * x * x);
 }
-inline float silu(float x, float p, float q) { return x * logistic(x); }
-inline float silu_slope(float x, float p, float q) {
-  const float s = logistic(x);
+static inline VECTOR silu(VECTOR x, float p, float q) { return x * logistic(x); }
+static inline VECTOR silu_slope(VECTOR x, float p, float q) {
+  const VECTOR s = logistic(x);
   return s * (1.0f + x * (1.0f - s));
 }
-inline float sigmoid(float x, float p, float q) { return logistic(x); }
-inline float sigmoid_slope(float y, float p, float q) { return y * (1.0f - y); }
-inline float tanh_(float x, float p, float q) { return tanh(x); }
-inline float tanh__slope(float y, float p, float q) { return 1.0f - y * y; }
-inline float softplus(float x, float p, float q) {
-  const float z = p * x;
+static inline VECTOR sigmoid(VECTOR x, float p, float q) { return logistic(x); }
+static inline VECTOR sigmoid_slope(VECTOR y, float p, float q) { return y * (1.0f - y); }
+static inline VECTOR tanh_(VECTOR x, float p, float q) { return tanh(x); }
+static inline VECTOR tanh__slope(VECTOR y, float p, float q) { return 1.0f - y * y; }
+static inline VECTOR softplus(VECTOR x, float p, float q) {
+  const VECTOR z = p * x;
   return z > q ? x : (fmax(z, 0.0f) + log1p(exp(-fabs(z)))) / p;
 }
-inline float softplus_slope(float x, float p, float q) { return p * x > q ? 1.0f : logistic(p * x); }
-inline float hardtanh(float x, float p, float q) { return x < p ? p : (x > q ? q : x); }
-inline float hardtanh_slope(float x, float p, float q) { return x > p && x < q ? 1.0f : 0.0f; }
-inline float exp_(float x, float p, float q) { return exp(x); }
-inline float exp__slope(float y, float p, float q) { return y; }
-inline float log_(float x, float p, float q) { return log(x); }
-inline float log__slope(float x, float p, float q) { return 1.0f / x; }
-inline float sqrt_(float x, float p, float q) { return sqrt(x); }
-inline float sqrt__slope(float y, float p, float q) { return 0.5f / y; }
-inline float rsqrt_(float x, float p, float q) { return 1.0f / sqrt(x); }
-inline float rsqrt__slope(float y, float p, float q) { return -0.5f * y * y * y; }
-inline float reciprocal(float x, float p, float q) { return 1.0f / x; }
-inline float reciprocal_slope(float y, float p, float q) { return -y * y; }
-inline float abs_(float x, float p, float q) { return fabs(x); }
-inline float abs__slope(float x, float p, float q) { return x > 0 ? 1.0f : (x < 0 ? -1.0f : 0.0f); }
-inline float square(float x, float p, float q) { return x * x; }
-inline float square_slope(float x, float p, float q) { return 2.0f * x; }
-inline float pow_(float x, float p, float q) { return pow(x, p); }
-inline float pow__slope(float x, float p, float q) { return p == 0 ? 0.0f : p * pow(x, p - 1.0f); }
-inline float clamp_(float x, float p, float q) { return x < p ? p : (x > q ? q : x); }
-inline float clamp__slope(float x, float p, float q) { return x >= p && x <= q ? 1.0f : 0.0f; }
-inline float affine(float x, float p, float q) { return p * x + q; }
-inline float affine_slope(float x, float p, float q) { return p; }
+static inline VECTOR softplus_slope(VECTOR x, float p, float q) { return p * x > q ? ONE : logistic(p * x); }
+static inline VECTOR hardtanh(VECTOR x, float p, float q) { return x < p ? ALL(p) : (x > q ? ALL(q) : x); }
+static inline VECTOR hardtanh_slope(VECTOR x, float p, float q) { return ((x > p) & (x < q)) ? ONE : ZERO; }
+static inline VECTOR exp_(VECTOR x, float p, float q) { return exp(x); }
+static inline VECTOR exp__slope(VECTOR y, float p, float q) { return y; }
+static inline VECTOR log_(VECTOR x, float p, float q) { return log(x); }
+static inline VECTOR log__slope(VECTOR x, float p, float q) { return 1.0f / x; }
+static inline VECTOR sqrt_(VECTOR x, float p, float q) { return sqrt(x); }
+static inline VECTOR sqrt__slope(VECTOR y, float p, float q) { return 0.5f / y; }
+static inline VECTOR rsqrt_(VECTOR x, float p, float q) { return 1.0f / sqrt(x); }
+static inline VECTOR rsqrt__slope(VECTOR y, float p, float q) { return -0.5f * y * y * y; }
+static inline VECTOR reciprocal(VECTOR x, float p, float q) { return 1.0f / x; }
+static inline VECTOR reciprocal_slope(VECTOR y, float p, float q) { return -y * y; }
+static inline VECTOR abs_(VECTOR x, float p, float q) { return fabs(x); }
+static inline VECTOR abs__slope(VECTOR x, float p, float q) { return x > 0 ? ONE : (x < 0 ? -ONE : ZERO); }
+static inline VECTOR square(VECTOR x, float p, float q) { return x * x; }
+static inline VECTOR square_slope(VECTOR x, float p, float q) { return 2.0f * x; }
+static inline VECTOR pow_(VECTOR x, float p, float q) { return pow(x, ALL(p)); }
+static inline VECTOR pow__slope(VECTOR x, float p, float q) { return p == 0 ? ZERO : p * pow(x, ALL(p - 1.0f)); }
+static inline VECTOR clamp_(VECTOR x, float p, float q) { return x < p ? ALL(p) : (x > q ? ALL(q) : x); }
+static inline VECTOR clamp__slope(VECTOR x, float p, float q) { return ((x >= p) & (x <= q)) ? ONE : ZERO; }
+static inline VECTOR affine(VECTOR x, float p, float q) { return p * x + q; }
+static inline VECTOR affine_slope(VECTOR x, float p, float q) { return ALL(p); }
 
+// A work-item computes V elements.
 __kernel void unary(IN(x), OUT(y), const int n, const float p, const float q) {
   BIND(x);
   BIND_OUT(y);
-  const int i = get_global_id(0);
-  if (i < n) y[i] = FUNCTION(x[i], p, q);
+  const int i = get_global_id(0) * V, count = min(V, n - i);
+  if (count == V) {
+    STORE(FUNCTION(LOAD(x + i), p, q), y + i);
+  } else if (count > 0) {
+    store_part(FUNCTION(load_part(x + i, count), p, q), y + i, 0, count);
+  }
 }
+
+// A saturated unit passes nothing on, whatever arrives.
+static inline VECTOR chain(VECTOR dy, VECTOR slope) { return slope == 0 ? ZERO : dy * slope; }
 
 __kernel void unary_backward(IN(dy), IN(saved), OUT(dx), const int n, const float p, const float q) {
   BIND(dy);
   BIND(saved);
   BIND_OUT(dx);
-  const int i = get_global_id(0);
-  if (i < n) {
-    const float slope = CONCAT(FUNCTION, _slope)(saved[i], p, q);
-    // A saturated unit passes nothing on, whatever arrives.
-    dx[i] = slope == 0 ? 0.0f : dy[i] * slope;
+  const int i = get_global_id(0) * V, count = min(V, n - i);
+  if (count == V) {
+    const VECTOR slope = CONCAT(FUNCTION, _slope)(LOAD(saved + i), p, q);
+    STORE(chain(LOAD(dy + i), slope), dx + i);
+  } else if (count > 0) {
+    const VECTOR slope = CONCAT(FUNCTION, _slope)(load_part(saved + i, count), p, q);
+    store_part(chain(load_part(dy + i, count), slope), dx + i, 0, count);
   }
 }

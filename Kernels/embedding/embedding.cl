@@ -1,3 +1,5 @@
+#include "../common/common.cl"
+
 // Rows of a table: indices [n], table [rows, columns].
 
 __kernel void embedding(IN_INT(indices), IN(table), OUT(y), const int n, const int columns,

@@ -1,11 +1,13 @@
+#include "../common/common.cl"
+
 // Negative log-likelihood: log-probabilities [N, C, L], target [N, L], weight [C].
 
-inline float class_weight(__global const float *weight, int has_weight, int label) {
+static inline float class_weight(__global const float *weight, int has_weight, int label) {
   return has_weight ? weight[label] : 1.0f;
 }
 
 // The loss of a sample before reduction, and through `mass` what it adds to the divisor.
-inline float sample_loss(__global const float *x, __global const float *weight, int has_weight,
+static inline float sample_loss(__global const float *x, __global const float *weight, int has_weight,
                          int label, int start, int classes, int inner, int ignored, float smoothing,
                          float *mass) {
   *mass = 0;
@@ -48,7 +50,7 @@ __kernel void nll_loss_reduced(IN(x), IN_INT(target), IN(weight), OUT(y), OUT(to
   BIND_OUT(y);
   BIND_OUT(total);
   float loss = 0, masses = 0;
-  for (int i = get_local_id(0); i < samples; i += GROUP) {
+  for (int i = MEMBER; i < samples; i += GROUP) {
     float mass;
     loss += sample_loss(x, weight, has_weight, target[i], i / inner * classes * inner + i % inner,
                         classes, inner, ignored, smoothing, &mass);
@@ -56,7 +58,7 @@ __kernel void nll_loss_reduced(IN(x), IN_INT(target), IN(weight), OUT(y), OUT(to
   }
   loss = group_sum(loss, scratch);
   masses = group_sum(masses, scratch);
-  if (get_local_id(0) == 0) {
+  if (MEMBER == 0) {
     if (is_reduced) y[0] = is_mean ? loss / masses : loss;
     total[0] = masses;
   }

@@ -1,5 +1,10 @@
+#include "../common/common.cl"
+
 // Padding by mirroring (MODE 0), repeating the border (1) or continuing from the other side (2).
-inline int source_index(int i, int before, int extent) {
+#ifndef MODE
+#define MODE 0
+#endif
+static inline int source_index(int i, int before, int extent) {
   const int j = i - before;
 #if MODE == 0
   return j < 0 ? -j : (j >= extent ? 2 * (extent - 1) - j : j);

@@ -1,48 +1,74 @@
-// Batch normalisation of [N, C, L]: one group per channel gathers, then every element is mapped.
+#include "../common/common.cl"
 
+// Batch normalisation of [N, C, L]. Statistics are taken of parts of the batch and then put
+// together; the rest is element by element.
+
+// Mean and variance of channel c over part p of the samples, at p·channels + c.
 __kernel void batch_statistics(IN(x), OUT(mean), OUT(variance), const int batch, const int channels,
-                               const int length, __local float *scratch) {
+                               const int length, const int parts, __local float *scratch) {
   BIND(x);
   BIND_OUT(mean);
   BIND_OUT(variance);
-  const int channel = get_group_id(0);
-  const int count = batch * length;
+  const int share = (batch + parts - 1) / parts;
+  const int begin = ROW / channels * share, end = min(batch, begin + share);
+  const int count = max(0, end - begin) * length, whole = length / V * V;
+  x += ROW % channels * length;
+  VECTOR sums = 0;
   float sum = 0;
-  for (int i = get_local_id(0); i < count; i += GROUP) {
-    sum += x[((i / length) * channels + channel) * length + i % length];
+  for (int n = begin; n < end; ++n) {
+    __global const float *row = x + n * channels * length;
+    for (int i = MEMBER * V; i < whole; i += GROUP * V) sums += LOAD(row + i);
+    for (int i = whole + MEMBER; i < length; i += GROUP) sum += row[i];
   }
-  const float m = group_sum(sum, scratch) / count;
+  const float m = group_sum(sum_lanes(sums) + sum, scratch) / max(count, 1);
   // A second pass: the difference of large squares would cancel.
+  sums = 0;
   sum = 0;
-  for (int i = get_local_id(0); i < count; i += GROUP) {
-    const float d = x[((i / length) * channels + channel) * length + i % length] - m;
-    sum += d * d;
+  for (int n = begin; n < end; ++n) {
+    __global const float *row = x + n * channels * length;
+    for (int i = MEMBER * V; i < whole; i += GROUP * V) {
+      const VECTOR d = LOAD(row + i) - m;
+      sums += d * d;
+    }
+    for (int i = whole + MEMBER; i < length; i += GROUP) sum += (row[i] - m) * (row[i] - m);
   }
-  const float v = group_sum(sum, scratch) / count;
-  if (get_local_id(0) == 0) {
-    mean[channel] = m;
-    variance[channel] = v;
+  const float v = group_sum(sum_lanes(sums) + sum, scratch) / max(count, 1);
+  if (MEMBER == 0) {
+    mean[ROW] = m;
+    variance[ROW] = v;
   }
 }
 
-__kernel void batch_normalize(IN(x), IN(weight), IN(bias), IN(mean), IN(variance), OUT(y),
-                              const int n, const int channels, const int length,
-                              const float epsilon) {
-  BIND(x);
-  BIND(weight);
-  BIND(bias);
-  BIND(mean);
-  BIND(variance);
-  BIND_OUT(y);
-  const int i = get_global_id(0);
-  if (i >= n) return;
-  const int c = i / length % channels;
-  y[i] = (x[i] - mean[c]) / sqrt(variance[c] + epsilon) * weight[c] + bias[c];
+// The statistics of all parts together.
+__kernel void batch_statistics_combine(IN(means), IN(variances), OUT(mean), OUT(variance),
+                                       const int batch, const int channels, const int length,
+                                       const int parts) {
+  BIND(means);
+  BIND(variances);
+  BIND_OUT(mean);
+  BIND_OUT(variance);
+  const int c = get_global_id(0);
+  if (c >= channels) return;
+  const int share = (batch + parts - 1) / parts;
+  const float count = (float)batch * length;
+  float m = 0, v = 0;
+  for (int part = 0; part < parts; ++part) {
+    const float weight = (float)max(0, min(share, batch - part * share)) * length / count;
+    m += weight * means[part * channels + c];
+  }
+  for (int part = 0; part < parts; ++part) {
+    const float weight = (float)max(0, min(share, batch - part * share)) * length / count;
+    const float d = means[part * channels + c] - m;
+    v += weight * (variances[part * channels + c] + d * d);
+  }
+  mean[c] = m;
+  variance[c] = v;
 }
 
+// The two sums of the gradient of channel c over part p of the samples, at p·channels + c.
 __kernel void batch_norm_backward_sums(IN(dy), IN(x), IN(mean), IN(variance), OUT(dweight),
                                        OUT(dbias), const int batch, const int channels,
-                                       const int length, const float epsilon,
+                                       const int length, const int parts, const float epsilon,
                                        __local float *scratch) {
   BIND(dy);
   BIND(x);
@@ -50,26 +76,61 @@ __kernel void batch_norm_backward_sums(IN(dy), IN(x), IN(mean), IN(variance), OU
   BIND(variance);
   BIND_OUT(dweight);
   BIND_OUT(dbias);
-  const int channel = get_group_id(0);
-  const int count = batch * length;
+  const int channel = ROW % channels;
+  const int share = (batch + parts - 1) / parts;
+  const int begin = ROW / channels * share, end = min(batch, begin + share);
+  const int whole = length / V * V;
   const float m = mean[channel];
-  float products = 0, sum = 0;
-  for (int i = get_local_id(0); i < count; i += GROUP) {
-    const int at = ((i / length) * channels + channel) * length + i % length;
-    products += dy[at] * (x[at] - m);
-    sum += dy[at];
+  VECTOR sums = 0, products = 0;
+  float sum = 0, product = 0;
+  for (int n = begin; n < end; ++n) {
+    const int start = (n * channels + channel) * length;
+    for (int i = start + MEMBER * V; i < start + whole; i += GROUP * V) {
+      const VECTOR d = LOAD(dy + i);
+      sums += d;
+      products += d * (LOAD(x + i) - m);
+    }
+    for (int i = start + whole + MEMBER; i < start + length; i += GROUP) {
+      sum += dy[i];
+      product += dy[i] * (x[i] - m);
+    }
   }
-  products = group_sum(products, scratch) / sqrt(variance[channel] + epsilon);
-  sum = group_sum(sum, scratch);
-  if (get_local_id(0) == 0) {
-    dweight[channel] = products;
-    dbias[channel] = sum;
+  sum = group_sum(sum_lanes(sums) + sum, scratch);
+  product = group_sum(sum_lanes(products) + product, scratch);
+  if (MEMBER == 0) {
+    dweight[ROW] = product / sqrt(variance[channel] + epsilon);
+    dbias[ROW] = sum;
   }
 }
 
+// The element-by-element kernels: a work-item takes V elements of a sample's channel.
+#define PLACE                                                              \
+  const int across = (length + V - 1) / V;                                 \
+  const int item = get_global_id(0);                                       \
+  if (item >= rows * across) return;                                       \
+  const int c = item / across % channels, column = item % across * V;      \
+  const int count = min(V, length - column), at = item / across * length + column;
+
+__kernel void batch_normalize(IN(x), IN(weight), IN(bias), IN(mean), IN(variance), OUT(y),
+                              const int rows, const int channels, const int length,
+                              const float epsilon) {
+  BIND(x);
+  BIND(weight);
+  BIND(bias);
+  BIND(mean);
+  BIND(variance);
+  BIND_OUT(y);
+  PLACE
+  const float scale = weight[c] / sqrt(variance[c] + epsilon);
+  const VECTOR element = count == V ? LOAD(x + at) : load_part(x + at, count);
+  const VECTOR result = (element - mean[c]) * scale + bias[c];
+  if (count == V) STORE(result, y + at);
+  else store_part(result, y + at, 0, count);
+}
+
 __kernel void batch_norm_backward_input(IN(dy), IN(x), IN(mean), IN(variance), IN(weight),
-                                        IN(dweight), IN(dbias), OUT(dx), const int n,
-                                        const int channels, const int length, const int count,
+                                        IN(dweight), IN(dbias), OUT(dx), const int rows,
+                                        const int channels, const int length, const int samples,
                                         const float epsilon) {
   BIND(dy);
   BIND(x);
@@ -79,10 +140,14 @@ __kernel void batch_norm_backward_input(IN(dy), IN(x), IN(mean), IN(variance), I
   BIND(dweight);
   BIND(dbias);
   BIND_OUT(dx);
-  const int i = get_global_id(0);
-  if (i >= n) return;
-  const int c = i / length % channels;
+  PLACE
   const float rstd = 1.0f / sqrt(variance[c] + epsilon);
-  const float normalized = (x[i] - mean[c]) * rstd;
-  dx[i] = weight[c] * rstd * (dy[i] - (dbias[c] + normalized * dweight[c]) / count);
+  const VECTOR element = count == V ? LOAD(x + at) : load_part(x + at, count);
+  const VECTOR arriving = count == V ? LOAD(dy + at) : load_part(dy + at, count);
+  const VECTOR normalized = (element - mean[c]) * rstd;
+  const float terms = (float)samples * length;
+  const VECTOR result =
+      weight[c] * rstd * (arriving - (dbias[c] + normalized * dweight[c]) / terms);
+  if (count == V) STORE(result, dx + at);
+  else store_part(result, dx + at, 0, count);
 }

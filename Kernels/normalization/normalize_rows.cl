@@ -1,3 +1,5 @@
+#include "../common/common.cl"
+
 // Normalisation of each row of [R, K] by one group.
 
 __kernel void normalize_rows(IN(x), OUT(y), OUT(mean), OUT(rstd), const int length,
@@ -6,21 +8,28 @@ __kernel void normalize_rows(IN(x), OUT(y), OUT(mean), OUT(rstd), const int leng
   BIND_OUT(y);
   BIND_OUT(mean);
   BIND_OUT(rstd);
-  const int row = get_group_id(0);
-  const int start = row * length;
-  float sum = 0;
-  for (int i = get_local_id(0); i < length; i += GROUP) sum += x[start + i];
+  x += ROW * length;
+  y += ROW * length;
+  const int whole = length / V * V;
+  VECTOR sums = 0;
+  for (int i = MEMBER * V; i < whole; i += GROUP * V) sums += LOAD(x + i);
+  float sum = sum_lanes(sums);
+  for (int i = whole + MEMBER; i < length; i += GROUP) sum += x[i];
   const float m = group_sum(sum, scratch) / length;
-  sum = 0;
-  for (int i = get_local_id(0); i < length; i += GROUP) {
-    const float d = x[start + i] - m;
-    sum += d * d;
+  // A second pass: the difference of large squares would cancel.
+  sums = 0;
+  for (int i = MEMBER * V; i < whole; i += GROUP * V) {
+    const VECTOR d = LOAD(x + i) - m;
+    sums += d * d;
   }
+  sum = sum_lanes(sums);
+  for (int i = whole + MEMBER; i < length; i += GROUP) sum += (x[i] - m) * (x[i] - m);
   const float r = 1.0f / sqrt(group_sum(sum, scratch) / length + epsilon);
-  for (int i = get_local_id(0); i < length; i += GROUP) y[start + i] = (x[start + i] - m) * r;
-  if (get_local_id(0) == 0) {
-    mean[row] = m;
-    rstd[row] = r;
+  for (int i = MEMBER * V; i < whole; i += GROUP * V) STORE((LOAD(x + i) - m) * r, y + i);
+  for (int i = whole + MEMBER; i < length; i += GROUP) y[i] = (x[i] - m) * r;
+  if (MEMBER == 0) {
+    mean[ROW] = m;
+    rstd[ROW] = r;
   }
 }
 
@@ -30,16 +39,26 @@ __kernel void normalize_rows_backward(IN(dy), IN(y), IN(rstd), OUT(dx), const in
   BIND(y);
   BIND(rstd);
   BIND_OUT(dx);
-  const int row = get_group_id(0);
-  const int start = row * length;
-  float sum = 0, products = 0;
-  for (int i = get_local_id(0); i < length; i += GROUP) {
-    sum += dy[start + i];
-    products += dy[start + i] * y[start + i];
+  dy += ROW * length;
+  y += ROW * length;
+  dx += ROW * length;
+  const int whole = length / V * V;
+  VECTOR sums = 0, products = 0;
+  for (int i = MEMBER * V; i < whole; i += GROUP * V) {
+    const VECTOR d = LOAD(dy + i);
+    sums += d;
+    products += d * LOAD(y + i);
+  }
+  float sum = sum_lanes(sums), product = sum_lanes(products);
+  for (int i = whole + MEMBER; i < length; i += GROUP) {
+    sum += dy[i];
+    product += dy[i] * y[i];
   }
   sum = group_sum(sum, scratch) / length;
-  products = group_sum(products, scratch) / length;
-  for (int i = get_local_id(0); i < length; i += GROUP) {
-    dx[start + i] = rstd[row] * (dy[start + i] - sum - y[start + i] * products);
+  product = group_sum(product, scratch) / length;
+  const float r = rstd[ROW];
+  for (int i = MEMBER * V; i < whole; i += GROUP * V) {
+    STORE(r * (LOAD(dy + i) - sum - LOAD(y + i) * product), dx + i);
   }
+  for (int i = whole + MEMBER; i < length; i += GROUP) dx[i] = r * (dy[i] - sum - y[i] * product);
 }

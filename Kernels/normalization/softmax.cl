@@ -1,6 +1,11 @@
-// Softmax along an axis: [outer, length, inner]. -DLOGARITHMIC for its logarithm.
+#include "../common/common.cl"
 
-// One work-item per row: short rows, or rows whose elements are far apart.
+// Softmax along an axis: [outer, length, inner]. -DLOGARITHMIC=1 for its logarithm.
+#ifndef LOGARITHMIC
+#define LOGARITHMIC 0
+#endif
+
+// One work-item per row: rows whose elements are far apart.
 __kernel void softmax_items(IN(x), OUT(y), const int rows, const int length, const int inner) {
   BIND(x);
   BIND_OUT(y);
@@ -11,33 +16,43 @@ __kernel void softmax_items(IN(x), OUT(y), const int rows, const int length, con
   for (int i = 0; i < length; ++i) maximum = fmax(maximum, x[start + i * inner]);
   float sum = 0;
   for (int i = 0; i < length; ++i) sum += exp(x[start + i * inner] - maximum);
-#ifdef LOGARITHMIC
   const float shift = maximum + log(sum);
-  for (int i = 0; i < length; ++i) y[start + i * inner] = x[start + i * inner] - shift;
-#else
-  for (int i = 0; i < length; ++i) y[start + i * inner] = exp(x[start + i * inner] - maximum) / sum;
-#endif
+  for (int i = 0; i < length; ++i) {
+    const int at = start + i * inner;
+    y[at] = LOGARITHMIC ? x[at] - shift : exp(x[at] - maximum) / sum;
+  }
 }
 
-// One group per row of adjacent elements.
+// One group per row of neighbours.
 __kernel void softmax_rows(IN(x), OUT(y), const int length, __local float *scratch) {
   BIND(x);
   BIND_OUT(y);
-  const int start = get_group_id(0) * length;
-  float value = -INFINITY;
-  for (int i = get_local_id(0); i < length; i += GROUP) value = fmax(value, x[start + i]);
+  x += ROW * length;
+  y += ROW * length;
+  const int whole = length / V * V;
+  VECTOR largest = -INFINITY;
+  for (int i = MEMBER * V; i < whole; i += GROUP * V) largest = fmax(largest, LOAD(x + i));
+  float value = max_lanes(largest);
+  for (int i = whole + MEMBER; i < length; i += GROUP) value = fmax(value, x[i]);
   const float maximum = group_max(value, scratch);
-  value = 0;
-  for (int i = get_local_id(0); i < length; i += GROUP) value += exp(x[start + i] - maximum);
+  VECTOR sums = 0;
+  for (int i = MEMBER * V; i < whole; i += GROUP * V) sums += exp(LOAD(x + i) - maximum);
+  value = sum_lanes(sums);
+  for (int i = whole + MEMBER; i < length; i += GROUP) value += exp(x[i] - maximum);
   const float sum = group_sum(value, scratch);
-  for (int i = get_local_id(0); i < length; i += GROUP) {
-#ifdef LOGARITHMIC
-    y[start + i] = x[start + i] - (maximum + log(sum));
-#else
-    y[start + i] = exp(x[start + i] - maximum) / sum;
-#endif
+  const float shift = maximum + log(sum);
+  for (int i = MEMBER * V; i < whole; i += GROUP * V) {
+    const VECTOR element = LOAD(x + i);
+    STORE(LOGARITHMIC ? element - shift : exp(element - maximum) / sum, y + i);
+  }
+  for (int i = whole + MEMBER; i < length; i += GROUP) {
+    y[i] = LOGARITHMIC ? x[i] - shift : exp(x[i] - maximum) / sum;
   }
 }
+
+// What an element's part of the sum in the gradient is, and the gradient.
+#define PART(dy, y) (LOGARITHMIC ? (dy) : (dy) * (y))
+#define GRADIENT(dy, y, sum) (LOGARITHMIC ? (dy) - exp(y) * (sum) : (y) * ((dy) - (sum)))
 
 __kernel void softmax_backward_items(IN(dy), IN(y), OUT(dx), const int rows, const int length,
                                      const int inner) {
@@ -48,21 +63,10 @@ __kernel void softmax_backward_items(IN(dy), IN(y), OUT(dx), const int rows, con
   if (row >= rows) return;
   const int start = row / inner * length * inner + row % inner;
   float sum = 0;
+  for (int i = 0; i < length; ++i) sum += PART(dy[start + i * inner], y[start + i * inner]);
   for (int i = 0; i < length; ++i) {
     const int at = start + i * inner;
-#ifdef LOGARITHMIC
-    sum += dy[at];
-#else
-    sum += dy[at] * y[at];
-#endif
-  }
-  for (int i = 0; i < length; ++i) {
-    const int at = start + i * inner;
-#ifdef LOGARITHMIC
-    dx[at] = dy[at] - exp(y[at]) * sum;
-#else
-    dx[at] = y[at] * (dy[at] - sum);
-#endif
+    dx[at] = GRADIENT(dy[at], y[at], sum);
   }
 }
 
@@ -71,21 +75,18 @@ __kernel void softmax_backward_rows(IN(dy), IN(y), OUT(dx), const int length,
   BIND(dy);
   BIND(y);
   BIND_OUT(dx);
-  const int start = get_group_id(0) * length;
-  float value = 0;
-  for (int i = get_local_id(0); i < length; i += GROUP) {
-#ifdef LOGARITHMIC
-    value += dy[start + i];
-#else
-    value += dy[start + i] * y[start + i];
-#endif
-  }
+  dy += ROW * length;
+  y += ROW * length;
+  dx += ROW * length;
+  const int whole = length / V * V;
+  VECTOR sums = 0;
+  for (int i = MEMBER * V; i < whole; i += GROUP * V) sums += PART(LOAD(dy + i), LOAD(y + i));
+  float value = sum_lanes(sums);
+  for (int i = whole + MEMBER; i < length; i += GROUP) value += PART(dy[i], y[i]);
   const float sum = group_sum(value, scratch);
-  for (int i = get_local_id(0); i < length; i += GROUP) {
-#ifdef LOGARITHMIC
-    dx[start + i] = dy[start + i] - exp(y[start + i]) * sum;
-#else
-    dx[start + i] = y[start + i] * (dy[start + i] - sum);
-#endif
+  for (int i = MEMBER * V; i < whole; i += GROUP * V) {
+    const VECTOR d = LOAD(dy + i), element = LOAD(y + i);
+    STORE(GRADIENT(d, element, sum), dx + i);
   }
+  for (int i = whole + MEMBER; i < length; i += GROUP) dx[i] = GRADIENT(dy[i], y[i], sum);
 }

@@ -1,3 +1,5 @@
+#include "../common/common.cl"
+
 // One step of an optimizer, as TernGraph's OptimizerUpdate states it. -DRULE selects the rule; p to
 // t are its settings. The learning rate and the step number are read from the device.
 #define SGD 0
@@ -8,10 +10,23 @@
 #define ADADELTA 5
 #define ADAM 6
 
+#ifndef RULE
+#define RULE SGD
+#endif
 #ifndef STATES
 #define STATES 0
 #endif
 
+static inline VECTOR read(__global const float *p, int count) {
+  return count == V ? LOAD(p) : load_part(p, count);
+}
+
+static inline void write(VECTOR value, __global float *p, int count) {
+  if (count == V) STORE(value, p);
+  else store_part(value, p, 0, count);
+}
+
+// A work-item updates V elements.
 __kernel void update(OUT(parameter), IN(gradient), IN(rate), IN_INT(step),
 #if STATES > 0
                      OUT(s0),
@@ -37,11 +52,11 @@ __kernel void update(OUT(parameter), IN(gradient), IN(rate), IN_INT(step),
 #if STATES > 2
   BIND_OUT(s2);
 #endif
-  const int i = get_global_id(0);
-  if (i >= n) return;
+  const int i = get_global_id(0) * V, count = min(V, n - i);
+  if (count <= 0) return;
   const float lr = rate[0];
-  float w = parameter[i];
-  float g = gradient[i];
+  VECTOR w = read(parameter + i, count);
+  VECTOR g = read(gradient + i, count);
 #ifdef DECOUPLED
   w -= lr * decay * w;
 #else
@@ -50,8 +65,8 @@ __kernel void update(OUT(parameter), IN(gradient), IN(rate), IN_INT(step),
 
 #if RULE == SGD
 #if STATES > 0
-  const float m = p * s0[i] + g;
-  s0[i] = m;
+  const VECTOR m = p * read(s0 + i, count) + g;
+  write(m, s0 + i, count);
 #ifdef NESTEROV
   w -= lr * (g + p * m);
 #else
@@ -62,35 +77,35 @@ __kernel void update(OUT(parameter), IN(gradient), IN(rate), IN_INT(step),
 #endif
 
 #elif RULE == MOMENTUM_EMA
-  const float m = p * s0[i] + (1.0f - p) * g;
-  s0[i] = m;
+  const VECTOR m = p * read(s0 + i, count) + (1.0f - p) * g;
+  write(m, s0 + i, count);
   w -= lr * m;
 
 #elif RULE == NORMALIZED_GRADIENT
   w -= lr * g / sqrt(g * g + q);
 
 #elif RULE == ADAGRAD
-  const float s = s0[i] + g * g;
-  s0[i] = s;
+  const VECTOR s = read(s0 + i, count) + g * g;
+  write(s, s0 + i, count);
   w -= lr * g / (sqrt(s) + q);
 
 #elif RULE == RMSPROP
-  const float s = p * s0[i] + (1.0f - p) * g * g;
-  s0[i] = s;
+  const VECTOR s = p * read(s0 + i, count) + (1.0f - p) * g * g;
+  write(s, s0 + i, count);
 #ifdef CENTERED
-  const float a = p * s1[i] + (1.0f - p) * g;
-  s1[i] = a;
-  const float d = g / (sqrt(s - a * a) + q);
+  const VECTOR a = p * read(s1 + i, count) + (1.0f - p) * g;
+  write(a, s1 + i, count);
+  const VECTOR d = g / (sqrt(s - a * a) + q);
 #else
-  const float d = g / (sqrt(s) + q);
+  const VECTOR d = g / (sqrt(s) + q);
 #endif
 #ifdef MOMENTUM
 #ifdef CENTERED
-  const float m = r * s2[i] + d;
-  s2[i] = m;
+  const VECTOR m = r * read(s2 + i, count) + d;
+  write(m, s2 + i, count);
 #else
-  const float m = r * s1[i] + d;
-  s1[i] = m;
+  const VECTOR m = r * read(s1 + i, count) + d;
+  write(m, s1 + i, count);
 #endif
   w -= lr * m;
 #else
@@ -98,23 +113,23 @@ __kernel void update(OUT(parameter), IN(gradient), IN(rate), IN_INT(step),
 #endif
 
 #elif RULE == ADADELTA
-  const float s = p * s0[i] + (1.0f - p) * g * g;
-  s0[i] = s;
-  const float u = s1[i];
-  const float d = sqrt(u + q) / sqrt(s + q) * g;
-  s1[i] = p * u + (1.0f - p) * d * d;
+  const VECTOR s = p * read(s0 + i, count) + (1.0f - p) * g * g;
+  write(s, s0 + i, count);
+  const VECTOR u = read(s1 + i, count);
+  const VECTOR d = sqrt(u + q) / sqrt(s + q) * g;
+  write(p * u + (1.0f - p) * d * d, s1 + i, count);
   w -= lr * d;
 
 #elif RULE == ADAM
-  const float m = p * s0[i] + (1.0f - p) * g;
-  const float v = r * s1[i] + (1.0f - r) * g * g;
-  s0[i] = m;
-  s1[i] = v;
+  const VECTOR m = p * read(s0 + i, count) + (1.0f - p) * g;
+  const VECTOR v = r * read(s1 + i, count) + (1.0f - r) * g * g;
+  write(m, s0 + i, count);
+  write(v, s1 + i, count);
   // 1 - beta^step without cancellation.
   const float t = (float)step[0];
-  const float m_hat = m / -expm1(t * log_p);
-  const float v_hat = v / -expm1(t * log_q);
+  const VECTOR m_hat = m / -expm1(t * log_p);
+  const VECTOR v_hat = v / -expm1(t * log_q);
   w -= lr * m_hat / (sqrt(v_hat) + q);
 #endif
-  parameter[i] = w;
+  write(w, parameter + i, count);
 }

@@ -1,12 +1,17 @@
+#include "../common/common.cl"
+
 // Resampling of planes: a = (planes, H, W, OH, OW). MODE 0: nearest, 1: bilinear with pixel centres
 // at halves, 2: bilinear with aligned corners.
+#ifndef MODE
+#define MODE 0
+#endif
 #define H a.s1
 #define W a.s2
 #define OH a.s3
 #define OW a.s4
 
 // Where output i reads: two neighbouring elements and the weight of the second.
-inline float sample_place(int i, int in, int out, int *first, int *second) {
+static inline float sample_place(int i, int in, int out, int *first, int *second) {
 #if MODE == 0
   *first = *second = min((int)(i * ((float)in / out)), in - 1);
   return 0;

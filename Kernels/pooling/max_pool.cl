@@ -1,41 +1,62 @@
-// Planes of H x W and OH x OW; the window is set by -D: kernel, stride, padding, dilation.
-#define PLANES a.s0
-#define H a.s1
-#define W a.s2
-#define OH a.s3
-#define OW a.s4
+#include "window.cl"
 
-#ifdef KH
+// A work-item computes a row of outputs: V at a time where windows lie inside the columns.
 __kernel void max_pool2d(IN(x), OUT(y), OUT_INT(indices), const int8 a) {
   BIND(x);
   BIND_OUT(y);
   BIND_INT_OUT(indices);
-  const int i = get_global_id(0);
-  if (i >= PLANES * OH) return;
-  const int oh = i % OH;
-  __global const float *plane = x + i / OH * H * W;
-  // A work-item computes a row of outputs.
+  const int row = get_global_id(0);
+  if (row >= PLANES * OH) return;
+  const int top = row % OH * SH - PH;
+  x += row / OH * (H * W);
+  y += row * OW;
+  indices += row * OW;
+  // The taps inside the rows.
+  const int first_tap = top < 0 ? (-top + DH - 1) / DH : 0;
+  const int end_tap = min(KH, (H - 1 - top) / DH + 1);
+  const int inner_first = INNER_FIRST, inner_end = max(inner_first, INNER_END);
+
   for (int ow = 0; ow < OW; ++ow) {
+    if (ow == inner_first && inner_end - inner_first >= V) {
+      for (; ow < inner_end; ow += V) {
+        // The last vector reaches back over outputs already computed.
+        ow = min(ow, inner_end - V);
+        const int left = ow * SW - PW, first = (top + first_tap * DH) * W + left;
+        VECTOR best = -INFINITY;
+        INTEGERS where = first + LANES * SW;
+        for (int kh = first_tap; kh < end_tap; ++kh) {
+#pragma unroll
+          for (int kw = 0; kw < KW; ++kw) {
+            const int at = (top + kh * DH) * W + left + kw * DW;
+            const VECTOR value = load_columns(x + at);
+            // The first of equal maxima counts; NaN beats everything.
+            const INTEGERS is_better = (value > best) | isnan(value);
+            best = is_better ? value : best;
+            where = is_better ? (INTEGERS)(at + LANES * SW) : where;
+          }
+        }
+        STORE(best, y + ow);
+        STORE_INTEGERS(where, indices + ow);
+      }
+      ow = inner_end;
+      if (ow >= OW) break;
+    }
     float best = -INFINITY;
     int where = -1;
-#pragma unroll
-    for (int kh = 0; kh < KH; ++kh) {
-      const int h = oh * SH + kh * DH - PH;
-      if (PADDED && (h < 0 || h >= H)) continue;
-#pragma unroll
+    for (int kh = first_tap; kh < end_tap; ++kh) {
       for (int kw = 0; kw < KW; ++kw) {
-        const int w = ow * SW + kw * DW - PW;
-        if (PADDED && (w < 0 || w >= W)) continue;
-        const float value = plane[h * W + w];
-        // The first of equal maxima counts; NaN beats everything.
-        if (!(value <= best) || where < 0) {
+        const int w = ow * SW - PW + kw * DW;
+        if (w < 0 || w >= W) continue;
+        const int at = (top + kh * DH) * W + w;
+        const float value = x[at];
+        if (value > best || isnan(value) || where < 0) {
           best = value;
-          where = h * W + w;
+          where = at;
         }
       }
     }
-    y[i * OW + ow] = best;
-    indices[i * OW + ow] = where;
+    y[ow] = best;
+    indices[ow] = where;
   }
 }
 
@@ -44,65 +65,60 @@ __kernel void max_pool2d_backward_tiles(IN(dy), IN_INT(indices), OUT(dx), const 
   BIND(dy);
   BIND_INT(indices);
   BIND_OUT(dx);
-  const int i = get_global_id(0);
-  if (i >= PLANES * OH) return;
-  const int oh = i % OH;
-  __global float *plane = dx + i / OH * H * W;
+  const int row = get_global_id(0);
+  if (row >= PLANES * OH) return;
+  dx += row / OH * (H * W);
+  dy += row * OW;
+  indices += row * OW;
   for (int kh = 0; kh < KH; ++kh) {
-    const int row = (oh * KH + kh) * W;
-    for (int ow = 0; ow < OW; ++ow) {
-      const float arriving = dy[i * OW + ow];
-      const int offset = indices[i * OW + ow] - row - ow * KW;
+    const int start = (row % OH * KH + kh) * W;
+    int ow = 0;
+#if KW == 2 && (V == 4 || V == 8)
+#define PAIRS CONCAT(float, DOUBLE_V)
+#if V == 4
+#define DOUBLE_V 8
+#else
+#define DOUBLE_V 16
+#endif
+    for (; ow + V <= OW; ow += V) {
+      const VECTOR arriving = LOAD(dy + ow);
+      const INTEGERS place = LOAD_INTEGERS(indices + ow) - (start + (ow + LANES) * 2);
+      PAIRS pairs;
+      pairs.even = place == 0 ? arriving : (VECTOR)(0.0f);
+      pairs.odd = place == 1 ? arriving : (VECTOR)(0.0f);
+      CONCAT(vstore, DOUBLE_V)(pairs, 0, dx + start + ow * 2);
+    }
+#endif
+    for (; ow < OW; ++ow) {
+      const float arriving = dy[ow];
+      const int place = indices[ow] - start - ow * KW;
 #pragma unroll
-      for (int kw = 0; kw < KW; ++kw) plane[row + ow * KW + kw] = offset == kw ? arriving : 0.0f;
+      for (int kw = 0; kw < KW; ++kw) dx[start + ow * KW + kw] = place == kw ? arriving : 0.0f;
     }
   }
 }
 
-// Every input element looks at the windows that cover it.
+// Every input element of a row looks at the windows that cover it.
 __kernel void max_pool2d_backward(IN(dy), IN_INT(indices), OUT(dx), const int8 a) {
   BIND(dy);
   BIND_INT(indices);
   BIND_OUT(dx);
-  const int i = get_global_id(0);
-  if (i >= PLANES * H * W) return;
-  const int w = i % W, h = i / W % H, start = i / (W * H) * OH * OW;
+  const int row = get_global_id(0);
+  if (row >= PLANES * H) return;
+  const int h = row % H;
+  dy += row / H * (OH * OW);
+  indices += row / H * (OH * OW);
   const int first_h = max(0, (h + PH - (KH - 1) * DH + SH - 1) / SH);
-  const int first_w = max(0, (w + PW - (KW - 1) * DW + SW - 1) / SW);
   const int last_h = min(OH - 1, (h + PH) / SH);
-  const int last_w = min(OW - 1, (w + PW) / SW);
-  float sum = 0;
-  for (int oh = first_h; oh <= last_h; ++oh) {
-    for (int ow = first_w; ow <= last_w; ++ow) {
-      const int o = start + oh * OW + ow;
-      if (indices[o] == h * W + w) sum += dy[o];
+  for (int w = 0; w < W; ++w) {
+    const int first_w = max(0, (w + PW - (KW - 1) * DW + SW - 1) / SW);
+    const int last_w = min(OW - 1, (w + PW) / SW);
+    float sum = 0;
+    for (int oh = first_h; oh <= last_h; ++oh) {
+      for (int ow = first_w; ow <= last_w; ++ow) {
+        if (indices[oh * OW + ow] == h * W + w) sum += dy[oh * OW + ow];
+      }
     }
+    dx[row * W + w] = sum;
   }
-  dx[i] = sum;
-}
-#endif
-
-// Elements go where their indices point; each output looks for its own.
-__kernel void max_unpool2d(IN(x), IN_INT(indices), OUT(y), const int planes, const int inputs,
-                           const int outputs) {
-  BIND(x);
-  BIND_INT(indices);
-  BIND_OUT(y);
-  const int i = get_global_id(0);
-  if (i >= planes * outputs) return;
-  const int start = i / outputs * inputs, position = i % outputs;
-  float value = 0;
-  for (int j = 0; j < inputs; ++j) {
-    if (indices[start + j] == position) value = x[start + j];
-  }
-  y[i] = value;
-}
-
-__kernel void max_unpool2d_backward(IN(dy), IN_INT(indices), OUT(dx), const int planes,
-                                    const int inputs, const int outputs) {
-  BIND(dy);
-  BIND_INT(indices);
-  BIND_OUT(dx);
-  const int i = get_global_id(0);
-  if (i < planes * inputs) dx[i] = dy[i / inputs * outputs + indices[i]];
 }

@@ -1,9 +1,30 @@
-// Sums and maxima over some axes. An output's place in the input comes from the kept axes, the
-// terms from the reduced ones; both are given as extents and strides of up to four axes.
+#include "../common/common.cl"
+
+// Sums and maxima over some axes. The innermost axis is either reduced (reduce_rows) or kept
+// (reduce_columns); the other axes, kept and reduced, come as extents and strides of up to four
+// each. With several parts, part p of the terms of output o goes to y[p·outputs + o].
 #define SUM 0
 #define MAXIMUM 1
+#ifndef OPERATION
+#define OPERATION SUM
+#endif
 
-inline int place(int i, int4 extents, int4 strides) {
+#if OPERATION == SUM
+#define START 0.0f
+#define COMBINE(a, b) ((a) + (b))
+#define COMBINE_LANES sum_lanes
+#define COMBINE_GROUP group_sum
+#else
+#define START (-INFINITY)
+// NaN if one of them is.
+#define COMBINE(a, b) ((((a) > (b)) | isnan(a)) ? (a) : (b))
+#define COMBINE_LANES max_lanes
+#define COMBINE_GROUP group_max
+#endif
+
+// Where element i of the axes stands.
+static inline int place(int i, int4 extents, int4 strides) {
+  if (extents.x * extents.y * extents.z == 1) return i * strides.w;
   int result = (i % extents.w) * strides.w;
   i /= extents.w;
   result += (i % extents.z) * strides.z;
@@ -12,53 +33,57 @@ inline int place(int i, int4 extents, int4 strides) {
   return result + (i / extents.y) * strides.x;
 }
 
-// One work-item per output, for few terms.
-__kernel void reduce_items(IN(x), OUT(y), const int outputs, const int terms, const int8 extents,
-                           const int8 strides, const float scale) {
+// Terms are rows of `inner` neighbours, in segments; a part takes its share of `units` segments.
+__kernel void reduce_rows(IN(x), OUT(y), const int outputs, const int units, const int inner,
+                          const int segment, const int8 extents, const int8 strides,
+                          const int parts, const float scale, __local float *scratch) {
   BIND(x);
   BIND_OUT(y);
-  const int o = get_global_id(0);
-  if (o >= outputs) return;
-  const int start = place(o, extents.lo, strides.lo);
-#if OPERATION == SUM
-  float result = 0;
-#else
-  float result = -INFINITY;
-#endif
-  for (int t = 0; t < terms; ++t) {
-    const float value = x[start + place(t, extents.hi, strides.hi)];
-#if OPERATION == SUM
-    result += value;
-#else
-    result = isnan(value) || value > result ? value : result;
-#endif
+  const int o = ROW % outputs, part = ROW / outputs;
+  const int share = (units + parts - 1) / parts;
+  const int end = min(units, (part + 1) * share);
+  const int per_row = (inner + segment - 1) / segment;
+  x += place(o, extents.lo, strides.lo);
+  VECTOR results = START;
+  float result = START;
+  for (int unit = part * share; unit < end; ++unit) {
+    const int begin = unit % per_row * segment;
+    const int length = min(segment, inner - begin);
+    __global const float *terms = x + place(unit / per_row, extents.hi, strides.hi) + begin;
+    for (int i = MEMBER * V; i + V <= length; i += GROUP * V) {
+      const VECTOR value = LOAD(terms + i);
+      results = COMBINE(results, value);
+    }
+    for (int i = length / V * V + MEMBER; i < length; i += GROUP) {
+      result = COMBINE(result, terms[i]);
+    }
   }
-  y[o] = result * scale;
+  result = COMBINE_GROUP(COMBINE(COMBINE_LANES(results), result), scratch);
+  if (MEMBER == 0) y[part * outputs + o] = result * scale;
 }
 
-// One group per output and part of the terms: part p of `parts` sums its share.
-__kernel void reduce_groups(IN(x), OUT(y), const int outputs, const int terms, const int8 extents,
-                            const int8 strides, const float scale, const int parts,
-                            __local float *scratch) {
+// A work-item reduces V neighbouring columns of `inner`, which is at least V; at the right edge it
+// computes some of its neighbour's again.
+__kernel void reduce_columns(IN(x), OUT(y), const int outputs, const int terms, const int inner,
+                             const int8 extents, const int8 strides, const int parts,
+                             const float scale) {
   BIND(x);
   BIND_OUT(y);
-  const int o = get_group_id(0) / parts;
-  const int part = get_group_id(0) % parts;
+  const int across = (inner + V - 1) / V;
+  const int item = get_global_id(0);
+  if (item >= across * (outputs / inner) * parts) return;
+  const int column = item % across * V, start = min(column, inner - V);
+  const int o = item / across % (outputs / inner), part = item / (across * (outputs / inner));
   const int share = (terms + parts - 1) / parts;
   const int end = min(terms, (part + 1) * share);
-  const int start = place(o, extents.lo, strides.lo);
-#if OPERATION == SUM
-  float result = 0;
-  for (int t = part * share + get_local_id(0); t < end; t += GROUP) {
-    result += x[start + place(t, extents.hi, strides.hi)];
+  x += place(o, extents.lo, strides.lo) + start;
+  VECTOR result = START;
+  for (int t = part * share; t < end; ++t) {
+    const VECTOR value = LOAD(x + place(t, extents.hi, strides.hi));
+    result = COMBINE(result, value);
   }
-  result = group_sum(result, scratch);
-#else
-  float result = -INFINITY;
-  for (int t = part * share + get_local_id(0); t < end; t += GROUP) {
-    result = fmax(result, x[start + place(t, extents.hi, strides.hi)]);
-  }
-  result = group_max(result, scratch);
-#endif
-  if (get_local_id(0) == 0) y[o * parts + part] = result * scale;
+  result *= scale;
+  __global float *target = y + part * outputs + o * inner + start;
+  if (start == column) STORE(result, target);
+  else store_part(result, target, column - start, V);
 }

@@ -16,21 +16,25 @@ final class GemmLaunch: Launch {
   private let b: Operand
   private let c: View
   private let size: (batch: Int, m: Int, n: Int, k: Int)
+  private let sharesA: Bool
   private let beta: Float
   private let scratch: OpenCLBuffer
 
   /// CLBlast fills its caches at the first call of a kind, which is not thread-safe.
   private static let firstUse = Mutex(())
 
-  /// - Parameter size: m × k by k × n, `batch` of them one after the other.
+  /// - Parameters:
+  ///   - size: m × k by k × n, `batch` of them one after the other.
+  ///   - sharesA: whether all of the batch share one left matrix.
   init(
     _ a: Operand, _ b: Operand, into c: View, size: (batch: Int, m: Int, n: Int, k: Int),
-    beta: Float = 0, device: OpenCLDevice
+    sharesA: Bool = false, beta: Float = 0, device: OpenCLDevice
   ) throws {
     self.a = a
     self.b = b
     self.c = c
     self.size = size
+    self.sharesA = sharesA
     self.beta = beta
     var queue: cl_command_queue? = device.computeQueue.handle
     var byteCount = 0
@@ -56,7 +60,8 @@ final class GemmLaunch: Launch {
       try Self.check(
         CLBlastSgemmStridedBatched(
           CLBlastLayoutRowMajor, Self.transpose(a), Self.transpose(b), size.m, size.n, size.k, 1,
-          a.view.memory, a.view.offset, a.rowLength, size.m * size.k, b.view.memory, b.view.offset,
+          a.view.memory, a.view.offset, a.rowLength, sharesA ? 0 : size.m * size.k, b.view.memory,
+          b.view.offset,
           b.rowLength, size.k * size.n, beta, c.memory, c.offset, size.n, size.m * size.n,
           size.batch, &queue, nil), "CLBlastSgemmStridedBatched")
     }

@@ -34,7 +34,7 @@ final class OpenCLBoundPlan: BoundPlan {
         throw TernError(.runtime, "the device has no kernel for \(node.label)")
       }
       let size = operation.workspaceByteCount(
-        inputs: graph.types(node.inputs), outputs: graph.types(node.outputs))
+        inputs: graph.types(node.inputs), outputs: graph.types(node.outputs), on: device)
       let encoder = StepEncoder(
         device: device,
         workspace: plan.workspaces[index].map { view($0, TensorType([size / 4])) })
@@ -137,7 +137,8 @@ private final class StagedInput {
     var event: cl_event?
     try check(
       clEnqueueWriteBuffer(
-        device.transferQueue.handle, slot.staging.handle, cl_bool(CL_FALSE), 0, byteCount, slot.host,
+        device.transferQueue.handle, slot.staging.handle, cl_bool(CL_FALSE), 0, byteCount,
+        slot.host,
         0, nil, &event), "clEnqueueWriteBuffer")
     device.countEvent()
     slot.written = event

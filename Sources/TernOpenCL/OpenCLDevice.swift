@@ -12,6 +12,9 @@ public final class OpenCLDevice: Device {
   let transferQueue: Queue
   let programs: ProgramCache
   public let info: DeviceInfo
+  let architecture: Architecture
+  /// The work-items that keep the device busy.
+  let busyItemCount: Int
 
   private let scratch = Mutex<OpenCLBuffer?>(nil)
   private let allocations = Atomic(0)
@@ -21,6 +24,8 @@ public final class OpenCLDevice: Device {
   init(_ device: CLDevice) throws {
     self.device = device
     info = device.info
+    architecture = Architecture(device)
+    busyItemCount = architecture.busyItemCount(computeUnits: info.computeUnits)
     context = try Context(device: device.handle)
     computeQueue = try Queue(context, device: device.handle)
     transferQueue = try Queue(context, device: device.handle)
@@ -28,8 +33,8 @@ public final class OpenCLDevice: Device {
   }
 
   public var maximumAllocationByteCount: Int {
-    // Element offsets are 32-bit in the kernels.
-    min(Int(device.number(CL_DEVICE_MAX_MEM_ALLOC_SIZE, cl_ulong.self)), 1 << 33)
+    // Kernels count elements in 32-bit integers.
+    min(Int(device.number(CL_DEVICE_MAX_MEM_ALLOC_SIZE, cl_ulong.self)), 4 * Int(Int32.max))
   }
 
   public var allocationCount: Int { allocations.load(ordering: .relaxed) }
@@ -48,7 +53,7 @@ public final class OpenCLDevice: Device {
   public func workspaceByteCount(of node: Node, in graph: Graph) throws -> Int {
     guard let operation = node.operation as? any OpenCLOperation else { return 0 }
     return operation.workspaceByteCount(
-      inputs: graph.types(node.inputs), outputs: graph.types(node.outputs))
+      inputs: graph.types(node.inputs), outputs: graph.types(node.outputs), on: self)
   }
 
   public func allocate(byteCount: Int) throws -> any DeviceBuffer {
@@ -125,7 +130,9 @@ final class OpenCLBuffer: DeviceBuffer, @unchecked Sendable {
 extension DeviceBuffer {
   /// - Precondition: a buffer of an OpenCL device.
   var memory: cl_mem {
-    guard let buffer = self as? OpenCLBuffer else { preconditionFailure("a buffer of another device") }
+    guard let buffer = self as? OpenCLBuffer else {
+      preconditionFailure("a buffer of another device")
+    }
     return buffer.handle
   }
 }

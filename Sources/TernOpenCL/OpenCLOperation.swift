@@ -6,14 +6,18 @@ import TernRuntime
 /// An operation with kernels of its own.
 protocol OpenCLOperation: Operation {
   /// Scratch memory, in bytes.
-  func workspaceByteCount(inputs: [TensorType], outputs: [TensorType]) -> Int
+  func workspaceByteCount(
+    inputs: [TensorType], outputs: [TensorType], on device: OpenCLDevice
+  ) -> Int
 
   /// Appends the launches that compute the outputs from the inputs.
   func encode(_ x: [View], _ y: [View], in encoder: StepEncoder) throws
 }
 
 extension OpenCLOperation {
-  func workspaceByteCount(inputs: [TensorType], outputs: [TensorType]) -> Int { 0 }
+  func workspaceByteCount(
+    inputs: [TensorType], outputs: [TensorType], on device: OpenCLDevice
+  ) -> Int { 0 }
 }
 
 /// A value in device memory.
@@ -94,7 +98,7 @@ final class CopyLaunch: Launch {
 final class StepEncoder {
   let device: OpenCLDevice
   /// The node's scratch memory.
-  let workspace: View?
+  private let workspace: View?
   private(set) var launches: [any Launch] = []
 
   init(device: OpenCLDevice, workspace: View?) {
@@ -102,36 +106,76 @@ final class StepEncoder {
     self.workspace = workspace
   }
 
-  /// The work-items of a group, for kernels that do not ask for another number.
-  static let localSize = 64
+  var architecture: Architecture { device.architecture }
+
+  /// `count` elements of the node's scratch memory, from `start` on.
+  func scratch(_ start: Int, count: Int) -> View {
+    guard let workspace, start + count <= workspace.count else {
+      preconditionFailure("less workspace was planned")
+    }
+    return View(
+      memory: workspace.memory, offset: workspace.offset + start, type: TensorType([count]))
+  }
+
+  /// The local memory in which the work-items of ``rows(_:in:count:_:defines:)`` meet.
+  var rowScratch: Argument { .localFloats(architecture.rowGroup) }
 
   func append(_ launch: any Launch) { launches.append(launch) }
 
   /// Appends a kernel over `count` work-items, rounded up to whole groups; the kernel checks bounds.
   func map(
-    _ name: String, in file: String, count: Int, _ arguments: [Argument],
-    defines: [String: String] = [:]
+    _ name: String, in file: String, count: Int, groupSize: Int = 64, _ arguments: [Argument],
+    defines: [String: Int] = [:], function: String? = nil
   ) throws {
     try launch(
-      name, in: file, groups: [(count + Self.localSize - 1) / Self.localSize],
-      localSize: [Self.localSize], arguments, defines: defines)
+      name, in: file, groups: [(count + groupSize - 1) / groupSize], localSize: [groupSize],
+      arguments, defines: defines, function: function)
   }
 
-  /// Appends a kernel with one group per row, of ``localSize`` work-items, which share a row.
+  /// Appends a kernel over `count` elements, of which a work-item takes as many as the architecture
+  /// likes.
+  func elements(
+    _ name: String, in file: String, count: Int, _ arguments: [Argument],
+    defines: [String: Int] = [:], function: String? = nil
+  ) throws {
+    let width = architecture.elementwiseWidth
+    try map(
+      name, in: file, count: (count + width - 1) / width, arguments,
+      defines: defines.merging(["V": width]) { given, _ in given }, function: function)
+  }
+
+  /// Appends a kernel over `count` work-items each of which does much.
+  func blocks(
+    _ name: String, in file: String, count: Int, _ arguments: [Argument],
+    defines: [String: Int] = [:]
+  ) throws {
+    try map(
+      name, in: file, count: count, groupSize: architecture.blockGroup, arguments,
+      defines: defines)
+  }
+
+  /// Appends a kernel with so many work-items per row as the architecture likes.
   func rows(
     _ name: String, in file: String, count: Int, _ arguments: [Argument],
-    defines: [String: String] = [:]
+    defines: [String: Int] = [:]
   ) throws {
+    let defines = defines.merging(
+      ["GROUP": architecture.rowGroup, "V": architecture.vectorWidth]
+    ) { given, _ in given }
     try launch(
-      name, in: file, groups: [count], localSize: [Self.localSize], arguments, defines: defines)
+      name, in: file, groups: [count], localSize: [architecture.rowGroup], arguments,
+      defines: defines)
   }
 
+  /// - Parameters:
+  ///   - defines: what the source is specialised by.
+  ///   - function: the value of `FUNCTION`, where the source names one of its functions so.
   func launch(
     _ name: String, in file: String, groups: [Int], localSize: [Int], _ arguments: [Argument],
-    defines: [String: String] = [:]
+    defines: [String: Int] = [:], function: String? = nil
   ) throws {
-    var defines = defines
-    defines["GROUP"] = "\(localSize.reduce(1, *))"
+    var defines = defines.mapValues { "\($0)" }
+    defines["FUNCTION"] = function
     let kernel = try device.programs.kernel(name, in: file, defines: defines)
     var index = 0
     for argument in arguments {

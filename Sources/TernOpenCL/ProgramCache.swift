@@ -20,12 +20,27 @@ final class ProgramCache: Sendable {
     self.device = device
   }
 
-  /// The source of a kernel file, such as `elementwise/unary`.
+  /// The source of a kernel file, such as `elementwise/unary`, with what it includes put in.
   static func source(_ file: String) -> String {
+    var included: Set<String> = []
+    return source(file, &included)
+  }
+
+  private static func source(_ file: String, _ included: inout Set<String>) -> String {
+    guard included.insert(file).inserted else { return "" }
     guard let text = tern_kernel_source(file) else {
       preconditionFailure("no kernel file named \(file)")
     }
-    return String(cString: text)
+    let directive = "#include \""
+    return String(cString: text).split(separator: "\n", omittingEmptySubsequences: false).map {
+      line in
+      guard line.hasPrefix(directive) else { return String(line) }
+      // Relative to the file: "window.cl" or "../common/common.cl".
+      let path = line.dropFirst(directive.count).prefix { $0 != "\"" }.dropLast(".cl".count)
+      let folder = file.prefix { $0 != "/" }
+      return source(
+        path.hasPrefix("../") ? String(path.dropFirst(3)) : "\(folder)/\(path)", &included)
+    }.joined(separator: "\n")
   }
 
   /// A kernel of its own, with arguments to be set.
@@ -44,7 +59,7 @@ final class ProgramCache: Sendable {
   }
 
   private func build(_ file: String, options: String) throws -> Program {
-    let source = Self.source("common/common") + "\n" + Self.source(file)
+    let source = Self.source(file)
     let program = Program(
       owning: try created("clCreateProgramWithSource") { code in
         source.withCString { text in

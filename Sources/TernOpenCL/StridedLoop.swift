@@ -1,12 +1,17 @@
 import TernCore
 
-/// A loop over a shape in which several tensors are read or written with strides of their own.
-/// Axes that run on are merged; the kernels take up to eight.
+/// A loop over a shape in which several tensors are read or written with strides of their own:
+/// rows of the innermost axis, and up to seven axes around it. Axes that run on are merged.
 struct StridedLoop {
-  /// Eight extents, outermost first, padded with 1 in front.
-  let extents: [Int]
-  /// Per tensor: eight strides, in elements.
-  let strides: [[Int]]
+  /// The extent of the innermost axis, and each tensor's stride along it.
+  let inner: Int
+  let innerStrides: [Int]
+  /// How often the innermost axis is run along.
+  let rows: Int
+  /// The axes around it.
+  let axes: Int
+  /// Their extents, then each tensor's strides, as kernels take them: eight integers each.
+  let arguments: [Argument]
 
   static let maximumRank = 8
 
@@ -32,9 +37,13 @@ struct StridedLoop {
       throw TernError(
         .runtime, "\(operation) on \(shape): OpenCL kernels take at most \(Self.maximumRank) axes")
     }
-    let missing = Self.maximumRank - extents.count
-    self.extents = [Int](repeating: 1, count: missing) + extents
-    self.strides = merged.map { [Int](repeating: 0, count: missing) + $0 }
+    inner = extents.popLast() ?? 1
+    innerStrides = merged.indices.map { merged[$0].popLast() ?? 0 }
+    rows = extents.reduce(1, *)
+    axes = extents.count
+    arguments =
+      [.ints(Self.padded(extents, with: 1))]
+      + merged.map { .ints(Self.padded($0, with: 0)) }
   }
 
   /// Eight numbers, padded in front.

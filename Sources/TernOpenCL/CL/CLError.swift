@@ -9,7 +9,8 @@ struct CLError: Error, CustomStringConvertible {
   private static let names: [Int32: String] = [
     -1: "device not found", -2: "device not available", -3: "compiler not available",
     -4: "memory object allocation failure", -5: "out of resources", -6: "out of host memory",
-    -11: "program build failure", -30: "invalid value", -33: "invalid device", -34: "invalid context",
+    -11: "program build failure", -30: "invalid value", -33: "invalid device",
+    -34: "invalid context",
     -36: "invalid command queue", -38: "invalid memory object", -45: "invalid program executable",
     -46: "invalid kernel name", -48: "invalid kernel", -49: "invalid argument index",
     -51: "invalid argument size", -52: "invalid kernel arguments", -53: "invalid work dimension",

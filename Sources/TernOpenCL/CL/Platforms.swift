@@ -10,7 +10,9 @@ struct CLDevice: @unchecked Sendable {
   /// Every device of every platform. No loader entry, platform or device is an empty list.
   static func all() -> [CLDevice] {
     var platformCount: cl_uint = 0
-    guard clGetPlatformIDs(0, nil, &platformCount) == CL_SUCCESS, platformCount > 0 else { return [] }
+    guard clGetPlatformIDs(0, nil, &platformCount) == CL_SUCCESS, platformCount > 0 else {
+      return []
+    }
     var platforms = [cl_platform_id?](repeating: nil, count: Int(platformCount))
     guard clGetPlatformIDs(platformCount, &platforms, nil) == CL_SUCCESS else { return [] }
     return platforms.enumerated().flatMap { number, platform -> [CLDevice] in
@@ -18,7 +20,8 @@ struct CLDevice: @unchecked Sendable {
       guard clGetDeviceIDs(platform, tern_device_type_all, 0, nil, &count) == CL_SUCCESS, count > 0
       else { return [] }
       var devices = [cl_device_id?](repeating: nil, count: Int(count))
-      guard clGetDeviceIDs(platform, tern_device_type_all, count, &devices, nil) == CL_SUCCESS else {
+      guard clGetDeviceIDs(platform, tern_device_type_all, count, &devices, nil) == CL_SUCCESS
+      else {
         return []
       }
       return devices.enumerated().compactMap { index, device in

@@ -8,8 +8,8 @@ private func geometry(_ query: View, _ key: View, scale: Float, isCausal: Bool) 
   ]
 }
 
-private func rowSizes(_ query: View, _ value: View) -> [String: String] {
-  ["E": "\(query.shape[2])", "VE": "\(value.shape[2])"]
+private func rowSizes(_ query: View, _ value: View) -> [String: Int] {
+  ["E": query.shape[2], "VE": value.shape[2]]
 }
 
 extension Attention: OpenCLOperation {

@@ -30,19 +30,19 @@ extension Unary.Function {
 extension Unary: OpenCLOperation {
   func encode(_ x: [View], _ y: [View], in encoder: StepEncoder) throws {
     let (name, p, q) = function.kernel
-    try encoder.map(
+    try encoder.elements(
       "unary", in: "elementwise/unary", count: y[0].count,
       [.tensor(x[0]), .tensor(y[0]), .int(y[0].count), .float(p), .float(q)],
-      defines: ["FUNCTION": name])
+      function: name)
   }
 }
 
 extension UnaryBackward: OpenCLOperation {
   func encode(_ x: [View], _ y: [View], in encoder: StepEncoder) throws {
     let (name, p, q) = function.kernel
-    try encoder.map(
+    try encoder.elements(
       "unary_backward", in: "elementwise/unary", count: y[0].count,
       [.tensor(x[0]), .tensor(x[1]), .tensor(y[0]), .int(y[0].count), .float(p), .float(q)],
-      defines: ["FUNCTION": name])
+      function: name)
   }
 }

@@ -2,10 +2,10 @@ import TernCore
 import TernGraph
 
 extension Interpolate.Mode {
-  fileprivate var define: [String: String] {
+  fileprivate var define: [String: Int] {
     switch self {
-    case .nearest: ["MODE": "0"]
-    case .bilinear(let alignsCorners): ["MODE": alignsCorners ? "2" : "1"]
+    case .nearest: ["MODE": 0]
+    case .bilinear(let alignsCorners): ["MODE": alignsCorners ? 2 : 1]
     }
   }
 }

@@ -32,7 +32,7 @@ extension NLLLoss: OpenCLOperation {
       inputs + [.tensor(y[0]), .tensor(y[1])] + numbers
         + [
           .int(reduction == .mean ? 1 : 0), .int(reduction == .none ? 0 : 1),
-          .localFloats(StepEncoder.localSize),
+          encoder.rowScratch,
         ])
   }
 }

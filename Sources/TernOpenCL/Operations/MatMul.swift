@@ -1,29 +1,40 @@
+import TernCore
 import TernGraph
 
 extension MatMul: OpenCLOperation {
+  private func product(_ a: Shape, _ b: Shape) -> MatrixProduct {
+    let d = dimensions(a, b)
+    return MatrixProduct(
+      batch: d.batch, m: d.m, n: d.n, k: d.k, transposesA: transposesA, transposesB: transposesB)
+  }
+
+  func workspaceByteCount(
+    inputs: [TensorType], outputs: [TensorType], on device: OpenCLDevice
+  ) -> Int {
+    product(inputs[0].shape, inputs[1].shape).workspaceByteCount(on: device)
+  }
+
   func encode(_ x: [View], _ y: [View], in encoder: StepEncoder) throws {
-    let d = dimensions(x[0].shape, x[1].shape)
-    encoder.append(
-      try GemmLaunch(
-        .init(view: x[0], isTransposed: transposesA, rowLength: x[0].shape.last!),
-        .init(view: x[1], isTransposed: transposesB, rowLength: x[1].shape.last!), into: y[0],
-        size: (d.batch, d.m, d.n, d.k), device: encoder.device))
+    try product(x[0].shape, x[1].shape).encode(x[0], x[1], into: y[0], encoder)
   }
 }
 
 extension Linear: OpenCLOperation {
+  private func product(_ x: Shape, _ weight: Shape, hasBias: Bool) -> MatrixProduct {
+    MatrixProduct(
+      m: x[0], n: weight[0], k: x[1], transposesB: true, bias: hasBias ? .perColumn : .none)
+  }
+
+  func workspaceByteCount(
+    inputs: [TensorType], outputs: [TensorType], on device: OpenCLDevice
+  ) -> Int {
+    product(inputs[0].shape, inputs[1].shape, hasBias: inputs.count == 3)
+      .workspaceByteCount(on: device)
+  }
+
   func encode(_ x: [View], _ y: [View], in encoder: StepEncoder) throws {
-    let (rows, outputs) = (y[0].shape[0], y[0].shape[1])
-    if x.count == 3 {
-      // The bias first; the product is added to it.
-      try encoder.stridedCopy(
-        y[0].shape, from: x[2], strides: [0, 1], to: y[0], strides: [outputs, 1], operation: name)
-    }
-    let inputs = x[0].shape[1]
-    encoder.append(
-      try GemmLaunch(
-        .init(view: x[0], isTransposed: false, rowLength: inputs),
-        .init(view: x[1], isTransposed: true, rowLength: inputs), into: y[0],
-        size: (1, rows, outputs, inputs), beta: x.count == 3 ? 1 : 0, device: encoder.device))
+    let bias = x.count == 3 ? x[2] : nil
+    try product(x[0].shape, x[1].shape, hasBias: bias != nil)
+      .encode(x[0], x[1], bias: bias, into: y[0], encoder)
   }
 }

@@ -7,18 +7,21 @@ extension StepEncoder {
     _ shape: Shape, from x: View, strides xStrides: [Int], sourceStart xStart: Int = 0, to y: View,
     strides yStrides: [Int], targetStart yStart: Int = 0, operation: String
   ) throws {
-    let count = shape.elementCount
     let loop = try StridedLoop(shape, strides: [xStrides, yStrides], operation: operation)
+    // Vectors want neighbours, or one element repeated, on the side read, and neighbours written.
+    let isContiguous = loop.innerStrides[0] <= 1 && loop.innerStrides[1] == 1
+    let width = isContiguous ? architecture.vectorWidth(upTo: loop.inner) : 1
     try map(
-      "strided_copy", in: "movement/strided_copy", count: count,
-      [
-        .tensor(x), .tensor(y), .int(count), .ints(loop.extents), .ints(loop.strides[0]),
-        .ints(loop.strides[1]), .int(xStart), .int(yStart),
-      ])
+      "strided_copy", in: "movement/strided_copy",
+      count: loop.rows * ((loop.inner + width - 1) / width),
+      [.tensor(x), .tensor(y), .int(loop.rows), .int(loop.inner)] + loop.arguments
+        + [
+          .int(loop.innerStrides[0]), .int(loop.innerStrides[1]), .int(xStart), .int(yStart),
+        ], defines: ["V": width, "AXES": loop.axes])
   }
 
   func fill(_ y: View, _ value: Float) throws {
-    try map(
+    try elements(
       "fill", in: "movement/strided_copy", count: y.count,
       [.tensor(y), .int(y.count), .float(value)])
   }
@@ -56,11 +59,11 @@ extension Cat: OpenCLOperation {
 }
 
 extension Pad.Mode {
-  fileprivate var define: [String: String] {
+  fileprivate var define: [String: Int] {
     switch self {
-    case .constant, .reflect: ["MODE": "0"]
-    case .replicate: ["MODE": "1"]
-    case .circular: ["MODE": "2"]
+    case .constant, .reflect: ["MODE": 0]
+    case .replicate: ["MODE": 1]
+    case .circular: ["MODE": 2]
     }
   }
 }
@@ -85,9 +88,12 @@ extension Pad: OpenCLOperation {
     let cut = before.map { max(0, -$0) }
     let box = (0..<input.rank).map { input[$0] - cut[$0] - max(0, -after[$0]) }
     guard box.allSatisfy({ $0 > 0 }) else { return }
-    func start(_ offsets: [Int], _ strides: [Int]) -> Int { zip(offsets, strides).reduce(0) { $0 + $1.0 * $1.1 } }
+    func start(_ offsets: [Int], _ strides: [Int]) -> Int {
+      zip(offsets, strides).reduce(0) { $0 + $1.0 * $1.1 }
+    }
     try encoder.stridedCopy(
-      Shape(box), from: x[0], strides: input.strides, sourceStart: start(cut, input.strides), to: y[0],
+      Shape(box), from: x[0], strides: input.strides, sourceStart: start(cut, input.strides),
+      to: y[0],
       strides: output.strides, targetStart: start(before.map { max(0, $0) }, output.strides),
       operation: name)
   }

@@ -2,31 +2,31 @@ import Foundation
 import TernGraph
 
 extension OptimizerUpdate: OpenCLOperation {
-  /// The rule in `optimizer/update.cl`: its defines, and its settings p, q, r and the decay.
-  private var kernel: (defines: [String], p: Float, q: Float, r: Float, decay: Float) {
+  /// The rule in `optimizer/update.cl`: its number, its flags, and its settings p, q, r and the decay.
+  private var kernel: (rule: Int, flags: [String], p: Float, q: Float, r: Float, decay: Float) {
     switch rule {
     case .sgd(let momentum, let isNesterov, let decay):
-      (["SGD"] + (isNesterov ? ["NESTEROV"] : []), momentum, 0, 0, decay)
-    case .momentumEMA(let rho): (["MOMENTUM_EMA"], rho, 0, 0, 0)
-    case .normalizedGradient(let epsilon): (["NORMALIZED_GRADIENT"], 0, epsilon, 0, 0)
-    case .adagrad(let epsilon, let decay): (["ADAGRAD"], 0, epsilon, 0, decay)
+      (0, isNesterov ? ["NESTEROV"] : [], momentum, 0, 0, decay)
+    case .momentumEMA(let rho): (1, [], rho, 0, 0, 0)
+    case .normalizedGradient(let epsilon): (2, [], 0, epsilon, 0, 0)
+    case .adagrad(let epsilon, let decay): (3, [], 0, epsilon, 0, decay)
     case .rmsprop(let alpha, let epsilon, let momentum, let isCentered, let decay):
       (
-        ["RMSPROP"] + (isCentered ? ["CENTERED"] : []) + (momentum == 0 ? [] : ["MOMENTUM"]),
+        4, (isCentered ? ["CENTERED"] : []) + (momentum == 0 ? [] : ["MOMENTUM"]),
         alpha, epsilon, momentum, decay
       )
-    case .adadelta(let rho, let epsilon, let decay): (["ADADELTA"], rho, epsilon, 0, decay)
+    case .adadelta(let rho, let epsilon, let decay): (5, [], rho, epsilon, 0, decay)
     case .adam(let beta1, let beta2, let epsilon, let decay, let isDecoupled):
-      (["ADAM"] + (isDecoupled ? ["DECOUPLED"] : []), beta1, epsilon, beta2, decay)
+      (6, isDecoupled ? ["DECOUPLED"] : [], beta1, epsilon, beta2, decay)
     }
   }
 
   func encode(_ x: [View], _ y: [View], in encoder: StepEncoder) throws {
     let kernel = kernel
-    var defines = ["RULE": kernel.defines[0], "STATES": "\(stateNames.count)"]
-    for flag in kernel.defines.dropFirst() { defines[flag] = "1" }
+    var defines = ["RULE": kernel.rule, "STATES": stateNames.count]
+    for flag in kernel.flags { defines[flag] = 1 }
     let logarithm = { (x: Float) in x > 0 ? Float(log(Double(x))) : 0 }
-    try encoder.map(
+    try encoder.elements(
       "update", in: "optimizer/update", count: x[0].count,
       x.map(Argument.tensor)
         + [

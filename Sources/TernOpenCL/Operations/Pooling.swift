@@ -7,30 +7,12 @@ private func extents(_ input: Shape, _ output: Shape) -> Argument {
 }
 
 extension PoolingWindow {
-  fileprivate var argument: Argument {
-    .ints([
-      kernelHeight, kernelWidth, strideHeight, strideWidth, paddingHeight, paddingWidth,
-      dilationHeight, dilationWidth,
-    ])
-  }
-}
-
-extension PoolingWindow {
-  /// The window for `pooling/max_pool.cl`, which unrolls it.
-  fileprivate func defines(_ input: Shape, _ output: Shape) -> [String: String] {
+  /// The window as `pooling/window.cl` takes it.
+  fileprivate var defines: [String: Int] {
     [
-      "KH": "\(kernelHeight)", "KW": "\(kernelWidth)", "SH": "\(strideHeight)",
-      "SW": "\(strideWidth)", "PH": "\(paddingHeight)", "PW": "\(paddingWidth)",
-      "DH": "\(dilationHeight)", "DW": "\(dilationWidth)",
-      "PADDED": staysInside(input, output) ? "0" : "1",
+      "KH": kernelHeight, "KW": kernelWidth, "SH": strideHeight, "SW": strideWidth,
+      "PH": paddingHeight, "PW": paddingWidth, "DH": dilationHeight, "DW": dilationWidth,
     ]
-  }
-
-  /// Whether no window reaches over the border.
-  private func staysInside(_ input: Shape, _ output: Shape) -> Bool {
-    paddingHeight == 0 && paddingWidth == 0
-      && (output[2] - 1) * strideHeight + (kernelHeight - 1) * dilationHeight < input[2]
-      && (output[3] - 1) * strideWidth + (kernelWidth - 1) * dilationWidth < input[3]
   }
 
   /// Whether every input element belongs to exactly one window.
@@ -41,52 +23,59 @@ extension PoolingWindow {
   }
 }
 
+extension StepEncoder {
+  /// Appends a kernel with a work-item per row of [N, C, H, W].
+  fileprivate func planeRows(
+    _ name: String, in file: String, _ tensors: [View], rowsOf shape: Shape, _ extents: Argument,
+    _ defines: [String: Int]
+  ) throws {
+    let width = min(architecture.vectorWidth(upTo: shape[3]), 8)
+    try map(
+      name, in: file, count: shape[0] * shape[1] * shape[2], groupSize: 16,
+      tensors.map(Argument.tensor) + [extents],
+      defines: defines.merging(["V": width]) { given, _ in given })
+  }
+}
+
 extension MaxPool2D: OpenCLOperation {
   func encode(_ x: [View], _ y: [View], in encoder: StepEncoder) throws {
-    try encoder.map(
-      "max_pool2d", in: "pooling/max_pool", count: y[0].count / y[0].shape[3],
-      (x + y).map(Argument.tensor) + [extents(x[0].shape, y[0].shape)],
-      defines: window.defines(x[0].shape, y[0].shape))
+    try encoder.planeRows(
+      "max_pool2d", in: "pooling/max_pool", x + y, rowsOf: y[0].shape,
+      extents(x[0].shape, y[0].shape), window.defines)
   }
 }
 
 extension MaxPool2DBackward: OpenCLOperation {
   func encode(_ x: [View], _ y: [View], in encoder: StepEncoder) throws {
     let tiles = window.tiles(inputShape, x[0].shape)
-    try encoder.map(
-      tiles ? "max_pool2d_backward_tiles" : "max_pool2d_backward", in: "pooling/max_pool",
-      count: tiles ? x[0].count / x[0].shape[3] : y[0].count,
-      (x + y).map(Argument.tensor) + [extents(inputShape, x[0].shape)],
-      defines: window.defines(inputShape, x[0].shape))
+    try encoder.planeRows(
+      tiles ? "max_pool2d_backward_tiles" : "max_pool2d_backward", in: "pooling/max_pool", x + y,
+      rowsOf: tiles ? x[0].shape : inputShape, extents(inputShape, x[0].shape), window.defines)
   }
 }
 
 extension AvgPool2D: OpenCLOperation {
   func encode(_ x: [View], _ y: [View], in encoder: StepEncoder) throws {
-    try encoder.map(
-      "avg_pool2d", in: "pooling/avg_pool", count: y[0].count,
-      [
-        .tensor(x[0]), .tensor(y[0]), extents(x[0].shape, y[0].shape), window.argument,
-        .int(countsPadding ? 1 : 0),
-      ])
+    try encoder.planeRows(
+      "avg_pool2d", in: "pooling/avg_pool", x + y, rowsOf: y[0].shape,
+      extents(x[0].shape, y[0].shape),
+      window.defines.merging(["COUNTS_PADDING": countsPadding ? 1 : 0]) { $1 })
   }
 }
 
 extension AvgPool2DBackward: OpenCLOperation {
   func encode(_ x: [View], _ y: [View], in encoder: StepEncoder) throws {
-    try encoder.map(
-      "avg_pool2d_backward", in: "pooling/avg_pool", count: y[0].count,
-      [
-        .tensor(x[0]), .tensor(y[0]), extents(inputShape, x[0].shape), window.argument,
-        .int(countsPadding ? 1 : 0),
-      ])
+    try encoder.planeRows(
+      "avg_pool2d_backward", in: "pooling/avg_pool", x + y, rowsOf: inputShape,
+      extents(inputShape, x[0].shape),
+      window.defines.merging(["COUNTS_PADDING": countsPadding ? 1 : 0]) { $1 })
   }
 }
 
 extension AdaptiveAvgPool2D: OpenCLOperation {
   func encode(_ x: [View], _ y: [View], in encoder: StepEncoder) throws {
     try encoder.map(
-      "adaptive_avg_pool2d", in: "pooling/avg_pool", count: y[0].count,
+      "adaptive_avg_pool2d", in: "pooling/adaptive_avg_pool", count: y[0].count,
       [.tensor(x[0]), .tensor(y[0]), extents(x[0].shape, y[0].shape)])
   }
 }
@@ -94,7 +83,7 @@ extension AdaptiveAvgPool2D: OpenCLOperation {
 extension AdaptiveAvgPool2DBackward: OpenCLOperation {
   func encode(_ x: [View], _ y: [View], in encoder: StepEncoder) throws {
     try encoder.map(
-      "adaptive_avg_pool2d_backward", in: "pooling/avg_pool", count: y[0].count,
+      "adaptive_avg_pool2d_backward", in: "pooling/adaptive_avg_pool", count: y[0].count,
       [.tensor(x[0]), .tensor(y[0]), extents(inputShape, x[0].shape)])
   }
 }
@@ -107,7 +96,7 @@ private func planes(_ small: Shape, _ large: Shape) -> [Argument] {
 extension MaxUnpool2D: OpenCLOperation {
   func encode(_ x: [View], _ y: [View], in encoder: StepEncoder) throws {
     try encoder.map(
-      "max_unpool2d", in: "pooling/max_pool", count: y[0].count,
+      "max_unpool2d", in: "pooling/max_unpool", count: y[0].shape[0] * y[0].shape[1], groupSize: 16,
       (x + y).map(Argument.tensor) + planes(x[0].shape, y[0].shape))
   }
 }
@@ -115,7 +104,7 @@ extension MaxUnpool2D: OpenCLOperation {
 extension MaxUnpool2DBackward: OpenCLOperation {
   func encode(_ x: [View], _ y: [View], in encoder: StepEncoder) throws {
     try encoder.map(
-      "max_unpool2d_backward", in: "pooling/max_pool", count: y[0].count,
+      "max_unpool2d_backward", in: "pooling/max_unpool", count: y[0].count,
       (x + y).map(Argument.tensor) + planes(x[1].shape, x[0].shape))
   }
 }

@@ -11,17 +11,14 @@ extension View {
   }
 }
 
-/// Shorter rows are left to a single work-item each.
-private let groupLength = 128
-
 extension Softmax: OpenCLOperation {
   func encode(_ x: [View], _ y: [View], in encoder: StepEncoder) throws {
     let (outer, length, inner) = x[0].around(axis)
-    let defines = isLogarithmic ? ["LOGARITHMIC": "1"] : [:]
-    if inner == 1, length >= groupLength {
+    let defines = ["LOGARITHMIC": isLogarithmic ? 1 : 0]
+    if inner == 1 {
       try encoder.rows(
         "softmax_rows", in: "normalization/softmax", count: outer,
-        [.tensor(x[0]), .tensor(y[0]), .int(length), .localFloats(StepEncoder.localSize)],
+        [.tensor(x[0]), .tensor(y[0]), .int(length), encoder.rowScratch],
         defines: defines)
     } else {
       try encoder.map(
@@ -35,12 +32,12 @@ extension Softmax: OpenCLOperation {
 extension SoftmaxBackward: OpenCLOperation {
   func encode(_ x: [View], _ y: [View], in encoder: StepEncoder) throws {
     let (outer, length, inner) = x[0].around(axis)
-    let defines = isLogarithmic ? ["LOGARITHMIC": "1"] : [:]
+    let defines = ["LOGARITHMIC": isLogarithmic ? 1 : 0]
     let tensors: [Argument] = [.tensor(x[0]), .tensor(x[1]), .tensor(y[0])]
-    if inner == 1, length >= groupLength {
+    if inner == 1 {
       try encoder.rows(
         "softmax_backward_rows", in: "normalization/softmax", count: outer,
-        tensors + [.int(length), .localFloats(StepEncoder.localSize)], defines: defines)
+        tensors + [.int(length), encoder.rowScratch], defines: defines)
     } else {
       try encoder.map(
         "softmax_backward_items", in: "normalization/softmax", count: outer * inner,

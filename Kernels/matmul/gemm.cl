@@ -1,0 +1,229 @@
+#include "../common/common.cl"
+
+// Matrix products on devices whose cores have wide vectors: C = A·B (+ bias), batch by batch. A
+// work-item computes a block of ROWS × COLUMNS accumulators, all of them registers. Blocks at the
+// lower and right edge compute rows and columns of their neighbours again, but do not store them.
+#ifndef ROWS
+#define ROWS 4
+#define COLUMNS 2
+#endif
+// What is added: 0 nothing, 1 an element per column, 2 an element per row.
+#ifndef BIAS
+#define BIAS 0
+#endif
+
+#if BIAS == 1
+#define ADDEND(row, column) bias[column]
+#elif BIAS == 2
+#define ADDEND(row, column) bias[row]
+#endif
+
+// Where a block of a matrix product stands, from the work-item's number: neighbouring work-items
+// take blocks below each other, which read the same columns of B.
+#define PLACE(columns_per_block)                                             \
+  const int row_blocks = (m + ROWS - 1) / ROWS;                              \
+  const int column_blocks = (n + columns_per_block - 1) / columns_per_block; \
+  const int item = get_global_id(0);                                         \
+  if (item >= row_blocks * column_blocks * batch) return;                    \
+  const int row = item % row_blocks * ROWS;                                  \
+  const int column = item / row_blocks % column_blocks * columns_per_block;  \
+  const int matrix = item / (row_blocks * column_blocks);                    \
+  a += matrix * a_matrix;                                                    \
+  b += matrix * b_matrix;                                                    \
+  c += matrix * m * n;
+
+#define CLEAR(sum)                                               \
+  _Pragma("unroll") for (int i = 0; i < ROWS; ++i) {             \
+    _Pragma("unroll") for (int j = 0; j < COLUMNS; ++j) sum[i][j] = 0; \
+  }
+
+// A(i, j) = a[i·a_row + j·a_step], B(i, j) = b[i·n + j]: an element of A meets vectors along a row
+// of B. n is at least COLUMNS·V.
+__kernel void gemm_rows(IN(a), IN(b), IN(bias), OUT(c), const int batch, const int m, const int n,
+                        const int k, const int a_matrix, const int b_matrix, const int a_row,
+                        const int a_step) {
+  BIND(a);
+  BIND(b);
+  BIND_OUT(c);
+  PLACE(COLUMNS * V)
+  const int start = min(column, n - COLUMNS * V);
+  VECTOR sum[ROWS][COLUMNS];
+  CLEAR(sum)
+  __global const float *element[ROWS];
+#pragma unroll
+  for (int i = 0; i < ROWS; ++i) element[i] = a + min(row + i, m - 1) * a_row;
+  b += start;
+  for (int p = 0; p < k; ++p) {
+    VECTOR values[COLUMNS];
+#pragma unroll
+    for (int j = 0; j < COLUMNS; ++j) values[j] = LOAD(b + j * V);
+#pragma unroll
+    for (int i = 0; i < ROWS; ++i) {
+      const float factor = element[i][p * a_step];
+#pragma unroll
+      for (int j = 0; j < COLUMNS; ++j) sum[i][j] += factor * values[j];
+    }
+    b += n;
+  }
+#ifdef ADDEND
+  BIND(bias);
+#endif
+#pragma unroll
+  for (int i = 0; i < ROWS; ++i) {
+    if (row + i < m) {
+#pragma unroll
+      for (int j = 0; j < COLUMNS; ++j) {
+        const int at = start + j * V;
+        VECTOR value = sum[i][j];
+#if BIAS == 1
+        value += LOAD(bias + at);
+#elif BIAS == 2
+        value += bias[row + i];
+#endif
+        __global float *target = c + (row + i) * n + at;
+        if (at >= column) STORE(value, target);
+        else if (at + V > column) store_part(value, target, column - at, V);
+      }
+    }
+  }
+}
+
+// Rows or columns of an operand in blocks of `width`, for gemm_packed: x(i, p) = x[i·row + p·step]
+// becomes y[block][p][lane], zero beyond `count`. A work-item packs TILE steps of a block.
+#ifndef TILE
+#define TILE 16
+#endif
+__kernel void gemm_pack(IN(x), OUT(y), const int batch, const int count, const int k,
+                        const int width, const int matrix, const int row, const int step) {
+  BIND(x);
+  BIND_OUT(y);
+  const int blocks = (count + width - 1) / width, tiles = (k + TILE - 1) / TILE;
+  const int item = get_global_id(0);
+  if (item >= tiles * blocks * batch) return;
+  const int first = item % tiles * TILE, block = item / tiles % blocks;
+  x += item / (tiles * blocks) * matrix;
+  y += item / tiles * width * k;
+  const int end = min(first + TILE, k), lanes = min(width, count - block * width);
+  if (step == 1) {
+    for (int lane = 0; lane < lanes; ++lane) {
+      __global const float *source = x + (block * width + lane) * row;
+      for (int p = first; p < end; ++p) y[p * width + lane] = source[p];
+    }
+    for (int lane = lanes; lane < width; ++lane) {
+      for (int p = first; p < end; ++p) y[p * width + lane] = 0;
+    }
+  } else {
+    for (int p = first; p < end; ++p) {
+      __global const float *source = x + block * width * row + p * step;
+      for (int lane = 0; lane < lanes; ++lane) y[p * width + lane] = source[lane * row];
+      for (int lane = lanes; lane < width; ++lane) y[p * width + lane] = 0;
+    }
+  }
+}
+
+// The product of packed operands, A in blocks of ROWS and B in blocks of COLUMNS·V. Large matrices
+// gain from it: a block of B stays in the cache, whatever the length of its rows.
+__kernel void gemm_packed(IN(a), IN(b), IN(bias), OUT(c), const int batch, const int m, const int n,
+                          const int k, const int a_matrix, const int b_matrix) {
+  BIND(a);
+  BIND(b);
+  BIND_OUT(c);
+  PLACE(COLUMNS * V)
+  VECTOR sum[ROWS][COLUMNS];
+  CLEAR(sum)
+  a += row * k;
+  b += column * k;
+  for (int p = 0; p < k; ++p) {
+    VECTOR values[COLUMNS];
+#pragma unroll
+    for (int j = 0; j < COLUMNS; ++j) values[j] = LOAD(b + j * V);
+#pragma unroll
+    for (int i = 0; i < ROWS; ++i) {
+#pragma unroll
+      for (int j = 0; j < COLUMNS; ++j) sum[i][j] += a[i] * values[j];
+    }
+    a += ROWS;
+    b += COLUMNS * V;
+  }
+#ifdef ADDEND
+  BIND(bias);
+#endif
+#pragma unroll
+  for (int i = 0; i < ROWS; ++i) {
+    if (row + i < m) {
+#pragma unroll
+      for (int j = 0; j < COLUMNS; ++j) {
+        const int at = column + j * V;
+        const int lanes = min(V, n - at);
+        VECTOR value = sum[i][j];
+#if BIAS == 1
+        if (lanes > 0) value += load_part(bias + at, lanes);
+#elif BIAS == 2
+        value += bias[row + i];
+#endif
+        __global float *target = c + (row + i) * n + at;
+        if (lanes == V) STORE(value, target);
+        else store_part(value, target, 0, lanes);
+      }
+    }
+  }
+}
+
+// A(i, j) = a[i·k + j], B(i, j) = b[j·k + i]: both run along the summed axis, so a lane sums every
+// V-th product. k is at least V.
+__kernel void gemm_dot(IN(a), IN(b), IN(bias), OUT(c), const int batch, const int m, const int n,
+                       const int k, const int a_matrix, const int b_matrix) {
+  BIND(a);
+  BIND(b);
+  BIND_OUT(c);
+  PLACE(COLUMNS)
+  VECTOR sum[ROWS][COLUMNS];
+  __global const float *left[ROWS];
+  __global const float *right[COLUMNS];
+#pragma unroll
+  for (int i = 0; i < ROWS; ++i) left[i] = a + min(row + i, m - 1) * k;
+#pragma unroll
+  for (int j = 0; j < COLUMNS; ++j) right[j] = b + min(column + j, n - 1) * k;
+  CLEAR(sum)
+  const int whole = k / V * V;
+  for (int p = 0; p < whole; p += V) {
+    VECTOR values[COLUMNS];
+#pragma unroll
+    for (int j = 0; j < COLUMNS; ++j) values[j] = LOAD(right[j] + p);
+#pragma unroll
+    for (int i = 0; i < ROWS; ++i) {
+      const VECTOR factor = LOAD(left[i] + p);
+#pragma unroll
+      for (int j = 0; j < COLUMNS; ++j) sum[i][j] += factor * values[j];
+    }
+  }
+  if (whole < k) {
+    // The last vector reaches back over products already summed; their lanes are taken out.
+    const INTEGERS is_new = LANES >= (INTEGERS)(V - (k - whole));
+    VECTOR values[COLUMNS];
+#pragma unroll
+    for (int j = 0; j < COLUMNS; ++j) values[j] = LOAD(right[j] + k - V);
+#pragma unroll
+    for (int i = 0; i < ROWS; ++i) {
+      const VECTOR factor = is_new ? LOAD(left[i] + k - V) : (VECTOR)(0.0f);
+#pragma unroll
+      for (int j = 0; j < COLUMNS; ++j) sum[i][j] += factor * values[j];
+    }
+  }
+#ifdef ADDEND
+  BIND(bias);
+#endif
+#pragma unroll
+  for (int i = 0; i < ROWS; ++i) {
+#pragma unroll
+    for (int j = 0; j < COLUMNS; ++j) {
+      if (row + i < m && column + j < n) {
+        float total = sum_lanes(sum[i][j]);
+#ifdef ADDEND
+        total += ADDEND(row + i, column + j);
+#endif
+        c[(row + i) * n + column + j] = total;
+      }
+    }
+  }
+}

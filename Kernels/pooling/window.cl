@@ -1,0 +1,41 @@
+#include "../common/common.cl"
+
+// A window that moves over planes, set by -D: kernel, stride, padding, dilation.
+#ifndef KH
+#define KH 2
+#define KW 2
+#define SH 2
+#define SW 2
+#define PH 0
+#define PW 0
+#define DH 1
+#define DW 1
+#endif
+
+// Planes and their extents, input and output: a = (planes, H, W, OH, OW).
+#define PLANES a.s0
+#define H a.s1
+#define W a.s2
+#define OH a.s3
+#define OW a.s4
+
+// The outputs of a row whose windows lie inside the columns of the input: first ..< end.
+#define INNER_FIRST min(OW, (PW + SW - 1) / SW)
+#define INNER_END                                                                          \
+  (W + PW < (KW - 1) * DW + 1 ? 0 : min(OW, (W - 1 - (KW - 1) * DW + PW) / SW + 1))
+
+// The elements that V neighbouring windows read at one tap. Nothing behind the last is touched.
+static inline VECTOR load_columns(__global const float *p) {
+#if SW == 1 || V == 1
+  return LOAD(p);
+#elif SW == 2
+  VECTOR value;
+  value.lo = LOAD(p).even;
+  value.hi = LOAD(p + V - 1).odd;
+  return value;
+#else
+  float lanes[V];
+  for (int lane = 0; lane < V; ++lane) lanes[lane] = p[lane * SW];
+  return LOAD(lanes);
+#endif
+}

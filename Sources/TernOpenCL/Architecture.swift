@@ -1,0 +1,84 @@
+import COpenCL
+
+/// How a device wants its work cut. Drivers report any vendor for a CPU, so the device's type decides.
+enum Architecture: Hashable, Sendable {
+  /// Few cores with wide vectors: a work-item does much, with vectors of its own.
+  case wideCores(vectorWidth: Int)
+  /// Thousands of threads: a work-item does little, and its neighbours do what lies beside it.
+  case manyThreads
+
+  init(_ device: CLDevice) {
+    guard device.isCPU, !device.isGPU else {
+      self = .manyThreads
+      return
+    }
+    let width = Int(device.number(CL_DEVICE_NATIVE_VECTOR_WIDTH_FLOAT, cl_uint.self))
+    self = .wideCores(vectorWidth: [16, 8].first { $0 <= width } ?? 4)
+  }
+
+  /// The floats of a vector register in kernels that work on blocks.
+  var vectorWidth: Int {
+    switch self {
+    case .wideCores(let width): width
+    case .manyThreads: 1
+    }
+  }
+
+  /// The floats a work-item handles at once where every element is computed alike.
+  var elementwiseWidth: Int {
+    switch self {
+    case .wideCores(let width): width
+    case .manyThreads: 4
+    }
+  }
+
+  /// The widest vectors that are not longer than `extent`.
+  func vectorWidth(upTo extent: Int) -> Int {
+    [16, 8, 4].first { $0 <= min(vectorWidth, extent) } ?? 1
+  }
+
+  /// The accumulators of a block that fit the registers, its operands beside them. Processors with
+  /// 512-bit vectors have 32 registers, others 16.
+  var accumulators: Int { vectorWidth == 16 ? 24 : 12 }
+
+  /// The work-items that share a row.
+  var rowGroup: Int {
+    switch self {
+    case .wideCores: 1
+    case .manyThreads: 128
+    }
+  }
+
+  /// The work-items of a group where each does much.
+  var blockGroup: Int {
+    switch self {
+    case .wideCores: 4
+    case .manyThreads: 64
+    }
+  }
+
+  /// The work-items that keep the device busy.
+  func busyItemCount(computeUnits: Int) -> Int {
+    switch self {
+    case .wideCores: 16 * computeUnits
+    case .manyThreads: 512 * computeUnits
+    }
+  }
+
+  /// The block of accumulators, rows × columns, that covers an area of results at the least cost: a
+  /// multiplication for each accumulator, a load for each row and column, and two of either at once.
+  func cheapestBlock(
+    covering rows: Int, _ columns: Int, atMost maximumRows: Int, _ maximumColumns: Int
+  ) -> (rows: Int, columns: Int) {
+    var best = (cost: Int.max, rows: 1, columns: 1)
+    for height in 1...min(rows, maximumRows, accumulators) {
+      for width in 1...min(columns, maximumColumns, accumulators / height) {
+        let blocks = (rows + height - 1) / height * ((columns + width - 1) / width)
+        // Two more for the loop around them.
+        let cost = blocks * (max(height * width, height + width) + 2)
+        if cost < best.cost { best = (cost, height, width) }
+      }
+    }
+    return (best.rows, best.columns)
+  }
+}
