@@ -165,7 +165,9 @@ extension Conv2DGeometry {
       return (.dense, PairedConvolution.fits(self) ? .blocked8 : .blocked16)
     }
     // A few channels: one block would be mostly padding.
-    if max(inChannels, outChannels) <= 16 { return (.channelsLast, .channelsLast) }
+    if max(inChannels, outChannels) <= 16, min(inChannels, outChannels) < 16 {
+      return (.channelsLast, .channelsLast)
+    }
     if groups > 1, !isDepthwise, inChannels / groups % 16 != 0 || outChannels / groups % 16 != 0 {
       return (.channelsLast, .channelsLast)
     }

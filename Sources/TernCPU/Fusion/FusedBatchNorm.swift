@@ -56,6 +56,10 @@ struct RectifiedBatchNormBackward: CPUOperation {
     base.cost(inputs: inputs, outputs: outputs)
   }
 
+  func wishes(_ request: LayoutRequest) throws -> [Layout?] { try base.wishes(request) }
+
+  var inPlacePairs: [InPlacePair] { [InPlacePair(output: 0, input: 0)] }
+
   func layouts(_ request: LayoutRequest) throws -> LayoutAssignment {
     // The layout of the input is the one for which the mask was made.
     var assignment = try base.layouts(request)

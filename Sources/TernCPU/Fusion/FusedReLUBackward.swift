@@ -12,6 +12,8 @@ struct RectifiedSumBackward: CPUOperation {
     [InPlacePair(output: 0, input: 0), InPlacePair(output: 0, input: 1)]
   }
 
+  func wishes(_ request: LayoutRequest) throws -> [Layout?] { request.likeInput(2) }
+
   func layouts(_ request: LayoutRequest) throws -> LayoutAssignment {
     .following(request, keepsPadding: true)
   }

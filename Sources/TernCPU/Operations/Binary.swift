@@ -3,6 +3,8 @@ import TernCore
 import TernGraph
 
 extension Binary: RectifiableOperation {
+  func wishes(_ request: LayoutRequest) throws -> [Layout?] { request.passedOn }
+
   func layouts(_ request: LayoutRequest) throws -> LayoutAssignment {
     let (a, b) = (request.inputs[0], request.inputs[1])
     if a.type == b.type { return .following(request, keepsPadding: keepsPadding) }

@@ -3,7 +3,7 @@ import TernCore
 import TernGraph
 
 extension BatchNorm: CPUOperation {
-  func wishes(_ request: LayoutRequest) throws -> [Layout?] { [request.wanted[0], nil, nil] }
+  func wishes(_ request: LayoutRequest) throws -> [Layout?] { request.passedOn }
 
   func layouts(_ request: LayoutRequest) throws -> LayoutAssignment {
     let layout = try request.inputs[0].normalizableLayout(request.context)
@@ -20,6 +20,8 @@ extension BatchNorm: CPUOperation {
 }
 
 extension BatchNormBackward: CPUOperation {
+  func wishes(_ request: LayoutRequest) throws -> [Layout?] { request.likeInput(1) }
+
   func layouts(_ request: LayoutRequest) throws -> LayoutAssignment {
     let layout = try request.inputs[1].normalizableLayout(request.context)
     return LayoutAssignment(
