@@ -75,6 +75,7 @@ let package = Package(
     .testTarget(name: "CLITests", dependencies: ["Tern", "TernCLI"]),
     .testTarget(name: "TernConformanceTests", dependencies: ["Tern", "TernConformance"]),
     .testTarget(name: "TernReferenceTests", dependencies: ["TernReference"]),
+    .testTarget(name: "TernCPUTests", dependencies: ["TernCPU", "TernReference"]),
   ],
   cLanguageStandard: .gnu2x
 )

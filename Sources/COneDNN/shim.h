@@ -2,6 +2,7 @@
 // first and makes a primitive descriptor of the description) stays in this file.
 #pragma once
 #include <dnnl.h>
+#include <stdbool.h>
 
 // What an argument of a primitive is.
 static const int tern_dnnl_source = DNNL_ARG_SRC;
@@ -13,6 +14,7 @@ static const int tern_dnnl_mean = DNNL_ARG_MEAN;
 static const int tern_dnnl_variance = DNNL_ARG_VARIANCE;
 static const int tern_dnnl_scale = DNNL_ARG_SCALE;
 static const int tern_dnnl_shift = DNNL_ARG_SHIFT;
+static const int tern_dnnl_workspace = DNNL_ARG_WORKSPACE;
 static const int tern_dnnl_scratchpad = DNNL_ARG_SCRATCHPAD;
 static const int tern_dnnl_source_gradient = DNNL_ARG_DIFF_SRC;
 static const int tern_dnnl_destination_gradient = DNNL_ARG_DIFF_DST;
@@ -31,12 +33,12 @@ typedef struct {
 
 static inline dnnl_status_t tern_dnnl_convolution_forward(
     dnnl_primitive_desc_t *result, dnnl_engine_t engine, const_dnnl_primitive_attr_t attributes,
-    const dnnl_memory_desc_t *source, const dnnl_memory_desc_t *weights,
-    const dnnl_memory_desc_t *bias, const dnnl_memory_desc_t *destination,
-    const tern_dnnl_window *window) {
+    dnnl_alg_kind_t algorithm, const dnnl_memory_desc_t *source,
+    const dnnl_memory_desc_t *weights, const dnnl_memory_desc_t *bias,
+    const dnnl_memory_desc_t *destination, const tern_dnnl_window *window) {
   dnnl_convolution_desc_t description;
   dnnl_status_t status = dnnl_dilated_convolution_forward_desc_init(
-      &description, dnnl_forward_training, dnnl_convolution_direct, source, weights, bias,
+      &description, dnnl_forward_training, algorithm, source, weights, bias,
       destination, window->strides, window->dilations, window->padding_before,
       window->padding_after);
   if (status != dnnl_success) return status;
@@ -45,12 +47,12 @@ static inline dnnl_status_t tern_dnnl_convolution_forward(
 
 static inline dnnl_status_t tern_dnnl_convolution_backward_data(
     dnnl_primitive_desc_t *result, dnnl_engine_t engine, const_dnnl_primitive_attr_t attributes,
-    const dnnl_memory_desc_t *source_gradient, const dnnl_memory_desc_t *weights,
-    const dnnl_memory_desc_t *destination_gradient, const tern_dnnl_window *window,
-    const_dnnl_primitive_desc_t forward) {
+    dnnl_alg_kind_t algorithm, const dnnl_memory_desc_t *source_gradient,
+    const dnnl_memory_desc_t *weights, const dnnl_memory_desc_t *destination_gradient,
+    const tern_dnnl_window *window, const_dnnl_primitive_desc_t forward) {
   dnnl_convolution_desc_t description;
   dnnl_status_t status = dnnl_dilated_convolution_backward_data_desc_init(
-      &description, dnnl_convolution_direct, source_gradient, weights, destination_gradient,
+      &description, algorithm, source_gradient, weights, destination_gradient,
       window->strides, window->dilations, window->padding_before,
       window->padding_after);
   if (status != dnnl_success) return status;
@@ -59,12 +61,13 @@ static inline dnnl_status_t tern_dnnl_convolution_backward_data(
 
 static inline dnnl_status_t tern_dnnl_convolution_backward_weights(
     dnnl_primitive_desc_t *result, dnnl_engine_t engine, const_dnnl_primitive_attr_t attributes,
-    const dnnl_memory_desc_t *source, const dnnl_memory_desc_t *weights_gradient,
-    const dnnl_memory_desc_t *bias_gradient, const dnnl_memory_desc_t *destination_gradient,
-    const tern_dnnl_window *window, const_dnnl_primitive_desc_t forward) {
+    dnnl_alg_kind_t algorithm, const dnnl_memory_desc_t *source,
+    const dnnl_memory_desc_t *weights_gradient, const dnnl_memory_desc_t *bias_gradient,
+    const dnnl_memory_desc_t *destination_gradient, const tern_dnnl_window *window,
+    const_dnnl_primitive_desc_t forward) {
   dnnl_convolution_desc_t description;
   dnnl_status_t status = dnnl_dilated_convolution_backward_weights_desc_init(
-      &description, dnnl_convolution_direct, source, weights_gradient, bias_gradient,
+      &description, algorithm, source, weights_gradient, bias_gradient,
       destination_gradient, window->strides, window->dilations, window->padding_before,
       window->padding_after);
   if (status != dnnl_success) return status;
@@ -114,20 +117,23 @@ static inline dnnl_status_t tern_dnnl_eltwise_backward(
 
 static inline dnnl_status_t tern_dnnl_batch_normalization_forward(
     dnnl_primitive_desc_t *result, dnnl_engine_t engine, const_dnnl_primitive_attr_t attributes,
-    const dnnl_memory_desc_t *data, float epsilon) {
+    const dnnl_memory_desc_t *data, float epsilon, bool rectifies) {
   dnnl_batch_normalization_desc_t description;
   dnnl_status_t status = dnnl_batch_normalization_forward_desc_init(
-      &description, dnnl_forward_training, data, epsilon, dnnl_use_scale | dnnl_use_shift);
+      &description, dnnl_forward_training, data, epsilon,
+      dnnl_use_scale | dnnl_use_shift | (rectifies ? dnnl_fuse_norm_relu : 0));
   if (status != dnnl_success) return status;
   return dnnl_primitive_desc_create(result, &description, attributes, engine, NULL);
 }
 
 static inline dnnl_status_t tern_dnnl_batch_normalization_backward(
     dnnl_primitive_desc_t *result, dnnl_engine_t engine, const_dnnl_primitive_attr_t attributes,
-    const dnnl_memory_desc_t *data, float epsilon, const_dnnl_primitive_desc_t forward) {
+    const dnnl_memory_desc_t *data, float epsilon, bool rectifies,
+    const_dnnl_primitive_desc_t forward) {
   dnnl_batch_normalization_desc_t description;
   dnnl_status_t status = dnnl_batch_normalization_backward_desc_init(
-      &description, dnnl_backward, data, data, epsilon, dnnl_use_scale | dnnl_use_shift);
+      &description, dnnl_backward, data, data, epsilon,
+      dnnl_use_scale | dnnl_use_shift | (rectifies ? dnnl_fuse_norm_relu : 0));
   if (status != dnnl_success) return status;
   return dnnl_primitive_desc_create(result, &description, attributes, engine, forward);
 }

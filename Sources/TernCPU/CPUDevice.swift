@@ -25,7 +25,8 @@ final class CPUDevice: Device {
 
   func assignLayouts(_ graph: Graph, variableLayouts: [String: Layout]) throws -> Graph {
     context.threads.activate()
-    var pass = try LayoutPass(graph, variableLayouts: variableLayouts, context: context)
+    var pass = LayoutPass(
+      try graph.fusedForCPU(), variableLayouts: variableLayouts, context: context)
     return try pass.run()
   }
 

@@ -56,14 +56,19 @@ struct PairedConvolution {
       [g.batch, Self.channels, g.outHeight, g.outWidth / Self.columns])
   }
 
-  private func forwardPrimitive() throws -> PrimitiveDescriptor {
-    try PrimitiveDescriptor("convolution_forward", context.engine) {
+  private func forwardPrimitive(_ postOperations: [PostOperation] = []) throws
+    -> PrimitiveDescriptor
+  {
+    try PrimitiveDescriptor(
+      "convolution_forward", context.engine, postOperations: postOperations
+    ) {
       var (x, w, y) = (
         try source().raw, try MemoryDescriptor.any(weightShape).raw, try destination().raw
       )
       var bias = try MemoryDescriptor(dense: TensorType([Self.channels])).raw
       var window = window
-      return tern_dnnl_convolution_forward($0, $1, $2, &x, &w, &bias, &y, &window)
+      return tern_dnnl_convolution_forward(
+        $0, $1, $2, dnnl_convolution_direct, &x, &w, &bias, &y, &window)
     }
   }
 
@@ -76,12 +81,12 @@ struct PairedConvolution {
       var bias = try MemoryDescriptor(dense: TensorType([Self.channels])).raw
       var window = window
       return tern_dnnl_convolution_backward_weights(
-        $0, $1, $2, &x, &w, &bias, &y, &window, hint.handle)
+        $0, $1, $2, dnnl_convolution_direct, &x, &w, &bias, &y, &window, hint.handle)
     }
   }
 
-  func forward(hasBias: Bool) throws -> Lowering {
-    let descriptor = try forwardPrimitive()
+  func forward(hasBias: Bool, _ postOperations: [PostOperation]) throws -> Lowering {
+    let descriptor = try forwardPrimitive(postOperations)
     let weights = descriptor.descriptor(of: .weights)
     let places = places(weights)
     let scratch = Scratch(descriptor, weights)

@@ -4,11 +4,13 @@ import TernGraph
 /// Chooses how every value is stored, and inserts ``Reorder`` nodes where two nodes disagree.
 ///
 /// Nodes say twice what they like: from last to first, what their producers should give them, and
-/// from first to last, given how their inputs are stored, what they take and give. A variable takes
-/// the layout its first reader asks for, and keeps it for good.
+/// from first to last, given how their inputs are stored, what they take and give. All of it happens
+/// twice, because a backward node wants what the forward pass turned out to be. A variable takes the
+/// layout its first reader asks for, and keeps it for good.
 struct LayoutPass {
   private let source: Graph
   private let context: CPUContext
+  private let variableLayouts: [String: Layout]
   private var rewriter: GraphRewriter
   /// Per value of the old graph: what the nodes that read it would like best.
   private var wanted: [Layout?]
@@ -17,26 +19,30 @@ struct LayoutPass {
   /// The variables whose layout is not settled yet.
   private var unsettled: Set<ValueID> = []
 
-  init(_ graph: Graph, variableLayouts: [String: Layout], context: CPUContext) throws {
+  init(_ graph: Graph, variableLayouts: [String: Layout], context: CPUContext) {
     source = graph
     self.context = context
+    self.variableLayouts = variableLayouts
     rewriter = GraphRewriter(graph)
     wanted = [Layout?](repeating: nil, count: graph.values.count)
-    for id in graph.variables {
-      if let layout = variableLayouts[graph[id].name] {
-        rewriter.setLayout(rewriter[id], layout)
-      } else {
-        unsettled.insert(rewriter[id])
-      }
-    }
-    try collectWishes()
   }
 
-  private mutating func collectWishes() throws {
+  /// The graph with layouts.
+  mutating func run() throws -> Graph {
+    try collectWishes(layouts: [Layout](repeating: .dense, count: source.values.count))
+    try placeNodes()
+    try collectWishes(layouts: source.values.indices.map { layout(ofOld: ValueID($0)) })
+    try placeNodes()
+    return rewriter.finish()
+  }
+
+  /// - Parameter layouts: per value, its layout as far as it is known.
+  private mutating func collectWishes(layouts: [Layout]) throws {
     for node in source.nodes.reversed() {
-      guard let operation = node.operation as? any CPUOperation else { continue }
+      let operation = try self.operation(node)
       let request = LayoutRequest(
-        inputs: node.inputs.map { Operand(source.type($0)) }, outputs: source.types(node.outputs),
+        inputs: node.inputs.map { Operand(source.type($0), layouts[$0.index]) },
+        outputs: source.types(node.outputs),
         wanted: node.outputs.map { wanted[$0.index] }, producerInputs: node.inputs.map { _ in [] },
         context: context)
       for (input, wish) in zip(node.inputs, try operation.wishes(request)) {
@@ -45,20 +51,31 @@ struct LayoutPass {
     }
   }
 
-  /// The graph with layouts.
-  mutating func run() throws -> Graph {
-    for node in source.nodes {
-      guard let operation = node.operation as? any CPUOperation else {
-        preconditionFailure("\(node.label) was not decomposed")
+  /// Builds the new graph.
+  private mutating func placeNodes() throws {
+    rewriter = GraphRewriter(source)
+    copies = [:]
+    unsettled = []
+    for id in source.variables {
+      if let layout = variableLayouts[source[id].name] {
+        rewriter.setLayout(rewriter[id], layout)
+      } else {
+        unsettled.insert(rewriter[id])
       }
-      try place(node, operation)
     }
+    for node in source.nodes { try place(node, operation(node)) }
     // What is stored over a variable is stored as the variable is.
     for (variable, value) in source.assignments {
       let layout = rewriter.graph[rewriter[variable]].layout
       rewriter.replace(value, with: try stored(rewriter[value], layout, scope: ""))
     }
-    return rewriter.finish()
+  }
+
+  private func operation(_ node: Node) throws -> any CPUOperation {
+    guard let operation = node.operation as? any CPUOperation else {
+      throw TernError(.runtime, "the cpu has no kernel for \(node.label)")
+    }
+    return operation
   }
 
   private mutating func place(_ node: Node, _ operation: any CPUOperation) throws {
@@ -77,6 +94,12 @@ struct LayoutPass {
     for (output, layout) in zip(outputs, assignment.outputs) {
       rewriter.setLayout(output, layout)
     }
+  }
+
+  /// The layout that a value of the old graph has in the new one.
+  private mutating func layout(ofOld id: ValueID) -> Layout {
+    if case .constant = source[id].source { return .dense }
+    return rewriter.graph[rewriter[id]].layout
   }
 
   private func operand(_ id: ValueID) -> Operand {

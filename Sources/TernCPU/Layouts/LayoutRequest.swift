@@ -11,6 +11,20 @@ struct LayoutRequest {
   /// Per input, the inputs of the node that computed it; empty for inputs, variables and constants.
   let producerInputs: [[Operand]]
   let context: CPUContext
+
+  /// What is wanted of the first output, as a wish for the inputs of its shape: for an operation
+  /// whose output follows its inputs.
+  var passedOn: [Layout?] { inputs.map { $0.type == outputs[0] ? wanted[0] : nil } }
+
+  /// The layout of an input, if it is not dense, as a wish for the others of its shape: for a
+  /// backward operation, which reads a value of the forward pass.
+  func likeInput(_ index: Int) -> [Layout?] {
+    let leader = inputs[index]
+    guard leader.layout != .dense else { return passedOn }
+    return inputs.indices.map {
+      $0 != index && inputs[$0].shape == leader.shape ? leader.layout : nil
+    }
+  }
 }
 
 /// The layouts a node takes and gives. Where an input is stored otherwise, a ``Reorder`` is inserted.

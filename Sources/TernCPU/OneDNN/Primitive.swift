@@ -6,7 +6,7 @@ enum PrimitiveArgument {
   case source, source1, destination, weights, bias, mean, variance, scale, shift
   case sourceGradient, destinationGradient, weightsGradient, biasGradient
   case scaleGradient, shiftGradient
-  case scratchpad
+  case workspace, scratchpad
 
   var raw: Int32 {
     switch self {
@@ -25,6 +25,7 @@ enum PrimitiveArgument {
     case .biasGradient: tern_dnnl_bias_gradient
     case .scaleGradient: tern_dnnl_scale_gradient
     case .shiftGradient: tern_dnnl_shift_gradient
+    case .workspace: tern_dnnl_workspace
     case .scratchpad: tern_dnnl_scratchpad
     }
   }

@@ -2,7 +2,9 @@ import COneDNN
 import TernCore
 import TernGraph
 
-extension Binary: CPUOperation {
+extension Binary: RectifiableOperation {
+  func wishes(_ request: LayoutRequest) throws -> [Layout?] { request.passedOn }
+
   func layouts(_ request: LayoutRequest) throws -> LayoutAssignment {
     let (a, b) = (request.inputs[0], request.inputs[1])
     if a.type == b.type { return .following(request, keepsPadding: keepsPadding) }
@@ -26,16 +28,17 @@ extension Binary: CPUOperation {
     return .dense(request)
   }
 
-  func lower(_ node: Signature, _ context: CPUContext) throws -> Lowering {
+  func lower(_ node: Signature, _ context: CPUContext, rectifies: Bool) throws -> Lowering {
     let (a, b, y) = (node.inputs[0], node.inputs[1], node.outputs[0])
     if y.layout != .dense {
       if a.type == b.type || a.elementCount == 1 || b.elementCount == 1 {
         return lower(
           StridedLoop(
             [y.storedCount],
-            strides: [[a.type == y.type ? 1 : 0], [b.type == y.type ? 1 : 0], [1]]), context)
+            strides: [[a.type == y.type ? 1 : 0], [b.type == y.type ? 1 : 0], [1]]), context,
+          rectifies)
       }
-      return try lowerPerChannel(node, context)
+      return try lowerPerChannel(node, context, rectifies ? [.relu] : [])
     }
     return lower(
       StridedLoop(
@@ -43,20 +46,30 @@ extension Binary: CPUOperation {
         strides: [
           a.shape.broadcastStrides(to: y.shape), b.shape.broadcastStrides(to: y.shape),
           y.shape.strides,
-        ]), context)
+        ]), context, rectifies)
   }
 
-  private func lower(_ loop: StridedLoop, _ context: CPUContext) -> Lowering {
-    Lowering { addresses in
-      step(loop, context.threads, addresses.input(0), addresses.input(1), addresses.output(0))
+  private func lower(_ loop: StridedLoop, _ context: CPUContext, _ rectifies: Bool) -> Lowering {
+    precondition(!rectifies || function == .add, "only sums are rectified on the way")
+    return Lowering { addresses in
+      step(
+        loop, context.threads, rectifies, addresses.input(0), addresses.input(1),
+        addresses.output(0))
     }
   }
 
   private func step(
-    _ loop: StridedLoop, _ threads: Threads, _ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>,
-    _ y: UnsafeMutablePointer<Float>
+    _ loop: StridedLoop, _ threads: Threads, _ rectifies: Bool, _ a: UnsafePointer<Float>,
+    _ b: UnsafePointer<Float>, _ y: UnsafeMutablePointer<Float>
   ) -> Step {
     switch function {
+    case .add where rectifies:
+      return loop.step(threads) {
+        loop.combine($0, $1, a, b, y) {
+          let sum = $0 + $1
+          return sum.replacing(with: 0, where: sum .< 0)
+        }
+      }
     case .add: return loop.step(threads) { loop.combine($0, $1, a, b, y) { $0 + $1 } }
     case .sub: return loop.step(threads) { loop.combine($0, $1, a, b, y) { $0 - $1 } }
     case .mul: return loop.step(threads) { loop.combine($0, $1, a, b, y) { $0 * $1 } }
@@ -93,8 +106,12 @@ extension Binary: CPUOperation {
   }
 
   /// A tensor in a blocked layout and one number per channel.
-  private func lowerPerChannel(_ node: Signature, _ context: CPUContext) throws -> Lowering {
-    let descriptor = try PrimitiveDescriptor("binary", context.engine) {
+  private func lowerPerChannel(
+    _ node: Signature, _ context: CPUContext, _ postOperations: [PostOperation]
+  ) throws -> Lowering {
+    let descriptor = try PrimitiveDescriptor(
+      "binary", context.engine, postOperations: postOperations
+    ) {
       var a = try context.descriptor(node.inputs[0]).raw
       var b = try context.descriptor(node.inputs[1]).raw
       var y = try context.descriptor(node.outputs[0]).raw

@@ -1,7 +1,7 @@
 import TernCore
 import TernGraph
 
-extension Conv2D: CPUOperation {
+extension Conv2D: RectifiableOperation {
   func wishes(_ request: LayoutRequest) throws -> [Layout?] {
     let convolution = try ConvolutionPrimitives(
       geometry(request.inputs.map(\.type)), request.context)
@@ -18,14 +18,15 @@ extension Conv2D: CPUOperation {
       outputs: [try convolution.layouts.destination])
   }
 
-  func lower(_ node: Signature, _ context: CPUContext) throws -> Lowering {
+  func lower(_ node: Signature, _ context: CPUContext, rectifies: Bool) throws -> Lowering {
     let hasBias = node.inputs.count == 3
+    let after: [PostOperation] = rectifies ? [.relu] : []
     let convolution = try ConvolutionPrimitives(
       geometry(node.inputs.map(\.type)), context, source: node.inputs[0],
       destination: node.outputs[0])
-    if let paired = convolution.paired { return try paired.forward(hasBias: hasBias) }
+    if let paired = convolution.paired { return try paired.forward(hasBias: hasBias, after) }
     let descriptor = try convolution.forward(
-      weights: convolution.weights(node.inputs[1]), hasBias: hasBias)
+      weights: convolution.weights(node.inputs[1]), hasBias: hasBias, after)
     return context.lowering(
       of: descriptor, inputs: [(.source, 0), (.weights, 1)] + (hasBias ? [(.bias, 2)] : []),
       outputs: [(.destination, 0)])

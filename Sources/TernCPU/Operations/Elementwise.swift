@@ -3,6 +3,8 @@ import TernCore
 import TernGraph
 
 extension Unary: CPUOperation {
+  func wishes(_ request: LayoutRequest) throws -> [Layout?] { request.passedOn }
+
   func layouts(_ request: LayoutRequest) throws -> LayoutAssignment {
     .following(request, keepsPadding: function.isZeroAtZero)
   }
@@ -21,6 +23,8 @@ extension Unary: CPUOperation {
 }
 
 extension UnaryBackward: CPUOperation {
+  func wishes(_ request: LayoutRequest) throws -> [Layout?] { request.likeInput(1) }
+
   func layouts(_ request: LayoutRequest) throws -> LayoutAssignment {
     .following(request, keepsPadding: function.hasFiniteDerivativeAtZero)
   }

@@ -19,24 +19,27 @@ extension MatMul: CPUOperation {
   }
 }
 
-extension Linear: CPUOperation {
-  func lower(_ node: Signature, _ context: CPUContext) throws -> Lowering {
+extension Linear: RectifiableOperation {
+  func lower(_ node: Signature, _ context: CPUContext, rectifies: Bool) throws -> Lowering {
     let weight = node.inputs[1].shape
     let output = node.outputs[0].shape
     return try context.matmul(
       context.descriptor(node.inputs[0]),
       MemoryDescriptor([weight[1], weight[0]], strides: [1, weight[1]]),
       bias: node.inputs.count == 3 ? MemoryDescriptor(dense: TensorType([1, output[1]])) : nil,
-      context.descriptor(node.outputs[0]))
+      context.descriptor(node.outputs[0]), rectifies ? [.relu] : [])
   }
 }
 
 extension CPUContext {
   /// The product of inputs 0 and 1, plus input 2 where there is a bias.
   fileprivate func matmul(
-    _ a: MemoryDescriptor, _ b: MemoryDescriptor, bias: MemoryDescriptor?, _ y: MemoryDescriptor
+    _ a: MemoryDescriptor, _ b: MemoryDescriptor, bias: MemoryDescriptor?, _ y: MemoryDescriptor,
+    _ postOperations: [PostOperation] = []
   ) throws -> Lowering {
-    let descriptor = try PrimitiveDescriptor("matmul", engine) { result, engine, attributes in
+    let descriptor = try PrimitiveDescriptor(
+      "matmul", engine, postOperations: postOperations
+    ) { result, engine, attributes in
       var (a, b, y) = (a.raw, b.raw, y.raw)
       guard var bias = bias?.raw else {
         return tern_dnnl_matmul(result, engine, attributes, &a, &b, nil, &y)

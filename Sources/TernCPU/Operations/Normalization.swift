@@ -3,7 +3,7 @@ import TernCore
 import TernGraph
 
 extension BatchNorm: CPUOperation {
-  func wishes(_ request: LayoutRequest) throws -> [Layout?] { [request.wanted[0], nil, nil] }
+  func wishes(_ request: LayoutRequest) throws -> [Layout?] { request.passedOn }
 
   func layouts(_ request: LayoutRequest) throws -> LayoutAssignment {
     let layout = try request.inputs[0].normalizableLayout(request.context)
@@ -11,7 +11,8 @@ extension BatchNorm: CPUOperation {
   }
 
   func lower(_ node: Signature, _ context: CPUContext) throws -> Lowering {
-    let descriptor = try context.batchNormalization(node.inputs[0], epsilon)
+    let descriptor = try context.batchNormalization(
+      node.inputs[0], epsilon, rectifies: false)
     return context.lowering(
       of: descriptor, inputs: [(.source, 0), (.scale, 1), (.shift, 2)],
       outputs: [(.destination, 0), (.mean, 1), (.variance, 2)])
@@ -19,6 +20,8 @@ extension BatchNorm: CPUOperation {
 }
 
 extension BatchNormBackward: CPUOperation {
+  func wishes(_ request: LayoutRequest) throws -> [Layout?] { request.likeInput(1) }
+
   func layouts(_ request: LayoutRequest) throws -> LayoutAssignment {
     let layout = try request.inputs[1].normalizableLayout(request.context)
     return LayoutAssignment(
@@ -26,10 +29,17 @@ extension BatchNormBackward: CPUOperation {
   }
 
   func lower(_ node: Signature, _ context: CPUContext) throws -> Lowering {
-    let forward = try context.batchNormalization(node.inputs[1], epsilon)
+    try lower(node, context, rectifies: false)
+  }
+
+  /// - Parameter rectifies: whether the mask of a relu behind the normalisation is input 5.
+  func lower(_ node: Signature, _ context: CPUContext, rectifies: Bool) throws -> Lowering {
+    let forward = try context.batchNormalization(
+      node.inputs[1], epsilon, rectifies: rectifies)
     let descriptor = try PrimitiveDescriptor("batch_normalization_backward", context.engine) {
       var data = try context.normalizable(node.inputs[1]).raw
-      return tern_dnnl_batch_normalization_backward($0, $1, $2, &data, epsilon, forward.handle)
+      return tern_dnnl_batch_normalization_backward(
+        $0, $1, $2, &data, epsilon, rectifies, forward.handle)
     }
     // oneDNN insists on a shift, though no derivative depends on it: any vector will do.
     return context.lowering(
@@ -37,7 +47,7 @@ extension BatchNormBackward: CPUOperation {
       inputs: [
         (.destinationGradient, 0), (.source, 1), (.mean, 2), (.variance, 3), (.scale, 4),
         (.shift, 4),
-      ],
+      ] + (rectifies ? [(.workspace, 5)] : []),
       outputs: [(.sourceGradient, 0), (.scaleGradient, 1), (.shiftGradient, 2)])
   }
 }
@@ -60,12 +70,14 @@ extension CPUContext {
       .descriptor([x[0], x[1], pixels, 1])
   }
 
-  fileprivate func batchNormalization(_ operand: Operand, _ epsilon: Float) throws
+  /// The forward primitive for a tensor; with `rectifies` a relu follows, and its mask is kept in
+  /// oneDNN's workspace.
+  func batchNormalization(_ operand: Operand, _ epsilon: Float, rectifies: Bool) throws
     -> PrimitiveDescriptor
   {
     try PrimitiveDescriptor("batch_normalization_forward", engine) {
       var data = try normalizable(operand).raw
-      return tern_dnnl_batch_normalization_forward($0, $1, $2, &data, epsilon)
+      return tern_dnnl_batch_normalization_forward($0, $1, $2, &data, epsilon, rectifies)
     }
   }
 }

@@ -27,6 +27,8 @@ extension MaxPool2D: CPUOperation {
 }
 
 extension MaxPool2DBackward: CPUOperation {
+  func wishes(_ request: LayoutRequest) throws -> [Layout?] { request.likeInput(1) }
+
   func layouts(_ request: LayoutRequest) throws -> LayoutAssignment {
     // The gradient goes back in the format in which the input came.
     let indices = request.inputs[1].layout

@@ -1,0 +1,130 @@
+import COneDNN
+import TernCore
+import TernGraph
+
+/// Batch normalisation by the statistics of the batch, then relu.
+///
+/// Inputs as ``BatchNorm``. Outputs: as there, and which elements were positive, in a format of
+/// oneDNN's own: what the backward pass needs to know of the output, in a bit per element.
+struct RectifiedBatchNorm: CPUOperation {
+  let base: BatchNorm
+
+  var name: String { base.name + "_relu" }
+  var detail: String { base.detail }
+
+  func outputTypes(for inputs: [TensorType]) throws(ShapeError) -> [TensorType] {
+    // The extent stands for nothing: how many bytes there are is up to the layout.
+    try base.outputTypes(for: inputs) + [TensorType([1], .int32)]
+  }
+
+  func cost(inputs: [TensorType], outputs: [TensorType]) -> Cost {
+    base.cost(inputs: inputs, outputs: outputs)
+  }
+
+  func wishes(_ request: LayoutRequest) throws -> [Layout?] { try base.wishes(request) }
+
+  func layouts(_ request: LayoutRequest) throws -> LayoutAssignment {
+    var assignment = try base.layouts(request)
+    let descriptor = try request.context.batchNormalization(
+      Operand(request.inputs[0].type, assignment.inputs[0]), base.epsilon, rectifies: true)
+    assignment.outputs.append(
+      try request.context.layouts.layout(for: descriptor.descriptor(of: .workspace)))
+    return assignment
+  }
+
+  func lower(_ node: Signature, _ context: CPUContext) throws -> Lowering {
+    let descriptor = try context.batchNormalization(
+      node.inputs[0], base.epsilon, rectifies: true)
+    return context.lowering(
+      of: descriptor, inputs: [(.source, 0), (.scale, 1), (.shift, 2)],
+      outputs: [(.destination, 0), (.mean, 1), (.variance, 2), (.workspace, 3)])
+  }
+}
+
+/// Inputs: as ``BatchNormBackward``, with the gradient at the relu's output, and the mask.
+struct RectifiedBatchNormBackward: CPUOperation {
+  let base: BatchNormBackward
+
+  var name: String { base.name + "_relu" }
+  var detail: String { base.detail }
+
+  func outputTypes(for inputs: [TensorType]) throws(ShapeError) -> [TensorType] {
+    try base.outputTypes(for: Array(inputs.dropLast()))
+  }
+
+  func cost(inputs: [TensorType], outputs: [TensorType]) -> Cost {
+    base.cost(inputs: inputs, outputs: outputs)
+  }
+
+  func wishes(_ request: LayoutRequest) throws -> [Layout?] { try base.wishes(request) }
+
+  var inPlacePairs: [InPlacePair] { [InPlacePair(output: 0, input: 0)] }
+
+  func layouts(_ request: LayoutRequest) throws -> LayoutAssignment {
+    // The layout of the input is the one for which the mask was made.
+    var assignment = try base.layouts(request)
+    assignment.inputs.append(request.inputs[5].layout)
+    return assignment
+  }
+
+  func lower(_ node: Signature, _ context: CPUContext) throws -> Lowering {
+    try base.lower(node, context, rectifies: true)
+  }
+}
+
+extension Graph {
+  /// With every relu merged into the batch normalisation before it, forward and backward.
+  func fusingBatchNormReLU() throws -> Graph {
+    let readers = GraphReaders(self)
+    var chains: [Int: BatchNormReLU] = [:]
+    for index in nodes.indices {
+      guard let chain = BatchNormReLU(forward: index, readers) else { continue }
+      for node in [chain.forward, chain.relu, chain.reluBackward, chain.backward] {
+        chains[node] = chain
+      }
+    }
+    if chains.isEmpty { return self }
+    var masks: [Int: ValueID] = [:]
+    var rewriter = GraphRewriter(self)
+    for (index, node) in nodes.enumerated() {
+      switch (chains[index], node.operation) {
+      case (let chain?, let operation as BatchNorm):
+        let outputs = try rewriter.append(
+          RectifiedBatchNorm(base: operation), node.inputs.map { rewriter[$0] },
+          scope: node.scope)
+        for (old, new) in zip(node.outputs, outputs) { rewriter.replace(old, with: new) }
+        masks[chain.forward] = outputs[3]
+      case (let chain?, let operation as BatchNormBackward):
+        let outputs = try rewriter.append(
+          RectifiedBatchNormBackward(base: operation),
+          node.inputs.map { rewriter[$0] } + [masks[chain.forward]!], scope: node.scope)
+        for (old, new) in zip(node.outputs, outputs) { rewriter.replace(old, with: new) }
+      case (_?, _): rewriter.replace(node.outputs[0], with: rewriter[node.inputs[0]])
+      case (nil, _): rewriter.copy(node)
+      }
+    }
+    return rewriter.finish()
+  }
+}
+
+/// A batch normalisation and the relu that alone reads it, forward and backward.
+private struct BatchNormReLU {
+  let forward: Int
+  let relu: Int
+  let reluBackward: Int
+  let backward: Int
+
+  init?(forward: Int, _ readers: GraphReaders) {
+    let nodes = readers.graph.nodes
+    guard nodes[forward].operation is BatchNorm,
+      let relu = readers.onlyReader(of: nodes[forward].outputs[0]), readers.isReLU(relu),
+      let reluBackward = readers.backwardNode(ofReLU: relu),
+      let backward = readers.onlyReader(of: nodes[reluBackward].outputs[0]),
+      nodes[backward].operation is BatchNormBackward,
+      nodes[backward].inputs[2] == nodes[forward].outputs[1]
+    else { return nil }
+    (self.forward, self.relu, self.reluBackward, self.backward) = (
+      forward, relu, reluBackward, backward
+    )
+  }
+}

@@ -1,0 +1,67 @@
+import TernCore
+import TernGraph
+
+/// The gradient arriving at the input of a relu from two sides: (a + b) where the output is
+/// positive, else 0. Inputs: a, b, the relu's output.
+struct RectifiedSumBackward: CPUOperation {
+  var name: String { "add_relu_backward" }
+
+  func outputTypes(for inputs: [TensorType]) throws(ShapeError) -> [TensorType] { [inputs[0]] }
+
+  var inPlacePairs: [InPlacePair] {
+    [InPlacePair(output: 0, input: 0), InPlacePair(output: 0, input: 1)]
+  }
+
+  func wishes(_ request: LayoutRequest) throws -> [Layout?] { request.likeInput(2) }
+
+  func layouts(_ request: LayoutRequest) throws -> LayoutAssignment {
+    .following(request, keepsPadding: true)
+  }
+
+  func lower(_ node: Signature, _ context: CPUContext) throws -> Lowering {
+    let count = node.inputs[0].storedCount
+    return Lowering { addresses in
+      let (a, b, y) = (addresses.input(0), addresses.input(1), addresses.input(2))
+      let dx = addresses.output(0)
+      return context.threads.elementwise(count) { range in
+        forEachLanes(in: range) { lanes in
+          let sum = lanes.load(a) + lanes.load(b)
+          lanes.store(sum.replacing(with: 0, where: lanes.load(y) .<= 0), dx)
+        }
+      }
+    }
+  }
+}
+
+extension Graph {
+  /// With every relu, backward, merged into the sum before it, where nothing else reads the sum.
+  func fusingReLUBackward() throws -> Graph {
+    let readers = GraphReaders(self)
+    /// The sum that a relu's backward node reads, if the two can be merged.
+    func sum(_ index: Int) -> Int? {
+      let node = nodes[index]
+      guard let operation = node.operation as? UnaryBackward, operation.function == .relu,
+        let sum = readers.producer(of: node.inputs[0]),
+        (nodes[sum].operation as? Binary)?.function == .add,
+        nodes[sum].inputs.allSatisfy({ type($0) == type(node.inputs[0]) }),
+        readers.onlyReader(of: node.inputs[0]) == index
+      else { return nil }
+      return sum
+    }
+    let sums = nodes.indices.map(sum)
+    let merged = Set(sums.compactMap(\.self))
+    if merged.isEmpty { return self }
+    var rewriter = GraphRewriter(self)
+    for (index, node) in nodes.enumerated() where !merged.contains(index) {
+      guard let sum = sums[index] else {
+        rewriter.copy(node)
+        continue
+      }
+      let inputs = nodes[sum].inputs + [node.inputs[1]]
+      let output = try rewriter.append(
+        RectifiedSumBackward(), inputs.map { rewriter[$0] }, scope: node.scope)
+      rewriter.replace(node.outputs[0], with: output[0])
+    }
+    return rewriter.finish()
+  }
+}
