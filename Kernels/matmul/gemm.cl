@@ -20,16 +20,17 @@
 
 // Where a block of a matrix product stands, from the work-item's number: neighbouring work-items
 // take blocks below each other, which read the same columns of B.
-#define PLACE(columns_per_block)                                             \
-  const int row_blocks = (m + ROWS - 1) / ROWS;                              \
-  const int column_blocks = (n + columns_per_block - 1) / columns_per_block; \
-  const int item = get_global_id(0);                                         \
-  if (item >= row_blocks * column_blocks * batch) return;                    \
-  const int row = item % row_blocks * ROWS;                                  \
-  const int column = item / row_blocks % column_blocks * columns_per_block;  \
-  const int matrix = item / (row_blocks * column_blocks);                    \
-  a += matrix * a_matrix;                                                    \
-  b += matrix * b_matrix;                                                    \
+#define PLACE(columns_per_block)                                               \
+  const int block_width = (columns_per_block);                                 \
+  const int row_blocks = (m + ROWS - 1) / ROWS;                                \
+  const int column_blocks = (n + block_width - 1) / block_width;               \
+  const int item = get_global_id(0);                                           \
+  if (item >= row_blocks * column_blocks * batch) return;                      \
+  const int row = item % row_blocks * ROWS;                                    \
+  const int column = item / row_blocks % column_blocks * block_width;          \
+  const int matrix = item / (row_blocks * column_blocks);                      \
+  a += matrix * a_matrix;                                                      \
+  b += matrix * b_matrix;                                                      \
   c += matrix * m * n;
 
 #define CLEAR(sum)                                               \
