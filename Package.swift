@@ -52,7 +52,6 @@ let package = Package(
       name: "TernTrain",
       dependencies: [
         "TernCore", "TernGraph", "TernRuntime", "TernNN", "TernOptim", "TernData",
-        .product(name: "Yams", package: "Yams"),
       ]),
     .target(
       name: "Tern",

@@ -90,7 +90,7 @@ extension JSON {
   private static func converted(_ value: Any) -> JSON {
     switch value {
     case let number as NSNumber:
-      if CFNumberIsBoolean(number) { return .bool(number.boolValue) }
+      if isBoolean(number) { return .bool(number.boolValue) }
       if number.doubleValue == number.doubleValue.rounded(), abs(number.doubleValue) < 1e15,
         let exact = Int(exactly: number.doubleValue)
       {
@@ -106,7 +106,7 @@ extension JSON {
     }
   }
 
-  private static func CFNumberIsBoolean(_ number: NSNumber) -> Bool {
+  private static func isBoolean(_ number: NSNumber) -> Bool {
     String(cString: number.objCType) == "c"
   }
 

@@ -27,7 +27,8 @@ struct PackedPlanes {
   /// Appends the copy of `count` planes, with `slack` zeros behind the last.
   func encode(_ x: View, into y: View, count: Int, slack: Int = 0, _ encoder: StepEncoder) throws {
     try encoder.map(
-      "pack_planes", in: "convolution/packed_planes", count: count * h.phases * w.phases * h.length + 1,
+      "pack_planes", in: "convolution/packed_planes",
+      count: count * h.phases * w.phases * h.length + 1,
       groupSize: 16,
       [
         .tensor(x), .tensor(y), .int(count), .int(h.extent), .int(w.extent), .int(h.before),

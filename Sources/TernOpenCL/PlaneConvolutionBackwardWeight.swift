@@ -54,7 +54,8 @@ struct PlaneConvolutionBackwardWeight {
       x, into: packedInput, count: g.batch * g.inChannels, slack: slack, encoder)
     try gradient.encode(dy, into: packedGradient, count: g.batch * g.outChannels, encoder)
     try encoder.blocks(
-      "conv2d_planes_backward_weight", in: "convolution/planes_backward_weight", count: parts * blocks,
+      "conv2d_planes_backward_weight", in: "convolution/planes_backward_weight",
+      count: parts * blocks,
       [
         .tensor(packedInput), .tensor(packedGradient), .tensor(partial), .int(g.batch),
         .int(g.groups), .int(g.inChannels / g.groups), .int(outputs), .int(input.count),

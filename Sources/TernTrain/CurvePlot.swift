@@ -114,7 +114,8 @@ public struct CurvePlot {
     let rough = (high - low) / 4
     let power = pow(10, log10(rough).rounded(.down))
     let step = [1, 2, 5, 10].map { $0 * power }.first { $0 >= rough } ?? rough
-    return Array(stride(from: (low / step).rounded(.down) * step, through: high + step * 0.999, by: step))
+    return Array(
+      stride(from: (low / step).rounded(.down) * step, through: high + step * 0.999, by: step))
   }
 }
 

@@ -1,6 +1,7 @@
 import Foundation
 import TernCore
 import TernData
+import TernNN
 
 /// The folder a training run writes: configuration, logs, results and checkpoints.
 ///

@@ -114,20 +114,9 @@ public struct ModelFile {
     var values: [String: AttributeValue] = [:]
     for (key, value) in arguments {
       guard let name = key.string else { throw fault(key, "\(kind): an argument has no name") }
-      values[name] = try attribute(value)
+      values[name] = try YAML.value(value, file: path)
     }
     return (kind, values)
-  }
-
-  private func attribute(_ node: Node) throws -> AttributeValue {
-    if let sequence = node.sequence { return .list(try sequence.map(attribute)) }
-    if node.mapping != nil { throw fault(node, "a map where a value belongs") }
-    if node.null != nil { return .null }
-    if let value = node.bool { return .bool(value) }
-    if let value = node.int { return .int(value) }
-    if let value = node.float { return .double(value) }
-    let text = node.string ?? ""
-    return Double(text).map(AttributeValue.double) ?? .string(text)
   }
 
   /// Builds the network once, so that what does not fit is an error with its line.

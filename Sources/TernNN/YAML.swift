@@ -27,7 +27,7 @@ public enum YAML {
     return try value(node, file: text)
   }
 
-  private static func value(_ node: Node, file: String) throws -> AttributeValue {
+  static func value(_ node: Node, file: String) throws -> AttributeValue {
     switch node {
     case .scalar(let scalar):
       // A quoted scalar is text whatever it looks like.
