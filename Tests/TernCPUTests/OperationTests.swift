@@ -65,8 +65,9 @@ import Testing
     PoolingWindow(kernel: [2, 2]),
     PoolingWindow(kernel: [3, 3], stride: [2, 2], padding: [1, 1]),
     PoolingWindow(kernel: [3, 2], stride: [2, 1], dilation: [2, 1], ceilMode: true),
+    PoolingWindow(kernel: [9, 10]),
   ]) func poolingInEveryFormat(window: PoolingWindow) throws {
-    for channels in [4, 6, 16, 20] {
+    for channels in [1, 4, 6, 16, 20] {
       var experiment = Experiment()
       let x = try experiment.input("x", [2, 3, 9, 10])
       let w = try experiment.input("w", [channels, 3, 1, 1])

@@ -2,49 +2,32 @@ import COneDNN
 import TernCore
 import TernGraph
 
-/// One convolution and its three passes, with the formats of its tensors chosen.
+/// One pass of a convolution, with the formats of its tensors chosen.
 struct ConvolutionPrimitives {
-  enum Pass { case forward, backwardInput, backwardWeight }
-
-  let geometry: Conv2DGeometry
-  let context: CPUContext
-  /// The convolution as one of twice the channels, where that is how it is computed.
-  let paired: PairedConvolution?
-  private let formats: (source: ChannelFormat, destination: ChannelFormat)
+  private let geometry: Conv2DGeometry
+  private let pass: ConvolutionPass
+  private let context: CPUContext
   private let source: MemoryDescriptor
   private let destination: MemoryDescriptor
   private let window: tern_dnnl_window
   /// What oneDNN is asked for, the fastest first.
   private let algorithms: [dnnl_alg_kind_t]
+  /// The convolution as one of twice the channels, where that is how it is computed.
+  let paired: PairedConvolution?
 
-  /// - Parameters:
-  ///   - source, destination: how the tensors are stored; the fastest way where `nil`.
-  init(
-    _ geometry: Conv2DGeometry, _ context: CPUContext, pass: Pass = .forward,
-    source: Operand? = nil, destination: Operand? = nil
-  ) throws {
+  private init(
+    _ geometry: Conv2DGeometry, _ pass: ConvolutionPass, _ context: CPUContext,
+    source: MemoryDescriptor, destination: MemoryDescriptor, isBlocked: Bool,
+    paired: PairedConvolution? = nil
+  ) {
     self.geometry = geometry
+    self.pass = pass
     self.context = context
-    let formats = geometry.formats(pass)
-    self.formats = formats
-    let isGiven = (source ?? destination) != nil
-    let sourceLayout = try formats.source.layout(geometry.inputShape, context)
-    let destinationLayout = try formats.destination.layout(geometry.outputShape, context)
-    let isFavourite =
-      !isGiven || (source?.layout == sourceLayout && destination?.layout == destinationLayout)
-    // Several formats may be one layout; oneDNN wants to hear the pair that belongs together.
-    self.source =
-      isFavourite
-      ? try formats.source.descriptor(geometry.inputShape) : try context.descriptor(source!)
-    self.destination =
-      isFavourite
-      ? try formats.destination.descriptor(geometry.outputShape)
-      : try context.descriptor(destination!)
-    paired =
-      isFavourite && formats.destination == .blocked8
-      ? PairedConvolution(geometry, context) : nil
+    self.source = source
+    self.destination = destination
+    self.paired = paired
     algorithms =
-      (isFavourite && geometry.suitsWinograd ? [dnnl_convolution_winograd] : [])
+      (isBlocked && geometry.suitsWinograd ? [dnnl_convolution_winograd] : [])
       + [dnnl_convolution_direct]
     let w = geometry.window
     window = tern_dnnl_window(
@@ -54,26 +37,65 @@ struct ConvolutionPrimitives {
       padding_after: (Int64(w.paddingHeight), Int64(w.paddingWidth)))
   }
 
-  var layouts: (source: Layout, destination: Layout) {
+  private init(
+    _ geometry: Conv2DGeometry, _ pass: ConvolutionPass, _ context: CPUContext,
+    _ formats: ConvolutionFormats
+  ) throws {
+    self.init(
+      geometry, pass, context, source: try formats.source.descriptor(geometry.inputShape),
+      destination: try formats.destination.descriptor(geometry.outputShape),
+      isBlocked: formats == ConvolutionFormats(.blocked16, .blocked16),
+      paired: formats.destination == .blocked8 ? PairedConvolution(geometry, context) : nil)
+  }
+
+  /// The pass on tensors stored as they are given.
+  init(
+    _ geometry: Conv2DGeometry, _ pass: ConvolutionPass, _ context: CPUContext, source: Operand,
+    destination: Operand
+  ) throws {
+    // Several formats may be one layout; oneDNN wants to hear the pair that belongs together.
+    for formats in geometry.candidateFormats(pass) {
+      let layouts = try formats.layouts(geometry, context)
+      if layouts.source == source.layout, layouts.destination == destination.layout {
+        try self.init(geometry, pass, context, formats)
+        return
+      }
+    }
+    self.init(
+      geometry, pass, context, source: try context.descriptor(source),
+      destination: try context.descriptor(destination), isBlocked: false)
+  }
+
+  /// The layouts of a pass's tensors with which it runs fastest.
+  static func favouriteLayouts(
+    _ geometry: Conv2DGeometry, _ pass: ConvolutionPass, _ context: CPUContext
+  ) throws -> (source: Layout, destination: Layout, weights: Layout) {
+    let candidates = geometry.candidateFormats(pass)
+    var chosen = candidates[0]
+    var primitives = try ConvolutionPrimitives(geometry, pass, context, chosen)
+    for formats in candidates.dropFirst() {
+      if try !primitives.isReference { break }
+      chosen = formats
+      primitives = try ConvolutionPrimitives(geometry, pass, context, chosen)
+    }
+    let layouts = try chosen.layouts(geometry, context)
+    return (layouts.source, layouts.destination, try primitives.weightLayout())
+  }
+
+  /// Whether oneDNN has nothing for the formats but its reference, a thousand times slower.
+  private var isReference: Bool {
     get throws {
-      (
-        try formats.source.layout(geometry.inputShape, context),
-        try formats.destination.layout(geometry.outputShape, context)
-      )
+      if paired != nil { return false }
+      return try descriptor(weights: nil, hasBias: true).implementation.hasPrefix("ref")
     }
   }
 
-  /// The layout in which a pass reads or writes the weights fastest.
-  func weightLayout(_ pass: Pass) throws -> Layout {
+  /// The layout in which the pass reads or writes the weights fastest.
+  private func weightLayout() throws -> Layout {
     if paired != nil { return .dense }
-    let descriptor =
-      switch pass {
-      case .forward: try forward(weights: nil, hasBias: true).descriptor(of: .weights)
-      case .backwardInput: try backwardInput(weights: nil).descriptor(of: .weights)
-      case .backwardWeight:
-        try backwardWeight(weights: nil, hasBias: true).descriptor(of: .weightsGradient)
-      }
-    return try context.layouts.layout(for: descriptor)
+    return try context.layouts.layout(
+      for: descriptor(weights: nil, hasBias: true).descriptor(
+        of: pass == .backwardWeight ? .weightsGradient : .weights))
   }
 
   /// The weights' extents as oneDNN wants them: with an axis for the groups where there are several.
@@ -85,9 +107,44 @@ struct ConvolutionPrimitives {
     ]
   }
 
-  func weights(_ operand: Operand) throws -> MemoryDescriptor {
-    operand.layout == .dense
-      ? try MemoryDescriptor(dense: TensorType(weightShape)) : try context.descriptor(operand)
+  /// The primitive for weights stored as they are given.
+  func descriptor(
+    weights: Operand, hasBias: Bool, _ postOperations: [PostOperation] = []
+  ) throws -> PrimitiveDescriptor {
+    let format =
+      weights.layout == .dense
+      ? try MemoryDescriptor(dense: TensorType(weightShape)) : try context.descriptor(weights)
+    return try descriptor(weights: format, hasBias: hasBias, postOperations)
+  }
+
+  /// - Parameter weights: the format of the weights, the fastest where `nil`.
+  private func descriptor(
+    weights: MemoryDescriptor?, hasBias: Bool, _ postOperations: [PostOperation] = []
+  ) throws -> PrimitiveDescriptor {
+    if pass == .forward { return try forward(weights, hasBias, postOperations) }
+    let hint = try forward(nil, false, [])
+    return try primitive("convolution_backward") {
+      var (x, y, window) = (source.raw, destination.raw, window)
+      var w = try (weights ?? .any(weightShape)).raw
+      if pass == .backwardInput {
+        return tern_dnnl_convolution_backward_data(
+          $1, $2, $3, $0, &x, &w, &y, &window, hint.handle)
+      }
+      var bias = try bias(hasBias).raw
+      return tern_dnnl_convolution_backward_weights(
+        $1, $2, $3, $0, &x, &w, &bias, &y, &window, hint.handle)
+    }
+  }
+
+  private func forward(
+    _ weights: MemoryDescriptor?, _ hasBias: Bool, _ postOperations: [PostOperation]
+  ) throws -> PrimitiveDescriptor {
+    try primitive("convolution_forward", postOperations) {
+      var (x, y, window) = (source.raw, destination.raw, window)
+      var w = try (weights ?? .any(weightShape)).raw
+      var bias = try bias(hasBias).raw
+      return tern_dnnl_convolution_forward($1, $2, $3, $0, &x, &w, &bias, &y, &window)
+    }
   }
 
   private func bias(_ hasBias: Bool) throws -> MemoryDescriptor {
@@ -99,7 +156,7 @@ struct ConvolutionPrimitives {
 
   /// A primitive of the first algorithm there is on this processor.
   private func primitive(
-    _ call: String, postOperations: [PostOperation] = [],
+    _ call: String, _ postOperations: [PostOperation] = [],
     _ create: (
       dnnl_alg_kind_t, UnsafeMutablePointer<dnnl_primitive_desc_t?>, dnnl_engine_t,
       dnnl_primitive_attr_t
@@ -117,75 +174,15 @@ struct ConvolutionPrimitives {
       call, context.engine, postOperations: postOperations,
       create: { try create(algorithms.last!, $0, $1, $2) })
   }
-
-  /// - Parameter weights: the format of the weights, the fastest where `nil`.
-  func forward(
-    weights: MemoryDescriptor?, hasBias: Bool, _ postOperations: [PostOperation] = []
-  ) throws -> PrimitiveDescriptor {
-    try primitive("convolution_forward", postOperations: postOperations) {
-      var (x, y, window) = (source.raw, destination.raw, window)
-      var w = try (weights ?? .any(weightShape)).raw
-      var bias = try bias(hasBias).raw
-      return tern_dnnl_convolution_forward($1, $2, $3, $0, &x, &w, &bias, &y, &window)
-    }
-  }
-
-  func backwardInput(weights: MemoryDescriptor?) throws -> PrimitiveDescriptor {
-    let hint = try forward(weights: nil, hasBias: false)
-    return try primitive("convolution_backward_data") {
-      var (dx, dy, window) = (source.raw, destination.raw, window)
-      var w = try (weights ?? .any(weightShape)).raw
-      return tern_dnnl_convolution_backward_data(
-        $1, $2, $3, $0, &dx, &w, &dy, &window, hint.handle)
-    }
-  }
-
-  func backwardWeight(weights: MemoryDescriptor?, hasBias: Bool) throws -> PrimitiveDescriptor {
-    let hint = try forward(weights: nil, hasBias: false)
-    return try primitive("convolution_backward_weights") {
-      var (x, dy, window) = (source.raw, destination.raw, window)
-      var dw = try (weights ?? .any(weightShape)).raw
-      var bias = try bias(hasBias).raw
-      return tern_dnnl_convolution_backward_weights(
-        $1, $2, $3, $0, &x, &dw, &bias, &dy, &window, hint.handle)
-    }
-  }
 }
 
-extension Conv2DGeometry {
-  /// The formats in which oneDNN convolves fastest, by measurement with AVX-512. They depend on the
-  /// channels, so that neighbouring convolutions agree on the tensor between them.
-  fileprivate func formats(_ pass: ConvolutionPrimitives.Pass)
-    -> (source: ChannelFormat, destination: ChannelFormat)
+extension ConvolutionFormats {
+  fileprivate func layouts(_ geometry: Conv2DGeometry, _ context: CPUContext) throws
+    -> (source: Layout, destination: Layout)
   {
-    // An image: its one to three channels would fill a fraction of a block. oneDNN has kernels that
-    // read planes and write blocks, but none that go the other way.
-    if inChannels <= 3, groups == 1 {
-      if pass == .backwardInput { return (.dense, .dense) }
-      return (.dense, PairedConvolution.fits(self) ? .blocked8 : .blocked16)
-    }
-    // A few channels: one block would be mostly padding.
-    if max(inChannels, outChannels) <= 16, min(inChannels, outChannels) < 16 {
-      return (.channelsLast, .channelsLast)
-    }
-    if groups > 1, !isDepthwise, inChannels / groups % 16 != 0 || outChannels / groups % 16 != 0 {
-      return (.channelsLast, .channelsLast)
-    }
-    return (.blocked16, .blocked16)
+    (
+      try source.layout(geometry.inputShape, context),
+      try destination.layout(geometry.outputShape, context)
+    )
   }
-
-  /// Whether Winograd's algorithm pays: F(4×4, 3×3) takes a quarter of the multiplications, but
-  /// transforms all tensors. Its rounding error is about 10⁻⁵ of the output's standard deviation.
-  ///
-  /// Source: Lavin and Gray, "Fast algorithms for convolutional neural networks", CVPR 2016.
-  fileprivate var suitsWinograd: Bool {
-    let w = window
-    // Transforming the weights costs as much as this many tiles.
-    let tiles = batch * ((outHeight + 3) / 4) * ((outWidth + 3) / 4)
-    return kernelHeight == 3 && kernelWidth == 3 && w.strideHeight == 1 && w.strideWidth == 1
-      && w.dilationHeight == 1 && w.dilationWidth == 1 && w.paddingHeight <= 1
-      && w.paddingWidth <= 1 && groups == 1 && min(inChannels, outChannels) >= 64 && tiles >= 128
-  }
-
-  private var isDepthwise: Bool { groups == inChannels && groups == outChannels }
 }

@@ -3,88 +3,80 @@ import TernGraph
 
 extension Conv2D: RectifiableOperation {
   func wishes(_ request: LayoutRequest) throws -> [Layout?] {
-    let convolution = try ConvolutionPrimitives(
-      geometry(request.inputs.map(\.type)), request.context)
-    return [try convolution.layouts.source, nil, nil]
+    let favourite = try ConvolutionPrimitives.favouriteLayouts(
+      geometry(request.inputs.map(\.type)), .forward, request.context)
+    return [favourite.source, nil, nil]
   }
 
   func layouts(_ request: LayoutRequest) throws -> LayoutAssignment {
-    let convolution = try ConvolutionPrimitives(
-      geometry(request.inputs.map(\.type)), request.context)
-    let weights = try convolution.weightLayout(.forward)
+    let favourite = try ConvolutionPrimitives.favouriteLayouts(
+      geometry(request.inputs.map(\.type)), .forward, request.context)
+    let inputs = [favourite.source, favourite.weights, .dense]
     return LayoutAssignment(
-      inputs: Array(
-        [try convolution.layouts.source, weights, .dense].prefix(request.inputs.count)),
-      outputs: [try convolution.layouts.destination])
+      inputs: Array(inputs.prefix(request.inputs.count)), outputs: [favourite.destination])
   }
 
   func lower(_ node: Signature, _ context: CPUContext, rectifies: Bool) throws -> Lowering {
     let hasBias = node.inputs.count == 3
     let after: [PostOperation] = rectifies ? [.relu] : []
     let convolution = try ConvolutionPrimitives(
-      geometry(node.inputs.map(\.type)), context, source: node.inputs[0],
+      geometry(node.inputs.map(\.type)), .forward, context, source: node.inputs[0],
       destination: node.outputs[0])
     if let paired = convolution.paired { return try paired.forward(hasBias: hasBias, after) }
-    let descriptor = try convolution.forward(
-      weights: convolution.weights(node.inputs[1]), hasBias: hasBias, after)
     return context.lowering(
-      of: descriptor, inputs: [(.source, 0), (.weights, 1)] + (hasBias ? [(.bias, 2)] : []),
+      of: try convolution.descriptor(weights: node.inputs[1], hasBias: hasBias, after),
+      inputs: [(.source, 0), (.weights, 1)] + (hasBias ? [(.bias, 2)] : []),
       outputs: [(.destination, 0)])
   }
 }
 
 extension Conv2DBackwardInput: CPUOperation {
   func wishes(_ request: LayoutRequest) throws -> [Layout?] {
-    let convolution = try ConvolutionPrimitives(
-      geometry(request.inputs.map(\.type)), request.context, pass: .backwardInput)
-    return [try convolution.layouts.destination, nil]
+    let favourite = try ConvolutionPrimitives.favouriteLayouts(
+      geometry(request.inputs.map(\.type)), .backwardInput, request.context)
+    return [favourite.destination, nil]
   }
 
   func layouts(_ request: LayoutRequest) throws -> LayoutAssignment {
-    let convolution = try ConvolutionPrimitives(
-      geometry(request.inputs.map(\.type)), request.context, pass: .backwardInput)
+    let favourite = try ConvolutionPrimitives.favouriteLayouts(
+      geometry(request.inputs.map(\.type)), .backwardInput, request.context)
     return LayoutAssignment(
-      inputs: [
-        try convolution.layouts.destination, try convolution.weightLayout(.backwardInput),
-      ],
-      outputs: [try convolution.layouts.source])
+      inputs: [favourite.destination, favourite.weights], outputs: [favourite.source])
   }
 
   func lower(_ node: Signature, _ context: CPUContext) throws -> Lowering {
     let convolution = try ConvolutionPrimitives(
-      geometry(node.inputs.map(\.type)), context, pass: .backwardInput, source: node.outputs[0],
+      geometry(node.inputs.map(\.type)), .backwardInput, context, source: node.outputs[0],
       destination: node.inputs[0])
-    let descriptor = try convolution.backwardInput(weights: convolution.weights(node.inputs[1]))
     return context.lowering(
-      of: descriptor, inputs: [(.destinationGradient, 0), (.weights, 1)],
-      outputs: [(.sourceGradient, 0)])
+      of: try convolution.descriptor(weights: node.inputs[1], hasBias: false),
+      inputs: [(.destinationGradient, 0), (.weights, 1)], outputs: [(.sourceGradient, 0)])
   }
 }
 
 extension Conv2DBackwardWeight: CPUOperation {
   func wishes(_ request: LayoutRequest) throws -> [Layout?] {
-    let convolution = try ConvolutionPrimitives(
-      geometry(request.inputs.map(\.type)), request.context)
-    return [try convolution.layouts.source, try convolution.layouts.destination]
+    let favourite = try ConvolutionPrimitives.favouriteLayouts(
+      geometry(request.inputs.map(\.type)), .backwardWeight, request.context)
+    return [favourite.source, favourite.destination]
   }
 
   func layouts(_ request: LayoutRequest) throws -> LayoutAssignment {
-    let convolution = try ConvolutionPrimitives(
-      geometry(request.inputs.map(\.type)), request.context)
+    let favourite = try ConvolutionPrimitives.favouriteLayouts(
+      geometry(request.inputs.map(\.type)), .backwardWeight, request.context)
     return LayoutAssignment(
-      inputs: [try convolution.layouts.source, try convolution.layouts.destination],
-      outputs: [try convolution.weightLayout(.backwardWeight)] + (hasBias ? [.dense] : []))
+      inputs: [favourite.source, favourite.destination],
+      outputs: [favourite.weights] + (hasBias ? [.dense] : []))
   }
 
   func lower(_ node: Signature, _ context: CPUContext) throws -> Lowering {
     let convolution = try ConvolutionPrimitives(
-      geometry(node.inputs.map(\.type)), context, source: node.inputs[0],
+      geometry(node.inputs.map(\.type)), .backwardWeight, context, source: node.inputs[0],
       destination: node.inputs[1])
     if let paired = convolution.paired { return try paired.backwardWeight(hasBias: hasBias) }
-    let descriptor = try convolution.backwardWeight(
-      weights: convolution.weights(node.outputs[0]), hasBias: hasBias)
     return context.lowering(
-      of: descriptor, inputs: [(.source, 0), (.destinationGradient, 1)],
+      of: try convolution.descriptor(weights: node.outputs[0], hasBias: hasBias),
+      inputs: [(.source, 0), (.destinationGradient, 1)],
       outputs: [(.weightsGradient, 0)] + (hasBias ? [(.biasGradient, 1)] : []))
   }
 }

@@ -30,15 +30,16 @@ extension MaxPool2DBackward: CPUOperation {
   func wishes(_ request: LayoutRequest) throws -> [Layout?] { request.likeInput(1) }
 
   func layouts(_ request: LayoutRequest) throws -> LayoutAssignment {
-    // The gradient goes back in the format in which the input came.
     let indices = request.inputs[1].layout
-    return LayoutAssignment(
-      inputs: [indices, indices],
-      outputs: [
-        request.producerInputs[1].first.map { input in
-          (indices == .dense) == (input.layout == .dense) ? input.layout : indices
-        } ?? .dense
-      ])
+    var assignment = LayoutAssignment(inputs: [indices, indices], outputs: [.dense])
+    // The gradient goes back in the format in which the input came.
+    if let input = request.producerInputs[1].first,
+      try ChannelStrides(Operand(request.inputs[0].type, indices), request.context) != nil,
+      try ChannelStrides(input, request.context) != nil
+    {
+      assignment.outputs[0] = input.layout
+    }
+    return assignment
   }
 
   func lower(_ node: Signature, _ context: CPUContext) throws -> Lowering {
