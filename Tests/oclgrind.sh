@@ -7,7 +7,8 @@
 #   Tests/oclgrind.sh                 # every recorded case but the training run
 #   Tests/oclgrind.sh conv2d gru      # those whose names start so
 #
-# Each case has a process of its own: Oclgrind 21.10 takes memory that was freed and allocated again
+# Each case runs twice: with the kernels for devices of few wide cores, and with those for many threads.
+# Each run has a process of its own: Oclgrind 21.10 takes memory that was freed and allocated again
 # for uninitialised. A case in which only kernels of CLBlast (Xgemm…) are reported, or in which they
 # break the simulator, is listed and not counted.
 set -euo pipefail
@@ -25,20 +26,23 @@ done
 
 failed=0
 skipped=0
-for file in "${cases[@]}"; do
+for run in "${cases[@]/#/wide-cores }" "${cases[@]/#/many-threads }"; do
+  read -r architecture file <<< "$run"
+  name="$(basename "$file" .safetensors) ($architecture)"
   rm -f "$log"
   status=0
   # Optimised code has instructions that the check for uninitialised memory does not know.
-  timeout 300 oclgrind --build-options -cl-opt-disable --data-races --uninitialized --max-errors 20 \
+  TERN_OPENCL_ARCHITECTURE=$architecture \
+    timeout 300 oclgrind --build-options -cl-opt-disable --data-races --uninitialized --max-errors 20 \
     --log "$log" "$tern" verify --device opencl --cases "$file" > /dev/null || status=$?
   if grep -qs 'Kernel: X' "$log" && ! grep 'Kernel:' "$log" | grep -qv 'Kernel: X'; then
     skipped=$((skipped + 1))
-    echo "CLBlast $(basename "$file" .safetensors)"
+    echo "CLBlast $name"
   elif [ "$status" -ne 0 ] || [ -s "$log" ]; then
     failed=$((failed + 1))
-    echo "FAILED $(basename "$file" .safetensors) (exit $status)"
+    echo "FAILED $name (exit $status)"
     [ -f "$log" ] && head -20 "$log"
   fi
 done
-echo "$((${#cases[@]} - failed - skipped)) passed, $failed failed, $skipped skipped"
+echo "$((2 * ${#cases[@]} - failed - skipped)) passed, $failed failed, $skipped skipped"
 [ "$failed" -eq 0 ]

@@ -1,4 +1,5 @@
 import COpenCL
+import Foundation
 
 /// How a device wants its work cut. Drivers report any vendor for a CPU, so the device's type decides.
 enum Architecture: Hashable, Sendable {
@@ -7,7 +8,20 @@ enum Architecture: Hashable, Sendable {
   /// Thousands of threads: a work-item does little, and its neighbours do what lies beside it.
   case manyThreads
 
+  /// Set to `wide-cores` or `many-threads`, makes every device count as such: tests run the kernels
+  /// for GPUs on a CPU by it, and those for CPUs in a simulator.
+  private static let override = "TERN_OPENCL_ARCHITECTURE"
+
   init(_ device: CLDevice) {
+    switch ProcessInfo.processInfo.environment[Self.override] {
+    case "wide-cores":
+      self = .wideCores(vectorWidth: 16)
+      return
+    case "many-threads":
+      self = .manyThreads
+      return
+    default: break
+    }
     guard device.isCPU, !device.isGPU else {
       self = .manyThreads
       return
