@@ -67,20 +67,12 @@ static inline void store_part(VECTOR value, __global float *p, int first, int la
 
 // The lanes of a vector added up, neighbours last.
 static inline float sum_lanes(VECTOR value) {
-#if V == 16
-  const float8 eight = value.lo + value.hi;
-  const float4 four = eight.lo + eight.hi;
-#elif V == 8
-  const float4 four = value.lo + value.hi;
-#elif V == 4
-  const float4 four = value;
-#endif
-#if V == 1
-  return value;
-#else
-  const float2 two = four.lo + four.hi;
-  return two.x + two.y;
-#endif
+  float lanes[V];
+  STORE(value, lanes);
+  for (int half_size = V / 2; half_size > 0; half_size /= 2) {
+    for (int lane = 0; lane < half_size; ++lane) lanes[lane] += lanes[lane + half_size];
+  }
+  return lanes[0];
 }
 
 // The larger one; NaN if one of them is.
