@@ -111,6 +111,10 @@ public struct PlanMemory: Sendable {
 
 /// A plan with all arguments set, ready to be replayed.
 public protocol BoundPlan: AnyObject {
+  /// What runs each step, in plan order: the kernel, primitive or routine, and the algorithm where
+  /// there are several (`winograd`, `implicit-gemm 64x64x16`).
+  var implementations: [String] { get }
+
   /// Hands over the next step's value of an input. The bytes are the caller's again on return;
   /// the transfer may still be under way.
   func upload(_ bytes: UnsafeRawBufferPointer, toInput index: Int) throws
@@ -126,6 +130,10 @@ public protocol BoundPlan: AnyObject {
 
   /// Runs every step once by itself and returns the seconds each took, in plan order.
   func profile() throws -> [Double]
+}
+
+extension BoundPlan {
+  public var implementations: [String] { [] }
 }
 
 /// A value on its way to the host.

@@ -4,8 +4,13 @@ import TernCore
 public struct DeviceOptions: Hashable, Sendable {
   /// The number of CPU threads; all cores where `nil`.
   public var threads: Int?
+  /// How convolutions are computed, where the device can; its own choice where `nil`.
+  public var algorithm: ConvolutionAlgorithm?
 
-  public init(threads: Int? = nil) { self.threads = threads }
+  public init(threads: Int? = nil, algorithm: ConvolutionAlgorithm? = nil) {
+    self.threads = threads
+    self.algorithm = algorithm
+  }
 }
 
 /// A backend: lists its devices and opens them.

@@ -1,5 +1,6 @@
 import TernCore
 import TernOptim
+import TernRuntime
 
 /// Everything that decides what a training run computes, and where it writes it.
 ///
@@ -33,6 +34,8 @@ public struct TrainingConfiguration: Equatable, Sendable {
   public var shuffle = true
   public var device = "auto"
   public var threads: Int?
+  /// How convolutions are computed, where it is not the device's own choice.
+  public var algorithm: ConvolutionAlgorithm?
   public var workers = 1
   public var initialWeights: String?
   /// Steps between checkpoints; at the end of each epoch where `nil`.
@@ -116,6 +119,10 @@ extension TrainingConfiguration {
     shuffle = try a.bool("shuffle", default: shuffle)
     device = try a.string("device", default: device)
     threads = a.has("threads") ? try a.int("threads") : nil
+    if a.has("algorithm") {
+      algorithm = ConvolutionAlgorithm(
+        rawValue: try a.string("algorithm", oneOf: ConvolutionAlgorithm.allCases.map(\.rawValue)))
+    }
     workers = try a.int("workers", default: workers)
     initialWeights = a.has("init") ? try a.string("init") : nil
     saveEvery = a.has("save_every") ? try a.int("save_every") : nil
@@ -141,7 +148,9 @@ extension TrainingConfiguration {
       ("patience", optional(patience, AttributeValue.int)),
       ("monitor", optional(monitor, AttributeValue.string)), ("seed", .int(Int(seed))),
       ("shuffle", .bool(shuffle)), ("device", .string(device)),
-      ("threads", optional(threads, AttributeValue.int)), ("workers", .int(workers)),
+      ("threads", optional(threads, AttributeValue.int)),
+      ("algorithm", optional(algorithm?.rawValue, AttributeValue.string)),
+      ("workers", .int(workers)),
       ("init", optional(initialWeights, AttributeValue.string)),
       ("save_every", optional(saveEvery, AttributeValue.int)), ("keep_best", .bool(keepBest)),
       ("log_every", .int(logEvery)),
@@ -177,6 +186,8 @@ extension TrainingConfiguration {
     _ = try makeOptimizer()
     _ = try makeSchedule()
   }
+
+  public var deviceOptions: DeviceOptions { DeviceOptions(threads: threads, algorithm: algorithm) }
 
   /// The optimizer the settings describe.
   public func makeOptimizer() throws -> Optimizer {

@@ -21,10 +21,7 @@ struct BenchModel: ParsableCommand {
   var model: String
   @Option(help: "Samples per step.")
   var batchSize = 64
-  @Option(help: "The device: auto, reference, cpu, opencl[:P[.D]].")
-  var device = "auto"
-  @Option(help: "CPU threads. (default: all cores)")
-  var threads: Int?
+  @OptionGroup var device: DeviceArguments
   @Option(help: "How long to measure.")
   var seconds = 3.0
   @Flag(help: "Print one JSON object.")
@@ -37,8 +34,7 @@ struct BenchModel: ParsableCommand {
     guard seconds > 0, seconds <= 3600 else {
       throw TernError(.usage, "seconds: expected 0 to 3600, got \(seconds)")
     }
-    let device = try DeviceCatalog.standard.open(
-      device, options: DeviceOptions(threads: threads))
+    let device = try device.open()
     let result = try ModelBenchmark(model: try Model.named(model), batchSize: batchSize)
       .run(on: device, seconds: seconds)
     if json {

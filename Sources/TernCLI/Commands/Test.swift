@@ -24,10 +24,7 @@ struct Test: ParsableCommand {
   var normalize: String?
   @Option(help: "Samples per step. (default: the run's, else 64)")
   var batchSize: Int?
-  @Option(help: "The device: auto, reference, cpu, opencl[:P[.D]].")
-  var device = "auto"
-  @Option(help: "CPU threads. (default: all cores)")
-  var threads: Int?
+  @OptionGroup var device: DeviceArguments
   @Option(help: "Which checkpoint of the run: last or best.")
   var checkpoint = "last"
   @Flag(help: "Print one JSON object.")
@@ -39,8 +36,7 @@ struct Test: ParsableCommand {
     let data = try TrainingData(configuration, description: file.metadata)
     let network = try Model.named(
       configuration.model, inputShape: data.test.sampleShape, classCount: data.test.classCount)
-    let session = Session(
-      device: try DeviceCatalog.standard.open(device, options: DeviceOptions(threads: threads)))
+    let session = Session(device: try device.open())
     let evaluator = try Evaluator(
       session: session, model: network, batchSize: configuration.batchSize,
       sampleCount: data.test.count)

@@ -48,7 +48,7 @@ struct Train: ParsableCommand {
     let catalog = DeviceCatalog.standard
     let choice = try catalog.choose(job.configuration.device)
     let device = try catalog.open(
-      choice, options: DeviceOptions(threads: job.configuration.threads))
+      choice, options: job.configuration.deviceOptions)
     let data = try TrainingData(job.configuration, checkpoint: job.checkpoint)
     let network = try Model.named(
       job.configuration.model, inputShape: data.training.sampleShape,

@@ -52,6 +52,13 @@ struct TrainingOptions: ParsableArguments {
   var device: String?
   @Option(help: "CPU threads. (default: all cores)")
   var threads: Int?
+  @Option(
+    help: """
+      How convolutions are computed, where the device can: \
+      \(ConvolutionAlgorithm.allCases.map(\.rawValue).joined(separator: ", ")). \
+      (default: its own choice per shape)
+      """)
+  var algorithm: ConvolutionAlgorithm?
   @Option(help: "Threads that prepare batches. (default: 1)")
   var workers: Int?
   @Option(name: .customLong("init"), help: "Start from these weights (.safetensors).")
@@ -90,6 +97,7 @@ struct TrainingOptions: ParsableArguments {
     set("shuffle", noShuffle ? false : nil, AttributeValue.bool)
     set("device", device, AttributeValue.string)
     set("threads", threads, AttributeValue.int)
+    set("algorithm", algorithm?.rawValue, AttributeValue.string)
     set("workers", workers, AttributeValue.int)
     set("init", initialWeights, AttributeValue.string)
     set("save_every", saveEvery, AttributeValue.int)

@@ -14,8 +14,7 @@ struct Verify: ParsableCommand {
         tern verify --device opencl --cases cases/ --op conv2d
       """)
 
-  @Option(help: "The device: auto, reference, cpu, opencl[:P[.D]].")
-  var device = "auto"
+  @OptionGroup var device: DeviceArguments
 
   @Option(help: ArgumentHelp("A folder of .safetensors cases, or one such file.", valueName: "DIR"))
   var cases: String?
@@ -38,7 +37,7 @@ struct Verify: ParsableCommand {
       Output.result(try Coverage(devices: devices).markdown())
       return
     }
-    let runner = CaseRunner(device: try catalog.open(device))
+    let runner = CaseRunner(device: try device.open())
     var counts: [CaseResult.Status: Int] = [:]
     func count(_ result: CaseResult) {
       counts[result.status, default: 0] += 1

@@ -1,0 +1,25 @@
+import ArgumentParser
+import Tern
+
+/// The flags that choose a device and how it works.
+struct DeviceArguments: ParsableArguments {
+  @Option(help: "The device: auto, reference, cpu, opencl[:P[.D]].")
+  var device = "auto"
+  @Option(help: "CPU threads. (default: all cores)")
+  var threads: Int?
+  @Option(
+    help: """
+      How convolutions are computed, where the device can: \
+      \(ConvolutionAlgorithm.allCases.map(\.rawValue).joined(separator: ", ")). \
+      (default: its own choice per shape)
+      """)
+  var algorithm: ConvolutionAlgorithm?
+
+  var options: DeviceOptions { DeviceOptions(threads: threads, algorithm: algorithm) }
+
+  func open() throws -> any Device {
+    try DeviceCatalog.standard.open(device, options: options)
+  }
+}
+
+extension ConvolutionAlgorithm: ExpressibleByArgument {}
