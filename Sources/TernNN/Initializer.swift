@@ -27,6 +27,11 @@ public enum Initializer: Hashable, Sendable {
     .uniform(bound: (6 / Float(fanIn + fanOut)).squareRoot())
   }
 
+  /// N(0, 1/n) for n inputs. LeCun, Bottou, Orr, Müller, 1998.
+  public static func lecun(fanIn: Int) -> Initializer {
+    .normal(deviation: 1 / Float(fanIn).squareRoot())
+  }
+
   /// The initial value of the parameter `name`.
   public func value(_ shape: Shape, name: String, seed: UInt64) -> HostTensor {
     let generator = Philox(seed: seed, stream: .initialization)
@@ -44,5 +49,39 @@ public enum Initializer: Hashable, Sendable {
   /// FNV-1a: Swift's own hashes differ from run to run.
   private static func hash(_ name: String) -> UInt32 {
     name.utf8.reduce(0x811C_9DC5) { ($0 ^ UInt32($1)) &* 0x0100_0193 }
+  }
+}
+
+/// How the weight of a convolution or a linear layer starts, whatever its size.
+///
+/// Biases start at zero, except with ``standard``, which treats them like the weight.
+public enum WeightInitializer: String, Hashable, Sendable, CaseIterable {
+  /// U(−1/√n, 1/√n), biases too: PyTorch's default.
+  case standard
+  case zeros
+  /// 0.001 · N(0, 1): small random numbers.
+  case small
+  /// N(0, 1)/√n: the variance of the output is that of the input.
+  case lecun
+  /// N(0, 1) · √(2/n): the same behind a ReLU.
+  case he
+  /// U(±√(6/(n + m))): a compromise with the variance of the gradients.
+  case glorot
+
+  /// How a weight with n = `fanIn` inputs per output and m = `fanOut` outputs per input starts.
+  public func weight(fanIn: Int, fanOut: Int) -> Initializer {
+    switch self {
+    case .standard: .inverseSqrt(fanIn: fanIn)
+    case .zeros: .zeros
+    case .small: .normal(deviation: 0.001)
+    case .lecun: .lecun(fanIn: fanIn)
+    case .he: .he(fanIn: fanIn)
+    case .glorot: .glorot(fanIn: fanIn, fanOut: fanOut)
+    }
+  }
+
+  /// How the bias of such a weight starts.
+  public func bias(fanIn: Int) -> Initializer {
+    self == .standard ? .inverseSqrt(fanIn: fanIn) : .zeros
   }
 }

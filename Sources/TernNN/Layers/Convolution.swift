@@ -10,10 +10,12 @@ public struct Conv2D: Layer {
   public let dilation: [Int]
   public let groups: Int
   public let hasBias: Bool
+  public let initializer: WeightInitializer
 
   public init(
     outChannels: Int, kernelSize: [Int], stride: [Int] = [1, 1], padding: [Int] = [0, 0],
-    dilation: [Int] = [1, 1], groups: Int = 1, hasBias: Bool = true
+    dilation: [Int] = [1, 1], groups: Int = 1, hasBias: Bool = true,
+    initializer: WeightInitializer = .standard
   ) {
     self.outChannels = outChannels
     self.kernelSize = kernelSize
@@ -22,15 +24,17 @@ public struct Conv2D: Layer {
     self.dilation = dilation
     self.groups = groups
     self.hasBias = hasBias
+    self.initializer = initializer
   }
 
   /// A square kernel.
   public init(
-    _ outChannels: Int, kernel: Int, stride: Int = 1, padding: Int = 0, hasBias: Bool = true
+    _ outChannels: Int, kernel: Int, stride: Int = 1, padding: Int = 0, groups: Int = 1,
+    hasBias: Bool = true, initializer: WeightInitializer = .standard
   ) {
     self.init(
       outChannels: outChannels, kernelSize: [kernel, kernel], stride: [stride, stride],
-      padding: [padding, padding], hasBias: hasBias)
+      padding: [padding, padding], groups: groups, hasBias: hasBias, initializer: initializer)
   }
 
   public var kind: String { "conv2d" }
@@ -48,12 +52,14 @@ public struct Conv2D: Layer {
         expected: "positive numbers; groups dividing \(x.shape[1]) and \(outChannels) channels",
         got: "\(outChannels), \(kernelSize), \(groups)")
     }
-    let fanIn = x.shape[1] / groups * kernelSize[0] * kernelSize[1]
+    let area = kernelSize[0] * kernelSize[1]
+    let fanIn = x.shape[1] / groups * area
     let weight = try context.parameter(
       "weight", [outChannels, x.shape[1] / groups, kernelSize[0], kernelSize[1]],
-      .inverseSqrt(fanIn: fanIn))
+      initializer.weight(fanIn: fanIn, fanOut: outChannels / groups * area))
     let bias =
-      hasBias ? try context.parameter("bias", [outChannels], .inverseSqrt(fanIn: fanIn)) : nil
+      hasBias
+      ? try context.parameter("bias", [outChannels], initializer.bias(fanIn: fanIn)) : nil
     let y = try x.conv2d(
       weight: weight, bias: bias, stride: stride, padding: padding, dilation: dilation,
       groups: groups)

@@ -19,6 +19,11 @@ public struct Functional: Layer {
       ["kernel_size": .int(kernel), "stride": .int(stride ?? kernel), "padding": .int(padding)])
   }
 
+  /// Averages over windows that divide the input into `extent` × `extent` parts.
+  public static func adaptiveAvgPool2D(_ extent: Int) -> Functional {
+    Functional("adaptive_avg_pool2d", ["output_size": .int(extent)])
+  }
+
   public static let relu = Functional("relu")
   public static let flatten = Functional("flatten")
 

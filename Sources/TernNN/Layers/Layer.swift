@@ -43,6 +43,15 @@ public struct LayerSummary: Hashable, Sendable {
   public let receptiveField: Int?
 }
 
+/// A layer of a network that does not fit what it reads.
+public struct LayerError: Error, CustomStringConvertible {
+  /// The path of layer names: `layer1.0.conv1`.
+  public let layer: String
+  public let reason: ShapeError
+
+  public var description: String { "layer \(layer): \(reason)" }
+}
+
 /// Where a network under construction stands: its graph, the path of layer names, and what was
 /// declared so far.
 public final class LayerContext {
@@ -96,7 +105,12 @@ public final class LayerContext {
     let nodesBefore = builder.graph.nodes.count
     let parametersBefore = parameters.count
     let summariesBefore = summaries.count
-    let output = try builder.scope(name) { try layer.forward(inputs, in: self) }
+    let output: Tensor
+    do { output = try builder.scope(name) { try layer.forward(inputs, in: self) } } catch let error
+      as ShapeError
+    {
+      throw LayerError(layer: path.joined(separator: "."), reason: error)
+    }
     if fields[output.id] == nil { inheritField(output, from: inputs) }
     // A block is described by the layers inside.
     if summaries.count == summariesBefore {

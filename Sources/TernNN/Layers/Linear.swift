@@ -5,10 +5,14 @@ import TernGraph
 public struct Linear: Layer {
   public let outFeatures: Int
   public let hasBias: Bool
+  public let initializer: WeightInitializer
 
-  public init(_ outFeatures: Int, hasBias: Bool = true) {
+  public init(
+    _ outFeatures: Int, hasBias: Bool = true, initializer: WeightInitializer = .standard
+  ) {
     self.outFeatures = outFeatures
     self.hasBias = hasBias
+    self.initializer = initializer
   }
 
   public var kind: String { "linear" }
@@ -19,9 +23,11 @@ public struct Linear: Layer {
         kind, "out_features", expected: "at least 1, on an input [*, I]", got: "\(outFeatures)")
     }
     let weight = try context.parameter(
-      "weight", [outFeatures, fanIn], .inverseSqrt(fanIn: fanIn))
+      "weight", [outFeatures, fanIn],
+      initializer.weight(fanIn: fanIn, fanOut: outFeatures))
     let bias =
-      hasBias ? try context.parameter("bias", [outFeatures], .inverseSqrt(fanIn: fanIn)) : nil
+      hasBias
+      ? try context.parameter("bias", [outFeatures], initializer.bias(fanIn: fanIn)) : nil
     return try inputs[0].linear(weight: weight, bias: bias)
   }
 }

@@ -5,18 +5,19 @@ extension ZooEntry {
   static let linear = ZooEntry(
     "linear", source: "multinomial logistic regression", inputShape: [1, 28, 28], classCount: 10
   ) { _, classes in
-    [Model.Step("flatten", Functional.flatten), Model.Step("fc", Linear(classes))]
+    Functional.flatten.named("flatten")
+    Linear(classes).named("fc")
   }
 
   /// Two hidden layers of 256 and 128 units.
   static let mlp = ZooEntry(
     "mlp", source: "multilayer perceptron, 256-128", inputShape: [1, 28, 28], classCount: 10
   ) { _, classes in
-    [
-      Model.Step("flatten", Functional.flatten),
-      Model.Step("fc1", Linear(256)), Model.Step("relu1", Functional.relu),
-      Model.Step("fc2", Linear(128)), Model.Step("relu2", Functional.relu),
-      Model.Step("fc3", Linear(classes)),
-    ]
+    Functional.flatten.named("flatten")
+    Linear(256).named("fc1")
+    Functional.relu.named("relu1")
+    Linear(128).named("fc2")
+    Functional.relu.named("relu2")
+    Linear(classes).named("fc3")
   }
 }

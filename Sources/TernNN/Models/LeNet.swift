@@ -9,17 +9,17 @@ extension ZooEntry {
   static let lenet5 = ZooEntry(
     "lenet5", source: "LeCun et al., 1998", inputShape: [1, 28, 28], classCount: 10
   ) { _, classes in
-    [
-      Model.Step("conv1", Conv2D(6, kernel: 5, padding: 2)),
-      Model.Step("relu1", Functional.relu),
-      Model.Step("pool1", Functional.maxPool2D(2)),
-      Model.Step("conv2", Conv2D(16, kernel: 5)),
-      Model.Step("relu2", Functional.relu),
-      Model.Step("pool2", Functional.maxPool2D(2)),
-      Model.Step("flatten", Functional.flatten),
-      Model.Step("fc1", Linear(120)), Model.Step("relu3", Functional.relu),
-      Model.Step("fc2", Linear(84)), Model.Step("relu4", Functional.relu),
-      Model.Step("fc3", Linear(classes)),
-    ]
+    Conv2D(6, kernel: 5, padding: 2).named("conv1")
+    Functional.relu.named("relu1")
+    Functional.maxPool2D(2).named("pool1")
+    Conv2D(16, kernel: 5).named("conv2")
+    Functional.relu.named("relu2")
+    Functional.maxPool2D(2).named("pool2")
+    Functional.flatten.named("flatten")
+    Linear(120).named("fc1")
+    Functional.relu.named("relu3")
+    Linear(84).named("fc2")
+    Functional.relu.named("relu4")
+    Linear(classes).named("fc3")
   }
 }

@@ -3,52 +3,36 @@ import TernGraph
 
 /// A network: named layers, each reading the one before or the ones it names.
 public struct Model: Sendable {
-  public struct Step: Sendable {
-    public let name: String
-    public let layer: any Layer
-    /// The names of the layers it reads; `nil` for the one before.
-    public let from: [String]?
-
-    public init(_ name: String, _ layer: any Layer, from: [String]? = nil) {
-      self.name = name
-      self.layer = layer
-      self.from = from
-    }
-  }
-
   public let name: String
   /// One sample: [C, H, W].
   public let inputShape: Shape
   public let classCount: Int
-  public let steps: [Step]
+  public let layers: Sequential
 
-  public init(name: String, inputShape: Shape, classCount: Int, steps: [Step]) {
+  public init(name: String, inputShape: Shape, classCount: Int, layers: Sequential) {
     self.name = name
     self.inputShape = inputShape
     self.classCount = classCount
-    self.steps = steps
+    self.layers = layers
   }
 
   /// Appends the network to the graph of `x`, and returns its output, for a classifier [N, classes].
   ///
-  /// - Throws: ``ShapeError`` where a layer does not fit what it reads.
+  /// - Throws: ``TernError`` naming the layer that does not fit what it reads.
   public func forward(_ x: Tensor, in context: LayerContext) throws -> Tensor {
     context.beginField(x)
-    var outputs: [String: Tensor] = ["input": x]
-    var previous = x
-    for step in steps {
-      let inputs = try step.from.map { names in
-        try names.map { name in
-          guard let tensor = outputs[name] else {
-            throw ShapeError(step.name, "from", expected: "a layer above it", got: "'\(name)'")
-          }
-          return tensor
-        }
-      }
-      previous = try context.apply(step.layer, named: step.name, to: inputs ?? [previous])
-      outputs[step.name] = previous
+    do { return try layers.forward([x], in: context) } catch let error as LayerError {
+      throw TernError(.badData, "model \(name) on inputs \(inputShape): \(error)")
     }
-    return previous
+  }
+
+  /// Builds the network once.
+  ///
+  /// - Throws: ``LayerError`` for the first layer that does not fit what it reads.
+  func check() throws {
+    let builder = GraphBuilder()
+    let x = try builder.input("images", Shape([1] + inputShape.dimensions))
+    _ = try layers.forward([x], in: LayerContext(builder: builder, mode: .inference))
   }
 
   /// The network in a graph of its own, with input `images` [N, C, H, W] and output `logits`.

@@ -62,14 +62,15 @@ public struct ModelFile {
       throw fault(map["classes"] ?? root, "expected 'classes: N'")
     }
     let standard = ((path as NSString).lastPathComponent as NSString).deletingPathExtension
+    let layers = try layers(Array(list))
     let model = Model(
       name: map["name"]?.string ?? standard, inputShape: Shape(extents), classCount: classes,
-      steps: try steps(Array(list)))
-    try check(model, lines: Array(list))
+      layers: Sequential(layers))
+    try check(model, lines: Dictionary(uniqueKeysWithValues: zip(layers.map { $0.name! }, list)))
     return model
   }
 
-  private func steps(_ list: [Node]) throws -> [Model.Step] {
+  private func layers(_ list: [Node]) throws -> [NamedLayer] {
     var counts: [String: Int] = [:]
     var names: Set<String> = ["input"]
     return try list.map { node in
@@ -97,7 +98,7 @@ public struct ModelFile {
       }
       guard names.insert(name).inserted else { throw fault(node, "two layers are named '\(name)'") }
       do {
-        return Model.Step(name, try LayerFactory.make(kind, values), from: from)
+        return NamedLayer(name, try LayerFactory.make(kind, values), from: from)
       } catch let error as ShapeError { throw fault(node, "layer \(name): \(error)") }
     }
   }
@@ -120,14 +121,9 @@ public struct ModelFile {
   }
 
   /// Builds the network once, so that what does not fit is an error with its line.
-  private func check(_ model: Model, lines: [Node]) throws {
-    for count in 1...model.steps.count {
-      let part = Model(
-        name: model.name, inputShape: model.inputShape, classCount: model.classCount,
-        steps: Array(model.steps.prefix(count)))
-      do { _ = try part.inferenceGraph(batchSize: 1) } catch let error as ShapeError {
-        throw fault(lines[count - 1], "layer \(model.steps[count - 1].name): \(error)")
-      }
+  private func check(_ model: Model, lines: [String: Node]) throws {
+    do { try model.check() } catch let error as LayerError {
+      throw fault(lines[error.layer], "layer \(error.layer): \(error.reason)")
     }
   }
 }

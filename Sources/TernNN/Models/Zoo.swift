@@ -8,11 +8,12 @@ public struct ZooEntry: Sendable {
   /// The input it was published for: [C, H, W].
   public let inputShape: Shape
   public let classCount: Int
-  private let make: @Sendable (Shape, Int) -> [Model.Step]
+  private let make: @Sendable (Shape, Int) -> [NamedLayer]
 
   init(
     _ name: String, source: String, inputShape: Shape, classCount: Int,
-    _ make: @escaping @Sendable (_ inputShape: Shape, _ classCount: Int) -> [Model.Step]
+    @LayerBuilder _ make:
+      @escaping @Sendable (_ inputShape: Shape, _ classCount: Int) -> [NamedLayer]
   ) {
     self.name = name
     self.source = source
@@ -26,10 +27,13 @@ public struct ZooEntry: Sendable {
     let shape = inputShape ?? self.inputShape
     let classes = classCount ?? self.classCount
     return Model(
-      name: name, inputShape: shape, classCount: classes, steps: make(shape, classes))
+      name: name, inputShape: shape, classCount: classes,
+      layers: Sequential(make(shape, classes)))
   }
 
-  public static let all: [ZooEntry] = [linear, mlp, lenet5]
+  public static let all: [ZooEntry] = [
+    linear, mlp, lenet5, alexnet, vgg16, resnet18, resnet34, resnet50,
+  ]
 
   /// - Throws: ``TernError`` with the nearest known name.
   public static func named(_ name: String) throws -> ZooEntry {

@@ -1,0 +1,85 @@
+import TernCore
+import TernGraph
+
+/// A layer at its place in a block: its name there, and what it reads.
+public struct NamedLayer: Sendable {
+  /// `nil` for its position in the block, as in PyTorch's `Sequential`: `features.0`.
+  public let name: String?
+  public let layer: any Layer
+  /// The names of the layers it reads; `nil` for the one before.
+  public let from: [String]?
+
+  public init(_ name: String?, _ layer: any Layer, from: [String]? = nil) {
+    self.name = name
+    self.layer = layer
+    self.from = from
+  }
+}
+
+extension Layer {
+  /// The layer under a name, reading the layer before.
+  public func named(_ name: String) -> NamedLayer { NamedLayer(name, self) }
+
+  /// The layer under a name, reading the layers of the same block that are named `from`; `input` is
+  /// what the block itself reads.
+  public func named(_ name: String, from: String...) -> NamedLayer {
+    NamedLayer(name, self, from: from)
+  }
+}
+
+/// Layers written one below the other; `if` and `for` work as everywhere in Swift.
+@resultBuilder
+public enum LayerBuilder {
+  public static func buildExpression(_ layer: any Layer) -> [NamedLayer] {
+    [NamedLayer(nil, layer)]
+  }
+  public static func buildExpression(_ layer: NamedLayer) -> [NamedLayer] { [layer] }
+  public static func buildExpression(_ layers: [NamedLayer]) -> [NamedLayer] { layers }
+  public static func buildBlock(_ parts: [NamedLayer]...) -> [NamedLayer] { parts.flatMap(\.self) }
+  public static func buildArray(_ parts: [[NamedLayer]]) -> [NamedLayer] { parts.flatMap(\.self) }
+  public static func buildOptional(_ part: [NamedLayer]?) -> [NamedLayer] { part ?? [] }
+  public static func buildEither(first part: [NamedLayer]) -> [NamedLayer] { part }
+  public static func buildEither(second part: [NamedLayer]) -> [NamedLayer] { part }
+}
+
+/// Layers one after the other, or, where they name what they read, any acyclic arrangement.
+///
+/// ```swift
+/// Sequential {
+///   Conv2D(6, kernel: 5, padding: 2).named("conv1")
+///   Functional.relu
+///   Functional.maxPool2D(2)
+/// }
+/// ```
+///
+/// A layer without a name is called by its position, so that parameters get PyTorch's names.
+public struct Sequential: Layer {
+  public let layers: [NamedLayer]
+
+  public init(_ layers: [NamedLayer]) { self.layers = layers }
+
+  public init(@LayerBuilder _ layers: () -> [NamedLayer]) { self.init(layers()) }
+
+  public var kind: String { "sequential" }
+
+  /// - Returns: the output of the last layer; of a block without layers, its input.
+  public func forward(_ inputs: [Tensor], in context: LayerContext) throws -> Tensor {
+    var outputs: [String: Tensor] = ["input": inputs[0]]
+    var previous = inputs
+    for (index, entry) in layers.enumerated() {
+      let name = entry.name ?? "\(index)"
+      if let from = entry.from {
+        previous = try from.map { source in
+          guard let tensor = outputs[source] else {
+            throw ShapeError(name, "from", expected: "a layer above it", got: "'\(source)'")
+          }
+          return tensor
+        }
+      }
+      let output = try context.apply(entry.layer, named: name, to: previous)
+      outputs[name] = output
+      previous = [output]
+    }
+    return previous[0]
+  }
+}
