@@ -215,27 +215,27 @@ import Testing
 
   // MARK: 6. Counting
 
-  private func parameterCount(_ steps: [Model.Step], input: Shape) throws -> Int {
-    let model = Model(name: "counted", inputShape: input, classCount: 1, steps: steps)
+  private func parameterCount(_ layers: [NamedLayer], input: Shape) throws -> Int {
+    let model = Model(name: "counted", inputShape: input, classCount: 1, layers: Sequential(layers))
     return try model.inferenceGraph(batchSize: 1).context.parameters
       .reduce(0) { $0 + $1.shape.elementCount }
   }
 
   @Test func counting() throws {
-    let mlp = [5, 10, 3].enumerated().map { Model.Step("fc\($0)", Linear($1)) }
+    let mlp = [5, 10, 3].enumerated().map { NamedLayer("fc\($0)", Linear($1)) }
     #expect(try parameterCount(mlp, input: [6]) == 128)
     #expect(
-      try parameterCount([Model.Step("c", Conv2D(1, kernel: 3, padding: 1))], input: [1, 50, 50])
+      try parameterCount([NamedLayer("c", Conv2D(1, kernel: 3, padding: 1))], input: [1, 50, 50])
         == 10)
     #expect(
       try parameterCount(
-        [Model.Step("flatten", Functional.flatten), Model.Step("fc", Linear(2500))],
+        [NamedLayer("flatten", Functional.flatten), NamedLayer("fc", Linear(2500))],
         input: [1, 50, 50]) == 6_252_500)
     let convolutions = Model(
       name: "features", inputShape: [1, 32, 32], classCount: 1,
-      steps: [
-        Model.Step("c1", Conv2D(1, kernel: 3)), Model.Step("c2", Conv2D(1, kernel: 3, padding: 1)),
-      ])
+      layers: Sequential([
+        NamedLayer("c1", Conv2D(1, kernel: 3)), NamedLayer("c2", Conv2D(1, kernel: 3, padding: 1)),
+      ]))
     let graph = try convolutions.inferenceGraph(batchSize: 1).graph
     #expect(graph.type(graph.output(named: "logits")!).elementCount == 900)
   }

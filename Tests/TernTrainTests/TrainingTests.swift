@@ -10,11 +10,15 @@ import Testing
   private func model() -> Model {
     Model(
       name: "small", inputShape: [1, 8, 8], classCount: 3,
-      steps: [
-        .init("conv", Conv2D(4, kernel: 3, padding: 1)), .init("norm", BatchNorm2D()),
-        .init("relu", Functional.relu), .init("pool", Functional.maxPool2D(2)),
-        .init("flatten", Functional.flatten), .init("drop", Dropout(0.3)), .init("fc", Linear(3)),
-      ])
+      layers: Sequential {
+        Conv2D(4, kernel: 3, padding: 1).named("conv")
+        BatchNorm2D().named("norm")
+        Functional.relu.named("relu")
+        Functional.maxPool2D(2).named("pool")
+        Functional.flatten.named("flatten")
+        Dropout(0.3).named("drop")
+        Linear(3).named("fc")
+      })
   }
 
   private func batch(_ index: Int, size: Int = 6) -> (images: HostTensor, labels: HostTensor) {
