@@ -70,7 +70,7 @@ struct TrainingCase {
     let model = try ZooEntry.named(modelName).model(
       inputShape: Shape(Array(batch.shape.dimensions.dropFirst())))
     let graph = try TrainingGraph(
-      model: model, batchSize: batch.shape[0], optimizer: optimizer, seed: 0,
+      model: model, batchSize: batch.shape[0], update: .init(optimizer), seed: 0,
       loss: LossFunction(loss), targetType: target.type)
     let session = Session(device: device)
     let executable = try session.compile(graph.graph)

@@ -80,6 +80,11 @@ public final class GraphBuilder {
     graph.assignments.append((variable.id, value.id))
   }
 
+  /// What `variable` will hold after the step, as far as it is assigned to yet.
+  public func assignedValue(of variable: Tensor) -> Tensor {
+    graph.assignments.last { $0.variable == variable.id }.map { tensor($0.value) } ?? variable
+  }
+
   /// Appends a node and returns its outputs.
   public func apply(_ operation: any Operation, _ inputs: [Tensor]) throws(ShapeError) -> [Tensor] {
     for input in inputs {

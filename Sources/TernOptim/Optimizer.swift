@@ -67,19 +67,23 @@ public struct Optimizer: Hashable, Sendable {
   /// - Parameters:
   ///   - learningRate: a scalar.
   ///   - step: the number of this step, counted from 1; a scalar of type int32.
+  ///   - decoupledDecay: the parameter is first multiplied by 1 − learning rate · this.
   public func update(
     _ parameters: [(parameter: Tensor, gradient: Tensor)], in builder: GraphBuilder,
-    learningRate: Tensor, step: Tensor
+    learningRate: Tensor, step: Tensor, decoupledDecay: Float = 0
   ) throws {
     let operation = OptimizerUpdate(rule)
+    let kept =
+      decoupledDecay > 0 ? try learningRate.affine(scale: -decoupledDecay, shift: 1) : nil
     for (parameter, gradient) in parameters {
       let name = builder.graph[parameter.id].name
       try builder.scope("update.\(name)") {
         let state = try operation.stateNames.map {
           try builder.variable("\(Self.statePrefix)\($0).\(name)", parameter.type)
         }
+        let decayed = try kept.map { try parameter * $0 } ?? parameter
         let updated = try builder.apply(
-          operation, [parameter, gradient, learningRate, step] + state)
+          operation, [decayed, gradient, learningRate, step] + state)
         for (variable, value) in zip([parameter] + state, updated) {
           builder.assign(variable, value)
         }

@@ -1,44 +1,119 @@
 import Foundation
 import TernCore
 
-/// The learning rate as a pure function of the step, so that a resumed run cannot shift it.
+/// The learning rate as a pure function of the step and of the drops recorded so far, so that a
+/// resumed run cannot shift it.
 public struct Schedule: Hashable, Sendable {
   public enum Form: Hashable, Sendable {
     case constant
     /// Multiplied by `factor` every `epochs` epochs.
     case step(epochs: Int, factor: Double)
-    /// Half a cosine from the base rate to 0 over the whole run. Loshchilov and Hutter, 2017.
-    case cosine
+    /// Multiplied by `factor` at the start of each of these epochs, counted from 0.
+    case multiStep(epochs: [Int], factor: Double)
+    /// Multiplied by `factor` every epoch, continuously.
+    case exponential(factor: Double)
     /// base / √t, t the epoch counted from 1, continuously.
     case inverseSqrt
+    /// Half a cosine from the base rate to the minimum over the whole run. Loshchilov and Hutter,
+    /// 2017.
+    case cosine
+    /// Half a cosine up from base / 25 over the first 30 % of the run, half a cosine down to
+    /// base / 250,000 over the rest. Smith and Topin, 2018.
+    case oneCycle
+    /// Multiplied by `factor` once the monitored metric has not improved for `patience` epochs.
+    case plateau(factor: Double, patience: Int)
+  }
+
+  /// The numbers of a form, where they are not its usual ones.
+  public struct Parameters: Hashable, Sendable {
+    /// Epochs between the steps of `step`.
+    public var stepEpochs: Int
+    /// Where `multi-step` steps.
+    public var milestones: [Int]
+    /// What the rate is multiplied by; `nil` for the form's own.
+    public var factor: Double?
+    /// The epochs that `plateau` waits.
+    public var patience: Int
+    /// The rate never falls below this one after the warm-up.
+    public var minimumRate: Double
+
+    public init(
+      stepEpochs: Int = 30, milestones: [Int] = [], factor: Double? = nil, patience: Int = 5,
+      minimumRate: Double = 0
+    ) {
+      self.stepEpochs = stepEpochs
+      self.milestones = milestones
+      self.factor = factor
+      self.patience = patience
+      self.minimumRate = minimumRate
+    }
   }
 
   public let form: Form
   public let baseRate: Double
   /// Epochs over which the rate rises linearly from 0 to the base rate.
   public let warmupEpochs: Double
+  public let minimumRate: Double
 
-  public init(_ form: Form, baseRate: Double, warmupEpochs: Double = 0) {
+  public init(_ form: Form, baseRate: Double, warmupEpochs: Double = 0, minimumRate: Double = 0) {
     self.form = form
     self.baseRate = baseRate
     self.warmupEpochs = warmupEpochs
+    self.minimumRate = minimumRate
   }
 
-  public static let names = ["constant", "step", "cosine", "inverse-sqrt"]
+  public static let names = [
+    "constant", "step", "multi-step", "exponential", "inverse-sqrt", "cosine", "one-cycle",
+    "plateau",
+  ]
 
   /// The schedule of that name.
-  public init(named name: String, baseRate: Double, warmupEpochs: Double = 0) throws {
-    let form: Form =
-      switch name {
-      case "constant": .constant
-      case "step": .step(epochs: 30, factor: 0.1)
-      case "cosine": .cosine
-      case "inverse-sqrt": .inverseSqrt
-      default:
-        throw TernError(
-          .usage, "unknown schedule '\(name)'; known are \(Self.names.joined(separator: ", "))")
-      }
-    self.init(form, baseRate: baseRate, warmupEpochs: warmupEpochs)
+  ///
+  /// - Throws: ``TernError`` of kind `usage` for an unknown name or a number out of range.
+  public init(
+    named name: String, baseRate: Double, warmupEpochs: Double = 0,
+    parameters: Parameters = Parameters()
+  ) throws {
+    func check(_ isValid: Bool, _ setting: String, _ expected: String, _ got: Any) throws {
+      if !isValid { throw TernError(.usage, "\(setting): expected \(expected), got \(got)") }
+    }
+    let p = parameters
+    try check(p.stepEpochs >= 1, "lr-step", "at least 1", p.stepEpochs)
+    try check(p.patience >= 1, "lr-patience", "at least 1", p.patience)
+    try check(
+      p.factor.map { $0 > 0 && $0 <= 1 } ?? true, "lr-gamma", "above 0, at most 1", p.factor ?? 1)
+    try check(
+      p.minimumRate >= 0 && p.minimumRate <= baseRate, "lr-min", "0 to the learning rate",
+      p.minimumRate)
+    try check(
+      zip(p.milestones, p.milestones.dropFirst()).allSatisfy { $0 < $1 }
+        && p.milestones.first ?? 1 >= 1,
+      "lr-milestones", "ascending epochs from 1 on", p.milestones)
+    switch name {
+    case "constant": form = .constant
+    case "step": form = .step(epochs: p.stepEpochs, factor: p.factor ?? 0.1)
+    case "multi-step":
+      try check(!p.milestones.isEmpty, "schedule multi-step", "--lr-milestones", "none")
+      form = .multiStep(epochs: p.milestones, factor: p.factor ?? 0.1)
+    case "exponential": form = .exponential(factor: p.factor ?? 0.95)
+    case "inverse-sqrt": form = .inverseSqrt
+    case "cosine": form = .cosine
+    case "one-cycle":
+      try check(
+        warmupEpochs == 0, "warmup-epochs", "0 with one-cycle, which warms up by itself",
+        warmupEpochs)
+      form = .oneCycle
+    case "plateau": form = .plateau(factor: p.factor ?? 0.5, patience: p.patience)
+    default:
+      let hint = EditDistance.nearest(to: name, among: Self.names).map { "; did you mean '\($0)'?" }
+      throw TernError(
+        .usage,
+        "unknown schedule '\(name)'"
+          + (hint ?? "; known are \(Self.names.joined(separator: ", "))"))
+    }
+    self.baseRate = baseRate
+    self.warmupEpochs = warmupEpochs
+    minimumRate = p.minimumRate
   }
 
   /// The rate of a step, counted from 0.
@@ -46,19 +121,51 @@ public struct Schedule: Hashable, Sendable {
   /// - Parameters:
   ///   - stepsPerEpoch: how many steps an epoch has.
   ///   - totalSteps: how many the run has.
-  public func rate(step: Int, stepsPerEpoch: Int, totalSteps: Int) -> Double {
+  ///   - drops: the steps before which `plateau` lowered the rate, ascending.
+  public func rate(step: Int, stepsPerEpoch: Int, totalSteps: Int, drops: [Int] = []) -> Double {
     let warmupSteps = Int((warmupEpochs * Double(stepsPerEpoch)).rounded())
     if step < warmupSteps { return baseRate * Double(step + 1) / Double(warmupSteps) }
     let position = step - warmupSteps
     let length = max(totalSteps - warmupSteps, 1)
+    let epoch = Double(position) / Double(stepsPerEpoch)
+    let rate: Double
     switch form {
-    case .constant: return baseRate
+    case .constant: rate = baseRate
     case .step(let epochs, let factor):
-      return baseRate * pow(factor, Double(position / (epochs * stepsPerEpoch)))
+      rate = baseRate * pow(factor, Double(position / (epochs * stepsPerEpoch)))
+    case .multiStep(let epochs, let factor):
+      rate = baseRate * pow(factor, Double(epochs.count { $0 * stepsPerEpoch <= step }))
+    case .exponential(let factor): rate = baseRate * pow(factor, epoch)
+    case .inverseSqrt: rate = baseRate / (1 + epoch).squareRoot()
     case .cosine:
-      return baseRate * 0.5 * (1 + cos(Double.pi * Double(min(position, length)) / Double(length)))
-    case .inverseSqrt:
-      return baseRate / (1 + Double(position) / Double(stepsPerEpoch)).squareRoot()
+      rate = Self.cosine(
+        from: baseRate, to: minimumRate, Double(min(position, length)) / Double(length))
+    case .oneCycle:
+      let peak = max(0.3 * Double(length), 1)
+      let (start, end) = (baseRate / 25, baseRate / 25 / 1e4)
+      rate =
+        Double(position) < peak
+        ? Self.cosine(from: start, to: baseRate, Double(position) / peak)
+        : Self.cosine(
+          from: baseRate, to: end,
+          min((Double(position) - peak) / max(Double(length) - peak, 1), 1))
+    case .plateau(let factor, _):
+      rate = baseRate * pow(factor, Double(drops.count { $0 <= step }))
     }
+    return max(rate, minimumRate)
+  }
+
+  /// Half a cosine: `start` at 0, `end` at 1.
+  private static func cosine(from start: Double, to end: Double, _ position: Double) -> Double {
+    end + (start - end) * 0.5 * (1 + cos(Double.pi * position))
+  }
+
+  /// Whether the rate drops now.
+  ///
+  /// - Parameter epochsWithoutImprovement: how long the monitored metric has not improved, or the
+  ///   rate has not dropped, whichever is shorter.
+  public func drops(afterEpochsWithoutImprovement epochs: Int) -> Bool {
+    if case .plateau(_, let patience) = form { return epochs >= patience }
+    return false
   }
 }

@@ -17,6 +17,8 @@ public struct TrainingProgress: Sendable, Equatable {
   /// The best value of the monitored metric, and how many epochs ago it was reached.
   public var best: Double?
   public var epochsWithoutImprovement = 0
+  /// The steps before which the plateau schedule lowered the learning rate, ascending.
+  public var rateDrops: [Int] = []
   /// Whether the run has ended by itself: all epochs done, or stopped early.
   public var isFinished = false
 
@@ -27,7 +29,7 @@ public struct TrainingProgress: Sendable, Equatable {
       "epoch": .int(epoch), "batch": .int(batch), "step": .int(step), "seconds": .double(seconds),
       "history": .array(history.map(\.json)), "best": best.map(JSON.double) ?? .null,
       "epochs_without_improvement": .int(epochsWithoutImprovement),
-      "is_finished": .bool(isFinished),
+      "rate_drops": .array(rateDrops.map(JSON.int)), "is_finished": .bool(isFinished),
     ])
   }
 
@@ -43,6 +45,7 @@ public struct TrainingProgress: Sendable, Equatable {
     self.history = history.compactMap(TrainingEvent.Epoch.init)
     best = json["best"]?.doubleValue
     epochsWithoutImprovement = json["epochs_without_improvement"]?.intValue ?? 0
+    if case .array(let drops)? = json["rate_drops"] { rateDrops = drops.compactMap(\.intValue) }
     isFinished = json["is_finished"] == .bool(true)
   }
 }

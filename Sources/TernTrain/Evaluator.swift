@@ -11,13 +11,18 @@ public struct EvaluationGraph {
 
   public let graph: Graph
 
-  public init(model: Model, batchSize: Int, loss: LossFunction = LossFunction()) throws {
+  /// - Parameter variablePrefix: what the names of the variables start with that it reads as
+  ///   parameters.
+  public init(
+    model: Model, batchSize: Int, loss: LossFunction = LossFunction(), variablePrefix: String = ""
+  ) throws {
     let builder = GraphBuilder()
     let images = try builder.input(
       TrainingGraph.imagesInput, Shape([batchSize] + model.inputShape.dimensions))
     let targets = try builder.input(
       TrainingGraph.targetsInput, TensorType([batchSize], .int32))
-    let context = LayerContext(builder: builder, mode: .inference)
+    let context = LayerContext(
+      builder: builder, mode: .inference, variablePrefix: variablePrefix)
     let logits = try model.forward(images, in: context)
     guard logits.shape == [batchSize, model.classCount] else {
       throw TernError(

@@ -39,7 +39,7 @@ public struct ModelBenchmark {
   /// - Parameter seconds: how long to measure, after a warm-up.
   public func run(on device: any Device, seconds: Double = 3) throws -> Result {
     let graph = try TrainingGraph(
-      model: model, batchSize: batchSize, optimizer: .sgd(momentum: 0.9), seed: 0)
+      model: model, batchSize: batchSize, update: .init(.sgd(momentum: 0.9)), seed: 0)
     let session = Session(device: device)
     let executable = try session.compile(graph.graph)
     for parameter in graph.parameters {

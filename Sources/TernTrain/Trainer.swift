@@ -14,19 +14,22 @@ import TernRuntime
 public final class Trainer {
   public let configuration: TrainingConfiguration
   public let model: Model
-  private let data: TrainingData
-  private let device: any Device
-  private let deviceReason: String
+  let data: TrainingData
+  let device: any Device
+  let deviceReason: String
   /// Where to write; `nil` writes nothing.
-  private var run: RunDirectory?
-  private let report: (TrainingEvent) throws -> Void
+  var run: RunDirectory?
+  let report: (TrainingEvent) throws -> Void
 
-  private let session: Session
-  private let steps: BatchExecutables
+  let session: Session
+  let batches: BatchSchedule
+  private let steps: [BatchSchedule.Form: Executable]
   private let evaluations: Evaluator
-  private let parameters: [Parameter]
-  private let schedule: Schedule
-  private var progress = TrainingProgress()
+  let parameters: [Parameter]
+  let schedule: Schedule
+  var progress = TrainingProgress()
+  /// The metrics of the last evaluation of the test set.
+  private(set) var testMetrics: ClassificationMetrics?
 
   /// Prepares a run: checks that data and network fit, plans, compiles, and sets the parameters.
   ///
@@ -46,30 +49,36 @@ public final class Trainer {
     self.report = report
     schedule = try configuration.makeSchedule()
     session = Session(device: device)
+    batches = BatchSchedule(
+      sampleCount: data.training.count, batchSize: configuration.batchSize,
+      accumulate: configuration.accumulate)
 
-    let optimizer = try configuration.makeOptimizer()
-    let loss = LossFunction(labelSmoothing: configuration.labelSmoothing)
-    let stepSizes = BatchExecutables.sizes(
-      sampleCount: data.training.count, batchSize: configuration.batchSize)
+    let update = try configuration.makeUpdate()
+    let loss = try configuration.makeLoss(for: data.training)
     let evaluationSizes = Set(
       [data.test, data.validation].compactMap(\.self).flatMap {
         BatchExecutables.sizes(sampleCount: $0.count, batchSize: configuration.batchSize)
       }
     ).sorted(by: >)
-    let training = try stepSizes.map {
+    // An update's last batch first: its graph has every variable, so it chooses their layouts.
+    let forms = batches.forms.sorted { $0.position.isEnd && !$1.position.isEnd }
+    let training = try forms.map {
       try TrainingGraph(
-        model: model, batchSize: $0, optimizer: optimizer, seed: configuration.seed, loss: loss,
-        clipNorm: configuration.clipGradient)
+        model: model, batchSize: $0.size, update: update, seed: configuration.seed, loss: loss,
+        position: $0.position)
     }
     let evaluation = try evaluationSizes.map {
-      try EvaluationGraph(model: model, batchSize: $0).graph
+      try EvaluationGraph(
+        model: model, batchSize: $0,
+        variablePrefix: update.keepsAverage ? ParameterUpdate.averagePrefix : ""
+      ).graph
     }
     parameters = training[0].parameters
     let compiled = try session.compile(training.map(\.graph) + evaluation)
-    steps = BatchExecutables(Dictionary(uniqueKeysWithValues: zip(stepSizes, compiled)))
+    steps = Dictionary(uniqueKeysWithValues: zip(forms, compiled))
     evaluations = Evaluator(
       executables: BatchExecutables(
-        Dictionary(uniqueKeysWithValues: zip(evaluationSizes, compiled.dropFirst(stepSizes.count)))),
+        Dictionary(uniqueKeysWithValues: zip(evaluationSizes, compiled.dropFirst(forms.count)))),
       classCount: model.classCount)
     fullStep = compiled[0]
 
@@ -84,90 +93,22 @@ public final class Trainer {
   public var trainingPlan: Plan { fullStep.plan }
   private let fullStep: Executable
 
-  private var planByteCount: Int { trainingPlan.peakByteCount }
-
   public var parameterCount: Int {
     parameters.filter(\.isTrainable).reduce(0) { $0 + $1.shape.elementCount }
   }
 
-  private var stepsPerEpoch: Int {
-    (data.training.count + configuration.batchSize - 1) / configuration.batchSize
+  var totalSteps: Int {
+    min(configuration.steps ?? .max, configuration.epochs * batches.stepsPerEpoch)
   }
 
-  private var totalSteps: Int {
-    min(configuration.steps ?? .max, configuration.epochs * stepsPerEpoch)
+  /// The learning rate of a step, counted from 0.
+  private func rate(ofStep step: Int) -> Double {
+    schedule.rate(
+      step: step, stepsPerEpoch: batches.stepsPerEpoch, totalSteps: totalSteps,
+      drops: progress.rateDrops)
   }
 
-  // MARK: State
-
-  private func initialize() throws {
-    for parameter in parameters {
-      let value = parameter.initializer.value(
-        parameter.shape, name: parameter.name, seed: configuration.seed)
-      try session.write([parameter.name: value])
-    }
-    guard let path = configuration.initialWeights else { return }
-    let file = try Safetensors(contentsOf: path)
-    for parameter in parameters {
-      guard let value = file.tensors[parameter.name] else {
-        throw TernError(.badData, "\(path): holds no tensor \(parameter.name)")
-      }
-      guard value.type == parameter.tensor.type else {
-        throw TernError(
-          .badData,
-          "\(path): \(parameter.name) is \(value.type) where the model has \(parameter.tensor.type)"
-        )
-      }
-      try session.write([parameter.name: value])
-    }
-  }
-
-  private func restore(_ checkpoint: Checkpoint) throws {
-    let stored = checkpoint.weights.merging(checkpoint.state) { a, _ in a }
-    for name in session.variableNames {
-      guard let value = stored[name] else {
-        throw TernError(.badData, "the checkpoint holds no tensor \(name)")
-      }
-      try session.write([name: value])
-    }
-    progress = checkpoint.progress
-  }
-
-  private func checkpoint() throws -> Checkpoint {
-    let names = Set(parameters.map(\.name))
-    var (weights, state) = ([String: HostTensor](), [String: HostTensor]())
-    for name in session.variableNames {
-      if names.contains(name) {
-        weights[name] = try session.read(name)
-      } else {
-        state[name] = try session.read(name)
-      }
-    }
-    return Checkpoint(
-      weights: weights, description: data.description(of: model), state: state, progress: progress)
-  }
-
-  private func save(isBest: Bool = false) throws {
-    guard let run else { return }
-    let checkpoint = try checkpoint()
-    if let name = checkpoint.firstNonFinite { throw diverged(name) }
-    try run.save(checkpoint, isBest: isBest)
-    try emit(.checkpoint(path: run.checkpointPath("last")))
-  }
-
-  private func diverged(_ tensor: String) -> TernError {
-    TernError(
-      .diverged,
-      "training diverged at step \(progress.step): \(tensor) is not finite; "
-        + "try a smaller --lr than \(configuration.resolvedLearningRate)")
-  }
-
-  /// Names the tensor that is not finite, the loss where no variable is.
-  private func divergence() throws -> TernError {
-    diverged(try checkpoint().firstNonFinite ?? TrainingGraph.lossOutput)
-  }
-
-  private func emit(_ event: TrainingEvent) throws {
+  func emit(_ event: TrainingEvent) throws {
     try run?.append(event)
     try report(event)
   }
@@ -176,12 +117,7 @@ public final class Trainer {
 
   /// Runs one step on the first batch and checks its loss; writes nothing.
   public func dryRun() throws {
-    let loader = data.trainingLoader(configuration, epoch: 0, startBatch: 0)
-    defer { loader.cancel() }
-    guard let batch = try loader.next() else { return }
-    let executable = steps[batch.count]
-    try upload(batch, to: executable, rate: 0)
-    try executable.step()
+    guard let executable = try stepOnFirstBatch() else { return }
     guard try executable.read(TrainingGraph.lossOutput).floats[0].isFinite else {
       throw diverged(TrainingGraph.lossOutput)
     }
@@ -189,12 +125,8 @@ public final class Trainer {
 
   /// The time of every node of a training step, in Chrome's trace format.
   public func profile() throws -> JSON {
-    let loader = data.trainingLoader(configuration, epoch: 0, startBatch: 0)
-    defer { loader.cancel() }
-    guard let batch = try loader.next() else { return .array([]) }
-    let executable = steps[batch.count]
     let saved = try checkpoint()
-    try upload(batch, to: executable, rate: 0)
+    guard let executable = try stepOnFirstBatch() else { return .array([]) }
     _ = try executable.profile()
     let trace = try executable.trace()
     // The steps above changed the state of the optimizer.
@@ -202,11 +134,35 @@ public final class Trainer {
     return trace
   }
 
-  private func upload(_ batch: Batch, to executable: Executable, rate: Double) throws {
+  private func stepOnFirstBatch() throws -> Executable? {
+    let loader = data.trainingLoader(configuration, epoch: 0, startBatch: 0)
+    defer { loader.cancel() }
+    guard let batch = try loader.next(), let executable = steps[batches.form(ofBatch: 0)] else {
+      return nil
+    }
+    try upload(batch, number: 0, to: executable, rate: 0)
+    try executable.step()
+    return executable
+  }
+
+  /// - Parameter number: the batch's place in its epoch, counted from 0.
+  private func upload(_ batch: Batch, number: Int, to executable: Executable, rate: Double) throws {
     try executable.upload(batch.images, toInput: executable.imagesInput)
     try executable.upload(batch.labels, toInput: executable.targetsInput)
     try executable.upload(Float(rate), toInput: Optimizer.learningRateInput)
     try executable.upload(Int32(progress.step + 1), toInput: Optimizer.stepInput)
+    if configuration.accumulate > 1 {
+      let position = progress.epoch * batches.batchCount + number + 1
+      try executable.upload(Int32(position), toInput: TrainingGraph.batchInput)
+      try executable.upload(
+        1 / Float(batches.samplesOfUpdate(withBatch: number)),
+        toInput: ParameterUpdate.gradientScaleInput)
+    }
+    if let decay = configuration.averageDecay {
+      try executable.upload(
+        Float(ParameterUpdate.averageRate(step: progress.step + 1, decay: decay)),
+        toInput: ParameterUpdate.averageRateInput)
+    }
   }
 
   // MARK: Training
@@ -220,8 +176,9 @@ public final class Trainer {
       .start(
         .init(
           model: model.name, parameterCount: parameterCount, device: device.info.id,
-          deviceName: device.info.name, deviceReason: deviceReason, planByteCount: planByteCount,
-          runDirectory: run?.path, epochs: configuration.epochs, stepsPerEpoch: stepsPerEpoch)))
+          deviceName: device.info.name, deviceReason: deviceReason,
+          planByteCount: trainingPlan.peakByteCount, runDirectory: run?.path,
+          epochs: configuration.epochs, stepsPerEpoch: batches.stepsPerEpoch)))
     // A run that was extended goes on.
     if progress.step < totalSteps,
       progress.epochsWithoutImprovement < configuration.patience ?? .max
@@ -237,42 +194,12 @@ public final class Trainer {
     } catch let error as TernError where error.kind == .diverged {
       _ = try finish(.diverged)
       throw error
+    } catch let error as TernError where error.kind == .runtime {
+      // A device that was lost, a driver that failed: what was saved is good.
+      throw TernError(
+        .runtime,
+        error.message + (run.map { "; go on with: tern train --resume \($0.path)" } ?? ""))
     }
-  }
-
-  private func finish(_ reason: TrainingEvent.EndReason) throws -> TrainingEvent.End {
-    let end = TrainingEvent.End(
-      reason: reason, bestAccuracy: progress.history.map(\.test.accuracy).max() ?? .nan,
-      seconds: progress.seconds, peakRSSByteCount: Self.peakRSSByteCount)
-    try emit(.end(end))
-    try run?.writeSummary(summary(end))
-    return end
-  }
-
-  private func summary(_ end: TrainingEvent.End) -> JSON {
-    let last = progress.history.last
-    return .object([
-      "model": .string(model.name), "parameters": .int(parameterCount),
-      "device": .string(device.info.id), "device_name": .string(device.info.name),
-      "reason": .string(end.reason.rawValue), "epochs": .int(progress.history.count),
-      "steps": .int(progress.step), "test_accuracy": .double(last?.test.accuracy ?? .nan),
-      "test_loss": .double(last?.test.loss ?? .nan), "best_accuracy": .double(end.bestAccuracy),
-      "images_per_second": .double(medianRate), "plan_bytes": .int(planByteCount),
-      "peak_rss_bytes": .int(end.peakRSSByteCount), "seconds": .double(end.seconds),
-    ])
-  }
-
-  /// The median of the epochs' rates.
-  private var medianRate: Double {
-    let rates = progress.history.map(\.imagesPerSecond).sorted()
-    return rates.isEmpty ? .nan : rates[rates.count / 2]
-  }
-
-  /// The largest resident size of the process so far.
-  static var peakRSSByteCount: Int {
-    var usage = rusage()
-    getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
-    return Int(usage.ru_maxrss) * 1024
   }
 
   /// Trains the epoch under way to its end, evaluates and saves.
@@ -284,14 +211,17 @@ public final class Trainer {
     var pending: PendingLoss?
 
     while progress.step < totalSteps, let batch = try loader.next() {
-      let executable = steps[batch.count]
-      let rate = schedule.rate(
-        step: progress.step, stepsPerEpoch: stepsPerEpoch, totalSteps: totalSteps)
-      try upload(batch, to: executable, rate: rate)
+      let form = batches.form(ofBatch: progress.batch)
+      guard let executable = steps[form] else {
+        preconditionFailure("no executable for \(form)")
+      }
+      let rate = rate(ofStep: progress.step)
+      try upload(batch, number: progress.batch, to: executable, rate: rate)
       try executable.step()
-      progress.step += 1
       progress.batch += 1
       meter.count(batch.count)
+      guard form.position.isEnd else { continue }
+      progress.step += 1
 
       if let loss = pending, loss.read.isComplete || progress.step % configuration.logEvery == 0 {
         try log(loss, &meter, loader)
@@ -346,11 +276,12 @@ public final class Trainer {
     guard sum.isFinite else { throw try divergence() }
     try session.write([TrainingGraph.lossSumVariable: HostTensor([], [Float(0)])])
     let epochSamples = min(progress.batch * configuration.batchSize, data.training.count)
+    let test = try metrics(of: data.test)
+    testMetrics = test
     let epoch = TrainingEvent.Epoch(
-      epoch: progress.epoch + 1, trainLoss: sum / Double(epochSamples),
-      test: try evaluate(data.test), validation: try data.validation.map(evaluate),
-      learningRate: schedule.rate(
-        step: progress.step - 1, stepsPerEpoch: stepsPerEpoch, totalSteps: totalSteps),
+      epoch: progress.epoch + 1, trainLoss: sum / Double(epochSamples), test: .init(test),
+      validation: try data.validation.map { .init(try metrics(of: $0)) },
+      learningRate: rate(ofStep: progress.step - 1),
       imagesPerSecond: imagesPerSecond, seconds: seconds)
     progress.history.append(epoch)
     progress.epoch += 1
@@ -366,14 +297,14 @@ public final class Trainer {
     return isStoppedEarly && !isOver ? .earlyStop : .finished
   }
 
-  private func evaluate(_ set: any Dataset) throws -> TrainingEvent.Evaluation {
+  private func metrics(of set: any Dataset) throws -> ClassificationMetrics {
     let loader = data.evaluationLoader(set, configuration)
     defer { loader.cancel() }
-    let metrics = try evaluations.evaluate(loader)
-    return .init(loss: metrics.loss, accuracy: metrics.accuracy)
+    return try evaluations.evaluate(loader)
   }
 
-  /// Whether the epoch is the best so far by the monitored metric.
+  /// Whether the epoch is the best so far by the monitored metric; lowers the rate where the
+  /// schedule waits for that.
   private func judge(_ epoch: TrainingEvent.Epoch) -> Bool {
     let name = configuration.resolvedMonitor
     let value = epoch.metric(name)
@@ -381,6 +312,11 @@ public final class Trainer {
       progress.best.map { name.hasSuffix("loss") ? value < $0 : value > $0 } ?? !value.isNaN
     if isBetter { progress.best = value }
     progress.epochsWithoutImprovement = isBetter ? 0 : progress.epochsWithoutImprovement + 1
+    let lastDrop = progress.rateDrops.last.map { $0 / batches.stepsPerEpoch } ?? 0
+    let wait = min(progress.epochsWithoutImprovement, progress.epoch - lastDrop)
+    if schedule.drops(afterEpochsWithoutImprovement: wait) {
+      progress.rateDrops.append(progress.step)
+    }
     return isBetter
   }
 }

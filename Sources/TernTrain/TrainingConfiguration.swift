@@ -1,3 +1,4 @@
+import Foundation
 import TernCore
 import TernOptim
 import TernRuntime
@@ -21,6 +22,19 @@ public struct TrainingConfiguration: Equatable, Sendable {
   public var weightDecay: Double?
   public var schedule = "inverse-sqrt"
   public var warmupEpochs = 0.0
+  /// The numbers of the schedule.
+  public var scheduleParameters = Schedule.Parameters()
+  /// Batches whose gradients one update sums.
+  public var accumulate = 1
+  /// The decay of the moving average of the parameters; none is kept where `nil`.
+  public var averageDecay: Double?
+  /// Penalties on the weights, added to the gradient: λ·sign(w) and λ·w.
+  public var l1 = 0.0
+  public var l2 = 0.0
+  /// Whether ``weightDecay`` shrinks the parameters past the optimizer's rule.
+  public var decoupledDecay = false
+  /// `auto` (in inverse proportion to how often a class occurs) or a weight per class: `1,2.5,1`.
+  public var classWeights: String?
   /// Gradients are scaled down to at most this norm, where given.
   public var clipGradient: Double?
   public var labelSmoothing = 0.0
@@ -100,14 +114,21 @@ extension TrainingConfiguration {
     weightDecay = a.has("weight_decay") ? try a.double("weight_decay") : nil
     schedule = try a.string("schedule", default: schedule)
     warmupEpochs = try a.double("warmup_epochs", default: warmupEpochs)
+    scheduleParameters = Schedule.Parameters(
+      stepEpochs: try a.int("lr_step", default: 30),
+      milestones: try a.ints("lr_milestones", default: []),
+      factor: a.has("lr_gamma") ? try a.double("lr_gamma") : nil,
+      patience: try a.int("lr_patience", default: 5),
+      minimumRate: try a.double("lr_min", default: 0))
+    accumulate = try a.int("accumulate", default: accumulate)
+    averageDecay = a.has("ema") ? try a.double("ema") : nil
+    l1 = try a.double("l1", default: l1)
+    l2 = try a.double("l2", default: l2)
+    decoupledDecay = try a.bool("decoupled_decay", default: decoupledDecay)
+    classWeights = try Self.text(&a, "class_weights")
     clipGradient = a.has("clip_grad") ? try a.double("clip_grad") : nil
     labelSmoothing = try a.double("label_smoothing", default: labelSmoothing)
-    if case .list(let list)? = a.values["normalize"] {
-      normalize = list.map(\.description).joined(separator: ",")
-      _ = a.has("normalize")
-    } else {
-      normalize = try a.string("normalize", default: normalize)
-    }
+    normalize = try Self.text(&a, "normalize") ?? normalize
     validationSplit = try a.double("validation_split", default: validationSplit)
     patience = a.has("patience") ? try a.int("patience") : nil
     monitor = a.has("monitor") ? try a.string("monitor", oneOf: Self.monitors) : nil
@@ -130,6 +151,23 @@ extension TrainingConfiguration {
     logEvery = try a.int("log_every", default: logEvery)
   }
 
+  /// A setting that is text, or numbers separated by commas, which YAML reads as a list.
+  private static func text(_ a: inout Attributes, _ name: String) throws -> String? {
+    guard a.has(name) else { return nil }
+    if case .list(let list)? = a.values[name] {
+      return list.map(\.description).joined(separator: ",")
+    }
+    return try a.string(name)
+  }
+
+  /// Numbers separated by commas; `nil` where the text is not that.
+  static func numbers(_ text: String) -> [Double]? {
+    let parts = text.split(separator: ",", omittingEmptySubsequences: false).map {
+      Double($0.trimmingCharacters(in: .whitespaces))
+    }
+    return parts.contains(nil) ? nil : parts.compactMap(\.self)
+  }
+
   /// Every setting by name, in the order of the documentation.
   public var settings: [(name: String, value: AttributeValue)] {
     func optional<T>(_ value: T?, _ make: (T) -> AttributeValue) -> AttributeValue {
@@ -142,6 +180,14 @@ extension TrainingConfiguration {
       ("momentum", optional(momentum, AttributeValue.double)), ("nesterov", .bool(nesterov)),
       ("weight_decay", optional(weightDecay, AttributeValue.double)),
       ("schedule", .string(schedule)), ("warmup_epochs", .double(warmupEpochs)),
+      ("lr_step", .int(scheduleParameters.stepEpochs)),
+      ("lr_milestones", .list(scheduleParameters.milestones.map(AttributeValue.int))),
+      ("lr_gamma", optional(scheduleParameters.factor, AttributeValue.double)),
+      ("lr_patience", .int(scheduleParameters.patience)),
+      ("lr_min", .double(scheduleParameters.minimumRate)), ("accumulate", .int(accumulate)),
+      ("ema", optional(averageDecay, AttributeValue.double)), ("l1", .double(l1)),
+      ("l2", .double(l2)), ("decoupled_decay", .bool(decoupledDecay)),
+      ("class_weights", optional(classWeights, AttributeValue.string)),
       ("clip_grad", optional(clipGradient, AttributeValue.double)),
       ("label_smoothing", .double(labelSmoothing)), ("normalize", .string(normalize)),
       ("validation_split", .double(validationSplit)),
@@ -169,6 +215,19 @@ extension TrainingConfiguration {
     try check(rate >= 0 && rate.isFinite, "lr", "a number of at least 0", rate)
     try check(
       warmupEpochs >= 0 && warmupEpochs.isFinite, "warmup-epochs", "at least 0", warmupEpochs)
+    try check(accumulate >= 1, "accumulate", "at least 1", accumulate)
+    try check(
+      averageDecay.map { $0 > 0 && $0 < 1 } ?? true, "ema", "between 0 and 1", averageDecay ?? 0)
+    try check(l1 >= 0 && l1.isFinite, "l1", "a number of at least 0", l1)
+    try check(l2 >= 0 && l2.isFinite, "l2", "a number of at least 0", l2)
+    try check(
+      !decoupledDecay || weightDecay ?? 0 > 0, "decoupled-decay", "a --weight-decay above 0",
+      weightDecay ?? 0)
+    if let classWeights, classWeights != "auto" {
+      try check(
+        Self.numbers(classWeights)?.allSatisfy { $0 >= 0 && $0.isFinite } ?? false,
+        "class-weights", "auto or a number of at least 0 per class", "'\(classWeights)'")
+    }
     try check((clipGradient ?? 1) > 0, "clip-grad", "a positive number", clipGradient ?? 0)
     try check(
       labelSmoothing >= 0 && labelSmoothing < 1, "label-smoothing", "0 to below 1", labelSmoothing)
@@ -188,30 +247,4 @@ extension TrainingConfiguration {
   }
 
   public var deviceOptions: DeviceOptions { DeviceOptions(threads: threads, algorithm: algorithm) }
-
-  /// The optimizer the settings describe.
-  public func makeOptimizer() throws -> Optimizer {
-    var values: [String: AttributeValue] = [:]
-    // The momentum everyone uses, where the optimizer has one and none is given.
-    if let momentum {
-      values[optimizer == "momentum_ema" ? "rho" : "momentum"] = .double(momentum)
-    } else if optimizer == "sgd" {
-      values["momentum"] = .double(0.9)
-    }
-    if nesterov { values["nesterov"] = .bool(true) }
-    if let weightDecay { values["weight_decay"] = .double(weightDecay) }
-    var attributes = Attributes(optimizer, values)
-    do {
-      let result = try Optimizer(optimizer, &attributes)
-      try attributes.finish()
-      return result
-    } catch let error as ShapeError {
-      throw TernError(.usage, "optimizer \(error)")
-    }
-  }
-
-  /// The schedule the settings describe.
-  public func makeSchedule() throws -> Schedule {
-    try Schedule(named: schedule, baseRate: resolvedLearningRate, warmupEpochs: warmupEpochs)
-  }
 }

@@ -27,6 +27,15 @@ public enum TrainingEvent: Sendable {
   public struct Evaluation: Sendable, Hashable {
     public let loss: Double
     public let accuracy: Double
+
+    init(loss: Double, accuracy: Double) {
+      self.loss = loss
+      self.accuracy = accuracy
+    }
+
+    init(_ metrics: ClassificationMetrics) {
+      self.init(loss: metrics.loss, accuracy: metrics.accuracy)
+    }
   }
   public struct Epoch: Sendable, Hashable {
     public let epoch: Int

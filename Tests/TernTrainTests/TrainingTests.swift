@@ -43,7 +43,7 @@ import Testing
 
   private func start(_ device: any Device) throws -> (Session, Executable) {
     let graph = try TrainingGraph(
-      model: model(), batchSize: 6, optimizer: .sgd(momentum: 0.9), seed: 1, clipNorm: 5)
+      model: model(), batchSize: 6, update: .init(.sgd(momentum: 0.9), clipNorm: 5), seed: 1)
     let session = Session(device: device)
     let step = try session.compile(graph.graph)
     try session.write(try model().initialValues(seed: 1))

@@ -48,7 +48,7 @@ struct Summary: ParsableCommand {
     let session = Session(device: try DeviceCatalog.standard.open(device))
     let training = try session.plan(
       TrainingGraph(
-        model: model, batchSize: batchSize, optimizer: .sgd(momentum: 0.9), seed: 0
+        model: model, batchSize: batchSize, update: .init(.sgd(momentum: 0.9)), seed: 0
       ).graph)
     let inference = try session.plan(model.inferenceGraph(batchSize: batchSize).graph)
 

@@ -104,7 +104,7 @@ extension Train {
       let key = String(assignment[..<separator]).replacing("-", with: "_")
       settings[key] = try YAML.parseValue(String(assignment[assignment.index(after: separator)...]))
     }
-    settings.merge(options.settings) { _, flag in flag }
+    settings.merge(try options.settings()) { _, flag in flag }
     if let model { settings["model"] = .string(model) }
     return settings
   }

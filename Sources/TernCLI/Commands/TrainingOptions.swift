@@ -26,6 +26,36 @@ struct TrainingOptions: ParsableArguments {
   var schedule: String?
   @Option(help: "Epochs over which the learning rate rises from 0. (default: 0)")
   var warmupEpochs: Double?
+  @Option(help: "Epochs between the steps of the step schedule. (default: 30)")
+  var lrStep: Int?
+  @Option(
+    help: ArgumentHelp("Epochs at which the multi-step schedule steps.", valueName: "E1,E2..."))
+  var lrMilestones: String?
+  @Option(
+    help: """
+      What a schedule multiplies the learning rate by. (default: step, multi-step 0.1; \
+      exponential 0.95 an epoch; plateau 0.5)
+      """)
+  var lrGamma: Double?
+  @Option(help: "Epochs without improvement that the plateau schedule waits. (default: 5)")
+  var lrPatience: Int?
+  @Option(help: "The lowest learning rate. (default: 0)")
+  var lrMin: Double?
+  @Option(help: "Batches whose gradients one update sums. (default: 1)")
+  var accumulate: Int?
+  @Option(
+    help: ArgumentHelp(
+      "Keep, evaluate and save a moving average of the weights, such as 0.999.", valueName: "decay")
+  )
+  var ema: Double?
+  @Option(help: "L1 penalty on the weights; with --l2 the elastic net. (default: 0)")
+  var l1: Double?
+  @Option(help: "L2 penalty on the weights. (default: 0)")
+  var l2: Double?
+  @Flag(help: "Apply --weight-decay to the weights, not to the gradients.")
+  var decoupledDecay = false
+  @Option(help: ArgumentHelp("What each class counts in the loss.", valueName: "auto|W1,W2..."))
+  var classWeights: String?
   @Option(help: "The largest norm of all gradients together; larger ones are scaled down.")
   var clipGrad: Double?
   @Option(help: "How much of the target is spread over all classes. (default: 0)")
@@ -71,7 +101,7 @@ struct TrainingOptions: ParsableArguments {
   var logEvery: Int?
 
   /// What was given, by the names of the settings.
-  var settings: [String: AttributeValue] {
+  func settings() throws -> [String: AttributeValue] {
     var result: [String: AttributeValue] = [:]
     func set<T>(_ name: String, _ value: T?, _ make: (T) -> AttributeValue) {
       if let value { result[name] = make(value) }
@@ -87,6 +117,17 @@ struct TrainingOptions: ParsableArguments {
     set("weight_decay", weightDecay, AttributeValue.double)
     set("schedule", schedule, AttributeValue.string)
     set("warmup_epochs", warmupEpochs, AttributeValue.double)
+    set("lr_step", lrStep, AttributeValue.int)
+    if let lrMilestones { result["lr_milestones"] = try YAML.parseValue("[\(lrMilestones)]") }
+    set("lr_gamma", lrGamma, AttributeValue.double)
+    set("lr_patience", lrPatience, AttributeValue.int)
+    set("lr_min", lrMin, AttributeValue.double)
+    set("accumulate", accumulate, AttributeValue.int)
+    set("ema", ema, AttributeValue.double)
+    set("l1", l1, AttributeValue.double)
+    set("l2", l2, AttributeValue.double)
+    set("decoupled_decay", decoupledDecay ? true : nil, AttributeValue.bool)
+    set("class_weights", classWeights, AttributeValue.string)
     set("clip_grad", clipGrad, AttributeValue.double)
     set("label_smoothing", labelSmoothing, AttributeValue.double)
     set("normalize", normalize, AttributeValue.string)

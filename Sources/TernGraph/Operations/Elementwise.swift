@@ -161,6 +161,10 @@ extension Tensor {
   public func rsqrt() throws(ShapeError) -> Tensor { try apply(Unary(.rsqrt)) }
   public func reciprocal() throws(ShapeError) -> Tensor { try apply(Unary(.reciprocal)) }
   public func abs() throws(ShapeError) -> Tensor { try apply(Unary(.abs)) }
+  /// 1 where x > 0, −1 where x < 0, else 0: the derivative of ``abs()``.
+  public func sign() throws(ShapeError) -> Tensor {
+    try builder.constant(1).expand(shape).apply(UnaryBackward(.abs), self)
+  }
   public func square() throws(ShapeError) -> Tensor { try apply(Unary(.square)) }
   public func pow(_ exponent: Float) throws(ShapeError) -> Tensor {
     try apply(Unary(.pow(exponent: exponent)))

@@ -65,6 +65,8 @@ public final class LayerContext {
   private var path: [String] = []
   private var dropoutCount: UInt32 = 0
   private var fields: [ValueID: ReceptiveField] = [:]
+  /// What the names of the variables start with, where they are not the parameters' own.
+  private let variablePrefix: String
 
   /// How far a value sees: `extent` input pixels, neighbours `jump` pixels apart.
   struct ReceptiveField {
@@ -72,8 +74,14 @@ public final class LayerContext {
     var jump: Int
   }
 
-  public init(builder: GraphBuilder, mode: Mode, seed: UInt64 = 0, step: Tensor? = nil) {
+  /// - Parameter variablePrefix: lets the network read other variables than its parameters, such as
+  ///   their averages: `ema.conv1.weight` for `conv1.weight`.
+  public init(
+    builder: GraphBuilder, mode: Mode, seed: UInt64 = 0, step: Tensor? = nil,
+    variablePrefix: String = ""
+  ) {
     self.builder = builder
+    self.variablePrefix = variablePrefix
     self.mode = mode
     self.seed = seed
     self.step = step
@@ -84,7 +92,7 @@ public final class LayerContext {
     _ name: String, _ shape: Shape, _ initializer: Initializer, isTrainable: Bool = true
   ) throws -> Tensor {
     let full = (path + [name]).joined(separator: ".")
-    let tensor = try builder.variable(full, shape)
+    let tensor = try builder.variable(variablePrefix + full, shape)
     if !parameters.contains(where: { $0.name == full }) {
       parameters.append(
         Parameter(name: full, tensor: tensor, initializer: initializer, isTrainable: isTrainable))

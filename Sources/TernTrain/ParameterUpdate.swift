@@ -1,0 +1,138 @@
+import TernCore
+import TernGraph
+import TernNN
+import TernOptim
+
+/// What becomes of the gradients in a training step: penalties, clipping, the optimizer's rule, and a
+/// moving average of the parameters. All of it is nodes of the step's graph.
+public struct ParameterUpdate: Hashable, Sendable {
+  public var optimizer: Optimizer
+  /// Gradients are scaled down together to at most this norm, where given.
+  public var clipNorm: Double?
+  /// λ‖w‖₁ is added to what is minimised: λ·sign(w) to the gradient. Weights only, as with ``l2``:
+  /// parameters of one axis (biases, scales) are left alone.
+  public var l1 = 0.0
+  /// ½λ‖w‖² is added to what is minimised: λ·w to the gradient. With ``l1`` the elastic net.
+  public var l2 = 0.0
+  /// Shrinks every parameter by the learning rate times this before its update, past the
+  /// optimizer's rule. Loshchilov and Hutter, 2019.
+  public var decoupledDecay = 0.0
+  /// Whether a moving average of parameters and running statistics is kept; see ``averagePrefix``.
+  public var keepsAverage = false
+
+  public init(_ optimizer: Optimizer, clipNorm: Double? = nil) {
+    self.optimizer = optimizer
+    self.clipNorm = clipNorm
+  }
+
+  /// What the names of averaged parameters start with.
+  public static let averagePrefix = "ema."
+  /// What the names of gradients that are being summed start with.
+  public static let gradientSumPrefix = "gradient_sum."
+  /// The input that holds 1 − decay.
+  public static let averageRateInput = "average_rate"
+  /// The input that holds 1 / the number of samples that the gradients were summed over.
+  public static let gradientScaleInput = "gradient_scale"
+
+  /// The part of the way to the present parameters that the average goes in a step: 1 − decay; early
+  /// in a run more, so that it forgets the initial values: decay is at most (1 + t)/(10 + t) in step
+  /// t, counted from 1.
+  public static func averageRate(step: Int, decay: Double) -> Double {
+    1 - min(decay, Double(1 + step) / Double(10 + step))
+  }
+
+  /// Where a batch stands among those whose gradients one update sums.
+  public enum Position: Hashable, Sendable {
+    /// The update's only batch.
+    case only
+    /// The first of several: its gradients are kept.
+    case first
+    case middle
+    /// The last: its gradients are added, and the parameters updated.
+    case last
+
+    /// Whether the parameters are updated.
+    public var isEnd: Bool { self == .only || self == .last }
+  }
+
+  typealias Update = (parameter: Tensor, gradient: Tensor)
+
+  /// Appends what follows the gradients of one batch.
+  ///
+  /// - Parameters:
+  ///   - parameters: those of the network, running statistics too.
+  ///   - batchSize: what the gradients were averaged over.
+  ///   - position: whether the batch has an update of its own.
+  func append(
+    _ updates: [Update], parameters: [Parameter], batchSize: Int, position: Position,
+    in builder: GraphBuilder, learningRate: @autoclosure () throws -> Tensor, step: Tensor
+  ) throws {
+    var updates = updates
+    if position != .only {
+      updates = try summed(updates, batchSize: batchSize, position: position, in: builder)
+    }
+    guard position.isEnd else { return }
+    let rate = try learningRate()
+    updates = try builder.scope("penalty") { try updates.map(penalized) }
+    if let clipNorm { updates = try Self.clipped(updates, norm: clipNorm, in: builder) }
+    try optimizer.update(
+      updates, in: builder, learningRate: rate, step: step, decoupledDecay: Float(decoupledDecay))
+    if keepsAverage { try average(parameters, in: builder) }
+  }
+
+  /// Sums gradients over batches, each weighted by its size; at the last their mean.
+  private func summed(
+    _ updates: [Update], batchSize: Int, position: Position, in builder: GraphBuilder
+  ) throws -> [Update] {
+    try builder.scope("accumulate") {
+      let scale =
+        position == .last ? try builder.input(Self.gradientScaleInput, []) : nil
+      return try updates.map { parameter, gradient in
+        let sum = try builder.variable(
+          Self.gradientSumPrefix + builder.graph[parameter.id].name, parameter.type)
+        var total = try gradient.affine(scale: Float(batchSize))
+        if position != .first { total = try sum + total }
+        guard let scale else {
+          builder.assign(sum, total)
+          return (parameter, total)
+        }
+        return (parameter, try total * scale)
+      }
+    }
+  }
+
+  private func penalized(_ update: Update) throws -> Update {
+    guard update.parameter.shape.rank > 1 else { return update }
+    var gradient = update.gradient
+    if l2 > 0 { gradient = try gradient + update.parameter.affine(scale: Float(l2)) }
+    if l1 > 0 { gradient = try gradient + update.parameter.sign().affine(scale: Float(l1)) }
+    return (update.parameter, gradient)
+  }
+
+  /// The gradients scaled down together where their norm exceeds `norm`: each times
+  /// min(1, norm / (‖g‖ + 1e-6)). Pascanu, Mikolov, Bengio, 2013.
+  private static func clipped(
+    _ updates: [Update], norm: Double, in builder: GraphBuilder
+  ) throws -> [Update] {
+    try builder.scope("clip") {
+      var sum = try updates[0].gradient.square().sum()
+      for update in updates.dropFirst() { sum = try sum + update.gradient.square().sum() }
+      let scale = try sum.sqrt().affine(scale: 1, shift: 1e-6).reciprocal()
+        .affine(scale: Float(norm)).clamp(max: 1)
+      return try updates.map { ($0.parameter, try $0.gradient * scale) }
+    }
+  }
+
+  /// average += (1 − decay)·(what the parameter is after the step − average)
+  private func average(_ parameters: [Parameter], in builder: GraphBuilder) throws {
+    try builder.scope("average") {
+      let rate = try builder.input(Self.averageRateInput, [])
+      for parameter in parameters {
+        let average = try builder.variable(
+          Self.averagePrefix + parameter.name, parameter.tensor.type)
+        let next = builder.assignedValue(of: parameter.tensor)
+        builder.assign(average, try average + (next - average) * rate)
+      }
+    }
+  }
+}

@@ -1,0 +1,128 @@
+import Foundation
+import TernCore
+import TernData
+import TernNN
+
+// Parameters, checkpoints, and the end of a run.
+
+extension Trainer {
+  /// The variable that evaluation reads for a parameter.
+  private func evaluatedName(_ parameter: Parameter) -> String {
+    (configuration.averageDecay == nil ? "" : ParameterUpdate.averagePrefix) + parameter.name
+  }
+
+  func initialize() throws {
+    let file = try configuration.initialWeights.map { try Safetensors(contentsOf: $0) }
+    for parameter in parameters {
+      var value = parameter.initializer.value(
+        parameter.shape, name: parameter.name, seed: configuration.seed)
+      if let file, let path = configuration.initialWeights {
+        guard let given = file.tensors[parameter.name] else {
+          throw TernError(.badData, "\(path): holds no tensor \(parameter.name)")
+        }
+        guard given.type == parameter.tensor.type else {
+          throw TernError(
+            .badData,
+            "\(path): \(parameter.name) is \(given.type) where the model has "
+              + "\(parameter.tensor.type)")
+        }
+        value = given
+      }
+      try session.write([parameter.name: value])
+      // The average starts where the parameters do.
+      try session.write([evaluatedName(parameter): value])
+    }
+  }
+
+  func restore(_ checkpoint: Checkpoint) throws {
+    let weights = Dictionary(
+      uniqueKeysWithValues: parameters.map { (evaluatedName($0), checkpoint.weights[$0.name]) })
+    for name in storedVariables {
+      guard let value = weights[name] ?? checkpoint.state[name] else {
+        throw TernError(.badData, "the checkpoint holds no tensor \(name)")
+      }
+      try session.write([name: value])
+    }
+    progress = checkpoint.progress
+  }
+
+  /// The variables that decide how a run goes on. Sums of gradients do not: a checkpoint is taken
+  /// after an update, and the next batch starts a new sum.
+  private var storedVariables: [String] {
+    session.variableNames.filter { !$0.hasPrefix(ParameterUpdate.gradientSumPrefix) }
+  }
+
+  /// The state of the run. Its weights are those that evaluation uses: the averaged ones, where an
+  /// average is kept; the others are state then.
+  func checkpoint() throws -> Checkpoint {
+    let names = Dictionary(
+      uniqueKeysWithValues: parameters.map { (evaluatedName($0), $0.name) })
+    var (weights, state) = ([String: HostTensor](), [String: HostTensor]())
+    for name in storedVariables {
+      if let parameter = names[name] {
+        weights[parameter] = try session.read(name)
+      } else {
+        state[name] = try session.read(name)
+      }
+    }
+    return Checkpoint(
+      weights: weights, description: data.description(of: model), state: state, progress: progress)
+  }
+
+  func save(isBest: Bool = false) throws {
+    guard let run else { return }
+    let checkpoint = try checkpoint()
+    if let name = checkpoint.firstNonFinite { throw diverged(name) }
+    try run.save(checkpoint, isBest: isBest)
+    try emit(.checkpoint(path: run.checkpointPath("last")))
+  }
+
+  func diverged(_ tensor: String) -> TernError {
+    TernError(
+      .diverged,
+      "training diverged at step \(progress.step): \(tensor) is not finite; "
+        + "try a smaller --lr than \(configuration.resolvedLearningRate)")
+  }
+
+  /// Names the tensor that is not finite, the loss where no variable is.
+  func divergence() throws -> TernError {
+    diverged(try checkpoint().firstNonFinite ?? TrainingGraph.lossOutput)
+  }
+
+  // MARK: The end
+
+  func finish(_ reason: TrainingEvent.EndReason) throws -> TrainingEvent.End {
+    let end = TrainingEvent.End(
+      reason: reason, bestAccuracy: progress.history.map(\.test.accuracy).max() ?? .nan,
+      seconds: progress.seconds, peakRSSByteCount: Self.peakRSSByteCount)
+    try emit(.end(end))
+    try run?.writeSummary(summary(end))
+    return end
+  }
+
+  private func summary(_ end: TrainingEvent.End) -> JSON {
+    let last = progress.history.last
+    return .object([
+      "model": .string(model.name), "parameters": .int(parameterCount),
+      "device": .string(device.info.id), "device_name": .string(device.info.name),
+      "reason": .string(end.reason.rawValue), "epochs": .int(progress.history.count),
+      "steps": .int(progress.step), "test_accuracy": .double(last?.test.accuracy ?? .nan),
+      "test_loss": .double(last?.test.loss ?? .nan), "best_accuracy": .double(end.bestAccuracy),
+      "images_per_second": .double(medianRate), "plan_bytes": .int(trainingPlan.peakByteCount),
+      "peak_rss_bytes": .int(end.peakRSSByteCount), "seconds": .double(end.seconds),
+    ])
+  }
+
+  /// The median of the epochs' rates.
+  private var medianRate: Double {
+    let rates = progress.history.map(\.imagesPerSecond).sorted()
+    return rates.isEmpty ? .nan : rates[rates.count / 2]
+  }
+
+  /// The largest resident size of the process so far.
+  static var peakRSSByteCount: Int {
+    var usage = rusage()
+    getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
+    return Int(usage.ru_maxrss) * 1024
+  }
+}
