@@ -16,17 +16,7 @@ public enum AtomicFile {
     }
     let file = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
     guard file >= 0 else { throw fail("cannot create") }
-    var written = 0
-    let isComplete = data.withUnsafeBytes { bytes in
-      while written < bytes.count {
-        let count = Foundation.write(file, bytes.baseAddress! + written, bytes.count - written)
-        if count < 0, errno == EINTR { continue }
-        if count <= 0 { return false }
-        written += count
-      }
-      return true
-    }
-    guard isComplete, fsync(file) == 0 else {
+    guard data.write(to: file), fsync(file) == 0 else {
       let error = fail("cannot write")
       close(file)
       throw error
@@ -42,5 +32,21 @@ public enum AtomicFile {
     guard handle >= 0 else { return }
     fsync(handle)
     close(handle)
+  }
+}
+
+extension Data {
+  /// Writes all bytes to an open file; `false` where that fails, with the reason in `errno`.
+  func write(to file: Int32) -> Bool {
+    var written = 0
+    return withUnsafeBytes { bytes in
+      while written < bytes.count {
+        let count = Foundation.write(file, bytes.baseAddress! + written, bytes.count - written)
+        if count < 0, errno == EINTR { continue }
+        guard count > 0 else { return false }
+        written += count
+      }
+      return true
+    }
   }
 }

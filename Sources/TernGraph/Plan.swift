@@ -159,6 +159,7 @@ private struct Planner {
         }
         fixed[output.index] = fixed[input.index]
         blockOf[output.index] = blockOf[input.index]
+        if let block = blockOf[input.index] { blocks[block].last = max(blocks[block].last, last) }
         return
       }
       guard let block = blockOf[input.index], blocks[block].last == step,

@@ -109,15 +109,7 @@ public final class RunDirectory {
 
   /// Appends an event to `log.jsonl`.
   public func append(_ event: TrainingEvent) throws {
-    let handle = fopen(file("log.jsonl"), "a")
-    guard let handle else {
-      throw TernError(.cannotWrite, "\(file("log.jsonl")): cannot be written")
-    }
-    let line = event.json.description + "\n"
-    let isWritten = fputs(line, handle) >= 0
-    guard fclose(handle) == 0, isWritten else {
-      throw TernError(.cannotWrite, "\(file("log.jsonl")): cannot be written")
-    }
+    try AppendedFile.append(Data((event.json.description + "\n").utf8), to: file("log.jsonl"))
   }
 
   // MARK: Checkpoints

@@ -1,0 +1,16 @@
+import Foundation
+import TernCore
+
+/// Appending to logs.
+public enum AppendedFile {
+  /// Appends in one write, so that lines of two processes do not mix.
+  ///
+  /// - Throws: ``TernError`` of kind `cannotWrite`.
+  public static func append(_ data: Data, to path: String) throws {
+    let file = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o644)
+    let isWritten = file >= 0 && data.write(to: file)
+    let reason = String(cString: strerror(errno))
+    if file >= 0 { close(file) }
+    guard isWritten else { throw TernError(.cannotWrite, "\(path): cannot append: \(reason)") }
+  }
+}

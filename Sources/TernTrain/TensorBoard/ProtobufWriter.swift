@@ -1,0 +1,63 @@
+import Foundation
+
+/// Appends fields of a protocol buffer message, for the few messages of an event file.
+///
+/// Source: the wire format of protocol buffers: a varint key (number · 8 + kind), then the value.
+struct ProtobufWriter {
+  private(set) var data = Data()
+
+  private enum Kind: UInt64 { case varint, fixed64, lengthDelimited, fixed32 = 5 }
+
+  private mutating func key(_ field: Int, _ kind: Kind) {
+    varint(UInt64(field) << 3 | kind.rawValue)
+  }
+
+  private mutating func varint(_ value: UInt64) {
+    var rest = value
+    while rest >= 0x80 {
+      data.append(UInt8(truncatingIfNeeded: rest) | 0x80)
+      rest >>= 7
+    }
+    data.append(UInt8(rest))
+  }
+
+  private mutating func fixed<T>(_ value: T) {
+    withUnsafeBytes(of: value) { data.append(contentsOf: $0) }
+  }
+
+  mutating func int(_ field: Int, _ value: Int) {
+    key(field, .varint)
+    varint(UInt64(bitPattern: Int64(value)))
+  }
+
+  mutating func float(_ field: Int, _ value: Float) {
+    key(field, .fixed32)
+    fixed(value.bitPattern.littleEndian)
+  }
+
+  mutating func double(_ field: Int, _ value: Double) {
+    key(field, .fixed64)
+    fixed(value.bitPattern.littleEndian)
+  }
+
+  /// A repeated field in the packed form.
+  mutating func doubles(_ field: Int, _ values: [Double]) {
+    key(field, .lengthDelimited)
+    varint(UInt64(values.count * 8))
+    for value in values { fixed(value.bitPattern.littleEndian) }
+  }
+
+  mutating func bytes(_ field: Int, _ value: Data) {
+    key(field, .lengthDelimited)
+    varint(UInt64(value.count))
+    data.append(value)
+  }
+
+  mutating func string(_ field: Int, _ value: String) { bytes(field, Data(value.utf8)) }
+
+  mutating func message(_ field: Int, _ body: (inout ProtobufWriter) -> Void) {
+    var inner = ProtobufWriter()
+    body(&inner)
+    bytes(field, inner.data)
+  }
+}
