@@ -43,18 +43,28 @@ final class Reporter {
     case .step(let event): showStep(event)
     case .epoch(let event):
       lastEpoch = event
-      let validation = event.validation.map {
-        "  val loss \(Format.fixed($0.loss, 4))  val accuracy \(Format.fixed($0.accuracy, 4))"
-      }
       show(
         "epoch \(event.epoch)/\(configuration.epochs)  "
-          + "train loss \(Format.fixed(event.trainLoss, 4))  "
-          + "test loss \(Format.fixed(event.test.loss, 4))  "
-          + bold("test accuracy \(Format.fixed(event.test.accuracy, 4))") + (validation ?? "")
+          + "train loss \(Format.fixed(event.trainLoss, 4))\(metrics(event.trainMetrics))  "
+          + scores("test", event.test) + (event.validation.map { "  " + scores("val", $0) } ?? "")
           + "  \(Format.count(event.imagesPerSecond)) images/s  "
           + "\(Format.fixed(event.seconds, 1)) s")
     case .checkpoint, .end: break
     }
+  }
+
+  /// Loss, and accuracy where there are classes.
+  private func scores(_ set: String, _ evaluation: TrainingEvent.Evaluation) -> String {
+    let accuracy = "\(set) accuracy \(Format.fixed(evaluation.accuracy, 4))"
+    return "\(set) loss \(Format.fixed(evaluation.loss, 4))\(metrics(evaluation.metrics))"
+      + (evaluation.accuracy.isNaN ? "" : "  " + (set == "test" ? bold(accuracy) : accuracy))
+  }
+
+  /// The objective's own metrics.
+  private func metrics(_ values: [String: Double]) -> String {
+    values.sorted { $0.key < $1.key }.map { name, value in
+      " \(name.replacing("_", with: " ")) \(Format.fixed(value, 4))"
+    }.joined()
   }
 
   private func showStep(_ event: TrainingEvent.Step) {
@@ -93,8 +103,10 @@ final class Reporter {
     var line = "\(start.model) on \(start.device): \(end.reason.rawValue)"
     if let lastEpoch {
       line +=
-        ", test accuracy \(Format.fixed(lastEpoch.test.accuracy, 4)) "
-        + "(best \(Format.fixed(end.bestAccuracy, 4))), "
+        (lastEpoch.test.accuracy.isNaN
+          ? ", test loss \(Format.fixed(lastEpoch.test.loss, 4)), "
+          : ", test accuracy \(Format.fixed(lastEpoch.test.accuracy, 4)) "
+            + "(best \(Format.fixed(end.bestAccuracy, 4))), ")
         + "\(Format.count(lastEpoch.imagesPerSecond)) images/s"
     }
     line += ", plan \(Format.bytes(start.planByteCount)), \(Format.fixed(end.seconds, 1)) s"

@@ -145,6 +145,8 @@ public final class Executable {
   /// The position of an input, for ``upload(_:toInput:)``; `nil` where the graph does not read it.
   public func inputIndex(_ name: String) -> Int? { inputIndices[name] }
 
+  public func hasOutput(_ name: String) -> Bool { outputIDs[name] != nil }
+
   /// Hands over the next step's value of an input.
   public func upload(_ bytes: UnsafeRawBufferPointer, toInput index: Int) throws {
     precondition(bytes.count == plan.graph[plan.graph.inputs[index]].type.byteCount)

@@ -19,31 +19,55 @@ public struct ClassificationMetrics: Sendable {
   /// Adds a batch.
   ///
   /// - Parameters:
-  ///   - logits: [N, C], row by row.
+  ///   - logits: [N, C], or [N, C, H, W] for a class per pixel, row by row.
+  ///   - labels: [N], or [N, H, W]; those below 0 do not count.
   ///   - loss: the mean loss of the batch.
-  public mutating func add(logits: [Float], labels: [Int32], loss: Double) {
-    lossSum += loss * Double(labels.count)
-    for (row, label) in labels.enumerated() {
-      let values = Array(logits[row * classCount..<(row + 1) * classCount])
+  ///   - sampleCount: N, where it is not the number of labels.
+  public mutating func add(
+    logits: [Float], labels: [Int32], loss: Double, sampleCount: Int? = nil
+  ) {
+    let count = sampleCount ?? labels.count
+    self.sampleCount += count
+    lossSum += loss * Double(count)
+    let pixelCount = labels.count / count
+    var values = [Float](repeating: 0, count: classCount)
+    for (position, label) in labels.enumerated() where label >= 0 {
+      let (row, pixel) = position.quotientAndRemainder(dividingBy: pixelCount)
+      for c in 0..<classCount { values[c] = logits[(row * classCount + c) * pixelCount + pixel] }
       let label = Int(label)
       // Of equal scores the first counts, as in PyTorch's argmax.
       var best = 0
       for c in 1..<max(classCount, 1) where values[c] > values[best] { best = c }
       confusion[label][best] += 1
+      labelCount += 1
       let own = values[label]
       var rank = 0
       for c in 0..<classCount where values[c] > own || (values[c] == own && c < label) { rank += 1 }
       if rank < 5 { top5Count += 1 }
-      scores.append((values, label))
+      // The scores of every pixel of a set would not fit into memory.
+      if pixelCount == 1 { scores.append((values, label)) }
     }
   }
 
-  public var sampleCount: Int { scores.count }
+  public private(set) var sampleCount = 0
+  /// What was classified: samples or pixels.
+  private var labelCount = 0
   public var loss: Double { lossSum / Double(sampleCount) }
   public var accuracy: Double {
-    Double((0..<classCount).reduce(0) { $0 + confusion[$1][$1] }) / Double(sampleCount)
+    Double((0..<classCount).reduce(0) { $0 + confusion[$1][$1] }) / Double(labelCount)
   }
-  public var top5: Double { Double(top5Count) / Double(sampleCount) }
+  public var top5: Double { Double(top5Count) / Double(labelCount) }
+
+  /// Intersection over union of the pixels of a class and those taken for it, the mean over the
+  /// classes that occur in either.
+  public var meanIntersectionOverUnion: Double {
+    let ratios = (0..<classCount).compactMap { c -> Double? in
+      let taken = (0..<classCount).reduce(0) { $0 + confusion[$1][c] }
+      let union = confusion[c].reduce(0, +) + taken - confusion[c][c]
+      return union == 0 ? nil : Double(confusion[c][c]) / Double(union)
+    }
+    return ratios.isEmpty ? .nan : ratios.reduce(0, +) / Double(ratios.count)
+  }
 
   public struct ClassScore: Sendable {
     public let precision: Double
@@ -70,7 +94,7 @@ public struct ClassificationMetrics: Sendable {
   /// The area under the ROC curve: of class 1 for two classes, else the mean over the classes, each
   /// against the rest, by softmax probability; `nil` where a class never or always occurs.
   public var auc: Double? {
-    guard classCount >= 2 else { return nil }
+    guard classCount >= 2, !scores.isEmpty else { return nil }
     let classes = classCount == 2 ? [1] : Array(0..<classCount)
     var sum = 0.0
     for c in classes {

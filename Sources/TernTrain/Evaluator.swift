@@ -4,75 +4,109 @@ import TernGraph
 import TernNN
 import TernRuntime
 
-/// A network for inference with its loss: inputs `images` and `targets`, outputs `logits` [N, C]
-/// and `loss` [], the mean over the batch.
+/// A network for inference with what its objective measures: inputs `images` and `targets` as far as
+/// they are read; outputs `loss` [], the mean over the batch, the objective's metrics under their
+/// names, and for a classifier `logits`.
 public struct EvaluationGraph {
   public static let logitsOutput = "logits"
 
   public let graph: Graph
+  /// The names of the outputs that are means over the batch.
+  public let metricNames: [String]
 
   /// - Parameter variablePrefix: what the names of the variables start with that it reads as
   ///   parameters.
   public init(
-    model: Model, batchSize: Int, loss: LossFunction = LossFunction(), variablePrefix: String = ""
+    model: Model, batchSize: Int, objective: any Objective = Classification(),
+    seed: UInt64 = 0, variablePrefix: String = ""
   ) throws {
     let builder = GraphBuilder()
-    let images = try builder.input(
-      TrainingGraph.imagesInput, Shape([batchSize] + model.inputShape.dimensions))
-    let targets = try builder.input(
-      TrainingGraph.targetsInput, TensorType([batchSize], .int32))
-    let context = LayerContext(
-      builder: builder, mode: .inference, variablePrefix: variablePrefix)
-    let logits = try model.forward(images, in: context)
-    guard logits.shape == [batchSize, model.classCount] else {
-      throw TernError(
-        .badData,
-        "model \(model.name) ends in shape \(logits.shape), not in \(model.classCount) classes")
-    }
-    builder.output(Self.logitsOutput, logits)
-    builder.output(TrainingGraph.lossOutput, try loss.apply(logits, targets))
+    let context = LayerContext.evaluation(builder, seed: seed, variablePrefix: variablePrefix)
+    let terms = try objective.evaluation(
+      of: model, on: SampleInputs(builder, model: model, batchSize: batchSize), in: context)
+    let metrics = [(TrainingGraph.lossOutput, terms.loss)] + terms.metrics
+    for (name, value) in metrics { builder.output(name, value) }
+    if let logits = terms.logits { builder.output(Self.logitsOutput, logits) }
+    metricNames = metrics.map(\.0)
     graph = builder.graph
   }
+}
+
+extension LayerContext {
+  /// A network that is measured. What is drawn at random is drawn as in a step 0, which no training
+  /// step is, so that every evaluation sees the same numbers.
+  static func evaluation(
+    _ builder: GraphBuilder, seed: UInt64, variablePrefix: String
+  ) -> LayerContext {
+    LayerContext(
+      builder: builder, mode: .inference, seed: seed,
+      step: builder.constant(HostTensor([], [Int32(0)])), variablePrefix: variablePrefix)
+  }
+}
+
+/// How well a network does on a set, weighted by sample.
+public struct EvaluationResult: Sendable {
+  public let sampleCount: Int
+  /// The loss and the objective's metrics.
+  public let means: [String: Double]
+  /// What else is known of a classifier.
+  public let classification: ClassificationMetrics?
+
+  public var loss: Double { means[TrainingGraph.lossOutput] ?? .nan }
 }
 
 /// Runs a network over whole sets.
 public final class Evaluator {
   private let executables: BatchExecutables
+  private let metricNames: [String]
   private let classCount: Int
 
-  init(executables: BatchExecutables, classCount: Int) {
+  init(executables: BatchExecutables, metricNames: [String], classCount: Int) {
     self.executables = executables
+    self.metricNames = metricNames
     self.classCount = classCount
   }
 
   /// - Parameter session: holds the network's parameters, or will.
   public convenience init(
     session: Session, model: Model, batchSize: Int, sampleCount: Int,
-    loss: LossFunction = LossFunction()
+    objective: any Objective = Classification(), seed: UInt64 = 0
   ) throws {
     let sizes = BatchExecutables.sizes(sampleCount: sampleCount, batchSize: batchSize)
-    let compiled = try session.compile(
-      sizes.map { try EvaluationGraph(model: model, batchSize: $0, loss: loss).graph })
+    let graphs = try sizes.map {
+      try EvaluationGraph(model: model, batchSize: $0, objective: objective, seed: seed)
+    }
+    let compiled = try session.compile(graphs.map(\.graph))
     self.init(
       executables: BatchExecutables(Dictionary(uniqueKeysWithValues: zip(sizes, compiled))),
-      classCount: model.classCount)
+      metricNames: graphs.first?.metricNames ?? [], classCount: model.classCount)
   }
 
   /// The metrics over all samples that `loader` delivers.
-  public func evaluate(_ loader: BatchLoader) throws -> ClassificationMetrics {
-    var metrics = ClassificationMetrics(classCount: classCount)
+  public func evaluate(_ loader: BatchLoader) throws -> EvaluationResult {
+    var sums = [String: Double](uniqueKeysWithValues: metricNames.map { ($0, 0) })
+    var sampleCount = 0
+    var metrics: ClassificationMetrics?
     while let batch = try loader.next() {
       let executable = executables[batch.count]
-      try executable.upload(batch.images, toInput: executable.imagesInput)
-      try executable.upload(batch.labels, toInput: executable.targetsInput)
+      try executable.upload(batch)
       try executable.step()
+      for name in metricNames {
+        let value = Double(try executable.read(name).floats[0])
+        sums[name, default: 0] += value * Double(batch.count)
+      }
+      sampleCount += batch.count
+      guard executable.hasOutput(EvaluationGraph.logitsOutput) else { continue }
       let logits = try executable.read(EvaluationGraph.logitsOutput)
       let loss = try executable.read(TrainingGraph.lossOutput)
-      metrics.add(
+      metrics = metrics ?? ClassificationMetrics(classCount: classCount)
+      metrics?.add(
         logits: logits.floats, labels: Array(batch.labels.bindMemory(to: Int32.self)),
-        loss: Double(loss.floats[0]))
+        loss: Double(loss.floats[0]), sampleCount: batch.count)
     }
-    return metrics
+    return EvaluationResult(
+      sampleCount: sampleCount, means: sums.mapValues { $0 / Double(sampleCount) },
+      classification: metrics)
   }
 }
 
@@ -97,6 +131,13 @@ struct BatchExecutables {
 }
 
 extension Executable {
-  var imagesInput: Int { inputIndex(TrainingGraph.imagesInput)! }
-  var targetsInput: Int { inputIndex(TrainingGraph.targetsInput)! }
+  /// Hands over what the graph reads of a batch.
+  func upload(_ batch: Batch) throws {
+    if let input = inputIndex(TrainingGraph.imagesInput) {
+      try upload(batch.images, toInput: input)
+    }
+    if let input = inputIndex(TrainingGraph.targetsInput) {
+      try upload(batch.labels, toInput: input)
+    }
+  }
 }

@@ -38,27 +38,45 @@ public struct ModelBenchmark {
 
   /// - Parameter seconds: how long to measure, after a warm-up.
   public func run(on device: any Device, seconds: Double = 3) throws -> Result {
-    let graph = try TrainingGraph(
-      model: model, batchSize: batchSize, update: .init(.sgd(momentum: 0.9)), seed: 0)
+    let objective = try model.objective()
+    let graphs = try objective.passes.map {
+      try TrainingGraph(
+        model: model, objective: objective, pass: $0, batchSize: batchSize,
+        update: .init(.sgd(momentum: 0.9)), seed: 0)
+    }
     let session = Session(device: device)
-    let executable = try session.compile(graph.graph)
-    for parameter in graph.parameters {
+    let passes = try session.compile(graphs.map(\.graph))
+    for parameter in graphs.flatMap(\.parameters) {
       let value = parameter.initializer.value(parameter.shape, name: parameter.name, seed: 0)
       try session.write([parameter.name: value])
     }
-    let shape = Shape([batchSize] + model.inputShape.dimensions)
     let generator = Philox(seed: 0, stream: .data)
-    let images = HostTensor(shape, generator.normals(shape.elementCount))
-    let labels = HostTensor(
-      [batchSize], generator.uniforms(batchSize, 1).map { Int32($0 * Float(model.classCount)) })
+    func syntheticInputs(_ executable: Executable) -> [(Int, HostTensor)] {
+      executable.plan.graph.inputs.enumerated().compactMap { index, id in
+        let info = executable.plan.graph[id]
+        let (shape, count) = (info.type.shape, info.type.elementCount)
+        return switch info.name {
+        case TrainingGraph.imagesInput: (index, HostTensor(shape, generator.normals(count)))
+        case TrainingGraph.targetsInput:
+          (
+            index,
+            HostTensor(
+              shape, generator.uniforms(count, 1).map { Int32($0 * Float(model.classCount)) })
+          )
+        default: nil
+        }
+      }
+    }
+    let inputs = passes.map(syntheticInputs)
 
     func step() throws {
-      try executable.upload(images, toInput: executable.imagesInput)
-      try executable.upload(labels, toInput: executable.targetsInput)
-      // So small that nothing diverges, however long it runs.
-      try executable.upload(Float(1e-6), toInput: Optimizer.learningRateInput)
-      try executable.upload(Int32(1), toInput: Optimizer.stepInput)
-      try executable.step()
+      for (executable, inputs) in zip(passes, inputs) {
+        for (index, value) in inputs { try executable.upload(value, toInput: index) }
+        // So small that nothing diverges, however long it runs.
+        try executable.upload(Float(1e-6), toInput: Optimizer.learningRateInput)
+        try executable.upload(Int32(1), toInput: Optimizer.stepInput)
+        try executable.step()
+      }
     }
     let clock = ContinuousClock()
     func time(_ count: Int) throws -> Double {
@@ -77,10 +95,12 @@ public struct ModelBenchmark {
       steps.append(try time(groupSize) / Double(groupSize))
     }
     steps.sort()
-    let nodeSeconds = try (0..<5).map { _ in try executable.profile().reduce(0, +) }.min()!
+    let nodeSeconds = try (0..<5).map { _ in
+      try passes.reduce(0) { try $0 + $1.profile().reduce(0, +) }
+    }.min()!
     return Result(
       name: model.name, batchSize: batchSize, stepSeconds: steps,
-      planByteCount: executable.plan.peakByteCount, peakRSSByteCount: Trainer.peakRSSByteCount,
+      planByteCount: passes.map(\.plan.peakByteCount).max() ?? 0, peakRSSByteCount: Trainer.peakRSSByteCount,
       hostOverheadSeconds: max(0, steps[steps.count / 2] - nodeSeconds))
   }
 }

@@ -10,6 +10,7 @@ import TernNN
 /// log.jsonl          one event per line
 /// results.csv        one row per epoch
 /// summary.json       the final numbers
+/// samples.png        what a generating network makes, by epoch in samples/
 /// checkpoints/last   the newest checkpoint
 /// checkpoints/best   the best by the monitored metric
 /// ```
@@ -91,16 +92,27 @@ public final class RunDirectory {
 
   /// Writes `results.csv` anew: a row per epoch.
   public func writeResults(_ history: [TrainingEvent.Epoch]) throws {
-    var text = Self.columns.joined(separator: ",") + "\n"
+    let own = Set(history.flatMap { $0.metrics.keys }).sorted()
+    let columns = Self.columns + own
+    var text = columns.joined(separator: ",") + "\n"
     for epoch in history {
       let json = epoch.json
       text +=
-        Self.columns.map { name in
+        columns.map { name in
           let value = json[name]?.description ?? ""
           return value == "null" ? "" : value
         }.joined(separator: ",") + "\n"
     }
     try AtomicFile.write(Data(text.utf8), to: file("results.csv"))
+  }
+
+  /// Writes the pictures of an epoch: `samples/epoch-3.png`, and `samples.png` for the newest.
+  func write(_ sheet: SheetPicture, epoch: Int) throws {
+    let data = PNGWriter.encoded(
+      sheet.pixels, width: sheet.width, height: sheet.height, channels: sheet.channels)
+    try createDirectory(file("samples"))
+    try AtomicFile.write(data, to: file("samples/epoch-\(epoch).png"))
+    try AtomicFile.write(data, to: file("samples.png"))
   }
 
   public func writeSummary(_ summary: JSON) throws {

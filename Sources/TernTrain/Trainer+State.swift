@@ -2,6 +2,7 @@ import Foundation
 import TernCore
 import TernData
 import TernNN
+import TernOptim
 
 // Parameters, checkpoints, and the end of a run.
 
@@ -31,6 +32,14 @@ extension Trainer {
       try session.write([parameter.name: value])
       // The average starts where the parameters do.
       try session.write([evaluatedName(parameter): value])
+    }
+  }
+
+  /// What an optimizer remembers of an earlier stage is of another loss.
+  func resetOptimizer() throws {
+    for name in session.variableNames where name.hasPrefix(Optimizer.statePrefix) {
+      guard let type = session.variableType(name) else { continue }
+      try session.write([name: HostTensor(repeating: 0, type.shape)])
     }
   }
 

@@ -23,8 +23,7 @@ public final class Trainer {
 
   let session: Session
   let batches: BatchSchedule
-  private let steps: [BatchSchedule.Form: Executable]
-  private let evaluations: Evaluator
+  private let stages: [CompiledStage]
   let parameters: [Parameter]
   let schedule: Schedule
   var progress = TrainingProgress()
@@ -53,34 +52,10 @@ public final class Trainer {
       sampleCount: data.training.count, batchSize: configuration.batchSize,
       accumulate: configuration.accumulate)
 
-    let update = try configuration.makeUpdate()
-    let loss = try configuration.makeLoss(for: data.training)
-    let evaluationSizes = Set(
-      [data.test, data.validation].compactMap(\.self).flatMap {
-        BatchExecutables.sizes(sampleCount: $0.count, batchSize: configuration.batchSize)
-      }
-    ).sorted(by: >)
-    // An update's last batch first: its graph has every variable, so it chooses their layouts.
-    let forms = batches.forms.sorted { $0.position.isEnd && !$1.position.isEnd }
-    let training = try forms.map {
-      try TrainingGraph(
-        model: model, batchSize: $0.size, update: update, seed: configuration.seed, loss: loss,
-        position: $0.position)
-    }
-    let evaluation = try evaluationSizes.map {
-      try EvaluationGraph(
-        model: model, batchSize: $0,
-        variablePrefix: update.keepsAverage ? ParameterUpdate.averagePrefix : ""
-      ).graph
-    }
-    parameters = training[0].parameters
-    let compiled = try session.compile(training.map(\.graph) + evaluation)
-    steps = Dictionary(uniqueKeysWithValues: zip(forms, compiled))
-    evaluations = Evaluator(
-      executables: BatchExecutables(
-        Dictionary(uniqueKeysWithValues: zip(evaluationSizes, compiled.dropFirst(forms.count)))),
-      classCount: model.classCount)
-    fullStep = compiled[0]
+    (stages, parameters) = try StageCompiler(
+      model: model, configuration: configuration, data: data, batches: batches
+    ).compile(in: session)
+    try checkMonitor()
 
     if let checkpoint {
       try restore(checkpoint)
@@ -89,9 +64,15 @@ public final class Trainer {
     }
   }
 
-  /// The plan of a full training step.
-  public var trainingPlan: Plan { fullStep.plan }
-  private let fullStep: Executable
+  /// The plan of a full training step; of several passes, the one that takes most memory.
+  public var trainingPlan: Plan {
+    stages.flatMap { $0.fullStep.map(\.plan) }.max { $0.peakByteCount < $1.peakByteCount }!
+  }
+
+  /// What the network is trained for in the epoch under way.
+  private var stage: CompiledStage {
+    stages.first { progress.epoch < $0.endEpoch ?? .max } ?? stages.last!
+  }
 
   public var parameterCount: Int {
     parameters.filter(\.isTrainable).reduce(0) { $0 + $1.shape.elementCount }
@@ -117,38 +98,42 @@ public final class Trainer {
 
   /// Runs one step on the first batch and checks its loss; writes nothing.
   public func dryRun() throws {
-    guard let executable = try stepOnFirstBatch() else { return }
-    guard try executable.read(TrainingGraph.lossOutput).floats[0].isFinite else {
-      throw diverged(TrainingGraph.lossOutput)
+    for executable in try stepOnFirstBatch() {
+      guard try executable.read(TrainingGraph.lossOutput).floats[0].isFinite else {
+        throw diverged(TrainingGraph.lossOutput)
+      }
     }
   }
 
   /// The time of every node of a training step, in Chrome's trace format.
   public func profile() throws -> JSON {
     let saved = try checkpoint()
-    guard let executable = try stepOnFirstBatch() else { return .array([]) }
-    _ = try executable.profile()
-    let trace = try executable.trace()
+    var events: [JSON] = []
+    for executable in try stepOnFirstBatch() {
+      _ = try executable.profile()
+      if case .array(let trace) = try executable.trace() { events += trace }
+    }
     // The steps above changed the state of the optimizer.
     try restore(saved)
-    return trace
+    return .array(events)
   }
 
-  private func stepOnFirstBatch() throws -> Executable? {
+  /// Runs the passes of the first stage once.
+  private func stepOnFirstBatch() throws -> [Executable] {
     let loader = data.trainingLoader(configuration, epoch: 0, startBatch: 0)
     defer { loader.cancel() }
-    guard let batch = try loader.next(), let executable = steps[batches.form(ofBatch: 0)] else {
-      return nil
+    guard let batch = try loader.next() else { return [] }
+    let passes = stages[0].steps[batches.form(ofBatch: 0)] ?? []
+    for pass in passes {
+      try upload(batch, number: 0, to: pass, rate: 0)
+      try pass.step()
     }
-    try upload(batch, number: 0, to: executable, rate: 0)
-    try executable.step()
-    return executable
+    return passes
   }
 
   /// - Parameter number: the batch's place in its epoch, counted from 0.
   private func upload(_ batch: Batch, number: Int, to executable: Executable, rate: Double) throws {
-    try executable.upload(batch.images, toInput: executable.imagesInput)
-    try executable.upload(batch.labels, toInput: executable.targetsInput)
+    try executable.upload(batch)
     try executable.upload(Float(rate), toInput: Optimizer.learningRateInput)
     try executable.upload(Int32(progress.step + 1), toInput: Optimizer.stepInput)
     if configuration.accumulate > 1 {
@@ -209,15 +194,18 @@ public final class Trainer {
     defer { loader.cancel() }
     var meter = StepMeter()
     var pending: PendingLoss?
+    let stage = stage
 
     while progress.step < totalSteps, let batch = try loader.next() {
       let form = batches.form(ofBatch: progress.batch)
-      guard let executable = steps[form] else {
+      guard let passes = stage.steps[form] else {
         preconditionFailure("no executable for \(form)")
       }
       let rate = rate(ofStep: progress.step)
-      try upload(batch, number: progress.batch, to: executable, rate: rate)
-      try executable.step()
+      for pass in passes {
+        try upload(batch, number: progress.batch, to: pass, rate: rate)
+        try pass.step()
+      }
       progress.batch += 1
       meter.count(batch.count)
       guard form.position.isEnd else { continue }
@@ -229,13 +217,13 @@ public final class Trainer {
       }
       if progress.step % configuration.logEvery == 0 {
         pending = PendingLoss(
-          read: try executable.startReading(TrainingGraph.lossOutput), step: progress.step,
+          read: try passes[0].startReading(TrainingGraph.lossOutput), step: progress.step,
           learningRate: rate)
       }
       let isDue = configuration.saveEvery.map { progress.step % $0 == 0 } ?? false
       let signal = Interruption.stop
       if isDue || signal != nil || Interruption.takeCheckpointRequest() {
-        try executable.synchronize()
+        try session.synchronize()
         meter.pause()
         if signal != nil { progress.seconds += meter.seconds }
         try save()
@@ -272,21 +260,23 @@ public final class Trainer {
 
   private func endEpoch(imagesPerSecond: Double, seconds: Double) throws -> TrainingEvent.EndReason
   {
-    let sum = Double(try session.read(TrainingGraph.lossSumVariable).floats[0])
-    guard sum.isFinite else { throw try divergence() }
-    try session.write([TrainingGraph.lossSumVariable: HostTensor([], [Float(0)])])
-    let epochSamples = min(progress.batch * configuration.batchSize, data.training.count)
+    let stage = stage
+    let samples = min(progress.batch * configuration.batchSize, data.training.count)
+    let training = try trainingMetrics(stage.metricNames, sampleCount: samples)
     let test = try metrics(of: data.test)
-    testMetrics = test
+    testMetrics = test.classification
     let epoch = TrainingEvent.Epoch(
-      epoch: progress.epoch + 1, trainLoss: sum / Double(epochSamples), test: .init(test),
+      epoch: progress.epoch + 1, training: training, test: .init(test),
       validation: try data.validation.map { .init(try metrics(of: $0)) },
       learningRate: rate(ofStep: progress.step - 1),
       imagesPerSecond: imagesPerSecond, seconds: seconds)
+    if let sheet = try sheet() { try run?.write(sheet, epoch: epoch.epoch) }
     progress.history.append(epoch)
     progress.epoch += 1
     progress.batch = 0
-    let isBest = judge(epoch)
+    // Only what the network is for in the end is compared.
+    let isBest = stage.endEpoch == nil && judge(epoch)
+    if stage.endEpoch == progress.epoch { try resetOptimizer() }
     let isOver = progress.step >= totalSteps
     let isStoppedEarly = progress.epochsWithoutImprovement >= configuration.patience ?? .max
     progress.isFinished = isOver || isStoppedEarly
@@ -297,16 +287,56 @@ public final class Trainer {
     return isStoppedEarly && !isOver ? .earlyStop : .finished
   }
 
-  private func metrics(of set: any Dataset) throws -> ClassificationMetrics {
+  /// The means over the epoch, whose sums start anew.
+  private func trainingMetrics(_ names: [String], sampleCount: Int) throws -> [String: Double] {
+    var means: [String: Double] = [:]
+    for name in names {
+      let variable = TrainingGraph.metricPrefix + name
+      let sum = Double(try session.read(variable).floats[0])
+      guard sum.isFinite else { throw try divergence() }
+      try session.write([variable: HostTensor([], [Float(0)])])
+      means[name] = sum / Double(sampleCount)
+    }
+    return means
+  }
+
+  private func metrics(of set: any Dataset) throws -> EvaluationResult {
     let loader = data.evaluationLoader(set, configuration)
     defer { loader.cancel() }
-    return try evaluations.evaluate(loader)
+    return try stage.evaluator.evaluate(loader)
+  }
+
+  /// The sheet of the first test samples, where there is something to see.
+  private func sheet() throws -> SheetPicture? {
+    guard let sheet = stage.sheet else { return nil }
+    let loader = data.sheetLoader(configuration)
+    defer { loader.cancel() }
+    return try sheet.picture(loader, normalization: data.normalization)
+  }
+
+  /// The metric that decides which epoch is best, as the log names it.
+  private var monitor: String? {
+    configuration.monitor
+      ?? stages.last!.objective.monitoredMetric.map {
+        (data.validation == nil ? "test_" : "val_") + $0
+      }
+  }
+
+  private func checkMonitor() throws {
+    let metric = stages.last!.objective.monitoredMetric
+    if let asked = configuration.monitor, asked.hasSuffix("accuracy"), metric != "accuracy" {
+      throw TernError(.usage, "monitor: \(model.name) has no accuracy; give test_loss")
+    }
+    if configuration.monitor == nil, metric == nil, configuration.patience != nil {
+      throw TernError(
+        .usage, "patience: nothing says when \(model.name) is good enough; give --epochs alone")
+    }
   }
 
   /// Whether the epoch is the best so far by the monitored metric; lowers the rate where the
   /// schedule waits for that.
   private func judge(_ epoch: TrainingEvent.Epoch) -> Bool {
-    let name = configuration.resolvedMonitor
+    guard let name = monitor else { return false }
     let value = epoch.metric(name)
     let isBetter =
       progress.best.map { name.hasSuffix("loss") ? value < $0 : value > $0 } ?? !value.isNaN

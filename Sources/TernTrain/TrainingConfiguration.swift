@@ -61,11 +61,6 @@ public struct TrainingConfiguration: Equatable, Sendable {
 
   public static let monitors = ["test_accuracy", "test_loss", "val_accuracy", "val_loss"]
 
-  /// What the best checkpoint is chosen by.
-  public var resolvedMonitor: String {
-    monitor ?? (validationSplit > 0 ? "val_accuracy" : "test_accuracy")
-  }
-
   /// The rate given, or one that suits the optimizer.
   public var resolvedLearningRate: Double {
     learningRate
@@ -239,8 +234,8 @@ extension TrainingConfiguration {
     try check(workers >= 1, "workers", "at least 1", workers)
     try check((saveEvery ?? 1) >= 1, "save-every", "at least 1", saveEvery ?? 0)
     try check(logEvery >= 1, "log-every", "at least 1", logEvery)
-    if resolvedMonitor.hasPrefix("val_") {
-      try check(validationSplit > 0, "monitor", "a validation-split above 0", resolvedMonitor)
+    if let monitor, monitor.hasPrefix("val_") {
+      try check(validationSplit > 0, "monitor", "a validation-split above 0", monitor)
     }
     _ = try makeOptimizer()
     _ = try makeSchedule()

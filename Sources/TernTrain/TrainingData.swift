@@ -68,4 +68,10 @@ public struct TrainingData: Sendable {
       set, batchSize: configuration.batchSize, normalization: normalization,
       workers: configuration.workers)
   }
+
+  /// The first samples of the test set, in one batch.
+  func sheetLoader(_ configuration: TrainingConfiguration) -> BatchLoader {
+    BatchLoader(
+      test, batchSize: SheetGraph.sampleCount, normalization: normalization)
+  }
 }

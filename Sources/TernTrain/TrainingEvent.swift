@@ -26,20 +26,28 @@ public enum TrainingEvent: Sendable {
   }
   public struct Evaluation: Sendable, Hashable {
     public let loss: Double
+    /// Not a number where there are no classes.
     public let accuracy: Double
+    /// What the objective measures besides, by name.
+    public let metrics: [String: Double]
 
-    init(loss: Double, accuracy: Double) {
+    init(loss: Double, accuracy: Double, metrics: [String: Double] = [:]) {
       self.loss = loss
       self.accuracy = accuracy
+      self.metrics = metrics
     }
 
-    init(_ metrics: ClassificationMetrics) {
-      self.init(loss: metrics.loss, accuracy: metrics.accuracy)
+    init(_ result: EvaluationResult) {
+      self.init(
+        loss: result.loss, accuracy: result.classification?.accuracy ?? .nan,
+        metrics: result.means.filter { $0.key != TrainingGraph.lossOutput })
     }
   }
   public struct Epoch: Sendable, Hashable {
     public let epoch: Int
     public let trainLoss: Double
+    /// What the objective measures besides, by name.
+    public let trainMetrics: [String: Double]
     public let test: Evaluation
     public let validation: Evaluation?
     public let learningRate: Double
@@ -96,6 +104,30 @@ public enum TrainingEvent: Sendable {
 }
 
 extension TrainingEvent.Epoch {
+  /// - Parameter training: the loss and the objective's metrics.
+  init(
+    epoch: Int, training: [String: Double], test: TrainingEvent.Evaluation,
+    validation: TrainingEvent.Evaluation?, learningRate: Double, imagesPerSecond: Double,
+    seconds: Double
+  ) {
+    self.init(
+      epoch: epoch, trainLoss: training[TrainingGraph.lossOutput] ?? .nan,
+      trainMetrics: training.filter { $0.key != TrainingGraph.lossOutput }, test: test,
+      validation: validation, learningRate: learningRate, imagesPerSecond: imagesPerSecond,
+      seconds: seconds)
+  }
+
+  /// The objective's metrics under the names of the log: `train_kl`, `test_kl`, …
+  public var metrics: [String: Double] {
+    var result: [String: Double] = [:]
+    for (set, metrics) in [
+      ("train", trainMetrics), ("test", test.metrics), ("val", validation?.metrics ?? [:]),
+    ] {
+      for (name, value) in metrics { result["\(set)_\(name)"] = value }
+    }
+    return result
+  }
+
   var json: JSON {
     .object([
       "event": .string("epoch"), "epoch": .int(epoch), "train_loss": .double(trainLoss),
@@ -104,17 +136,31 @@ extension TrainingEvent.Epoch {
       "val_accuracy": validation.map { .double($0.accuracy) } ?? .null,
       "lr": .double(learningRate), "images_per_second": .double(imagesPerSecond),
       "seconds": .double(seconds),
-    ])
+    ].merging(metrics.mapValues(JSON.double)) { standard, _ in standard })
   }
 
+  private static let standardKeys: Set = [
+    "train_loss", "test_loss", "test_accuracy", "val_loss", "val_accuracy",
+  ]
+
   init?(_ json: JSON) {
-    guard let epoch = json["epoch"]?.intValue else { return nil }
+    guard case .object(let values) = json, let epoch = json["epoch"]?.intValue else { return nil }
     func number(_ name: String) -> Double { json[name]?.doubleValue ?? .nan }
+    /// The objective's own metrics of a set.
+    func metrics(_ set: String) -> [String: Double] {
+      var result: [String: Double] = [:]
+      for (key, value) in values
+      where key.hasPrefix(set + "_") && !Self.standardKeys.contains(key) {
+        result[String(key.dropFirst(set.count + 1))] = value.doubleValue ?? .nan
+      }
+      return result
+    }
     self.init(
-      epoch: epoch, trainLoss: number("train_loss"),
-      test: .init(loss: number("test_loss"), accuracy: number("test_accuracy")),
+      epoch: epoch, trainLoss: number("train_loss"), trainMetrics: metrics("train"),
+      test: .init(
+        loss: number("test_loss"), accuracy: number("test_accuracy"), metrics: metrics("test")),
       validation: json["val_loss"]?.doubleValue.map {
-        .init(loss: $0, accuracy: number("val_accuracy"))
+        .init(loss: $0, accuracy: number("val_accuracy"), metrics: metrics("val"))
       },
       learningRate: number("lr"), imagesPerSecond: number("images_per_second"),
       seconds: number("seconds"))
@@ -126,7 +172,8 @@ extension TrainingEvent.Epoch {
     case "test_loss": test.loss
     case "val_loss": validation?.loss ?? .nan
     case "val_accuracy": validation?.accuracy ?? .nan
-    default: test.accuracy
+    case "test_accuracy": test.accuracy
+    default: metrics[name] ?? .nan
     }
   }
 }

@@ -33,52 +33,70 @@ public struct LossFunction: Hashable, Sendable {
   }
 }
 
-/// One training step as a graph: forward, loss, backward and the update of every parameter.
+/// One training step as a graph: forward, loss, backward and the update of the parameters. An
+/// objective with several passes has one such graph for each.
 ///
-/// Inputs: `images` [N, C, H, W], `targets` [N], `step` [], `batch` [] (what dropout draws from, where
-/// it is not the step), and where the parameters are updated `learning_rate` []. The loss is an
-/// output, and is also summed on the device, weighted by the batch, so that an epoch's mean needs no
-/// reading per step.
+/// Inputs: `images` [N, C, H, W] and `targets`, where the loss reads them, `step` [], `batch` [] (what
+/// random numbers are drawn from, where it is not the step), and where the parameters are updated
+/// `learning_rate` []. The loss is an output. It and the objective's metrics are also summed on the
+/// device, weighted by the batch, so that an epoch's means need no reading per step.
 public struct TrainingGraph {
   public static let imagesInput = "images"
   public static let targetsInput = "targets"
   public static let lossOutput = "loss"
-  /// The variable that sums loss · batch size.
-  public static let lossSumVariable = "metrics.loss_sum"
+  /// What the names of the variables start with that sum a metric times the batch size.
+  public static let metricPrefix = "metrics."
 
   public let graph: Graph
-  /// The parameters and running statistics, in the order of the layers.
+  /// The parameters and running statistics that the graph reads, in the order of the layers.
   public let parameters: [Parameter]
+  /// The names of the metrics that are summed; the loss of the first pass among them.
+  public let metricNames: [String]
 
   /// The number of the batch in the run, counted from 1: read in place of the step number where an
   /// update has several batches.
   public static let batchInput = "batch"
 
-  /// - Parameter position: where the batch stands among those of one update.
+  /// A classifier's step.
+  ///
+  /// - Parameter targetType: the type of the targets, where they are not class numbers.
   public init(
     model: Model, batchSize: Int, update: ParameterUpdate, seed: UInt64,
     loss: LossFunction = LossFunction(), targetType: TensorType? = nil,
     position: ParameterUpdate.Position = .only
   ) throws {
+    try self.init(
+      model: model, objective: Classification(loss, targetType: targetType), pass: .only,
+      batchSize: batchSize, update: update, seed: seed, position: position)
+  }
+
+  /// - Parameter position: where the batch stands among those of one update.
+  public init(
+    model: Model, objective: any Objective, pass: TrainingPass, batchSize: Int,
+    update: ParameterUpdate, seed: UInt64, position: ParameterUpdate.Position = .only
+  ) throws {
     let builder = GraphBuilder()
-    let images = try builder.input(
-      Self.imagesInput, Shape([batchSize] + model.inputShape.dimensions))
-    let targets = try builder.input(
-      Self.targetsInput, targetType ?? TensorType([batchSize], .int32))
+    let samples = SampleInputs(builder, model: model, batchSize: batchSize)
     let step = try builder.input(Optimizer.stepInput, TensorType([], .int32))
     let batch =
       position == .only ? step : try builder.input(Self.batchInput, TensorType([], .int32))
     let context = LayerContext(builder: builder, mode: .training, seed: seed, step: batch)
-    let logits = try model.forward(images, in: context)
-    let value = try builder.scope("loss") { try loss.apply(logits, targets) }
-    builder.output(Self.lossOutput, value)
+    let terms = try objective.loss(of: pass, model, on: samples, in: context)
+    builder.output(Self.lossOutput, terms.loss)
+    let metrics =
+      (pass == objective.passes[0] ? [(Self.lossOutput, terms.loss)] : []) + terms.metrics
+    metricNames = metrics.map(\.0)
     try builder.scope("metrics") {
-      let sum = try builder.variable(Self.lossSumVariable, [])
-      builder.assign(sum, try sum + value.affine(scale: Float(batchSize)))
+      for (name, value) in metrics {
+        let sum = try builder.variable(Self.metricPrefix + name, [])
+        builder.assign(sum, try sum + value.affine(scale: Float(batchSize)))
+      }
     }
 
-    let trainable = context.parameters.filter(\.isTrainable)
-    let gradients = try builder.gradients(of: value, withRespectTo: trainable.map(\.tensor))
+    let owned = context.parameters.filter { $0.name.hasPrefix(pass.parameterPrefix) }
+    let trainable = owned.filter(\.isTrainable)
+    let gradients = try builder.gradients(
+      of: terms.loss, withRespectTo: trainable.map(\.tensor))
     var updates: [ParameterUpdate.Update] = []
     for (parameter, gradient) in zip(trainable, gradients) {
       guard let gradient else {
@@ -87,9 +105,22 @@ public struct TrainingGraph {
       updates.append((parameter.tensor, gradient))
     }
     try update.append(
-      updates, parameters: context.parameters, batchSize: batchSize, position: position,
+      updates, parameters: owned, batchSize: batchSize, position: position,
       in: builder, learningRate: try builder.input(Optimizer.learningRateInput, []), step: step)
     graph = builder.graph
     parameters = context.parameters
+  }
+
+  /// All graphs that a step of a network's training runs, stage by stage.
+  public static func all(
+    of model: Model, batchSize: Int, update: ParameterUpdate, seed: UInt64 = 0
+  ) throws -> [TrainingGraph] {
+    try model.stages().flatMap { stage in
+      try stage.objective.passes.map {
+        try TrainingGraph(
+          model: model, objective: stage.objective, pass: $0, batchSize: batchSize, update: update,
+          seed: seed)
+      }
+    }
   }
 }

@@ -46,10 +46,10 @@ struct Summary: ParsableCommand {
     let multiplyAdds = layers.reduce(0) { $0 + $1.multiplyAdds }
 
     let session = Session(device: try DeviceCatalog.standard.open(device))
-    let training = try session.plan(
-      TrainingGraph(
-        model: model, batchSize: batchSize, update: .init(.sgd(momentum: 0.9)), seed: 0
-      ).graph)
+    let training = try TrainingGraph.all(
+      of: model, batchSize: batchSize, update: .init(.sgd(momentum: 0.9))
+    ).map { try session.plan($0.graph) }
+    let trainingPeak = training.map(\.peakByteCount).max() ?? 0
     let inference = try session.plan(model.inferenceGraph(batchSize: batchSize).graph)
 
     if json {
@@ -67,7 +67,7 @@ struct Summary: ParsableCommand {
                 "receptive_field": layer.receptiveField.map(JSON.int) ?? .null,
               ])
             }),
-          "train_peak_bytes": .int(training.peakByteCount),
+          "train_peak_bytes": .int(trainingPeak),
           "inference_peak_bytes": .int(inference.peakByteCount),
         ]).description)
       return
@@ -87,10 +87,10 @@ struct Summary: ParsableCommand {
       \(model.name): \(Format.count(parameterCount)) parameters, \
       \(Format.count(multiplyAdds)) multiply-adds per sample
       memory at batch size \(batchSize) on \(session.device.info.id): \
-      training \(Format.bytes(training.peakByteCount)), \
+      training \(Format.bytes(trainingPeak)), \
       inference \(Format.bytes(inference.peakByteCount))
       """)
-    if verbose { Output.result("\n\(training.graph)") }
+    if verbose { for plan in training { Output.result("\n\(plan.graph)") } }
   }
 
   private func outputShape(_ layer: LayerSummary) -> [Int] {

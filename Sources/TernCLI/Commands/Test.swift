@@ -39,7 +39,7 @@ struct Test: ParsableCommand {
     let session = Session(device: try device.open())
     let evaluator = try Evaluator(
       session: session, model: network, batchSize: configuration.batchSize,
-      sampleCount: data.test.count)
+      sampleCount: data.test.count, objective: try network.objective(), seed: configuration.seed)
     for name in session.variableNames {
       guard let value = file.tensors[name] else {
         throw TernError(.badData, "\(weightsPath): holds no tensor \(name)")
@@ -50,9 +50,13 @@ struct Test: ParsableCommand {
     }
     let loader = data.evaluationLoader(data.test, configuration)
     defer { loader.cancel() }
-    let metrics = try evaluator.evaluate(loader)
-    Output.result(
-      json ? metrics.json.description : metrics.text(classNames: data.test.classNames))
+    let result = try evaluator.evaluate(loader)
+    if let metrics = result.classification {
+      Output.result(
+        json ? metrics.json.description : metrics.text(classNames: data.test.classNames))
+    } else {
+      Output.result(json ? result.json.description : result.text)
+    }
   }
 
   private func resolved() throws -> (TrainingConfiguration, weights: String) {
@@ -82,6 +86,18 @@ struct Test: ParsableCommand {
       throw TernError(.usage, "which data? give --data, such as fashion-mnist")
     }
     return (try TrainingConfiguration(settings), weightsPath)
+  }
+}
+
+/// What is measured of a network that does not classify.
+extension EvaluationResult {
+  var json: JSON {
+    .object(["samples": .int(sampleCount)].merging(means.mapValues(JSON.double)) { a, _ in a })
+  }
+
+  var text: String {
+    "samples \(Format.count(sampleCount))"
+      + means.sorted { $0.key < $1.key }.map { "  \($0.key) \(Format.fixed($0.value, 4))" }.joined()
   }
 }
 

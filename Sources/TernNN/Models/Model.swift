@@ -1,6 +1,14 @@
 import TernCore
 import TernGraph
 
+/// What a network is for, and with it what it is trained with.
+public enum ModelTask: Hashable, Sendable {
+  /// A class per sample.
+  case classification
+  /// A class per pixel.
+  case segmentation
+}
+
 /// A network: named layers, each reading the one before or the ones it names.
 public struct Model: Sendable {
   public let name: String
@@ -8,12 +16,35 @@ public struct Model: Sendable {
   public let inputShape: Shape
   public let classCount: Int
   public let layers: Sequential
+  public let task: ModelTask
 
-  public init(name: String, inputShape: Shape, classCount: Int, layers: Sequential) {
+  public init(
+    name: String, inputShape: Shape, classCount: Int, layers: Sequential,
+    task: ModelTask = .classification
+  ) {
+    self.task = task
     self.name = name
     self.inputShape = inputShape
     self.classCount = classCount
     self.layers = layers
+  }
+
+  /// Appends one of the network's outermost layers, which a network of several parts names:
+  /// `encoder`, `decoder`.
+  ///
+  /// - Throws: ``TernError`` where there is no such part, or it does not fit what it reads.
+  public func forward(_ part: String, _ x: Tensor, in context: LayerContext) throws -> Tensor {
+    do { return try context.apply(self.part(part), named: part, to: [x]) } catch let error
+      as LayerError
+    { throw TernError(.badData, "model \(name) on inputs \(inputShape): \(error)") }
+  }
+
+  /// One of the outermost layers.
+  public func part(_ name: String) throws -> any Layer {
+    guard let entry = layers.layers.first(where: { $0.name == name }) else {
+      throw TernError(.badData, "model \(self.name) has no part '\(name)'")
+    }
+    return entry.layer
   }
 
   /// Appends the network to the graph of `x`, and returns its output, for a classifier [N, classes].

@@ -8,10 +8,12 @@ public struct ZooEntry: Sendable {
   /// The input it was published for: [C, H, W].
   public let inputShape: Shape
   public let classCount: Int
+  public let task: ModelTask
   private let make: @Sendable (Shape, Int) -> [NamedLayer]
 
   init(
     _ name: String, source: String, inputShape: Shape, classCount: Int,
+    task: ModelTask = .classification,
     @LayerBuilder _ make:
       @escaping @Sendable (_ inputShape: Shape, _ classCount: Int) -> [NamedLayer]
   ) {
@@ -19,6 +21,7 @@ public struct ZooEntry: Sendable {
     self.source = source
     self.inputShape = inputShape
     self.classCount = classCount
+    self.task = task
     self.make = make
   }
 
@@ -28,7 +31,7 @@ public struct ZooEntry: Sendable {
     let classes = classCount ?? self.classCount
     return Model(
       name: name, inputShape: shape, classCount: classes,
-      layers: Sequential(make(shape, classes)))
+      layers: Sequential(make(shape, classes)), task: task)
   }
 
   public static let all: [ZooEntry] = [

@@ -1,0 +1,51 @@
+import TernCore
+import TernGraph
+import TernNN
+
+/// A class per sample from scores [N, classes], or a class per pixel from scores
+/// [N, classes, H, W]; the loss is cross-entropy unless another is asked for.
+public struct Classification: Objective {
+  public let lossFunction: LossFunction
+  /// The type of the targets, where they are not class numbers.
+  public let targetType: TensorType?
+
+  public init(_ loss: LossFunction = LossFunction(), targetType: TensorType? = nil) {
+    lossFunction = loss
+    self.targetType = targetType
+  }
+
+  public var monitoredMetric: String? { "accuracy" }
+
+  public func loss(
+    of pass: TrainingPass, _ model: Model, on samples: SampleInputs, in context: LayerContext
+  ) throws -> LossTerms {
+    let logits = try model.forward(samples.images(), in: context)
+    let targets = try samples.targets(targetType ?? Self.labelType(logits.shape))
+    return LossTerms(
+      loss: try context.builder.scope("loss") { try lossFunction.apply(logits, targets) },
+      logits: logits)
+  }
+
+  public func evaluation(
+    of model: Model, on samples: SampleInputs, in context: LayerContext
+  ) throws -> LossTerms {
+    let terms = try loss(of: .only, model, on: samples, in: context)
+    let shape = terms.logits?.shape ?? []
+    guard shape.rank >= 2, shape[1] == model.classCount,
+      model.task == .segmentation
+        ? shape.dimensions.dropFirst(2) == model.inputShape.dimensions.dropFirst()
+        : shape.rank == 2
+    else {
+      throw TernError(
+        .badData,
+        "model \(model.name) ends in shape \(shape), not in \(model.classCount) classes"
+          + (model.task == .segmentation ? " for every pixel" : ""))
+    }
+    return terms
+  }
+
+  /// The targets of logits [N, C, …]: class numbers [N, …].
+  static func labelType(_ logits: Shape) -> TensorType {
+    TensorType(Shape(Array(logits.dimensions.prefix(1) + logits.dimensions.dropFirst(2))), .int32)
+  }
+}

@@ -1,0 +1,113 @@
+import TernCore
+import TernGraph
+import TernNN
+
+/// What a network is trained for: the losses that a step minimises, and how the result is judged.
+///
+/// An objective only appends nodes. ``TrainingGraph`` makes a step of its losses, ``EvaluationGraph``
+/// measures it, and the trainer runs both without knowing which objective it is.
+public protocol Objective: Sendable {
+  /// The losses of a training step in the order in which they are minimised, each by a graph of its
+  /// own; one for most.
+  var passes: [TrainingPass] { get }
+
+  /// The metric that says which epoch is best: `accuracy`, `loss`, …; `nil` where none does.
+  var monitoredMetric: String? { get }
+
+  /// Appends the loss of a pass on a batch.
+  func loss(
+    of pass: TrainingPass, _ model: Model, on samples: SampleInputs, in context: LayerContext
+  ) throws -> LossTerms
+
+  /// Appends what measures the network on a batch.
+  func evaluation(
+    of model: Model, on samples: SampleInputs, in context: LayerContext
+  ) throws -> LossTerms
+
+  /// Appends a sheet of pictures that shows what the network has learnt; `nil` where there is
+  /// nothing to see.
+  func sheet(
+    of model: Model, on samples: SampleInputs, in context: LayerContext
+  ) throws -> SampleSheet?
+}
+
+extension Objective {
+  public var passes: [TrainingPass] { [.only] }
+  public var monitoredMetric: String? { "loss" }
+
+  public func sheet(
+    of model: Model, on samples: SampleInputs, in context: LayerContext
+  ) throws -> SampleSheet? { nil }
+}
+
+/// One loss of a training step.
+public struct TrainingPass: Hashable, Sendable {
+  /// What the names of the parameters start with that the pass updates; the others stay.
+  public let parameterPrefix: String
+
+  public init(parameterPrefix: String) { self.parameterPrefix = parameterPrefix }
+
+  /// The pass that updates every parameter.
+  public static let only = TrainingPass(parameterPrefix: "")
+}
+
+/// What an objective says of a batch. All numbers are scalars, means over the batch.
+public struct LossTerms {
+  /// What is minimised.
+  public let loss: Tensor
+  /// What is logged beside the loss, by name.
+  public let metrics: [(name: String, value: Tensor)]
+  /// The scores of the classes, [N, C] or per pixel [N, C, H, W], where there are classes.
+  public let logits: Tensor?
+
+  public init(
+    loss: Tensor, metrics: [(name: String, value: Tensor)] = [], logits: Tensor? = nil
+  ) {
+    self.loss = loss
+    self.metrics = metrics
+    self.logits = logits
+  }
+}
+
+/// Pictures [N, C, H, W] in the range of the normalised data, to be laid out in rows.
+public struct SampleSheet {
+  public let pictures: Tensor
+  public let columns: Int
+
+  public init(_ pictures: Tensor, columns: Int) {
+    self.pictures = pictures
+    self.columns = columns
+  }
+}
+
+/// The samples a graph reads. Only what an objective asks for becomes an input of the graph.
+public final class SampleInputs {
+  public let builder: GraphBuilder
+  public let batchSize: Int
+  private let sampleShape: Shape
+  private var held: (images: Tensor?, targets: Tensor?) = (nil, nil)
+
+  public init(_ builder: GraphBuilder, model: Model, batchSize: Int) {
+    self.builder = builder
+    self.batchSize = batchSize
+    sampleShape = model.inputShape
+  }
+
+  /// The images [N, C, H, W], normalised.
+  public func images() throws -> Tensor {
+    if let images = held.images { return images }
+    let images = try builder.input(
+      TrainingGraph.imagesInput, Shape([batchSize] + sampleShape.dimensions))
+    held.images = images
+    return images
+  }
+
+  /// The targets, [N] class numbers unless another type is asked for.
+  public func targets(_ type: TensorType? = nil) throws -> Tensor {
+    if let targets = held.targets { return targets }
+    let targets = try builder.input(
+      TrainingGraph.targetsInput, type ?? TensorType([batchSize], .int32))
+    held.targets = targets
+    return targets
+  }
+}
