@@ -9,6 +9,9 @@ static const char attention_attention[] = {
 static const char common_common[] = {
 #embed "common/common.cl"
     , 0};
+static const char common_philox[] = {
+#embed "common/philox.cl"
+    , 0};
 static const char convolution_implicit_gemm[] = {
 #embed "convolution/implicit_gemm.cl"
     , 0};
@@ -29,6 +32,9 @@ static const char elementwise_binary[] = {
     , 0};
 static const char elementwise_dropout[] = {
 #embed "elementwise/dropout.cl"
+    , 0};
+static const char elementwise_random[] = {
+#embed "elementwise/random.cl"
     , 0};
 static const char elementwise_unary[] = {
 #embed "elementwise/unary.cl"
@@ -88,6 +94,7 @@ static const struct {
 } table[] = {
     {"attention/attention", attention_attention},
     {"common/common", common_common},
+    {"common/philox", common_philox},
     {"convolution/implicit_gemm", convolution_implicit_gemm},
     {"convolution/packed_planes", convolution_packed_planes},
     {"convolution/planes", convolution_planes},
@@ -95,6 +102,7 @@ static const struct {
     {"convolution/taps", convolution_taps},
     {"elementwise/binary", elementwise_binary},
     {"elementwise/dropout", elementwise_dropout},
+    {"elementwise/random", elementwise_random},
     {"elementwise/unary", elementwise_unary},
     {"embedding/embedding", embedding_embedding},
     {"loss/nll_loss", loss_nll_loss},

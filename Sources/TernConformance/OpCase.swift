@@ -63,7 +63,8 @@ public struct OpCase: Sendable {
   /// Every built-in case.
   public static let all: [OpCase] =
     elementwise + binary + reduction + movement + matmul + convolution + pooling + interpolation
-    + softmax + normalization + embedding + attention + losses + recurrent + dropout + optimizers
+    + softmax + normalization + embedding + attention + losses + recurrent + dropout + random
+    + optimizers
 }
 
 extension OpCase {
@@ -126,8 +127,11 @@ extension OpCase {
 
   /// Whether the operation can be differentiated with respect to what it is given.
   private func differentiates(_ name: String) -> Bool {
+    // What is drawn jumps.
+    if operation == "bernoulli" { return false }
     // Class weights of a loss are settings, not parameters.
-    !(operation.hasSuffix("loss") || operation.hasPrefix("cross_entropy")
+    return
+      !(operation.hasSuffix("loss") || operation.hasPrefix("cross_entropy")
       || operation.hasPrefix("binary_cross_entropy")) || name != "weight"
   }
 

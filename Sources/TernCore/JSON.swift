@@ -15,6 +15,16 @@ public indirect enum JSON: Hashable, Sendable {
     public let value: JSON
   }
 
+  /// The object with further members behind its own, in alphabetic order.
+  ///
+  /// - Precondition: it is an object.
+  public func adding(_ numbers: [String: Double]) -> JSON {
+    guard case .object(let members) = self else { preconditionFailure("not an object") }
+    return .object(
+      members
+        + numbers.sorted { $0.key < $1.key }.map { Member(name: $0.key, value: .double($0.value)) })
+  }
+
   /// An object with these members, in this order.
   public static func object(_ members: KeyValuePairs<String, JSON>) -> JSON {
     .object(members.map { Member(name: $0.key, value: $0.value) })

@@ -23,6 +23,8 @@ public struct Philox: Sendable {
     case dropout = 3
     case augmentation = 4
     case data = 5
+    /// What a network draws while it runs.
+    case noise = 6
   }
 
   /// The key of a stream: the seed's low word, and its high word offset by the stream.

@@ -44,6 +44,7 @@ public struct OperationSpec: Sendable {
   public static let all: [OperationSpec] =
     elementwise + binary + reduction + movement + matmul + convolution + pooling + interpolation
     + softmax + normalization + embedding + attention + losses + recurrent + dropout
+    + random
 
   private static let byName = Dictionary(uniqueKeysWithValues: all.map { ($0.name, $0) })
 

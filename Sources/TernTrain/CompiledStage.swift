@@ -67,7 +67,8 @@ struct StageCompiler {
     var compiled = try session.compile(graphs)[...]
     var parameters: [Parameter] = []
     for graph in built.flatMap({ $0.training.flatMap(\.self) }) {
-      for parameter in graph.parameters where !parameters.contains(where: { $0.name == parameter.name }) {
+      for parameter in graph.parameters
+      where !parameters.contains(where: { $0.name == parameter.name }) {
         parameters.append(parameter)
       }
     }

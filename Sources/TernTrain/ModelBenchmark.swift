@@ -100,7 +100,8 @@ public struct ModelBenchmark {
     }.min()!
     return Result(
       name: model.name, batchSize: batchSize, stepSeconds: steps,
-      planByteCount: passes.map(\.plan.peakByteCount).max() ?? 0, peakRSSByteCount: Trainer.peakRSSByteCount,
+      planByteCount: passes.map(\.plan.peakByteCount).max() ?? 0,
+      peakRSSByteCount: Trainer.peakRSSByteCount,
       hostOverheadSeconds: max(0, steps[steps.count / 2] - nodeSeconds))
   }
 }

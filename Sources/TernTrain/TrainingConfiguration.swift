@@ -1,5 +1,6 @@
 import Foundation
 import TernCore
+import TernNN
 import TernOptim
 import TernRuntime
 
@@ -87,12 +88,20 @@ extension TrainingConfiguration {
         .usage,
         "unknown setting '\(key)'" + (hint ?? "; known are \(known.joined(separator: ", "))"))
     }
-    do { try read(Attributes("settings", values)) } catch let error as ShapeError {
+    do { try read(Attributes("settings", Self.completed(values))) } catch let error as ShapeError {
       throw TernError(
         .usage,
         "\(error.subject.replacing("_", with: "-")): expected \(error.expected), got \(error.got)")
     }
     try validate()
+  }
+
+  /// The settings with those that the model suggests, where they are not given.
+  private static func completed(_ values: [String: AttributeValue]) -> [String: AttributeValue] {
+    guard case .string(let model)? = values["model"], let entry = try? ZooEntry.named(model) else {
+      return values
+    }
+    return values.merging(entry.settings) { $0 == .null ? $1 : $0 }
   }
 
   private mutating func read(_ source: Attributes) throws {

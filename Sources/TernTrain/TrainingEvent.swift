@@ -129,14 +129,14 @@ extension TrainingEvent.Epoch {
   }
 
   var json: JSON {
-    .object([
+    JSON.object([
       "event": .string("epoch"), "epoch": .int(epoch), "train_loss": .double(trainLoss),
       "test_loss": .double(test.loss), "test_accuracy": .double(test.accuracy),
       "val_loss": validation.map { .double($0.loss) } ?? .null,
       "val_accuracy": validation.map { .double($0.accuracy) } ?? .null,
       "lr": .double(learningRate), "images_per_second": .double(imagesPerSecond),
       "seconds": .double(seconds),
-    ].merging(metrics.mapValues(JSON.double)) { standard, _ in standard })
+    ]).adding(metrics)
   }
 
   private static let standardKeys: Set = [
@@ -144,14 +144,14 @@ extension TrainingEvent.Epoch {
   ]
 
   init?(_ json: JSON) {
-    guard case .object(let values) = json, let epoch = json["epoch"]?.intValue else { return nil }
+    guard case .object(let members) = json, let epoch = json["epoch"]?.intValue else { return nil }
     func number(_ name: String) -> Double { json[name]?.doubleValue ?? .nan }
     /// The objective's own metrics of a set.
     func metrics(_ set: String) -> [String: Double] {
       var result: [String: Double] = [:]
-      for (key, value) in values
-      where key.hasPrefix(set + "_") && !Self.standardKeys.contains(key) {
-        result[String(key.dropFirst(set.count + 1))] = value.doubleValue ?? .nan
+      for member in members
+      where member.name.hasPrefix(set + "_") && !Self.standardKeys.contains(member.name) {
+        result[String(member.name.dropFirst(set.count + 1))] = member.value.doubleValue ?? .nan
       }
       return result
     }

@@ -92,7 +92,7 @@ struct Test: ParsableCommand {
 /// What is measured of a network that does not classify.
 extension EvaluationResult {
   var json: JSON {
-    .object(["samples": .int(sampleCount)].merging(means.mapValues(JSON.double)) { a, _ in a })
+    JSON.object(["samples": .int(sampleCount)]).adding(means)
   }
 
   var text: String {

@@ -8,7 +8,8 @@ extension OpCase {
   ]
 
   private static func packed(
-    _ name: String, gates: Int, hasCell: Bool, hasBias: Bool = true
+    _ name: String, gates: Int, hasCell: Bool, hasBias: Bool = true,
+    attributes: [String: AttributeValue] = [:]
   ) -> [OpCase] {
     sizes.map { label, time, batch, size, hidden in
       var inputs = [
@@ -22,7 +23,8 @@ extension OpCase {
         inputs["bias_hh_l0"] = Input([gates * hidden])
       }
       return OpCase(
-        name, label + (hasBias ? "" : "-no-bias"), [:], inputs, terms: time * batch * hidden)
+        name, label + (hasBias ? "" : "-no-bias") + (attributes.isEmpty ? "" : "-reset-before"),
+        attributes, inputs, terms: time * batch * hidden)
     }
   }
 
@@ -42,5 +44,7 @@ extension OpCase {
   static let recurrent: [OpCase] =
     packed("rnn_tanh", gates: 1, hasCell: false) + packed("lstm", gates: 4, hasCell: true)
     + packed("gru", gates: 3, hasCell: false)
+    + packed(
+      "gru", gates: 3, hasCell: false, attributes: ["reset_after": .bool(false)])
     + packed("lstm", gates: 4, hasCell: true, hasBias: false) + peepholes
 }

@@ -76,20 +76,39 @@ extension Tensor {
     return (try Tensor.stack(outputs), h, c)
   }
 
-  /// Gates packed r, z, n; the reset gate is applied after the recurrent product, as PyTorch does:
-  /// n = tanh(W x + b + r ⊙ (U h + c)), h ← (1 − z) ⊙ n + z ⊙ h. Cho et al., 2014.
+  /// Gates packed r, z, n; h ← (1 − z) ⊙ n + z ⊙ h. Cho et al., 2014.
+  ///
+  /// - Parameter resetsAfter: whether the reset gate is applied after the recurrent product, as
+  ///   PyTorch does: n = tanh(W x + b + r ⊙ (U h + c)); else before it, as in the paper:
+  ///   n = tanh(W x + b + U (r ⊙ h) + c).
   public func gru(
-    state: Tensor, weightIH: Tensor, weightHH: Tensor, biasIH: Tensor?, biasHH: Tensor?
+    state: Tensor, weightIH: Tensor, weightHH: Tensor, biasIH: Tensor?, biasHH: Tensor?,
+    resetsAfter: Bool = true
   ) throws(ShapeError) -> (output: Tensor, state: Tensor) {
     try expectSequence("gru", state: state, input: weightIH, hidden: weightHH, gates: 3)
     let projected = try linear(weight: weightIH, bias: biasIH)
+    let width = state.shape[1]
+    /// The rows of a packed weight or bias that belong to the gates `range`.
+    func rows(_ packed: Tensor?, _ range: Range<Int>) throws(ShapeError) -> Tensor? {
+      guard let packed else { return nil }
+      return try packed.narrow(0, start: range.lowerBound * width, length: range.count * width)
+    }
+    let gates = resetsAfter ? 0..<3 : 0..<2
+    let gateWeight = resetsAfter ? weightHH : try rows(weightHH, gates)!
+    let gateBias = resetsAfter ? biasHH : try rows(biasHH, gates)
+    let candidate = resetsAfter ? nil : try rows(weightHH, 2..<3)
+    let candidateBias = resetsAfter ? nil : try rows(biasHH, 2..<3)
     var (h, outputs) = (state, [Tensor]())
     for t in 0..<shape[0] {
       let x = try projected.timeStep(t)
-      let u = try h.linear(weight: weightHH, bias: biasHH)
-      let r = try (x.part(0, of: 3) + u.part(0, of: 3)).sigmoid()
-      let z = try (x.part(1, of: 3) + u.part(1, of: 3)).sigmoid()
-      let n = try (x.part(2, of: 3) + r * u.part(2, of: 3)).tanh()
+      let u = try h.linear(weight: gateWeight, bias: gateBias)
+      let r = try (x.part(0, of: 3) + u.part(0, of: gates.count)).sigmoid()
+      let z = try (x.part(1, of: 3) + u.part(1, of: gates.count)).sigmoid()
+      let recurrent =
+        if let candidate { try (r * h).linear(weight: candidate, bias: candidateBias) } else {
+          try r * u.part(2, of: 3)
+        }
+      let n = try (x.part(2, of: 3) + recurrent).tanh()
       h = try n + z * (h - n)
       outputs.append(h)
     }
@@ -166,11 +185,11 @@ extension OperationSpec {
         biasHH: x.optional("bias_hh_l0"))
       return [result.output, result.state, result.cell]
     },
-    OperationSpec("gru", inputs: ["input", "h0"] + packed, outputs: ["output", "hn"]) { _, x in
+    OperationSpec("gru", inputs: ["input", "h0"] + packed, outputs: ["output", "hn"]) { a, x in
       let result = try x.required("input").gru(
         state: x.required("h0"), weightIH: x.required("weight_ih_l0"),
         weightHH: x.required("weight_hh_l0"), biasIH: x.optional("bias_ih_l0"),
-        biasHH: x.optional("bias_hh_l0"))
+        biasHH: x.optional("bias_hh_l0"), resetsAfter: a.bool("reset_after", default: true))
       return [result.output, result.state]
     },
     OperationSpec(

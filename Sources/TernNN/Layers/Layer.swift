@@ -88,10 +88,12 @@ public final class LayerContext {
   }
 
   /// Declares a parameter of the current layer, or finds it again where a layer is shared.
+  ///
+  /// - Parameter name: `nil` for a parameter that is called as the layer itself.
   public func parameter(
-    _ name: String, _ shape: Shape, _ initializer: Initializer, isTrainable: Bool = true
+    _ name: String?, _ shape: Shape, _ initializer: Initializer, isTrainable: Bool = true
   ) throws -> Tensor {
-    let full = (path + [name]).joined(separator: ".")
+    let full = (path + [name].compactMap(\.self)).joined(separator: ".")
     let tensor = try builder.variable(variablePrefix + full, shape)
     if !parameters.contains(where: { $0.name == full }) {
       parameters.append(

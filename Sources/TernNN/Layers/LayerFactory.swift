@@ -21,8 +21,56 @@ public enum LayerFactory {
         epsilon: Float(try a.double("eps", default: 1e-5)),
         momentum: Float(try a.double("momentum", default: 0.1)))
     },
+    "conv1d": { a in
+      Conv1D(
+        try a.int("out_channels"), kernel: try a.ints("kernel_size", count: 1)[0],
+        stride: try a.ints("stride", count: 1, default: [1])[0],
+        padding: try a.ints("padding", count: 1, default: [0])[0],
+        dilation: try a.ints("dilation", count: 1, default: [1])[0],
+        hasBias: try a.bool("bias", default: true))
+    },
+    "layer_norm": { a in
+      LayerNorm(
+        a.has("normalized_shape") ? try a.ints("normalized_shape") : nil,
+        epsilon: Float(try a.double("eps", default: 1e-5)))
+    },
+    "rnn_tanh": { a in try recurrent(.elman, &a) },
+    "lstm": { a in try recurrent(.lstm, &a) },
+    "lstm_peephole": { a in try recurrent(.lstmPeephole, &a) },
+    "gru": { a in
+      try recurrent(.gru(resetsAfter: try a.bool("reset_after", default: true)), &a)
+    },
+    "multi_head_attention": { a in
+      MultiheadAttention(
+        headCount: try a.int("num_heads"), isCausal: try a.bool("is_causal", default: false))
+    },
+    "transformer_encoder_layer": { a in
+      TransformerEncoderLayer(
+        headCount: try a.int("nhead"),
+        feedForwardSize: try a.int("dim_feedforward", default: 2048),
+        dropout: Float(try a.double("dropout", default: 0.1)),
+        activation: .init(
+          rawValue: try a.string(
+            "activation", default: "relu",
+            oneOf: TransformerEncoderLayer.Activation.allCases.map(\.rawValue)))!,
+        normalizesFirst: try a.bool("norm_first", default: false),
+        epsilon: Float(try a.double("layer_norm_eps", default: 1e-5)))
+    },
+    "image_rows": { _ in ImageRows() },
+    "image_tokens": { _ in ImageTokens() },
+    "class_token": { _ in ClassToken() },
+    "position_embedding": { _ in PositionEmbedding() },
+    "select_token": { a in SelectToken(try a.int("position", default: 0)) },
     "dropout": { a in Dropout(Float(try a.double("p", default: 0.5))) },
   ]
+
+  /// `return_sequences` makes every step the output, not only the last.
+  private static func recurrent(_ cell: Recurrent.Cell, _ a: inout Attributes) throws -> Recurrent {
+    Recurrent(
+      cell, hiddenSize: try a.int("hidden_size"), layerCount: try a.int("num_layers", default: 1),
+      hasBias: try a.bool("bias", default: true),
+      returnsSequence: try a.bool("return_sequences", default: false))
+  }
 
   /// - Throws: ``ShapeError`` for an unknown layer or argument.
   public static func make(_ kind: String, _ values: [String: AttributeValue]) throws -> any Layer {

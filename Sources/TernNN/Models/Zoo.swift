@@ -9,11 +9,13 @@ public struct ZooEntry: Sendable {
   public let inputShape: Shape
   public let classCount: Int
   public let task: ModelTask
+  /// The settings it is trained with unless others are given, under the names of `tern train`'s.
+  public let settings: [String: AttributeValue]
   private let make: @Sendable (Shape, Int) -> [NamedLayer]
 
   init(
     _ name: String, source: String, inputShape: Shape, classCount: Int,
-    task: ModelTask = .classification,
+    task: ModelTask = .classification, settings: [String: AttributeValue] = [:],
     @LayerBuilder _ make:
       @escaping @Sendable (_ inputShape: Shape, _ classCount: Int) -> [NamedLayer]
   ) {
@@ -22,6 +24,7 @@ public struct ZooEntry: Sendable {
     self.inputShape = inputShape
     self.classCount = classCount
     self.task = task
+    self.settings = settings
     self.make = make
   }
 
@@ -36,6 +39,7 @@ public struct ZooEntry: Sendable {
 
   public static let all: [ZooEntry] = [
     linear, mlp, lenet5, alexnet, vgg16, resnet18, resnet34, resnet50,
+    elman, lstm, lstmPeephole, gru, gruResetBefore, tdnn, transformerEncoder, vit, vitB16,
   ]
 
   /// - Throws: ``TernError`` with the nearest known name.

@@ -1,0 +1,38 @@
+#include "../common/common.cl"
+#include "../common/philox.cl"
+
+// Numbers from N(0, 1) by Box and Muller's method; a work-item makes the four of one counter.
+__kernel void random_normal(IN_INT(step), OUT(y), const int n, const uint key0, const uint key1,
+                            const uint stream) {
+  BIND_INT(step);
+  BIND_OUT(y);
+  const int block = get_global_id(0);
+  if (4 * block >= n) return;
+  const uint4 words =
+      philox((uint4)((uint)block, 0u, (uint)step[0], stream), (uint2)(key0, key1));
+  const float2 a = convert_float2(words.even >> 9) * 0x1p-23f + 0x1p-24f;
+  const float2 turns = convert_float2(words.odd >> 9) * 0x1p-22f;
+  const float2 radius = sqrt(-2.0f * log(a));
+  const float2 first = radius * cospi(turns), second = radius * sinpi(turns);
+  const float values[4] = {first.x, second.x, first.y, second.y};
+  for (int lane = 0; lane < 4; ++lane) {
+    const int i = 4 * block + lane;
+    if (i < n) y[i] = values[lane];
+  }
+}
+
+// 1 with probability p, else 0.
+__kernel void bernoulli(IN(p), IN_INT(step), OUT(y), const int n, const uint key0, const uint key1,
+                        const uint stream) {
+  BIND(p);
+  BIND_INT(step);
+  BIND_OUT(y);
+  const int block = get_global_id(0);
+  if (4 * block >= n) return;
+  uint words[4];
+  vstore4(philox((uint4)((uint)block, 0u, (uint)step[0], stream), (uint2)(key0, key1)), 0, words);
+  for (int lane = 0; lane < 4; ++lane) {
+    const int i = 4 * block + lane;
+    if (i < n) y[i] = (float)(words[lane] >> 8) * 0x1p-24f < p[i] ? 1.0f : 0.0f;
+  }
+}

@@ -1,0 +1,51 @@
+import Foundation
+import TernCore
+import TernGraph
+
+extension RandomNormal: CPUOperation {
+  func lower(_ node: Signature, _ context: CPUContext) throws -> Lowering {
+    let count = node.outputs[0].elementCount
+    let philox = Philox(key: (key0, key1))
+    return Lowering { addresses in
+      let (step, y) = (addresses.integerInput(0), addresses.output(0))
+      return context.threads.loop((count + 3) / 4, grain: 64) { blocks in
+        let step = UInt32(bitPattern: step[0])
+        for block in blocks {
+          let words = philox.words(block: UInt64(block), step, stream)
+          func draw(_ first: UInt32, _ second: UInt32, _ i: Int) {
+            let radius = (-2 * log(RandomNormal.unitInterval(first) + 0x1p-24)).squareRoot()
+            let angle = 2 * Float.pi * RandomNormal.unitInterval(second)
+            if i < count { y[i] = radius * cos(angle) }
+            if i &+ 1 < count { y[i &+ 1] = radius * sin(angle) }
+          }
+          draw(words.0, words.1, block &* 4)
+          draw(words.2, words.3, block &* 4 &+ 2)
+        }
+      }
+    }
+  }
+}
+
+extension Bernoulli: CPUOperation {
+  func lower(_ node: Signature, _ context: CPUContext) throws -> Lowering {
+    let count = node.inputs[0].elementCount
+    let philox = Philox(key: (key0, key1))
+    return Lowering { addresses in
+      let (p, step, y) = (addresses.input(0), addresses.integerInput(1), addresses.output(0))
+      return context.threads.loop((count + 3) / 4, grain: 256) { blocks in
+        let step = UInt32(bitPattern: step[0])
+        for block in blocks {
+          let words = philox.words(block: UInt64(block), step, stream)
+          func draw(_ word: UInt32, _ i: Int) {
+            if i < count { y[i] = Philox.uniform(word) < p[i] ? 1 : 0 }
+          }
+          let start = block &* 4
+          draw(words.0, start)
+          draw(words.1, start &+ 1)
+          draw(words.2, start &+ 2)
+          draw(words.3, start &+ 3)
+        }
+      }
+    }
+  }
+}

@@ -1,0 +1,49 @@
+import TernCore
+import TernGraph
+
+/// A convolution over time with its own weight [O, C, K] and bias [O]: [N, C, L] → [N, O, L'].
+public struct Conv1D: Layer {
+  public let outChannels: Int
+  public let kernelSize: Int
+  public let stride: Int
+  public let padding: Int
+  public let dilation: Int
+  public let hasBias: Bool
+  public let initializer: WeightInitializer
+
+  public init(
+    _ outChannels: Int, kernel: Int, stride: Int = 1, padding: Int = 0, dilation: Int = 1,
+    hasBias: Bool = true, initializer: WeightInitializer = .standard
+  ) {
+    self.outChannels = outChannels
+    kernelSize = kernel
+    self.stride = stride
+    self.padding = padding
+    self.dilation = dilation
+    self.hasBias = hasBias
+    self.initializer = initializer
+  }
+
+  public var kind: String { "conv1d" }
+
+  public func forward(_ inputs: [Tensor], in context: LayerContext) throws -> Tensor {
+    let x = inputs[0]
+    guard x.shape.rank == 3 else {
+      throw ShapeError(kind, "input", expected: "shape [N, C, L]", got: "\(x.shape)")
+    }
+    guard outChannels >= 1, kernelSize >= 1 else {
+      throw ShapeError(
+        kind, "out_channels, kernel_size", expected: "at least 1",
+        got: "\(outChannels), \(kernelSize)")
+    }
+    let fanIn = x.shape[1] * kernelSize
+    let weight = try context.parameter(
+      "weight", [outChannels, x.shape[1], kernelSize],
+      initializer.weight(fanIn: fanIn, fanOut: outChannels * kernelSize))
+    let bias =
+      hasBias
+      ? try context.parameter("bias", [outChannels], initializer.bias(fanIn: fanIn)) : nil
+    return try x.conv1d(
+      weight: weight, bias: bias, stride: stride, padding: padding, dilation: dilation)
+  }
+}

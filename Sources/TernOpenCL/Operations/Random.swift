@@ -1,0 +1,22 @@
+import TernGraph
+
+extension RandomNormal: OpenCLOperation {
+  func encode(_ x: [View], _ y: [View], in encoder: StepEncoder) throws {
+    try encoder.map(
+      "random_normal", in: "elementwise/random", count: (y[0].count + 3) / 4,
+      [
+        .tensor(x[0]), .tensor(y[0]), .int(y[0].count), .uint(key0), .uint(key1), .uint(stream),
+      ])
+  }
+}
+
+extension Bernoulli: OpenCLOperation {
+  func encode(_ x: [View], _ y: [View], in encoder: StepEncoder) throws {
+    try encoder.map(
+      "bernoulli", in: "elementwise/random", count: (y[0].count + 3) / 4,
+      [
+        .tensor(x[0]), .tensor(x[1]), .tensor(y[0]), .int(y[0].count), .uint(key0), .uint(key1),
+        .uint(stream),
+      ])
+  }
+}
