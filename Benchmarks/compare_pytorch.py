@@ -5,7 +5,7 @@ Whole steps are timed: forward, loss, backward, SGD with momentum, on synthetic 
 in both memory formats; the faster one counts. Each round measures Tern, then PyTorch; the medians
 over the rounds and the ratio of each round are printed as a Markdown table.
 
-Needs a Python with torch, and `swift build -c release --product tern`.
+Needs a Python with torch (and torchvision, for the four large networks), and `swift build -c release --product tern`.
 
     python3 Benchmarks/compare_pytorch.py lenet5:64 --rounds 5
 """
@@ -39,7 +39,18 @@ def mlp(nn):
     ), (1, 28, 28), 10
 
 
-MODELS = {"lenet5": lenet5, "mlp": mlp}
+def torchvision_model(name):
+    def build(nn):
+        import torchvision
+
+        return getattr(torchvision.models, name)(), (3, 224, 224), 1000
+
+    return build
+
+
+MODELS = {"lenet5": lenet5, "mlp": mlp} | {
+    name: torchvision_model(name) for name in ("alexnet", "vgg16", "resnet18", "resnet50")
+}
 
 
 def measure_pytorch(name, batch, seconds, channels_last, threads):

@@ -9,6 +9,7 @@ final class CPUBoundPlan: BoundPlan {
   private let plan: Plan
   private let memory: PlanMemory
   private let steps: [Step]
+  let implementations: [String]
 
   init(_ plan: Plan, _ memory: PlanMemory, _ device: CPUDevice) throws {
     self.device = device
@@ -17,9 +18,12 @@ final class CPUBoundPlan: BoundPlan {
     func address(_ location: Plan.Location) -> UnsafeMutableRawPointer {
       (memory[location.region] as! CPUBuffer).address + location.offset
     }
-    steps = try plan.order.map { index in
+    let lowerings = try plan.order.map {
+      try device.context.lower(plan.graph.nodes[$0], in: plan.graph)
+    }
+    implementations = lowerings.map(\.implementation)
+    steps = try zip(plan.order, lowerings).map { index, lowering in
       let node = plan.graph.nodes[index]
-      let lowering = try device.context.lower(node, in: plan.graph)
       return try lowering.bind(
         Addresses(
           inputs: node.inputs.map { address(plan.location($0)) },

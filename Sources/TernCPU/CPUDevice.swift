@@ -12,7 +12,8 @@ final class CPUDevice: Device {
 
   init(info: DeviceInfo, options: DeviceOptions) throws {
     self.info = info
-    context = try CPUContext(threads: Threads(count: options.threads))
+    context = try CPUContext(
+      threads: Threads(count: options.threads), algorithm: options.algorithm)
   }
 
   var maximumAllocationByteCount: Int { info.memoryByteCount }
@@ -38,6 +39,11 @@ final class CPUDevice: Device {
   func allocate(byteCount: Int) throws -> any DeviceBuffer {
     allocations.withLock { $0 += 1 }
     return try CPUBuffer(byteCount: byteCount)
+  }
+
+  func allocateZeros(byteCount: Int) throws -> any DeviceBuffer {
+    allocations.withLock { $0 += 1 }
+    return try CPUBuffer(byteCount: byteCount, isZero: true)
   }
 
   func write(_ tensor: HostTensor, to buffer: any DeviceBuffer, layout: Layout) throws {

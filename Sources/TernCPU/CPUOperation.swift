@@ -1,5 +1,6 @@
 import TernCore
 import TernGraph
+import TernRuntime
 
 /// Runs a node whose arguments are set. Allocates nothing.
 typealias Step = () throws -> Void
@@ -63,11 +64,17 @@ struct Addresses {
 struct Lowering {
   /// The scratch memory the node needs while it runs.
   var workspaceByteCount = 0
+  /// What runs the node: a primitive of oneDNN, or Tern's own loop.
+  var implementation: String
   /// Sets the arguments.
   let bind: (Addresses) throws -> Step
 
-  init(workspaceByteCount: Int = 0, _ bind: @escaping (Addresses) throws -> Step) {
+  init(
+    workspaceByteCount: Int = 0, implementation: String = "tern",
+    _ bind: @escaping (Addresses) throws -> Step
+  ) {
     self.workspaceByteCount = workspaceByteCount
+    self.implementation = implementation
     self.bind = bind
   }
 }
@@ -99,10 +106,13 @@ final class CPUContext: Sendable {
   let engine: Engine
   let threads: Threads
   let layouts: LayoutTable
+  /// How convolutions are computed, where it is not chosen per shape.
+  let algorithm: ConvolutionAlgorithm?
 
-  init(threads: Threads) throws {
+  init(threads: Threads, algorithm: ConvolutionAlgorithm? = nil) throws {
     engine = try Engine()
     self.threads = threads
+    self.algorithm = algorithm
     layouts = LayoutTable()
   }
 
@@ -119,7 +129,10 @@ final class CPUContext: Sendable {
     of descriptor: PrimitiveDescriptor, inputs: [(PrimitiveArgument, Int)],
     outputs: [(PrimitiveArgument, Int)]
   ) -> Lowering {
-    Lowering(workspaceByteCount: descriptor.scratchpadByteCount) { addresses in
+    Lowering(
+      workspaceByteCount: descriptor.scratchpadByteCount,
+      implementation: descriptor.implementation
+    ) { addresses in
       let primitive = try Primitive(
         descriptor,
         inputs.map { ($0.0, addresses.inputs[$0.1]) }

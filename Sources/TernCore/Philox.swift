@@ -64,13 +64,26 @@ public struct Philox: Sendable {
 extension Philox {
   /// `count` numbers drawn uniformly from [0, 1), of substream (`a`, `b`).
   public func uniforms(_ count: Int, _ a: UInt32 = 0, _ b: UInt32 = 0) -> [Float] {
-    var result: [Float] = []
-    result.reserveCapacity(count + 3)
-    for block in 0..<UInt64((count + 3) / 4) {
-      let w = words(block: block, a, b)
-      result += [w.0, w.1, w.2, w.3].map(Philox.uniform)
+    numbers(count, a, b) { w in
+      (Self.uniform(w.0), Self.uniform(w.1), Self.uniform(w.2), Self.uniform(w.3))
     }
-    return Array(result.prefix(count))
+  }
+
+  /// `count` numbers of substream (`a`, `b`), made of a block of four words at a time.
+  func numbers(
+    _ count: Int, _ a: UInt32, _ b: UInt32,
+    _ make: ((UInt32, UInt32, UInt32, UInt32)) -> (Float, Float, Float, Float)
+  ) -> [Float] {
+    [Float](unsafeUninitializedCapacity: count) { buffer, initializedCount in
+      for start in stride(from: 0, to: count, by: 4) {
+        let x = make(words(block: UInt64(start / 4), a, b))
+        buffer[start] = x.0
+        if start + 1 < count { buffer[start + 1] = x.1 }
+        if start + 2 < count { buffer[start + 2] = x.2 }
+        if start + 3 < count { buffer[start + 3] = x.3 }
+      }
+      initializedCount = count
+    }
   }
 
   /// A permutation of 0..<count (Fisher–Yates), of substream (`a`, `b`).

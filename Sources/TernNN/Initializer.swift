@@ -36,13 +36,17 @@ public enum Initializer: Hashable, Sendable {
   public func value(_ shape: Shape, name: String, seed: UInt64) -> HostTensor {
     let generator = Philox(seed: seed, stream: .initialization)
     let count = shape.elementCount
+    // Scaled in place: a large layer's weight would take its memory twice.
     switch self {
     case .constant(let value): return HostTensor(repeating: value, shape)
     case .normal(let deviation):
-      return HostTensor(shape, generator.normals(count, Self.hash(name)).map { $0 * deviation })
+      var values = generator.normals(count, Self.hash(name))
+      for i in values.indices { values[i] *= deviation }
+      return HostTensor(shape, values)
     case .uniform(let bound):
-      return HostTensor(
-        shape, generator.uniforms(count, Self.hash(name)).map { ($0 * 2 - 1) * bound })
+      var values = generator.uniforms(count, Self.hash(name))
+      for i in values.indices { values[i] = (values[i] * 2 - 1) * bound }
+      return HostTensor(shape, values)
     }
   }
 

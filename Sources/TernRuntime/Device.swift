@@ -40,6 +40,9 @@ public protocol DeviceBuffer: AnyObject, Sendable {
 public protocol Device: AnyObject, Sendable {
   var info: DeviceInfo { get }
 
+  /// Whether allocations come out of the memory of the process.
+  var usesHostMemory: Bool { get }
+
   /// The largest single allocation, in bytes.
   var maximumAllocationByteCount: Int { get }
 
@@ -60,6 +63,9 @@ public protocol Device: AnyObject, Sendable {
   /// Fresh memory of undefined content.
   func allocate(byteCount: Int) throws -> any DeviceBuffer
 
+  /// Fresh memory that is all zeros.
+  func allocateZeros(byteCount: Int) throws -> any DeviceBuffer
+
   /// Copies a tensor to the start of a buffer, in `layout`. Returns when the copy is done.
   func write(_ tensor: HostTensor, to buffer: any DeviceBuffer, layout: Layout) throws
 
@@ -79,7 +85,14 @@ extension Device {
     graph
   }
   public func workspaceByteCount(of node: Node, in graph: Graph) throws -> Int { 0 }
+  public func allocateZeros(byteCount: Int) throws -> any DeviceBuffer {
+    let buffer = try allocate(byteCount: byteCount)
+    let zeros = HostTensor(repeating: 0, [(byteCount + 3) / 4])
+    try write(zeros, to: buffer, layout: .dense)
+    return buffer
+  }
   public func synchronize() throws {}
+  public var usesHostMemory: Bool { info.kind == .cpu }
 }
 
 /// The buffers that a plan's regions stand for.

@@ -85,12 +85,7 @@ public final class Session {
       }
       return existing.buffer
     }
-    let buffer = try device.allocate(byteCount: info.byteCount)
-    let zero =
-      info.type.dataType == .float32
-      ? HostTensor(repeating: 0, info.type.shape)
-      : HostTensor(info.type.shape, [Int32](repeating: 0, count: info.type.elementCount))
-    try device.write(zero, to: buffer, layout: info.layout)
+    let buffer = try device.allocateZeros(byteCount: info.byteCount)
     variables[info.name] = Variable(type: info.type, layout: info.layout, buffer: buffer)
     return buffer
   }

@@ -46,7 +46,7 @@ public struct ModelBenchmark {
     }
     let session = Session(device: device)
     let passes = try session.compile(graphs.map(\.graph))
-    for parameter in graphs.flatMap(\.parameters) {
+    for parameter in graphs.flatMap(\.parameters).largestFirst {
       let value = parameter.initializer.value(parameter.shape, name: parameter.name, seed: 0)
       try session.write([parameter.name: value])
     }

@@ -6,6 +6,12 @@ import TernOptim
 
 // Parameters, checkpoints, and the end of a run.
 
+extension [Parameter] {
+  /// The order in which to set them: the host's copy of a value is short-lived, and the largest is
+  /// made while the device holds nothing else.
+  var largestFirst: [Parameter] { sorted { $0.shape.elementCount > $1.shape.elementCount } }
+}
+
 extension Trainer {
   /// The variable that evaluation reads for a parameter.
   private func evaluatedName(_ parameter: Parameter) -> String {
@@ -14,7 +20,7 @@ extension Trainer {
 
   func initialize() throws {
     let file = try configuration.initialWeights.map { try Safetensors(contentsOf: $0) }
-    for parameter in parameters {
+    for parameter in parameters.largestFirst {
       var value = parameter.initializer.value(
         parameter.shape, name: parameter.name, seed: configuration.seed)
       if let file, let path = configuration.initialWeights {
@@ -129,7 +135,7 @@ extension Trainer {
   }
 
   /// The largest resident size of the process so far.
-  static var peakRSSByteCount: Int {
+  public static var peakRSSByteCount: Int {
     var usage = rusage()
     getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
     return Int(usage.ru_maxrss) * 1024

@@ -57,4 +57,76 @@ import Testing
     #expect(!operations.contains("relu"))
     try experiment.expectAgreement(tolerance: 1e-4)
   }
+
+  @Test func crossEntropyIsOneTraversal() throws {
+    for (reduction, smoothing) in [(LossReduction.mean, Float(0)), (.sum, 0.1), (.none, 0)] {
+      var experiment = Experiment()
+      let x = try experiment.input("x", [37, 11])
+      // Every fourth target counts nothing.
+      let classes = (0..<37).map { Int32($0 % 4 == 3 ? -100 : $0 % 11) }
+      let target = try experiment.input("target", HostTensor([37], classes))
+      let weight = try experiment.input("weight", [11])
+      let loss = try x.crossEntropy(
+        target, weight: weight, reduction: reduction, labelSmoothing: smoothing)
+      experiment.builder.output("loss", loss)
+      try experiment.differentiate(loss, by: ["x": x])
+      #expect(try operations(experiment) == ["cross_entropy", "cross_entropy_backward"])
+      try experiment.expectAgreement()
+    }
+  }
+
+  /// A learning rate and the number of the step.
+  private func clock(_ experiment: inout Experiment) throws -> [Tensor] {
+    [
+      try experiment.input("rate", HostTensor([], [Float(0.1)])),
+      try experiment.input("step", HostTensor([], [Int32(3)])),
+    ]
+  }
+
+  /// Adds the update of a new variable by a gradient.
+  private func update(
+    _ experiment: inout Experiment, _ name: String, _ gradient: Tensor, _ rule: OptimizerUpdate,
+    _ clock: [Tensor]
+  ) throws {
+    let parameter = try experiment.variable(name, gradient.shape)
+    let state = try rule.stateNames.map {
+      try experiment.variable("\(name).\($0)", gradient.shape, scale: 0)
+    }
+    let results = try experiment.builder.apply(
+      rule, [parameter, gradient] + clock + state)
+    for (variable, result) in zip([parameter] + state, results) {
+      experiment.builder.assign(variable, result)
+    }
+  }
+
+  @Test func gradientOfALargeMatrixIsNeverStored() throws {
+    var experiment = Experiment()
+    // A number of rows that the tiles do not divide.
+    let a = try experiment.input("a", [5, 613])
+    let b = try experiment.input("b", [5, 1021])
+    let rule = OptimizerUpdate(.sgd(momentum: 0.9, isNesterov: true, weightDecay: 0.01))
+    let clock = try clock(&experiment)
+    try update(
+      &experiment, "w",
+      experiment.builder.apply(MatMul(transposesA: true), [a, b])[0], rule, clock)
+    #expect(try operations(experiment) == ["matmul_sgd"])
+    try experiment.expectAgreement(steps: 2)
+  }
+
+  @Test func smallParametersAreUpdatedTogether() throws {
+    for rule in [
+      OptimizerUpdate.Rule.sgd(momentum: 0, isNesterov: false, weightDecay: 0),
+      .adam(beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0.01, isDecoupled: true),
+    ] {
+      var experiment = Experiment()
+      let clock = try clock(&experiment)
+      // Together enough for several threads.
+      for (index, count) in [1, 17, 20_000, 300].enumerated() {
+        let gradient = try experiment.input("g\(index)", [count])
+        try update(&experiment, "p\(index)", gradient, OptimizerUpdate(rule), clock)
+      }
+      #expect(try operations(experiment).count == 1)
+      try experiment.expectAgreement(steps: 2)
+    }
+  }
 }

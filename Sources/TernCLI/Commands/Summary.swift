@@ -52,6 +52,8 @@ struct Summary: ParsableCommand {
     let trainingPeak = training.map(\.peakByteCount).max() ?? 0
     let inference = try session.plan(model.inferenceGraph(batchSize: batchSize).graph)
 
+    // Where the device's memory is the host's, the process itself is in it too.
+    let processByteCount = session.device.usesHostMemory ? Trainer.peakRSSByteCount : 0
     if json {
       Output.result(
         JSON.object([
@@ -67,8 +69,8 @@ struct Summary: ParsableCommand {
                 "receptive_field": layer.receptiveField.map(JSON.int) ?? .null,
               ])
             }),
-          "train_peak_bytes": .int(trainingPeak),
-          "inference_peak_bytes": .int(inference.peakByteCount),
+          "train_peak_bytes": .int(trainingPeak + processByteCount),
+          "inference_peak_bytes": .int(inference.peakByteCount + processByteCount),
         ]).description)
       return
     }
@@ -87,10 +89,19 @@ struct Summary: ParsableCommand {
       \(model.name): \(Format.count(parameterCount)) parameters, \
       \(Format.count(multiplyAdds)) multiply-adds per sample
       memory at batch size \(batchSize) on \(session.device.info.id): \
-      training \(Format.bytes(trainingPeak)), \
-      inference \(Format.bytes(inference.peakByteCount))
+      training \(Format.bytes(trainingPeak + processByteCount)), \
+      inference \(Format.bytes(inference.peakByteCount + processByteCount))
       """)
-    if verbose { for plan in training { Output.result("\n\(plan.graph)") } }
+    if verbose { for plan in training { Output.result("\(reorders(plan))\n\n\(plan.graph)") } }
+  }
+
+  /// How often a step copies a value from one format to another.
+  private func reorders(_ plan: Plan) -> String {
+    let nodes = plan.order.map { plan.graph.nodes[$0] }
+    let reorders = nodes.filter { $0.operation is Reorder }
+    let byteCount = reorders.reduce(0) { $0 + plan.graph.cost(of: $1).bytes }
+    return "a training step: \(nodes.count) nodes, \(reorders.count) of them reorders, which move "
+      + Format.bytes(byteCount)
   }
 
   private func outputShape(_ layer: LayerSummary) -> [Int] {

@@ -1,4 +1,6 @@
+import COneDNN
 import TernGraph
+import TernRuntime
 
 /// A pass of a convolution.
 enum ConvolutionPass { case forward, backwardInput, backwardWeight }
@@ -17,11 +19,37 @@ struct ConvolutionFormats: Hashable {
 extension Conv2DGeometry {
   /// The formats in which oneDNN runs a pass, the fastest first, by measurement with AVX-512. They
   /// depend on the channels, so that neighbouring convolutions agree on the tensor between them.
-  func candidateFormats(_ pass: ConvolutionPass) -> [ConvolutionFormats] {
-    [
+  ///
+  /// - Parameter algorithm: the one asked for, if any.
+  func candidateFormats(_ pass: ConvolutionPass, _ algorithm: ConvolutionAlgorithm?)
+    -> [ConvolutionFormats]
+  {
+    let candidates = [
       favouriteFormats(pass), ConvolutionFormats(.channelsLast, .channelsLast),
       ConvolutionFormats(.dense, .dense),
     ]
+    switch algorithm {
+    // oneDNN multiplies matrices, the windows as their columns, where rows of planes are dense.
+    case .im2col, .gemm, .implicitGEMM: return candidates.reversed()
+    case .winograd where allowsWinograd:
+      return [ConvolutionFormats(.blocked16, .blocked16)] + candidates
+    case .winograd, .direct, .depthwise, nil: return candidates
+    }
+  }
+
+  /// The algorithms to ask oneDNN for, the fastest first; the last there is on every processor.
+  func algorithms(
+    _ formats: ConvolutionFormats?, _ algorithm: ConvolutionAlgorithm?
+  ) -> [dnnl_alg_kind_t] {
+    let isWinograd =
+      switch algorithm {
+      case nil: suitsWinograd
+      case .winograd: allowsWinograd
+      default: false
+      }
+    let isBlocked = formats == ConvolutionFormats(.blocked16, .blocked16)
+    return (isWinograd && isBlocked ? [dnnl_convolution_winograd] : [])
+      + [dnnl_convolution_direct]
   }
 
   private func favouriteFormats(_ pass: ConvolutionPass) -> ConvolutionFormats {
@@ -42,16 +70,21 @@ extension Conv2DGeometry {
 
   private var isDepthwise: Bool { groups == inChannels && groups == outChannels }
 
+  /// Whether Winograd's algorithm covers the shape.
+  private var allowsWinograd: Bool {
+    let w = window
+    return kernelHeight == 3 && kernelWidth == 3 && w.strideHeight == 1 && w.strideWidth == 1
+      && w.dilationHeight == 1 && w.dilationWidth == 1 && w.paddingHeight <= 1
+      && w.paddingWidth <= 1 && groups == 1 && min(inChannels, outChannels) >= 16
+  }
+
   /// Whether Winograd's algorithm pays: F(4×4, 3×3) takes a quarter of the multiplications, but
   /// transforms all tensors. Its rounding error is about 10⁻⁵ of the output's standard deviation.
   ///
   /// Source: Lavin and Gray, "Fast algorithms for convolutional neural networks", CVPR 2016.
-  var suitsWinograd: Bool {
-    let w = window
+  private var suitsWinograd: Bool {
     // Transforming the weights costs as much as this many tiles.
     let tiles = batch * ((outHeight + 3) / 4) * ((outWidth + 3) / 4)
-    return kernelHeight == 3 && kernelWidth == 3 && w.strideHeight == 1 && w.strideWidth == 1
-      && w.dilationHeight == 1 && w.dilationWidth == 1 && w.paddingHeight <= 1
-      && w.paddingWidth <= 1 && groups == 1 && min(inChannels, outChannels) >= 64 && tiles >= 128
+    return allowsWinograd && min(inChannels, outChannels) >= 64 && tiles >= 128
   }
 }

@@ -17,7 +17,7 @@ struct ConvolutionPrimitives {
 
   private init(
     _ geometry: Conv2DGeometry, _ pass: ConvolutionPass, _ context: CPUContext,
-    source: MemoryDescriptor, destination: MemoryDescriptor, isBlocked: Bool,
+    source: MemoryDescriptor, destination: MemoryDescriptor, formats: ConvolutionFormats?,
     paired: PairedConvolution? = nil
   ) {
     self.geometry = geometry
@@ -26,9 +26,7 @@ struct ConvolutionPrimitives {
     self.source = source
     self.destination = destination
     self.paired = paired
-    algorithms =
-      (isBlocked && geometry.suitsWinograd ? [dnnl_convolution_winograd] : [])
-      + [dnnl_convolution_direct]
+    algorithms = geometry.algorithms(formats, context.algorithm)
     let w = geometry.window
     window = tern_dnnl_window(
       strides: (Int64(w.strideHeight), Int64(w.strideWidth)),
@@ -44,7 +42,7 @@ struct ConvolutionPrimitives {
     self.init(
       geometry, pass, context, source: try formats.source.descriptor(geometry.inputShape),
       destination: try formats.destination.descriptor(geometry.outputShape),
-      isBlocked: formats == ConvolutionFormats(.blocked16, .blocked16),
+      formats: formats,
       paired: formats.destination == .blocked8 ? PairedConvolution(geometry, context) : nil)
   }
 
@@ -54,7 +52,7 @@ struct ConvolutionPrimitives {
     destination: Operand
   ) throws {
     // Several formats may be one layout; oneDNN wants to hear the pair that belongs together.
-    for formats in geometry.candidateFormats(pass) {
+    for formats in geometry.candidateFormats(pass, context.algorithm) {
       let layouts = try formats.layouts(geometry, context)
       if layouts.source == source.layout, layouts.destination == destination.layout {
         try self.init(geometry, pass, context, formats)
@@ -63,14 +61,14 @@ struct ConvolutionPrimitives {
     }
     self.init(
       geometry, pass, context, source: try context.descriptor(source),
-      destination: try context.descriptor(destination), isBlocked: false)
+      destination: try context.descriptor(destination), formats: nil)
   }
 
   /// The layouts of a pass's tensors with which it runs fastest.
   static func favouriteLayouts(
     _ geometry: Conv2DGeometry, _ pass: ConvolutionPass, _ context: CPUContext
   ) throws -> (source: Layout, destination: Layout, weights: Layout) {
-    let candidates = geometry.candidateFormats(pass)
+    let candidates = geometry.candidateFormats(pass, context.algorithm)
     var chosen = candidates[0]
     var primitives = try ConvolutionPrimitives(geometry, pass, context, chosen)
     for formats in candidates.dropFirst() {

@@ -90,7 +90,10 @@ struct PairedConvolution {
     let weights = descriptor.descriptor(of: .weights)
     let places = places(weights)
     let scratch = Scratch(descriptor, weights)
-    return Lowering(workspaceByteCount: scratch.byteCount) { addresses in
+    return Lowering(
+      workspaceByteCount: scratch.byteCount,
+      implementation: "\(descriptor.implementation) paired columns"
+    ) { addresses in
       let paired = addresses.workspace(at: scratch.weights)
       let pairedBias = addresses.workspace(at: scratch.bias)
       let primitive = try Primitive(
@@ -124,7 +127,10 @@ struct PairedConvolution {
     let weights = descriptor.descriptor(of: .weightsGradient)
     let places = places(weights)
     let scratch = Scratch(descriptor, weights)
-    return Lowering(workspaceByteCount: scratch.byteCount) { addresses in
+    return Lowering(
+      workspaceByteCount: scratch.byteCount,
+      implementation: "\(descriptor.implementation) paired columns"
+    ) { addresses in
       let paired = addresses.workspace(at: scratch.weights)
       let pairedBias = addresses.workspace(at: scratch.bias)
       let primitive = try Primitive(

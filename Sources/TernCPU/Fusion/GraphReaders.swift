@@ -21,6 +21,9 @@ struct GraphReaders {
   /// The nodes that read a value; `nil` where it is also read after the step.
   func readers(of id: ValueID) -> [Int]? { kept.contains(id) ? nil : readers[id.index] }
 
+  /// Whether a node of the step reads a value.
+  func isReadInStep(_ id: ValueID) -> Bool { !readers[id.index].isEmpty }
+
   /// The node that alone reads a value.
   func onlyReader(of id: ValueID) -> Int? {
     guard let readers = readers(of: id), readers.count == 1 else { return nil }
@@ -57,5 +60,6 @@ extension Graph {
   /// stay the same.
   func fusedForCPU() throws -> Graph {
     try movingReLUBehindMaxPool().fusingBatchNormReLU().fusingReLU().fusingReLUBackward()
+      .fusingCrossEntropy().computingGradientsInUpdates().mergingUpdates()
   }
 }

@@ -10,24 +10,49 @@ extension NLLLoss: CPUOperation {
       let weight = hasWeight ? addresses.input(2) : nil
       let (loss, weightSum) = (addresses.output(0), addresses.output(1))
       let check = targets.check("nll_loss", classes)
+      let total = total(targets.count, loss: loss, weightSum: weightSum) {
+        targets.loss(x, classes[$0], weight, at: $0)
+      }
       return {
         try check()
-        // In Double: there may be millions of pixels.
-        var total = 0.0
-        var count = 0.0
-        for i in 0..<targets.count {
-          let (value, weight) = targets.loss(x, classes[i], weight, at: i)
-          total += Double(value)
-          count += Double(weight)
-          if reduction == .none { loss[i] = value }
-        }
-        weightSum[0] = Float(count)
-        switch reduction {
-        case .none: break
-        case .sum: loss[0] = Float(total)
-        case .mean: loss[0] = Float(total / count)
-        }
+        total()
       }
+    }
+  }
+
+  /// Reduces the losses of `count` positions.
+  func total(
+    _ count: Int, loss: UnsafeMutablePointer<Float>, weightSum: UnsafeMutablePointer<Float>,
+    _ position: @escaping (Int) -> (value: Float, weight: Float)
+  ) -> () -> Void {
+    {
+      // In Double: there may be millions of pixels.
+      var sum = 0.0
+      var weights = 0.0
+      for i in 0..<count {
+        let (value, weight) = position(i)
+        sum += Double(value)
+        weights += Double(weight)
+        if reduction == .none { loss[i] = value }
+      }
+      weightSum[0] = Float(weights)
+      switch reduction {
+      case .none: break
+      case .sum: loss[0] = Float(sum)
+      case .mean: loss[0] = Float(sum / weights)
+      }
+    }
+  }
+
+  /// What arrives at the loss of a position.
+  @inline(__always)
+  func gradient(
+    _ dy: UnsafePointer<Float>, _ weightSum: UnsafePointer<Float>, at position: Int
+  ) -> Float {
+    switch reduction {
+    case .none: dy[position]
+    case .sum: dy[0]
+    case .mean: dy[0] / weightSum[0]
     }
   }
 }
@@ -46,13 +71,8 @@ extension NLLLossBackward: CPUOperation {
       let grain = max(1, Threads.elementwiseGrain / targets.classCount)
       let fill = context.threads.loop(targets.count, grain: grain) { range in
         for i in range {
-          let gradient =
-            switch forward.reduction {
-            case .none: dy[i]
-            case .sum: dy[0]
-            case .mean: dy[0] / weightSum[0]
-            }
-          targets.backward(gradient, classes[i], weight, dx, at: i)
+          targets.backward(
+            forward.gradient(dy, weightSum, at: i), classes[i], weight, dx, at: i)
         }
       }
       return {
@@ -64,7 +84,7 @@ extension NLLLossBackward: CPUOperation {
 }
 
 /// The targets of a negative log-likelihood over [N, C, *], one per position of [N, *].
-private struct ClassTargets {
+struct ClassTargets {
   let classCount: Int
   let count: Int
   /// The product of the axes behind the classes.

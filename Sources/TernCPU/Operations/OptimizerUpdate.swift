@@ -15,42 +15,58 @@ extension OptimizerUpdate: CPUOperation {
   func lower(_ node: Signature, _ context: CPUContext) throws -> Lowering {
     let count = node.inputs[0].storedCount
     return Lowering { addresses in
-      let arguments = UpdateArguments(
-        count: count, gradient: addresses.input(1), learningRate: addresses.input(2),
-        step: addresses.integerInput(3), parameter: addresses.output(0),
-        state: stateNames.indices.map { addresses.output(1 + $0) })
-      return arguments.step(rule, context.threads)
+      let update = UpdateArguments(self, addresses).update(rule)
+      let gradient = addresses.input(1)
+      return context.threads.elementwise(count) { update($0, gradient) }
     }
   }
 }
 
-/// What an update reads and writes. Parameter and state are updated in place.
-private struct UpdateArguments {
-  let count: Int
-  let gradient: UnsafePointer<Float>
+/// Updates the elements of a range, given the gradient of all elements.
+typealias RangeUpdate = (_ range: Range<Int>, _ gradient: UnsafePointer<Float>) -> Void
+
+/// What an update reads and writes besides the gradient. Parameter and state are updated in place.
+struct UpdateArguments {
   let learningRate: UnsafePointer<Float>
   let step: UnsafePointer<Int32>
   let parameter: UnsafeMutablePointer<Float>
   let state: [UnsafeMutablePointer<Float>]
 
-  func step(_ rule: OptimizerUpdate.Rule, _ threads: Threads) -> Step {
+  /// The arguments of one update by itself.
+  fileprivate init(_ update: OptimizerUpdate, _ addresses: Addresses) {
+    self.init(
+      learningRate: addresses.input(2), step: addresses.integerInput(3),
+      outputs: (0...update.stateNames.count).map(addresses.output))
+  }
+
+  /// - Parameter outputs: the parameter, then its state.
+  init(
+    learningRate: UnsafePointer<Float>, step: UnsafePointer<Int32>,
+    outputs: [UnsafeMutablePointer<Float>]
+  ) {
+    self.learningRate = learningRate
+    self.step = step
+    parameter = outputs[0]
+    state = Array(outputs.dropFirst())
+  }
+
+  func update(_ rule: OptimizerUpdate.Rule) -> RangeUpdate {
     switch rule {
     case .sgd(let momentum, let isNesterov, let decay):
-      return momentum == 0
-        ? sgd(threads, decay) : sgd(threads, decay, momentum: momentum, isNesterov)
-    case .momentumEMA(let rho): return momentumEMA(threads, rho)
-    case .normalizedGradient(let epsilon): return normalizedGradient(threads, epsilon)
-    case .adagrad(let epsilon, let decay): return adagrad(threads, epsilon, decay)
+      return momentum == 0 ? sgd(decay) : sgd(decay, momentum: momentum, isNesterov)
+    case .momentumEMA(let rho): return momentumEMA(rho)
+    case .normalizedGradient(let epsilon): return normalizedGradient(epsilon)
+    case .adagrad(let epsilon, let decay): return adagrad(epsilon, decay)
     case .rmsprop(let alpha, let epsilon, let momentum, let isCentered, let decay):
-      return rmsprop(threads, alpha, epsilon, momentum, isCentered, decay)
-    case .adadelta(let rho, let epsilon, let decay): return adadelta(threads, rho, epsilon, decay)
+      return rmsprop(alpha, epsilon, momentum, isCentered, decay)
+    case .adadelta(let rho, let epsilon, let decay): return adadelta(rho, epsilon, decay)
     case .adam(let beta1, let beta2, let epsilon, let decay, let isDecoupled):
-      return adam(threads, beta1, beta2, epsilon, decay, isDecoupled)
+      return adam(beta1, beta2, epsilon, decay, isDecoupled)
     }
   }
 
-  private func sgd(_ threads: Threads, _ decay: Float) -> Step {
-    threads.elementwise(count) { range in
+  private func sgd(_ decay: Float) -> RangeUpdate {
+    { range, gradient in
       let rate = learningRate[0]
       forEachLanes(in: range) { lanes in
         let p = lanes.load(parameter)
@@ -59,11 +75,11 @@ private struct UpdateArguments {
     }
   }
 
-  private func sgd(_ threads: Threads, _ decay: Float, momentum: Float, _ isNesterov: Bool)
-    -> Step
+  private func sgd(_ decay: Float, momentum: Float, _ isNesterov: Bool)
+    -> RangeUpdate
   {
     let buffer = state[0]
-    return threads.elementwise(count) { range in
+    return { range, gradient in
       let rate = learningRate[0]
       forEachLanes(in: range) { lanes in
         let p = lanes.load(parameter)
@@ -75,9 +91,9 @@ private struct UpdateArguments {
     }
   }
 
-  private func momentumEMA(_ threads: Threads, _ rho: Float) -> Step {
+  private func momentumEMA(_ rho: Float) -> RangeUpdate {
     let buffer = state[0]
-    return threads.elementwise(count) { range in
+    return { range, gradient in
       let rate = learningRate[0]
       forEachLanes(in: range) { lanes in
         let m = lanes.load(buffer) * rho + lanes.load(gradient) * (1 - rho)
@@ -87,8 +103,8 @@ private struct UpdateArguments {
     }
   }
 
-  private func normalizedGradient(_ threads: Threads, _ epsilon: Float) -> Step {
-    threads.elementwise(count) { range in
+  private func normalizedGradient(_ epsilon: Float) -> RangeUpdate {
+    { range, gradient in
       let rate = learningRate[0]
       forEachLanes(in: range) { lanes in
         let g = lanes.load(gradient)
@@ -98,9 +114,9 @@ private struct UpdateArguments {
     }
   }
 
-  private func adagrad(_ threads: Threads, _ epsilon: Float, _ decay: Float) -> Step {
+  private func adagrad(_ epsilon: Float, _ decay: Float) -> RangeUpdate {
     let sum = state[0]
-    return threads.elementwise(count) { range in
+    return { range, gradient in
       let rate = learningRate[0]
       forEachLanes(in: range) { lanes in
         let p = lanes.load(parameter)
@@ -113,13 +129,13 @@ private struct UpdateArguments {
   }
 
   private func rmsprop(
-    _ threads: Threads, _ alpha: Float, _ epsilon: Float, _ momentum: Float, _ isCentered: Bool,
+    _ alpha: Float, _ epsilon: Float, _ momentum: Float, _ isCentered: Bool,
     _ decay: Float
-  ) -> Step {
+  ) -> RangeUpdate {
     let square = state[0]
     let average = isCentered ? state[1] : square
     let buffer = momentum == 0 ? square : state[state.count - 1]
-    return threads.elementwise(count) { range in
+    return { range, gradient in
       let rate = learningRate[0]
       forEachLanes(in: range) { lanes in
         let p = lanes.load(parameter)
@@ -142,10 +158,9 @@ private struct UpdateArguments {
     }
   }
 
-  private func adadelta(_ threads: Threads, _ rho: Float, _ epsilon: Float, _ decay: Float) -> Step
-  {
+  private func adadelta(_ rho: Float, _ epsilon: Float, _ decay: Float) -> RangeUpdate {
     let (square, delta) = (state[0], state[1])
-    return threads.elementwise(count) { range in
+    return { range, gradient in
       let rate = learningRate[0]
       forEachLanes(in: range) { lanes in
         let p = lanes.load(parameter)
@@ -161,11 +176,11 @@ private struct UpdateArguments {
   }
 
   private func adam(
-    _ threads: Threads, _ beta1: Float, _ beta2: Float, _ epsilon: Float, _ decay: Float,
+    _ beta1: Float, _ beta2: Float, _ epsilon: Float, _ decay: Float,
     _ isDecoupled: Bool
-  ) -> Step {
+  ) -> RangeUpdate {
     let (first, second) = (state[0], state[1])
-    return threads.elementwise(count) { range in
+    return { range, gradient in
       let rate = learningRate[0]
       let step = Double(self.step[0])
       let stepSize = Float(Double(rate) / (1 - pow(Double(beta1), step)))

@@ -52,8 +52,7 @@ extension Softmax: CPUOperation {
     forEachLanes(in: 0..<count) { lanes in lanes.store(lanes.load(y) * scale, y) }
   }
 
-  private func logarithm(_ x: UnsafePointer<Float>, _ y: UnsafeMutablePointer<Float>, _ count: Int)
-  {
+  func logarithm(_ x: UnsafePointer<Float>, _ y: UnsafeMutablePointer<Float>, _ count: Int) {
     let shift = maximum(x, count)
     var sum = Vector(repeating: 0)
     forEachLanes(in: 0..<count) { lanes in
@@ -124,7 +123,7 @@ extension SoftmaxBackward: CPUOperation {
     }
   }
 
-  private func backward(
+  func backward(
     _ dy: UnsafePointer<Float>, _ y: UnsafePointer<Float>, _ dx: UnsafeMutablePointer<Float>,
     _ count: Int
   ) {
@@ -160,7 +159,7 @@ extension SoftmaxBackward: CPUOperation {
 }
 
 /// The rows along one axis of a tensor: `outer` × `inner` of them, elements `inner` apart.
-private struct SoftmaxRows {
+struct SoftmaxRows {
   let outer: Int
   let length: Int
   let inner: Int

@@ -1,0 +1,104 @@
+import TernCore
+import TernGraph
+
+/// The update of a matrix W [O, I] by the gradient aᵀ·b of a [N, O] and b [N, I], which is never
+/// stored: a few rows of it at a time stay in the cache until they are used.
+///
+/// Inputs: W, a, learning rate [], step [], W's state, b. Outputs: W and its state.
+struct UpdateByProduct: CPUOperation {
+  let update: OptimizerUpdate
+
+  var name: String { "matmul_" + update.name }
+  var detail: String { update.detail }
+
+  func outputTypes(for inputs: [TensorType]) throws(ShapeError) -> [TensorType] {
+    [TensorType](repeating: inputs[0], count: 1 + update.stateNames.count)
+  }
+
+  func cost(inputs: [TensorType], outputs: [TensorType]) -> Cost {
+    var cost = Cost.elementwise(inputs, outputs, flopsPerElement: 6)
+    cost.flops += 2 * inputs[0].elementCount * inputs[1].shape[0]
+    return cost
+  }
+
+  var inPlacePairs: [InPlacePair] { update.inPlacePairs }
+
+  /// A product of fewer rows than this is a matter of memory, not of arithmetic.
+  static let largestBatch = 128
+  /// Below this many elements, the gradient stays in the cache by itself.
+  static let leastElementCount = 1 << 19
+
+  /// The bytes of the gradient that are computed at a time: half of a usual second-level cache, so
+  /// that the parameter passes through the other half.
+  private static let tileByteCount = 512 << 10
+
+  func lower(_ node: Signature, _ context: CPUContext) throws -> Lowering {
+    let (rows, columns) = (node.inputs[0].shape[0], node.inputs[0].shape[1])
+    let batch = node.inputs[1].shape[0]
+    let tileRows = min(rows, max(1, Self.tileByteCount / 4 / columns))
+    let tileCount = (rows + tileRows - 1) / tileRows
+    let tileElementCount = tileRows * columns
+    return Lowering(
+      workspaceByteCount: 4 * tileElementCount * context.threads.count,
+      implementation: "sgemm \(tileRows) rows at a time"
+    ) { addresses in
+      let update = UpdateArguments(
+        learningRate: addresses.input(2), step: addresses.integerInput(3),
+        outputs: node.outputs.indices.map(addresses.output)
+      ).update(update.rule)
+      let (a, b) = (addresses.input(1), addresses.input(node.inputs.count - 1))
+      let tiles = addresses.workspace()
+      return context.threads.partitioned(tileCount) { range, part in
+        let tile = tiles + part * tileElementCount
+        for index in range {
+          let first = index * tileRows
+          let count = min(tileRows, rows - first)
+          multiply(
+            MatrixView(a + first, stride: rows, isTransposed: true),
+            MatrixView(b, stride: columns), m: count, n: columns, k: batch, into: tile,
+            stride: columns)
+          let start = first * columns
+          update(start..<start + count * columns, UnsafePointer(tile - start))
+        }
+      }
+    }
+  }
+}
+
+extension Graph {
+  /// With the gradients of large matrices computed where they are used, by the update.
+  func computingGradientsInUpdates() throws -> Graph {
+    let readers = GraphReaders(self)
+    /// The product that is the gradient of an update's parameter, if the two can be merged.
+    func product(_ index: Int) -> Int? {
+      guard nodes[index].operation is OptimizerUpdate else { return nil }
+      let gradient = nodes[index].inputs[1]
+      guard type(gradient).elementCount >= UpdateByProduct.leastElementCount,
+        let product = readers.producer(of: gradient), readers.onlyReader(of: gradient) == index,
+        let operation = nodes[product].operation as? MatMul, operation.transposesA,
+        !operation.transposesB, type(gradient).shape.rank == 2,
+        nodes[product].inputs.allSatisfy({ type($0).shape.rank == 2 }),
+        type(nodes[product].inputs[0]).shape[0] <= UpdateByProduct.largestBatch
+      else { return nil }
+      return product
+    }
+    let products = nodes.indices.map(product)
+    let merged = Set(products.compactMap(\.self))
+    if merged.isEmpty { return self }
+    var rewriter = GraphRewriter(self)
+    for (index, node) in nodes.enumerated() where !merged.contains(index) {
+      guard let product = products[index] else {
+        rewriter.copy(node)
+        continue
+      }
+      var inputs = node.inputs
+      inputs[1] = nodes[product].inputs[0]
+      inputs.append(nodes[product].inputs[1])
+      let outputs = try rewriter.append(
+        UpdateByProduct(update: node.operation as! OptimizerUpdate),
+        inputs.map { rewriter[$0] }, scope: node.scope)
+      for (old, new) in zip(node.outputs, outputs) { rewriter.replace(old, with: new) }
+    }
+    return rewriter.finish()
+  }
+}
