@@ -25,10 +25,18 @@ let package = Package(
     .target(
       name: "TernKernels", path: "Kernels",
       exclude: [
-        "attention", "common", "convolution", "elementwise", "embedding", "loss", "matmul",
-        "movement", "normalization", "optimizer", "pooling", "reduction",
+        "attention", "benchmark", "common", "convolution", "elementwise", "embedding", "loss",
+        "matmul", "movement", "normalization", "optimizer", "pooling", "reduction",
       ],
       sources: ["kernels.c"]),
+    // The benchmark suites, embedded in the binary.
+    .target(
+      name: "TernSuites", path: "Benchmarks/suites",
+      exclude: [
+        "alexnet.json", "conv.json", "gemm.json", "lenet5.json", "ops.json", "resnet50.json",
+        "vgg16.json",
+      ],
+      sources: ["suites.c"]),
 
     // A target imports only what stands above it.
     .target(name: "TernCore"),
@@ -59,7 +67,7 @@ let package = Package(
         "TernCore", "TernGraph", "TernRuntime", "TernReference", "TernCPU", "TernOpenCL", "TernNN",
         "TernOptim", "TernData", "TernTrain",
       ]),
-    .target(name: "TernConformance", dependencies: ["Tern", "TernReference"]),
+    .target(name: "TernConformance", dependencies: ["Tern", "TernReference", "TernSuites"]),
     .executableTarget(
       name: "TernCLI",
       dependencies: [

@@ -6,6 +6,9 @@
 static const char attention_attention[] = {
 #embed "attention/attention.cl"
     , 0};
+static const char benchmark_peak[] = {
+#embed "benchmark/peak.cl"
+    , 0};
 static const char common_common[] = {
 #embed "common/common.cl"
     , 0};
@@ -93,6 +96,7 @@ static const struct {
   const char *source;
 } table[] = {
     {"attention/attention", attention_attention},
+    {"benchmark/peak", benchmark_peak},
     {"common/common", common_common},
     {"common/philox", common_philox},
     {"convolution/implicit_gemm", convolution_implicit_gemm},

@@ -83,6 +83,18 @@ enum Format {
     return unit == 0 ? "\(value) B" : fixed(number, 1) + " " + units[unit]
   }
 
+  /// 3.2e-07
+  static func scientific(_ value: Double) -> String { String(format: "%.1e", value) }
+
+  /// 12.5 µs, 3.1 ms, 2.0 s
+  static func duration(_ seconds: Double) -> String {
+    switch seconds {
+    case ..<1e-3: fixed(seconds * 1e6, 1) + " µs"
+    case ..<1: fixed(seconds * 1e3, 2) + " ms"
+    default: fixed(seconds, 2) + " s"
+    }
+  }
+
   static func fixed(_ value: Double, _ digits: Int) -> String {
     String(format: "%.\(digits)f", value)
   }

@@ -8,17 +8,24 @@ struct OptimizerCase {
 
   /// One update of `parameter` by the input `gradient`, and the learning rate.
   func graph() throws -> (graph: Graph, learningRate: Float) {
-    let name = String(testCase.operation.dropFirst("optimizer.".count))
-    var attributes = Attributes(name, testCase.attributes)
-    let rate = Float(try attributes.double("lr"))
-    let optimizer = try Optimizer(name, &attributes)
-    try attributes.finish()
     guard let start = testCase.inputs["parameter"] else {
       throw TernError(.badData, "\(testCase.name): input.parameter is missing")
     }
+    return try Self.graph(testCase.operation, testCase.attributes, start.type)
+  }
+
+  /// One update by an operation `optimizer.NAME` of a parameter of a type.
+  static func graph(
+    _ operation: String, _ attributes: [String: AttributeValue], _ type: TensorType
+  ) throws -> (graph: Graph, learningRate: Float) {
+    let name = String(operation.dropFirst("optimizer.".count))
+    var attributes = Attributes(name, attributes)
+    let rate = Float(try attributes.double("lr"))
+    let optimizer = try Optimizer(name, &attributes)
+    try attributes.finish()
     let builder = GraphBuilder()
-    let parameter = try builder.variable("parameter", start.type)
-    let gradient = try builder.input("gradient", start.type)
+    let parameter = try builder.variable("parameter", type)
+    let gradient = try builder.input("gradient", type)
     try optimizer.update(
       [(parameter, gradient)], in: builder,
       learningRate: builder.input(Optimizer.learningRateInput, []),

@@ -34,6 +34,13 @@ public struct OpCase: Sendable {
       self.shape = shape
       self.distribution = distribution
     }
+
+    public var type: TensorType {
+      switch distribution {
+      case .indices, .integer: TensorType(shape, .int32)
+      default: TensorType(shape)
+      }
+    }
   }
 
   public let operation: String
@@ -111,13 +118,15 @@ extension OpCase {
   }
 
   /// The inputs a gradient is asked for: those of floats that are not targets of a loss.
-  var differentiableInputs: [String] {
+  var differentiatedInputs: [String] {
     inputs.filter { name, input in
-      switch input.distribution {
-      case .indices, .integer: false
-      default: !Self.constantInputs.contains(name)
-      }
+      Self.isDifferentiable(name, input.type) && differentiates(name)
     }.keys.sorted()
+  }
+
+  /// Whether a gradient arrives at an output of that name, or is asked for at an input.
+  static func isDifferentiable(_ name: String, _ type: TensorType) -> Bool {
+    type.dataType == .float32 && !constantInputs.contains(name)
   }
 
   /// Inputs that PyTorch's losses and normalisations do not differentiate by.
@@ -139,13 +148,12 @@ extension OpCase {
   func draft() throws -> ConformanceCase {
     let values = drawInputs()
     var cotangents: [String: HostTensor] = [:]
-    for (output, type) in try outputTypes()
-    where type.dataType == .float32 && !Self.constantInputs.contains(output) {
+    for (output, type) in try outputTypes() where Self.isDifferentiable(output, type) {
       cotangents[output] = Self.draw(
         Input(type.shape, isExact ? .whole : .normal), key: "\(name).cotangent.\(output)")
     }
     let isOptimizer = operation.hasPrefix("optimizer.")
-    let wanted = isOptimizer ? [] : differentiableInputs.filter(differentiates)
+    let wanted = isOptimizer ? [] : differentiatedInputs
     return ConformanceCase(
       name: name, operation: operation, attributes: attributes,
       relativeTolerance: isExact ? 0 : isOptimizer ? 1e-5 : 1e-4,
@@ -181,8 +189,7 @@ extension OpCase {
     let builder = GraphBuilder()
     var tensors: [String: Tensor] = [:]
     for (name, input) in inputs.sorted(by: { $0.key < $1.key }) {
-      tensors[name] = try builder.input(
-        name, Self.draw(input, key: name).type)
+      tensors[name] = try builder.input(name, input.type)
     }
     let outputs = try spec.build(Attributes(operation, attributes), tensors)
     return zip(spec.outputs, outputs).map { ($0, $1.type) }

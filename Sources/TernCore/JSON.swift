@@ -13,6 +13,11 @@ public indirect enum JSON: Hashable, Sendable {
   public struct Member: Hashable, Sendable {
     public let name: String
     public let value: JSON
+
+    public init(name: String, value: JSON) {
+      self.name = name
+      self.value = value
+    }
   }
 
   /// The object with further members behind its own, in alphabetic order.

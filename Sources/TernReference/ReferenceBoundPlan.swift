@@ -51,6 +51,8 @@ final class ReferenceBoundPlan: BoundPlan {
   /// A value as it is after the steps run so far.
   func view(_ id: ValueID) -> View { Self.view(id, plan, memory) }
 
+  var implementations: [String] { steps.map { _ in "loops" } }
+
   func upload(_ bytes: UnsafeRawBufferPointer, toInput index: Int) {
     view(plan.graph.inputs[index]).load(bytes)
   }

@@ -76,6 +76,9 @@ public protocol Device: AnyObject, Sendable {
   /// Waits for all work enqueued so far.
   func synchronize() throws
 
+  /// Measures the best the device reaches; takes about a second.
+  func measurePeak() throws -> DevicePeak
+
   /// Chooses an algorithm for every node, compiles, and sets all arguments.
   func bind(_ plan: Plan, to memory: PlanMemory) throws -> any BoundPlan
 }

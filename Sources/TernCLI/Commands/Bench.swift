@@ -4,8 +4,21 @@ import Tern
 
 struct Bench: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Measure how fast networks train.",
-    subcommands: [BenchModel.self])
+    abstract: "Measure how fast single operations run, and how fast networks train.",
+    discussion: """
+      Example:
+        tern bench conv --suite resnet50 --device opencl
+        tern bench model lenet5 --batch-size 64
+      """,
+    subcommands: [BenchAll.self, BenchOps.self, BenchGemm.self, BenchConv.self, BenchModel.self],
+    defaultSubcommand: BenchAll.self)
+
+  /// - Throws: ``TernError`` of kind `usage` where `--seconds` makes no sense.
+  static func check(seconds: Double) throws {
+    guard seconds > 0, seconds <= 3600 else {
+      throw TernError(.usage, "seconds: expected 0 to 3600, got \(seconds)")
+    }
+  }
 }
 
 struct BenchModel: ParsableCommand {
@@ -31,9 +44,7 @@ struct BenchModel: ParsableCommand {
     guard batchSize >= 1 else {
       throw TernError(.usage, "batch-size: expected at least 1, got \(batchSize)")
     }
-    guard seconds > 0, seconds <= 3600 else {
-      throw TernError(.usage, "seconds: expected 0 to 3600, got \(seconds)")
-    }
+    try Bench.check(seconds: seconds)
     let device = try device.open()
     let result = try ModelBenchmark(model: try Model.named(model), batchSize: batchSize)
       .run(on: device, seconds: seconds)

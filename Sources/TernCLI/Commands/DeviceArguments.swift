@@ -20,6 +20,13 @@ struct DeviceArguments: ParsableArguments {
   func open() throws -> any Device {
     try DeviceCatalog.standard.open(device, options: options)
   }
+
+  /// Opens the same device with another algorithm for convolutions.
+  func open(algorithm: ConvolutionAlgorithm) throws -> any Device {
+    var options = options
+    options.algorithm = algorithm
+    return try DeviceCatalog.standard.open(device, options: options)
+  }
 }
 
 extension ConvolutionAlgorithm: ExpressibleByArgument {}

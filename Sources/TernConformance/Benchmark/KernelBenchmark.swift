@@ -1,0 +1,145 @@
+import Tern
+
+/// Measures single operations on a device, each checked before it is timed.
+public struct KernelBenchmark {
+  public let device: any Device
+  /// The best the device reaches, measured when this was made.
+  public let peak: DevicePeak
+  /// The time a step of one trivial node takes, in seconds.
+  public let launchSeconds: Double
+  /// How long each pass is measured, in seconds.
+  public var seconds = 0.5
+  /// How often each pass is run, in place of ``seconds``.
+  public var iterations: Int?
+
+  public init(device: any Device) throws {
+    self.device = device
+    peak = try device.measurePeak()
+    let builder = GraphBuilder()
+    builder.output("y", try builder.variable("x", [1]).relu())
+    let executable = try Session(device: device).compile(builder.graph)
+    launchSeconds = try StepTimer(seconds: 0.05).measure(executable).median
+  }
+
+  /// The same measurements on another device of the same hardware, such as one that was told which
+  /// algorithm to take.
+  public init(_ other: KernelBenchmark, on device: any Device) {
+    self.device = device
+    peak = other.peak
+    launchSeconds = other.launchSeconds
+    seconds = other.seconds
+    iterations = other.iterations
+  }
+
+  /// Checks and times one pass of a case; a failure of any kind becomes the result's status.
+  public func run(_ testCase: BenchmarkCase, _ pass: BenchmarkPass) -> KernelResult {
+    var (result, executable) = prepare(testCase, pass)
+    time(&result, executable, seconds: seconds)
+    return result
+  }
+
+  /// How often two measurements take turns.
+  private static let turnCount = 3
+
+  /// Runs a pass here and elsewhere by turns, so that both see the machine in the same state.
+  public func run(
+    _ testCase: BenchmarkCase, _ pass: BenchmarkPass, alternatingWith other: KernelBenchmark
+  ) -> (KernelResult, KernelResult?) {
+    var (own, ownExecutable) = prepare(testCase, pass)
+    var (others, otherExecutable) = other.prepare(testCase, pass)
+    for _ in 0..<Self.turnCount {
+      time(&own, ownExecutable, seconds: seconds / Double(Self.turnCount))
+      other.time(&others, otherExecutable, seconds: seconds / Double(Self.turnCount))
+    }
+    return (own, others)
+  }
+
+  /// Compiles a pass and checks what it computes; without an executable where that failed.
+  private func prepare(
+    _ testCase: BenchmarkCase, _ pass: BenchmarkPass
+  ) -> (KernelResult, Executable?) {
+    var result = KernelResult(testCase, pass)
+    do {
+      let kernel = try KernelGraph(testCase, pass)
+      result.cost = kernel.cost
+      let inputs = BenchmarkData.tensors(of: kernel, testCase.opCase)
+      let saved = try kernel.preparation.map { try compute($0, inputs, testCase) } ?? [:]
+
+      let session = Session(device: device)
+      let executable = try session.compile(kernel.graph)
+      try load(inputs.merging(saved) { own, _ in own }, into: session, executable, testCase)
+      result.implementation = Self.implementation(of: executable)
+      try executable.step()
+      var results: [String: HostTensor] = [:]
+      for (name, _) in executable.plan.graph.outputs { results[name] = try executable.read(name) }
+      if testCase.operation.hasPrefix("optimizer.") {
+        results["output.parameter"] = try session.read("parameter")
+      }
+      let verification = try KernelVerification(
+        testCase, pass, kernel, inputs: inputs, results: results)
+      result.maximumRelativeError = verification.maximumRelativeError
+      guard verification.fault == nil else {
+        result.status = .failed
+        result.message = verification.fault
+        return (result, nil)
+      }
+      return (result, executable)
+    } catch {
+      result.status = .error
+      result.message = "\(error)"
+      return (result, nil)
+    }
+  }
+
+  /// Adds to a result's timing.
+  private func time(_ result: inout KernelResult, _ executable: Executable?, seconds: Double) {
+    guard let executable, result.status == .passed else { return }
+    do {
+      let timing = try StepTimer(seconds: seconds, iterations: iterations).measure(executable)
+      result.timing = result.timing.map { $0.merging(timing) } ?? timing
+      result.judge(peak: peak, launchSeconds: launchSeconds)
+    } catch {
+      result.status = .error
+      result.message = "\(error)"
+    }
+  }
+
+  /// Runs a forward pass and returns what the backward pass reads of it.
+  private func compute(
+    _ graph: Graph, _ inputs: [String: HostTensor], _ testCase: BenchmarkCase
+  ) throws -> [String: HostTensor] {
+    let session = Session(device: device)
+    let executable = try session.compile(graph)
+    try load(inputs, into: session, executable, testCase)
+    try executable.step()
+    return try Dictionary(
+      uniqueKeysWithValues: graph.outputs.map { ($0.name, try executable.read($0.name)) })
+  }
+
+  private func load(
+    _ tensors: [String: HostTensor], into session: Session, _ executable: Executable,
+    _ testCase: BenchmarkCase
+  ) throws {
+    for name in session.variableNames {
+      if let tensor = tensors[name] { try session.write([name: tensor]) }
+    }
+    for (name, tensor) in tensors {
+      if let index = executable.inputIndex(name) { try executable.upload(tensor, toInput: index) }
+    }
+    var attributes = Attributes(testCase.operation, testCase.opCase.attributes)
+    let rate = Float(try attributes.double("lr", default: 0))
+    try executable.upload(rate, toInput: Optimizer.learningRateInput)
+    try executable.upload(Int32(1), toInput: Optimizer.stepInput)
+  }
+
+  /// What ran, each once, in order; nodes that only reorder memory aside.
+  private static func implementation(of executable: Executable) -> String {
+    let graph = executable.plan.graph
+    var names: [String] = []
+    for (index, name) in zip(executable.plan.order, executable.bound.implementations)
+    where !(graph.nodes[index].operation is Reorder) && !name.isEmpty && !names.contains(name) {
+      names.append(name)
+    }
+    return names.joined(separator: " + ")
+  }
+}

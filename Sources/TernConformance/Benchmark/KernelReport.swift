@@ -1,0 +1,65 @@
+import Foundation
+import Tern
+
+/// The results of a suite.
+public struct KernelReport: Sendable {
+  public let context: BenchmarkContext
+  /// The algorithm that was measured beside the chosen one; `nil` where none was.
+  public let versus: String?
+  public private(set) var results: [KernelResult] = []
+  /// Per result, how many times as fast it is as with ``versus``.
+  public private(set) var ratios: [Double?] = []
+
+  public init(context: BenchmarkContext, versus: String? = nil) {
+    self.context = context
+    self.versus = versus
+  }
+
+  public mutating func append(_ result: KernelResult, _ other: KernelResult? = nil) {
+    results.append(result)
+    if let own = result.timing?.median, let other = other?.timing?.median {
+      ratios.append(other / own)
+    } else {
+      ratios.append(nil)
+    }
+  }
+
+  /// A geometric mean, and of how many values.
+  public struct Mean: Sendable {
+    public let value: Double
+    public let count: Int
+
+    init?(_ values: [Double]) {
+      let positive = values.filter { $0 > 0 }
+      guard !positive.isEmpty else { return nil }
+      count = positive.count
+      value = exp(positive.reduce(0) { $0 + log($1) } / Double(count))
+    }
+  }
+
+  /// Over the passes of a kind that were timed; each counts once.
+  public func meanPercentOfRoof(_ kind: BenchmarkCase.Kind) -> Mean? {
+    Mean(results.filter { $0.kind == kind }.compactMap(\.percentOfRoof))
+  }
+
+  public var meanRatio: Mean? { Mean(ratios.compactMap(\.self)) }
+
+  public var json: JSON {
+    var members: [JSON.Member] = []
+    if let versus, let mean = meanRatio {
+      members = [
+        JSON.Member(
+          name: "versus",
+          value: .object([
+            "algorithm": .string(versus), "geometric_mean": .double(mean.value),
+            "ratios": .array(ratios.map { $0.map { .double($0) } ?? .null }),
+          ]))
+      ]
+    }
+    return .object(
+      [
+        JSON.Member(name: "context", value: context.json),
+        JSON.Member(name: "results", value: .array(results.map(\.json))),
+      ] + members)
+  }
+}

@@ -1,0 +1,24 @@
+import Foundation
+
+extension JSON {
+  /// Reads a JSON file.
+  ///
+  /// - Parameter maximumByteCount: a longer file is refused before it is read.
+  /// - Throws: ``TernError`` of kind `notFound` or `badData`, naming the file.
+  public init(contentsOf path: String, maximumByteCount: Int) throws {
+    var isDirectory: ObjCBool = false
+    guard FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory) else {
+      throw TernError(.notFound, "\(path): no such file")
+    }
+    guard !isDirectory.boolValue, let file = FileHandle(forReadingAtPath: path),
+      let data = try? file.read(upToCount: maximumByteCount + 1)
+    else { throw TernError(.badData, "\(path): cannot be read as a file") }
+    guard data.count <= maximumByteCount else {
+      throw TernError(.badData, "\(path): longer than \(maximumByteCount) bytes")
+    }
+    guard let text = String(data: data, encoding: .utf8), let json = try? JSON(parsing: text) else {
+      throw TernError(.badData, "\(path): not JSON")
+    }
+    self = json
+  }
+}
