@@ -78,7 +78,7 @@ let package = Package(
     .testTarget(name: "TernCoreTests", dependencies: ["TernCore"]),
     .testTarget(name: "TernGraphTests", dependencies: ["TernCore", "TernGraph"]),
     .testTarget(name: "TernDataTests", dependencies: ["TernCore", "TernData", "CZlib"]),
-    .testTarget(name: "TernTrainTests", dependencies: ["Tern"]),
+    .testTarget(name: "TernTrainTests", dependencies: ["Tern", "TernTrain"]),
     .testTarget(name: "CLITests", dependencies: ["Tern", "TernCLI"]),
     .testTarget(name: "TernConformanceTests", dependencies: ["Tern", "TernConformance"]),
     .testTarget(name: "TernReferenceTests", dependencies: ["TernReference"]),

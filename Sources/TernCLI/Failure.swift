@@ -5,7 +5,7 @@ extension TernError.Kind {
   /// The exit code of the command, after sysexits.h where that has one.
   var exitCode: Int32 {
     switch self {
-    case .runtime: 1
+    case .runtime, .outOfMemory: 1
     case .diverged: 3
     case .usage: 64
     case .badData: 65

@@ -10,6 +10,13 @@ enum Output {
   /// Text on stderr, as it is.
   static func raw(_ text: String) { write(text, to: STDERR_FILENO) }
 
+  /// The columns of the terminal that progress goes to; 80 where it does not say.
+  static var terminalWidth: Int {
+    var size = winsize()
+    let isKnown = ioctl(STDERR_FILENO, UInt(TIOCGWINSZ), &size) == 0 && size.ws_col > 0
+    return isKnown ? Int(size.ws_col) : 80
+  }
+
   /// Unbuffered, so that a line appears when it is written, also in a pipe. What nobody reads any
   /// more is dropped.
   private static func write(_ text: String, to file: Int32) {

@@ -79,11 +79,27 @@ final class Reporter {
       Output.progress(text)
       return
     }
-    let width = 24
+    // A line that wraps could not be drawn over.
+    let columns = Output.terminalWidth - 1
+    let line = String((text + remaining(after: event)).prefix(columns))
+    let width = min(24, max(columns - line.count - 1, 0))
     let filled = width * position / stepsPerEpoch
     let bar = String(repeating: "█", count: filled) + String(repeating: "░", count: width - filled)
-    Output.raw("\r\u{1B}[K\(bar) \(text)")
+    Output.raw("\r\u{1B}[K\(bar)\(width > 0 ? " " : "")\(line)")
     hasOpenBar = true
+  }
+
+  /// How long the run will go on at the present speed.
+  private func remaining(after event: TrainingEvent.Step) -> String {
+    guard let start, event.imagesPerSecond > 0 else { return "" }
+    let all = min(configuration.steps ?? .max, start.epochs * start.stepsPerEpoch)
+    let samples = (all - event.step) * configuration.batchSize * configuration.accumulate
+    let seconds = Double(samples) / event.imagesPerSecond
+    guard seconds >= 0, seconds < 1e7 else { return "" }
+    let whole = Int(seconds.rounded(.up))
+    let (hours, minutes) = (whole / 3600, whole / 60 % 60)
+    let clock = String(format: "%02d:%02d", minutes, whole % 60)
+    return "  ETA " + (hours > 0 ? "\(hours):\(clock)" : clock)
   }
 
   private func show(_ text: String) {

@@ -8,7 +8,7 @@ struct TernCommand: ParsableCommand {
     abstract: "Train neural networks on any OpenCL GPU, and on the CPU where there is none.",
     subcommands: [
       Train.self, Test.self, Summary.self, Models.self, Devices.self, Verify.self, Bench.self,
-      Plot.self,
+      Predict.self, Plot.self, LRFind.self, SweepCommand.self, Export.self, Import.self,
     ])
 
   /// Runs the command; an error becomes one line on stderr and the exit code of its kind.

@@ -51,18 +51,27 @@ public struct Attributes: Sendable {
   /// Whether the attribute is given and not null.
   public mutating func has(_ name: String) -> Bool { value(name) != nil }
 
-  public mutating func int(_ name: String, default standard: Int? = nil) throws(ShapeError) -> Int {
+  /// - Parameter limit: the largest magnitude, by default so small that no product of two overflows.
+  public mutating func int(
+    _ name: String, default standard: Int? = nil, limit: UInt = Self.largestInteger
+  ) throws(ShapeError) -> Int {
     guard let value = value(name) else {
       if let standard { return standard }
       throw ShapeError(operation, name, expected: "an integer", got: "nothing")
     }
     switch value {
-    case .int(let value): return value
-    case .double(let number) where number == number.rounded() && abs(number) < 1e15:
+    case .int(let number):
+      guard number.magnitude <= limit else {
+        throw mismatch(name, "an integer of at most \(limit)", value)
+      }
+      return number
+    case .double(let number) where number == number.rounded() && abs(number) <= Double(limit):
       return Int(number)
     default: throw mismatch(name, "an integer", value)
     }
   }
+
+  public static let largestInteger: UInt = 1 << 31
 
   public mutating func double(
     _ name: String, default standard: Double? = nil
@@ -117,11 +126,14 @@ public struct Attributes: Sendable {
       throw ShapeError(operation, name, expected: expected, got: "nothing")
     }
     switch value {
-    case .int(let number): return [Int](repeating: number, count: count ?? 1)
+    case .int(let number) where number.magnitude <= Self.largestInteger:
+      return [Int](repeating: number, count: count ?? 1)
     case .list(let list):
       var result: [Int] = []
       for element in list {
-        guard case .int(let number) = element else { throw mismatch(name, expected, value) }
+        guard case .int(let number) = element, number.magnitude <= Self.largestInteger else {
+          throw mismatch(name, expected, value)
+        }
         result.append(number)
       }
       if let count, result.count != count {

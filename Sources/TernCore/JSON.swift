@@ -94,35 +94,31 @@ extension JSON: CustomStringConvertible {
   }
 }
 
-extension JSON {
-  /// Parses a JSON text; the order of an object's keys is not kept.
+extension JSON: Decodable {
+  /// Parses a JSON text; the order of an object's keys is not kept. A number comes back as the one it
+  /// was written from.
   public init(parsing text: String) throws {
-    let object = try JSONSerialization.jsonObject(
-      with: Data(text.utf8), options: [.fragmentsAllowed])
-    self = Self.converted(object)
+    self = try JSONDecoder().decode(JSON.self, from: Data(text.utf8))
   }
 
-  private static func converted(_ value: Any) -> JSON {
-    switch value {
-    case let number as NSNumber:
-      if isBoolean(number) { return .bool(number.boolValue) }
-      if number.doubleValue == number.doubleValue.rounded(), abs(number.doubleValue) < 1e15,
-        let exact = Int(exactly: number.doubleValue)
-      {
-        return .int(exact)
-      }
-      return .double(number.doubleValue)
-    case let text as String: return .string(text)
-    case let list as [Any]: return .array(list.map(converted))
-    case let map as [String: Any]:
-      return .object(
-        map.keys.sorted().map { Member(name: $0, value: converted(map[$0]!)) })
-    default: return .null
+  public init(from decoder: any Decoder) throws {
+    let container = try decoder.singleValueContainer()
+    if container.decodeNil() {
+      self = .null
+    } else if let value = try? container.decode(Bool.self) {
+      self = .bool(value)
+    } else if let value = try? container.decode(Int.self) {
+      self = .int(value)
+    } else if let value = try? container.decode(Double.self) {
+      self = .double(value)
+    } else if let value = try? container.decode(String.self) {
+      self = .string(value)
+    } else if let values = try? container.decode([JSON].self) {
+      self = .array(values)
+    } else {
+      let map = try container.decode([String: JSON].self)
+      self = .object(map.keys.sorted().map { Member(name: $0, value: map[$0]!) })
     }
-  }
-
-  private static func isBoolean(_ number: NSNumber) -> Bool {
-    String(cString: number.objCType) == "c"
   }
 
   /// The value as an attribute of an operation.

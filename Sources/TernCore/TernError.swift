@@ -14,6 +14,8 @@ public struct TernError: Error, Hashable, Sendable, CustomStringConvertible {
     case cannotWrite
     /// Training produced a value that is not finite.
     case diverged
+    /// A plan that does not fit the memory of its device.
+    case outOfMemory
     /// A failure of a device, a driver or the system.
     case runtime
   }

@@ -121,6 +121,24 @@ public struct Subset: Dataset {
     base.copySample(Int(indices[index]), to: destination, table: table)
   }
 
+  /// Holds out one of `count` equal parts, drawn by `seed`.
+  ///
+  /// - Throws: ``TernError`` of kind `usage` where a part would be empty.
+  public static func fold(_ base: any Dataset, _ index: Int, of count: Int, seed: UInt64) throws
+    -> (rest: Subset, held: Subset)
+  {
+    precondition(index >= 0 && index < count)
+    guard count >= 2, count <= base.count else {
+      throw TernError(.usage, "folds: \(base.count) samples cannot be cut into \(count) parts")
+    }
+    let order = Philox(seed: seed, stream: .data).permutation(base.count)
+    let (start, end) = (base.count * index / count, base.count * (index + 1) / count)
+    return (
+      Subset(base, (order[..<start] + order[end...]).sorted()),
+      Subset(base, order[start..<end].sorted())
+    )
+  }
+
   /// Cuts a dataset in two: the second part holds `fraction` of the samples, drawn by `seed`.
   ///
   /// - Throws: ``TernError`` of kind `usage` where a part would be empty.

@@ -126,9 +126,9 @@ public struct Graph: Sendable {
     _ operation: any Operation, _ inputs: [ValueID], scope: String
   ) throws(ShapeError) -> [ValueID] {
     let types = try operation.outputTypes(for: types(inputs))
-    for (index, type) in types.enumerated() where type.shape.contains(where: { $0 < 1 }) {
+    for (index, type) in types.enumerated() where !type.shape.isUsable {
       throw ShapeError(
-        operation.name, "output \(index)", expected: "extents of at least 1", got: "\(type.shape)")
+        operation.name, "output \(index)", expected: GraphBuilder.usableExtents, got: "\(type.shape)")
     }
     let nodeIndex = nodes.count
     var outputs: [ValueID] = []

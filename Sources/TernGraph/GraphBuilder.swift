@@ -102,11 +102,14 @@ public final class GraphBuilder {
     return try body()
   }
 
-  func tensor(_ id: ValueID) -> Tensor { Tensor(self, id) }
+  /// A value of the graph, to go on from.
+  public func tensor(_ id: ValueID) -> Tensor { Tensor(self, id) }
+
+  static let usableExtents = "extents of at least 1 and at most 2^44 elements"
 
   private func checkExtents(_ name: String, _ type: TensorType) throws(ShapeError) {
-    guard type.shape.allSatisfy({ $0 >= 1 }) else {
-      throw ShapeError(name, "shape", expected: "extents of at least 1", got: "\(type.shape)")
+    guard type.shape.isUsable else {
+      throw ShapeError(name, "shape", expected: Self.usableExtents, got: "\(type.shape)")
     }
   }
 }

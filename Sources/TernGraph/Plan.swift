@@ -192,9 +192,9 @@ private struct Planner {
       let size = aligned(blocks[index].byteCount)
       guard size <= maximumArenaByteCount else {
         throw TernError(
-          .runtime,
-          "a tensor of \(size) bytes exceeds the device's largest allocation of "
-            + "\(maximumArenaByteCount) bytes; use a smaller batch size")
+          .outOfMemory,
+          "a tensor of \(size >> 20) MiB exceeds the device's largest allocation of "
+            + "\(maximumArenaByteCount >> 20) MiB")
       }
       var arena = 0
       while true {

@@ -37,6 +37,7 @@ public final class Session {
       for id in plan.graph.variables { layouts[plan.graph[id].name] = plan.graph[id].layout }
       return plan
     }
+    try checkMemory(plans)
     var arenas: [any DeviceBuffer] = []
     for index in 0..<(plans.map(\.arenaByteCounts.count).max() ?? 0) {
       let size = plans.map { index < $0.arenaByteCounts.count ? $0.arenaByteCounts[index] : 0 }
@@ -55,6 +56,31 @@ public final class Session {
           return buffer
         })
       return Executable(plan: plan, bound: try device.bind(plan, to: memory))
+    }
+  }
+
+  /// Finds out before anything is allocated that plans cannot fit: a system may promise memory that
+  /// it does not have.
+  ///
+  /// - Throws: ``TernError`` of kind `outOfMemory`.
+  private func checkMemory(_ plans: [Plan]) throws {
+    var variableBytes = variables.mapValues(\.buffer.byteCount)
+    var total = 0
+    for plan in plans {
+      let graph = plan.graph
+      for id in graph.variables { variableBytes[graph[id].name] = graph[id].byteCount }
+      total += (graph.inputs + graph.constants.map(\.id)).reduce(0) { $0 + graph[$1].byteCount }
+    }
+    for index in 0..<(plans.map(\.arenaByteCounts.count).max() ?? 0) {
+      total +=
+        plans.map { index < $0.arenaByteCounts.count ? $0.arenaByteCounts[index] : 0 }.max() ?? 0
+    }
+    total += variableBytes.values.reduce(0, +)
+    guard total <= device.info.memoryByteCount else {
+      throw TernError(
+        .outOfMemory,
+        "\(total >> 20) MiB are needed, and \(device.info.id) has "
+          + "\(device.info.memoryByteCount >> 20) MiB")
     }
   }
 

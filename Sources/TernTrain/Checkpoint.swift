@@ -90,7 +90,7 @@ public struct Checkpoint: Sendable {
   /// The name of the first tensor with an element that is not finite.
   public var firstNonFinite: String? {
     for (name, tensor) in (weights.merging(state) { a, _ in a }).sorted(by: { $0.key < $1.key }) {
-      if case .float32(let values) = tensor.storage, !values.allSatisfy(\.isFinite) { return name }
+      if !tensor.isFinite { return name }
     }
     return nil
   }

@@ -91,6 +91,41 @@ public struct ClassificationMetrics: Sendable {
     }
   }
 
+  /// A sample that was taken for another class than its own.
+  public struct Mistake: Sendable, Hashable {
+    /// The sample's place among those added.
+    public let index: Int
+    public let label: Int
+    public let prediction: Int
+    /// The probability of the class that was predicted.
+    public let confidence: Double
+  }
+
+  /// The mistaken samples whose own class was the least likely, the worst first.
+  public func worstMistakes(_ count: Int) -> [Mistake] {
+    scores.enumerated().compactMap { index, entry -> (mistake: Mistake, own: Double)? in
+      let probabilities = Self.softmax(entry.scores)
+      let prediction = probabilities.indices.reduce(0) {
+        probabilities[$1] > probabilities[$0] ? $1 : $0
+      }
+      guard prediction != entry.label else { return nil }
+      return (
+        Mistake(
+          index: index, label: entry.label, prediction: prediction,
+          confidence: probabilities[prediction]), probabilities[entry.label]
+      )
+    }.sorted { ($0.own, $0.mistake.index) < ($1.own, $1.mistake.index) }.prefix(count)
+      .map(\.mistake)
+  }
+
+  /// The probabilities of a sample's classes.
+  public static func softmax(_ logits: [Float]) -> [Double] {
+    let maximum = Double(logits.max() ?? 0)
+    let powers = logits.map { exp(Double($0) - maximum) }
+    let sum = powers.reduce(0, +)
+    return powers.map { $0 / sum }
+  }
+
   /// The area under the ROC curve: of class 1 for two classes, else the mean over the classes, each
   /// against the rest, by softmax probability; `nil` where a class never or always occurs.
   public var auc: Double? {
@@ -108,9 +143,7 @@ public struct ClassificationMetrics: Sendable {
   /// Mann and Whitney, 1947.
   private func area(ofClass c: Int) -> Double? {
     let ranked = scores.map { entry -> (score: Double, isPositive: Bool) in
-      let maximum = Double(entry.scores.max()!)
-      let sum = entry.scores.reduce(0.0) { $0 + exp(Double($1) - maximum) }
-      return (exp(Double(entry.scores[c]) - maximum) / sum, entry.label == c)
+      (Self.softmax(entry.scores)[c], entry.label == c)
     }.sorted { $0.score < $1.score }
     let positives = ranked.count(where: \.isPositive)
     let negatives = ranked.count - positives

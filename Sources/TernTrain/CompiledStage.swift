@@ -15,6 +15,10 @@ struct CompiledStage {
   let metricNames: [String]
   let evaluator: Evaluator
   let sheet: SheetExecutable?
+  /// The graphs of the first batch's passes.
+  let firstGraphs: [TrainingGraph]
+  /// The gradients of the passes, where their distributions are asked for.
+  let gradients: [Executable]
 
   /// The passes of a full training step.
   var fullStep: [Executable] { steps.max { $0.key.size < $1.key.size }?.value ?? [] }
@@ -40,6 +44,8 @@ struct StageCompiler {
     // An update's last batch first: its graph has every variable, so it chooses their layouts.
     let forms = batches.forms.sorted { $0.position.isEnd && !$1.position.isEnd }
 
+    let firstForm = batches.form(ofBatch: 0)
+    let firstIndex = forms.firstIndex(of: firstForm) ?? 0
     let built = try stages.map { stage in
       let objective = stage.objective
       return (
@@ -61,8 +67,10 @@ struct StageCompiler {
       )
     }
     let graphs = built.flatMap { stage in
-      stage.training.flatMap { $0.map(\.graph) } + stage.evaluation.map(\.graph)
-        + [stage.sheet?.graph].compactMap(\.self)
+      var graphs = stage.training.flatMap { $0.map(\.graph) } + stage.evaluation.map(\.graph)
+      if let sheet = stage.sheet { graphs.append(sheet.graph) }
+      if configuration.histograms { graphs += stage.training[firstIndex].map(\.gradientGraph) }
+      return graphs
     }
     var compiled = try session.compile(graphs)[...]
     var parameters: [Parameter] = []
@@ -86,7 +94,10 @@ struct StageCompiler {
         evaluator: Evaluator(
           executables: BatchExecutables(Dictionary(uniqueKeysWithValues: evaluations)),
           metricNames: built.evaluation[0].metricNames, classCount: model.classCount),
-        sheet: built.sheet.map { SheetExecutable($0, compiled.removeFirst()) })
+        sheet: built.sheet.map { SheetExecutable($0, compiled.removeFirst()) },
+        firstGraphs: built.training[firstIndex],
+        gradients: configuration.histograms
+          ? built.training[firstIndex].map { _ in compiled.removeFirst() } : [])
     }
     return (result, parameters)
   }

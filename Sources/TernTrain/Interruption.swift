@@ -28,6 +28,12 @@ public enum Interruption {
     pthread_sigmask(SIG_UNBLOCK, &signals, nil)
   }
 
+  /// Lets writes to a closed pipe, or past a limit on file sizes, fail instead of ending the process:
+  /// a run then ends with a message and its checkpoint.
+  public static func ignoreWriteSignals() {
+    for number in [SIGPIPE, SIGXFSZ] { signal(number, SIG_IGN) }
+  }
+
   /// The signal that asks for an end, if one has arrived.
   public static var stop: Int32? {
     let number = stopSignal.load(ordering: .relaxed)

@@ -10,6 +10,8 @@ import TernNN
 /// log.jsonl          one event per line
 /// results.csv        one row per epoch
 /// summary.json       the final numbers
+/// report.html        the run on one page
+/// events.out.*       for TensorBoard
 /// samples.png        what a generating network makes, by epoch in samples/
 /// checkpoints/last   the newest checkpoint
 /// checkpoints/best   the best by the monitored metric
@@ -44,7 +46,7 @@ public final class RunDirectory {
     -> RunDirectory
   {
     let run = RunDirectory(path: path)
-    if FileManager.default.fileExists(atPath: run.configurationPath) {
+    if exists(path) {
       throw TernError(
         .cannotWrite,
         "\(path): holds a run already; resume it with --resume or choose another --out")
@@ -55,12 +57,25 @@ public final class RunDirectory {
     return run
   }
 
+  /// Whether a folder holds a run.
+  static func exists(_ path: String) -> Bool {
+    FileManager.default.fileExists(atPath: RunDirectory(path: path).configurationPath)
+  }
+
+  /// Whether the run ended because a value was not finite.
+  var hasDiverged: Bool {
+    guard let data = FileManager.default.contents(atPath: file("summary.json")),
+      let summary = try? JSON(parsing: String(decoding: data, as: UTF8.self))
+    else { return false }
+    return summary["reason"] == .string(TrainingEvent.EndReason.diverged.rawValue)
+  }
+
   /// Opens the folder of an earlier run.
   ///
   /// - Throws: ``TernError`` of kind `notFound` where there is none.
   public static func open(path: String) throws -> RunDirectory {
     let run = RunDirectory(path: path)
-    guard FileManager.default.fileExists(atPath: run.configurationPath) else {
+    guard exists(path) else {
       throw TernError(.notFound, "\(path): no training run there (no config.yaml)")
     }
     return run
@@ -106,6 +121,10 @@ public final class RunDirectory {
     try AtomicFile.write(Data(text.utf8), to: file("results.csv"))
   }
 
+  func writeReport(_ html: String) throws {
+    try AtomicFile.write(Data(html.utf8), to: file("report.html"))
+  }
+
   /// Writes the pictures of an epoch: `samples/epoch-3.png`, and `samples.png` for the newest.
   func write(_ sheet: SheetPicture, epoch: Int) throws {
     let data = PNGWriter.encoded(
@@ -134,7 +153,10 @@ public final class RunDirectory {
     let temporary = file("checkpoints/.\(name)")
     try? FileManager.default.removeItem(atPath: temporary)
     try createDirectory(temporary)
-    try checkpoint.write(toDirectory: temporary)
+    do { try checkpoint.write(toDirectory: temporary) } catch {
+      try? FileManager.default.removeItem(atPath: temporary)
+      throw error
+    }
     let target: String
     if FileManager.default.fileExists(atPath: directory) {
       target = "\(name)-\(UInt32.random(in: 0 ... .max))"

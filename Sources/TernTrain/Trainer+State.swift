@@ -87,21 +87,17 @@ extension Trainer {
   func save(isBest: Bool = false) throws {
     guard let run else { return }
     let checkpoint = try checkpoint()
-    if let name = checkpoint.firstNonFinite { throw diverged(name) }
+    if checkpoint.firstNonFinite != nil { throw try divergence() }
     try run.save(checkpoint, isBest: isBest)
     try emit(.checkpoint(path: run.checkpointPath("last")))
   }
 
+  /// - Parameter tensor: how a message names it.
   func diverged(_ tensor: String) -> TernError {
     TernError(
       .diverged,
       "training diverged at step \(progress.step): \(tensor) is not finite; "
         + "try a smaller --lr than \(configuration.resolvedLearningRate)")
-  }
-
-  /// Names the tensor that is not finite, the loss where no variable is.
-  func divergence() throws -> TernError {
-    diverged(try checkpoint().firstNonFinite ?? TrainingGraph.lossOutput)
   }
 
   // MARK: The end
@@ -112,6 +108,7 @@ extension Trainer {
       seconds: progress.seconds, peakRSSByteCount: Self.peakRSSByteCount)
     try emit(.end(end))
     try run?.writeSummary(summary(end))
+    try run?.writeReport(try report(end))
     return end
   }
 
@@ -126,6 +123,35 @@ extension Trainer {
       "images_per_second": .double(medianRate), "plan_bytes": .int(trainingPlan.peakByteCount),
       "peak_rss_bytes": .int(end.peakRSSByteCount), "seconds": .double(end.seconds),
     ])
+  }
+
+  private func report(_ end: TrainingEvent.End) throws -> String {
+    // A run that was over before it went on has no evaluation of its own; one that is told to end
+    // does not wait for it.
+    if testMetrics == nil, end.reason == .finished {
+      testMetrics = try metrics(of: data.test).classification
+    }
+    func number(_ value: Double, _ digits: Int) -> String {
+      value.isFinite ? String(format: "%.\(digits)f", value) : "–"
+    }
+    let last = progress.history.last
+    return RunReport(
+      title: "\(model.name) on \(configuration.data)",
+      facts: [
+        ("result", end.reason.rawValue),
+        ("test accuracy", number(last?.test.accuracy ?? .nan, 4)),
+        ("test loss", number(last?.test.loss ?? .nan, 4)),
+        ("best test accuracy", number(end.bestAccuracy, 4)),
+        ("epochs, steps", "\(progress.history.count), \(progress.step)"),
+        ("parameters", "\(parameterCount)"),
+        ("device", "\(device.info.id): \(device.info.name) (\(device.info.driver))"),
+        ("images per second", number(medianRate, 0)),
+        ("planned memory", "\(trainingPlan.peakByteCount >> 10) KiB"),
+        ("training time", number(end.seconds, 1) + " s"),
+      ],
+      history: progress.history, metrics: testMetrics, testSet: data.test,
+      settings: configuration.settings
+    ).html
   }
 
   /// The median of the epochs' rates.

@@ -24,11 +24,12 @@ public final class Trainer {
   let session: Session
   let batches: BatchSchedule
   private let stages: [CompiledStage]
+  var tensorBoard: TensorBoardLog?
   let parameters: [Parameter]
   let schedule: Schedule
   var progress = TrainingProgress()
   /// The metrics of the last evaluation of the test set.
-  private(set) var testMetrics: ClassificationMetrics?
+  var testMetrics: ClassificationMetrics?
 
   /// Prepares a run: checks that data and network fit, plans, compiles, and sets the parameters.
   ///
@@ -52,9 +53,13 @@ public final class Trainer {
       sampleCount: data.training.count, batchSize: configuration.batchSize,
       accumulate: configuration.accumulate)
 
-    (stages, parameters) = try StageCompiler(
-      model: model, configuration: configuration, data: data, batches: batches
-    ).compile(in: session)
+    do {
+      (stages, parameters) = try StageCompiler(
+        model: model, configuration: configuration, data: data, batches: batches
+      ).compile(in: session)
+    } catch let error as TernError where error.kind == .outOfMemory {
+      throw Self.outOfMemory(error, configuration, model, device)
+    }
     try checkMonitor()
 
     if let checkpoint {
@@ -70,7 +75,7 @@ public final class Trainer {
   }
 
   /// What the network is trained for in the epoch under way.
-  private var stage: CompiledStage {
+  var stage: CompiledStage {
     stages.first { progress.epoch < $0.endEpoch ?? .max } ?? stages.last!
   }
 
@@ -91,6 +96,7 @@ public final class Trainer {
 
   func emit(_ event: TrainingEvent) throws {
     try run?.append(event)
+    try tensorBoard?.append(event, step: progress.step)
     try report(event)
   }
 
@@ -132,7 +138,7 @@ public final class Trainer {
   }
 
   /// - Parameter number: the batch's place in its epoch, counted from 0.
-  private func upload(_ batch: Batch, number: Int, to executable: Executable, rate: Double) throws {
+  func upload(_ batch: Batch, number: Int, to executable: Executable, rate: Double) throws {
     try executable.upload(batch)
     try executable.upload(Float(rate), toInput: Optimizer.learningRateInput)
     try executable.upload(Int32(progress.step + 1), toInput: Optimizer.stepInput)
@@ -157,6 +163,8 @@ public final class Trainer {
   /// - Parameter run: where to write; `nil` writes nothing.
   public func train(writingTo run: RunDirectory?) throws -> TrainingEvent.End {
     self.run = run
+    tensorBoard = try run.map { try TensorBoardLog(directory: $0.path, step: progress.step) }
+    if progress.step == 0 { try tensorBoard?.appendSamples(of: data.training) }
     try emit(
       .start(
         .init(
@@ -194,22 +202,12 @@ public final class Trainer {
     defer { loader.cancel() }
     var meter = StepMeter()
     var pending: PendingLoss?
-    let stage = stage
 
     while progress.step < totalSteps, let batch = try loader.next() {
-      let form = batches.form(ofBatch: progress.batch)
-      guard let passes = stage.steps[form] else {
-        preconditionFailure("no executable for \(form)")
-      }
       let rate = rate(ofStep: progress.step)
-      for pass in passes {
-        try upload(batch, number: progress.batch, to: pass, rate: rate)
-        try pass.step()
-      }
-      progress.batch += 1
+      let (passes, isUpdated) = try step(on: batch)
       meter.count(batch.count)
-      guard form.position.isEnd else { continue }
-      progress.step += 1
+      guard isUpdated else { continue }
 
       if let loss = pending, loss.read.isComplete || progress.step % configuration.logEvery == 0 {
         try log(loss, &meter, loader)
@@ -236,6 +234,31 @@ public final class Trainer {
     if let loss = pending { try log(loss, &meter, loader) }
     progress.seconds += seconds
     return try endEpoch(imagesPerSecond: Double(meter.sampleCount) / seconds, seconds: seconds)
+  }
+
+  /// Starts the next batch of the epoch under way.
+  ///
+  /// - Parameters:
+  ///   - rate: the learning rate, where it is not the schedule's.
+  ///   - before: called before each pass, with its number.
+  /// - Returns: what runs it, and whether the parameters are updated.
+  @discardableResult
+  func step(
+    on batch: Batch, rate: Double? = nil, before: ((_ pass: Int) throws -> Void)? = nil
+  ) throws -> (passes: [Executable], isUpdated: Bool) {
+    let form = batches.form(ofBatch: progress.batch)
+    guard let passes = stage.steps[form] else {
+      preconditionFailure("no executable for \(form)")
+    }
+    let rate = rate ?? self.rate(ofStep: progress.step)
+    for (number, pass) in passes.enumerated() {
+      try before?(number)
+      try upload(batch, number: progress.batch, to: pass, rate: rate)
+      try pass.step()
+    }
+    progress.batch += 1
+    if form.position.isEnd { progress.step += 1 }
+    return (passes, form.position.isEnd)
   }
 
   private struct PendingLoss {
@@ -283,6 +306,10 @@ public final class Trainer {
 
     try emit(.epoch(epoch))
     try run?.writeResults(progress.history)
+    if let confusion = test.classification?.confusion {
+      try tensorBoard?.append(confusion: confusion, step: progress.step)
+    }
+    try writeDistributions()
     try save(isBest: isBest && configuration.keepBest)
     return isStoppedEarly && !isOver ? .earlyStop : .finished
   }
@@ -300,7 +327,7 @@ public final class Trainer {
     return means
   }
 
-  private func metrics(of set: any Dataset) throws -> EvaluationResult {
+  func metrics(of set: any Dataset) throws -> EvaluationResult {
     let loader = data.evaluationLoader(set, configuration)
     defer { loader.cancel() }
     return try stage.evaluator.evaluate(loader)

@@ -41,6 +41,10 @@ public struct TrainingConfiguration: Equatable, Sendable {
   public var labelSmoothing = 0.0
   public var normalize = "auto"
   public var validationSplit = 0.0
+  /// Parts that cross-validation cuts the training set into; 1 for none.
+  public var folds = 1
+  /// The part that is held out for validation, counted from 1.
+  public var fold: Int?
   /// Epochs without improvement after which the run stops, where given.
   public var patience: Int?
   /// The metric that decides which checkpoint is best; see ``monitors``.
@@ -57,6 +61,8 @@ public struct TrainingConfiguration: Equatable, Sendable {
   public var saveEvery: Int?
   public var keepBest = true
   public var logEvery = 50
+  /// Whether TensorBoard is told how parameters and gradients are distributed, epoch by epoch.
+  public var histograms = false
 
   public init() {}
 
@@ -134,9 +140,11 @@ extension TrainingConfiguration {
     labelSmoothing = try a.double("label_smoothing", default: labelSmoothing)
     normalize = try Self.text(&a, "normalize") ?? normalize
     validationSplit = try a.double("validation_split", default: validationSplit)
+    folds = try a.int("folds", default: folds)
+    fold = a.has("fold") ? try a.int("fold") : nil
     patience = a.has("patience") ? try a.int("patience") : nil
     monitor = a.has("monitor") ? try a.string("monitor", oneOf: Self.monitors) : nil
-    let seedValue = try a.int("seed", default: 0)
+    let seedValue = try a.int("seed", default: 0, limit: .max)
     guard seedValue >= 0 else {
       throw ShapeError("settings", "seed", expected: "at least 0", got: "\(seedValue)")
     }
@@ -153,6 +161,7 @@ extension TrainingConfiguration {
     saveEvery = a.has("save_every") ? try a.int("save_every") : nil
     keepBest = try a.bool("keep_best", default: keepBest)
     logEvery = try a.int("log_every", default: logEvery)
+    histograms = try a.bool("histograms", default: histograms)
   }
 
   /// A setting that is text, or numbers separated by commas, which YAML reads as a list.
@@ -194,7 +203,8 @@ extension TrainingConfiguration {
       ("class_weights", optional(classWeights, AttributeValue.string)),
       ("clip_grad", optional(clipGradient, AttributeValue.double)),
       ("label_smoothing", .double(labelSmoothing)), ("normalize", .string(normalize)),
-      ("validation_split", .double(validationSplit)),
+      ("validation_split", .double(validationSplit)), ("folds", .int(folds)),
+      ("fold", optional(fold, AttributeValue.int)),
       ("patience", optional(patience, AttributeValue.int)),
       ("monitor", optional(monitor, AttributeValue.string)), ("seed", .int(Int(seed))),
       ("shuffle", .bool(shuffle)), ("device", .string(device)),
@@ -203,7 +213,7 @@ extension TrainingConfiguration {
       ("workers", .int(workers)),
       ("init", optional(initialWeights, AttributeValue.string)),
       ("save_every", optional(saveEvery, AttributeValue.int)), ("keep_best", .bool(keepBest)),
-      ("log_every", .int(logEvery)),
+      ("log_every", .int(logEvery)), ("histograms", .bool(histograms)),
     ]
   }
 
@@ -238,13 +248,20 @@ extension TrainingConfiguration {
     try check(
       validationSplit >= 0 && validationSplit < 1, "validation-split", "0 to below 1",
       validationSplit)
+    try check(folds >= 1, "folds", "at least 1", folds)
+    try check(
+      folds == 1 || validationSplit == 0, "folds", "no validation-split beside it", validationSplit)
+    try check(
+      fold.map { folds > 1 && $0 >= 1 && $0 <= folds } ?? true, "fold", "1 to the number of folds",
+      fold ?? 0)
     try check((patience ?? 1) >= 1, "patience", "at least 1", patience ?? 0)
     try check((threads ?? 1) >= 1, "threads", "at least 1", threads ?? 0)
     try check(workers >= 1, "workers", "at least 1", workers)
     try check((saveEvery ?? 1) >= 1, "save-every", "at least 1", saveEvery ?? 0)
     try check(logEvery >= 1, "log-every", "at least 1", logEvery)
     if let monitor, monitor.hasPrefix("val_") {
-      try check(validationSplit > 0, "monitor", "a validation-split above 0", monitor)
+      try check(
+        validationSplit > 0 || folds > 1, "monitor", "a validation-split above 0", monitor)
     }
     _ = try makeOptimizer()
     _ = try makeSchedule()

@@ -17,7 +17,11 @@ public struct TrainingData: Sendable {
   public init(_ configuration: TrainingConfiguration, description: [String: String] = [:]) throws {
     let source = try DataSource.open(configuration.data)
     test = source.test
-    if configuration.validationSplit > 0 {
+    if let fold = configuration.fold {
+      let parts = try Subset.fold(
+        source.training, fold - 1, of: configuration.folds, seed: configuration.seed)
+      (training, validation) = (parts.rest, parts.held)
+    } else if configuration.validationSplit > 0 {
       let parts = try Subset.split(
         source.training, fraction: configuration.validationSplit, seed: configuration.seed)
       (training, validation) = (parts.first, parts.second)

@@ -50,6 +50,8 @@ public struct TrainingGraph {
   public let graph: Graph
   /// The parameters and running statistics that the graph reads, in the order of the layers.
   public let parameters: [Parameter]
+  /// The gradients of the loss, by the names of their parameters.
+  private let gradients: [(name: String, value: ValueID)]
   /// The names of the metrics that are summed; the loss of the first pass among them.
   public let metricNames: [String]
 
@@ -104,6 +106,7 @@ public struct TrainingGraph {
       }
       updates.append((parameter.tensor, gradient))
     }
+    self.gradients = updates.map { (builder.graph[$0.parameter.id].name, $0.gradient.id) }
     try update.append(
       updates, parameters: owned, batchSize: batchSize, position: position,
       in: builder, learningRate: try builder.input(Optimizer.learningRateInput, []), step: step)
@@ -122,5 +125,51 @@ public struct TrainingGraph {
           seed: seed)
       }
     }
+  }
+}
+
+// MARK: - Looking inside
+
+extension TrainingGraph {
+  /// The gradients alone, as outputs by the names of their parameters; a step changes nothing.
+  var gradientGraph: Graph {
+    var result = graph
+    result.assignments = []
+    result.outputs = gradients.map { ($0.name, $0.value) }
+    return result
+  }
+
+  /// The loss, and the sum of the squares of all gradients as `gradient_square`; a step changes
+  /// nothing.
+  func probeGraph() throws -> Graph {
+    let builder = GraphBuilder(graph)
+    let squares = try gradients.map { try builder.tensor($0.value).square().sum() }
+    let sum = try squares.dropFirst().reduce(squares[0]) { try $0 + $1 }
+    var result = builder.graph
+    result.assignments = []
+    result.outputs = [
+      (Self.lossOutput, graph.output(named: Self.lossOutput)!), (Self.gradientSquareOutput, sum.id),
+    ]
+    return result
+  }
+
+  static let gradientSquareOutput = "gradient_square"
+
+  /// Every value before the update, in the order of computation, and how a message names it; a step
+  /// changes nothing.
+  var inspectionGraph: (graph: Graph, names: [String]) {
+    let parameterOf = Dictionary(gradients.map { ($0.value, $0.name) }) { first, _ in first }
+    var result = graph
+    result.assignments = []
+    result.outputs = []
+    var names: [String] = []
+    for node in graph.nodes where !(node.operation is OptimizerUpdate) {
+      for id in node.outputs where graph.type(id).dataType == .float32 {
+        result.outputs.append(("\(names.count)", id))
+        names.append(
+          parameterOf[id].map { "the gradient of \($0)" } ?? "the result of \(node.label)")
+      }
+    }
+    return (result, names)
   }
 }

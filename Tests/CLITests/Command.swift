@@ -18,12 +18,21 @@ struct Command {
   }()
 
   /// Starts the command in `directory`; its output goes to files, so that nothing blocks.
+  ///
+  /// - Parameter fileSizeLimit: the KiB that a file may grow to, as on a disk that is full then.
   static func start(
-    _ arguments: [String], in directory: String, environment: [String: String] = [:]
+    _ arguments: [String], in directory: String, environment: [String: String] = [:],
+    fileSizeLimit: Int? = nil
   ) throws -> Running {
     let process = Process()
-    process.executableURL = executable
-    process.arguments = arguments
+    if let fileSizeLimit {
+      process.executableURL = URL(fileURLWithPath: "/bin/bash")
+      process.arguments =
+        ["-c", "ulimit -f \(fileSizeLimit); exec \"$0\" \"$@\"", executable.path] + arguments
+    } else {
+      process.executableURL = executable
+      process.arguments = arguments
+    }
     process.currentDirectoryURL = URL(fileURLWithPath: directory)
     process.environment = ProcessInfo.processInfo.environment.merging(environment) { _, new in new }
     let output = directory + "/.stdout-\(UUID().uuidString)"

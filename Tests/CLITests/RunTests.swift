@@ -141,6 +141,36 @@ import Testing
     }
   }
 
+  /// SIGUSR1 asks for a checkpoint, and the run goes on.
+  @Test func checkpointOnRequest() throws {
+    let workspace = try Workspace()
+    defer { workspace.remove() }
+    try workspace.writeDataset(train: 3000, test: 50)
+    let running = try Command.start(
+      [
+        "train", "lenet5", "--data", "idx:data", "--epochs", "1000", "--log-every", "1", "--device",
+        "cpu", "--log-format", "json", "--out", "run",
+      ], in: workspace.path)
+    func count(_ event: String) -> Int {
+      let text = FileManager.default.contents(atPath: running.outputPath) ?? Data()
+      return String(decoding: text, as: UTF8.self).components(separatedBy: "\"event\":\"\(event)\"")
+        .count - 1
+    }
+    func wait(until condition: () -> Bool) {
+      for _ in 0..<1200 where !condition() { usleep(50_000) }
+      #expect(condition())
+    }
+    wait { count("step") > 0 }
+    let (checkpoints, epochs) = (count("checkpoint"), count("epoch"))
+    kill(running.process.processIdentifier, SIGUSR1)
+    // More checkpoints than the ends of epochs account for.
+    wait { count("checkpoint") - checkpoints > count("epoch") - epochs }
+    let steps = count("step")
+    wait { count("step") > steps }
+    kill(running.process.processIdentifier, SIGINT)
+    #expect(running.wait().status == 130)
+  }
+
   @Test func resumeRefusesOtherSettings() throws {
     let workspace = try Workspace()
     defer { workspace.remove() }
@@ -151,6 +181,9 @@ import Testing
       #expect(result.status == 64)
       #expect(result.errors.contains("run was trained with"))
     }
+    let several = try Command.run(
+      ["train", "--resume", "run", "--lr", "0.5", "--batch-size", "7"], in: workspace.path)
+    #expect(several.errors.contains("batch_size 64, lr null, not with batch_size 7, lr 0.5"))
     let before = workspace.bytes("run/\(Self.weights)")
     let second = try Command.run(
       ["train", "mlp", "--data", "idx:data", "--out", "run"], in: workspace.path)

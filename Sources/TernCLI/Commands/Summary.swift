@@ -38,7 +38,7 @@ struct Summary: ParsableCommand {
       throw TernError(.usage, "classes: expected at least 1, got \(classes)")
     }
     let model = try Model.named(
-      model, inputShape: try input.map(parseShape), classCount: classes)
+      model, inputShape: try input.map(Shape.init(argument:)), classCount: classes)
     let (_, context) = try model.inferenceGraph(batchSize: 1)
     let layers = context.summaries
     let parameterCount = context.parameters.filter(\.isTrainable)
@@ -106,15 +106,5 @@ struct Summary: ParsableCommand {
 
   private func outputShape(_ layer: LayerSummary) -> [Int] {
     [batchSize] + layer.output.dimensions.dropFirst()
-  }
-
-  private func parseShape(_ text: String) throws -> Shape {
-    let extents = text.split(separator: ",", omittingEmptySubsequences: false).map { Int($0) }
-    guard !extents.isEmpty, extents.count <= 3,
-      extents.allSatisfy({ ($0 ?? 0) >= 1 && ($0 ?? 0) <= 1 << 20 })
-    else {
-      throw TernError(.usage, "input: expected C,H,W, got '\(text)'")
-    }
-    return Shape(extents.compactMap(\.self))
   }
 }

@@ -31,23 +31,25 @@ struct Test: ParsableCommand {
   var json = false
 
   func run() throws {
-    let (configuration, weightsPath) = try resolved()
-    let file = try Safetensors(contentsOf: weightsPath)
-    let data = try TrainingData(configuration, description: file.metadata)
+    var overrides: [String: AttributeValue] = [:]
+    if let data { overrides["data"] = .string(data) }
+    if let normalize { overrides["normalize"] = .string(normalize) }
+    if let batchSize { overrides["batch_size"] = .int(batchSize) }
+    guard runPath != nil || model == nil || data != nil else {
+      throw TernError(.usage, "which data? give --data, such as fashion-mnist")
+    }
+    let weights = try RunWeights(
+      run: runPath, model: model, weights: weights, checkpoint: checkpoint, overrides: overrides,
+      verb: "test")
+    let configuration = weights.configuration
+    let data = try TrainingData(configuration, description: weights.file.metadata)
     let network = try Model.named(
       configuration.model, inputShape: data.test.sampleShape, classCount: data.test.classCount)
     let session = Session(device: try device.open())
     let evaluator = try Evaluator(
       session: session, model: network, batchSize: configuration.batchSize,
       sampleCount: data.test.count, objective: try network.objective(), seed: configuration.seed)
-    for name in session.variableNames {
-      guard let value = file.tensors[name] else {
-        throw TernError(.badData, "\(weightsPath): holds no tensor \(name)")
-      }
-      do { try session.write([name: value]) } catch let error as TernError {
-        throw TernError(error.kind, "\(weightsPath): \(error.message)")
-      }
-    }
+    try weights.load(into: session)
     let loader = data.evaluationLoader(data.test, configuration)
     defer { loader.cancel() }
     let result = try evaluator.evaluate(loader)
@@ -57,35 +59,6 @@ struct Test: ParsableCommand {
     } else {
       Output.result(json ? result.json.description : result.text)
     }
-  }
-
-  private func resolved() throws -> (TrainingConfiguration, weights: String) {
-    var settings: [String: AttributeValue] = [:]
-    var weightsPath = weights
-    if let runPath {
-      guard model == nil, weights == nil else {
-        throw TernError(.usage, "give a run, or --model and --weights, not both")
-      }
-      let run = try RunDirectory.open(path: runPath)
-      let stored = try run.configuration()
-      settings = Dictionary(uniqueKeysWithValues: stored.settings.map { ($0.name, $0.value) })
-      guard ["last", "best"].contains(checkpoint) else {
-        throw TernError(.usage, "checkpoint: expected last or best, got '\(checkpoint)'")
-      }
-      weightsPath = run.checkpointPath(checkpoint) + "/" + Checkpoint.weightsFile
-    } else if let model {
-      settings["model"] = .string(model)
-    }
-    guard let weightsPath, settings["model"] != nil else {
-      throw TernError(.usage, "test what? give a run, or --model and --weights")
-    }
-    if let data { settings["data"] = .string(data) }
-    if let normalize { settings["normalize"] = .string(normalize) }
-    if let batchSize { settings["batch_size"] = .int(batchSize) }
-    guard settings["data"] != nil else {
-      throw TernError(.usage, "which data? give --data, such as fashion-mnist")
-    }
-    return (try TrainingConfiguration(settings), weightsPath)
   }
 }
 

@@ -40,23 +40,16 @@ struct Train: ParsableCommand {
   var profile: String?
 
   func run() throws {
-    // A run that fails to write to a closed pipe ends with its checkpoint, not by a signal.
-    signal(SIGPIPE, SIG_IGN)
+    Interruption.ignoreWriteSignals()
     let job = try resume.map(resumedJob) ?? newJob()
     let reporter = Reporter(
       format: logFormat, color: color, isQuiet: quiet, configuration: job.configuration)
-    let catalog = DeviceCatalog.standard
-    let choice = try catalog.choose(job.configuration.device)
-    let device = try catalog.open(
-      choice, options: job.configuration.deviceOptions)
-    let data = try TrainingData(job.configuration, checkpoint: job.checkpoint)
-    let network = try Model.named(
-      job.configuration.model, inputShape: data.training.sampleShape,
-      classCount: data.training.classCount)
-
+    if job.configuration.folds > 1, job.configuration.fold == nil {
+      try crossValidate(job.configuration, reporter)
+      return
+    }
     let trainer = try Trainer(
-      configuration: job.configuration, model: network, data: data, device: device,
-      deviceReason: choice.reason, checkpoint: job.checkpoint, report: reporter.report)
+      job.configuration, catalog: .standard, checkpoint: job.checkpoint, report: reporter.report)
     if verbose { Output.progress("\(trainer.trainingPlan.graph)") }
     if let profile { try writeProfile(trainer, to: profile) }
     if dryRun {
@@ -77,6 +70,34 @@ struct Train: ParsableCommand {
       Output.progress("resume with: tern train --resume \(run.path)")
       throw ExitCode(128 + (Interruption.stop ?? SIGINT))
     }
+  }
+
+  private func crossValidate(_ configuration: TrainingConfiguration, _ reporter: Reporter) throws {
+    guard !dryRun, profile == nil else {
+      throw TernError(.usage, "folds: --dry-run and --profile are for single runs")
+    }
+    Interruption.install()
+    let directory = out ?? RunDirectory.nextPath(model: configuration.model)
+    var validation = CrossValidation()
+    let isComplete = try validation.run(configuration, in: directory, catalog: .standard) {
+      try reporter.report($1)
+    }
+    guard isComplete else {
+      Output.progress("go on with the same command and --out \(directory)")
+      throw ExitCode(128 + (Interruption.stop ?? SIGINT))
+    }
+    guard logFormat != .json else { return }
+    var table = Table(["FOLD", "VAL LOSS", "VAL ACCURACY", "RUN"], numeric: [1, 2])
+    for fold in validation.folds {
+      table.append([
+        "\(fold.number)", Format.fixed(fold.validation.loss, 4),
+        Format.fixed(fold.validation.accuracy, 4), fold.directory,
+      ])
+    }
+    Output.result(table.text)
+    Output.result(
+      "accuracy \(Format.fixed(validation.meanAccuracy, 4)) ± "
+        + "\(Format.fixed(validation.accuracyDeviation, 4)) over \(configuration.folds) folds")
   }
 
   private func writeProfile(_ trainer: Trainer, to path: String) throws {
@@ -134,20 +155,27 @@ extension Train {
       throw TernError(.usage, "--resume takes its settings from the run; drop --config and --out")
     }
     var settings = Dictionary(uniqueKeysWithValues: stored.settings.map { ($0.name, $0.value) })
+    var differences: [(name: String, stored: AttributeValue, given: AttributeValue)] = []
     for (name, value) in try givenSettings().sorted(by: { $0.key < $1.key }) {
       var changed = settings
       changed[name] = value
       // Compared as configurations, so that 1 and 1.0 are the same.
-      let isSame = try TrainingConfiguration(changed) == stored
+      let isSame = try TrainingConfiguration(changed) == TrainingConfiguration(settings)
       var isExtension = false
       if name == "epochs", case .int(let epochs) = value { isExtension = epochs >= stored.epochs }
-      guard isSame || isExtension else {
-        throw TernError(
-          .usage,
-          "\(path) was trained with \(name) \(settings[name] ?? .null), not \(value); "
-            + "only a larger --epochs can be given with --resume")
+      if isSame || isExtension {
+        settings = changed
+      } else {
+        differences.append((name, settings[name] ?? .null, value))
       }
-      settings = changed
+    }
+    guard differences.isEmpty else {
+      let was = differences.map { "\($0.name) \($0.stored)" }.joined(separator: ", ")
+      let now = differences.map { "\($0.name) \($0.given)" }.joined(separator: ", ")
+      throw TernError(
+        .usage,
+        "\(path) was trained with \(was), not with \(now); "
+          + "only a larger --epochs can be given with --resume")
     }
     return Job(
       configuration: try TrainingConfiguration(settings), run: run,

@@ -66,6 +66,8 @@ struct TrainingOptions: ParsableArguments {
   var normalize: String?
   @Option(help: "The part of the training set that is held out for validation. (default: 0)")
   var validationSplit: Double?
+  @Option(help: "Cross-validation: train as many times, each time holding out another part.")
+  var folds: Int?
   @Option(help: "Epochs without improvement after which training stops.")
   var patience: Int?
   @Option(
@@ -100,6 +102,9 @@ struct TrainingOptions: ParsableArguments {
   @Option(help: "Steps between log lines. (default: 50)")
   var logEvery: Int?
 
+  @Flag(help: "Tell TensorBoard how parameters and gradients are distributed, each epoch.")
+  var histograms = false
+
   /// What was given, by the names of the settings.
   func settings() throws -> [String: AttributeValue] {
     var result: [String: AttributeValue] = [:]
@@ -132,6 +137,7 @@ struct TrainingOptions: ParsableArguments {
     set("label_smoothing", labelSmoothing, AttributeValue.double)
     set("normalize", normalize, AttributeValue.string)
     set("validation_split", validationSplit, AttributeValue.double)
+    set("folds", folds, AttributeValue.int)
     set("patience", patience, AttributeValue.int)
     set("monitor", monitor, AttributeValue.string)
     set("seed", seed, AttributeValue.int)
@@ -144,6 +150,7 @@ struct TrainingOptions: ParsableArguments {
     set("save_every", saveEvery, AttributeValue.int)
     set("keep_best", keepBest, AttributeValue.bool)
     set("log_every", logEvery, AttributeValue.int)
+    set("histograms", histograms ? true : nil, AttributeValue.bool)
     return result
   }
 }

@@ -6,7 +6,12 @@ import Foundation
 struct ProtobufWriter {
   private(set) var data = Data()
 
-  private enum Kind: UInt64 { case varint, fixed64, lengthDelimited, fixed32 = 5 }
+  private enum Kind: UInt64 {
+    case varint = 0
+    case fixed64 = 1
+    case lengthDelimited = 2
+    case fixed32 = 5
+  }
 
   private mutating func key(_ field: Int, _ kind: Kind) {
     varint(UInt64(field) << 3 | kind.rawValue)

@@ -1,0 +1,55 @@
+import ArgumentParser
+import Tern
+
+/// The arguments that name a trained network: a run, or a model with its weights.
+struct RunWeights {
+  let configuration: TrainingConfiguration
+  let path: String
+  let file: Safetensors
+
+  /// - Parameters:
+  ///   - run: the folder of a run; or
+  ///   - model, weights: a model and the file of its weights.
+  ///   - checkpoint: which of the run's.
+  ///   - overrides: settings that replace the run's own.
+  ///   - verb: what the user wants to do, for the message where neither is given.
+  init(
+    run runPath: String?, model: String?, weights: String?, checkpoint: String,
+    overrides: [String: AttributeValue] = [:], verb: String
+  ) throws {
+    var settings: [String: AttributeValue] = [:]
+    if let runPath {
+      guard model == nil, weights == nil else {
+        throw TernError(.usage, "give a run, or --model and --weights, not both")
+      }
+      let run = try RunDirectory.open(path: runPath)
+      settings = Dictionary(
+        uniqueKeysWithValues: try run.configuration().settings.map { ($0.name, $0.value) })
+      guard ["last", "best"].contains(checkpoint) else {
+        throw TernError(.usage, "checkpoint: expected last or best, got '\(checkpoint)'")
+      }
+      path = run.checkpointPath(checkpoint) + "/" + Checkpoint.weightsFile
+    } else {
+      guard let model, let weights else {
+        throw TernError(.usage, "\(verb) what? give a run, or --model and --weights")
+      }
+      settings["model"] = .string(model)
+      path = weights
+    }
+    settings.merge(overrides) { _, new in new }
+    configuration = try TrainingConfiguration(settings)
+    file = try Safetensors(contentsOf: path)
+  }
+
+  /// Sets all variables of a session.
+  func load(into session: Session) throws {
+    for name in session.variableNames {
+      guard let value = file.tensors[name] else {
+        throw TernError(.badData, "\(path): holds no tensor \(name)")
+      }
+      do { try session.write([name: value]) } catch let error as TernError {
+        throw TernError(error.kind, "\(path): \(error.message)")
+      }
+    }
+  }
+}

@@ -1,0 +1,77 @@
+import Foundation
+import TernCore
+import TernData
+import TernRuntime
+
+/// k runs, each with another part of the training set held out; the mean over the held-out parts is
+/// what a model of this kind reaches on data it has not seen.
+public struct CrossValidation {
+  public struct Fold: Sendable {
+    /// Counted from 1.
+    public let number: Int
+    /// Of the epoch that the monitored metric chose.
+    public let validation: TrainingEvent.Evaluation
+    public let directory: String
+  }
+
+  public private(set) var folds: [Fold] = []
+
+  public init() {}
+
+  public var meanAccuracy: Double {
+    folds.map(\.validation.accuracy).reduce(0, +) / Double(folds.count)
+  }
+
+  /// The standard deviation of the folds' accuracies.
+  public var accuracyDeviation: Double {
+    let mean = meanAccuracy
+    let squares = folds.map { ($0.validation.accuracy - mean) * ($0.validation.accuracy - mean) }
+    return (squares.reduce(0, +) / Double(max(folds.count - 1, 1))).squareRoot()
+  }
+
+  /// Does the runs that are not done yet.
+  ///
+  /// - Parameters:
+  ///   - directory: holds a folder per run.
+  ///   - report: told what happens in the run of a fold.
+  /// - Returns: false where a signal ended it.
+  public mutating func run(
+    _ configuration: TrainingConfiguration, in directory: String, catalog: DeviceCatalog,
+    report: @escaping (_ fold: Int, TrainingEvent) throws -> Void
+  ) throws -> Bool {
+    for number in 1...configuration.folds {
+      var fold = configuration
+      fold.fold = number
+      let path = (directory as NSString).appendingPathComponent("fold-\(number)")
+      let progress = try Trainer.complete(fold, in: path, catalog: catalog) {
+        try report(number, $0)
+      }
+      guard let progress else { return false }
+      let hasAccuracy = progress.history.first?.validation?.accuracy.isFinite ?? false
+      let name = fold.monitor ?? (hasAccuracy ? "val_accuracy" : "val_loss")
+      let best = progress.history.max {
+        let (a, b) = ($0.metric(name), $1.metric(name))
+        return name.hasSuffix("loss") ? a > b : a < b
+      }
+      guard let validation = best?.validation else { continue }
+      folds.append(Fold(number: number, validation: validation, directory: path))
+    }
+    try AtomicFile.write(
+      Data((json.description + "\n").utf8),
+      to: (directory as NSString).appendingPathComponent("cross-validation.json"))
+    return true
+  }
+
+  private var json: JSON {
+    .object([
+      "folds": .array(
+        folds.map {
+          .object([
+            "fold": .int($0.number), "val_loss": .double($0.validation.loss),
+            "val_accuracy": .double($0.validation.accuracy), "run": .string($0.directory),
+          ])
+        }), "mean_accuracy": .double(meanAccuracy),
+      "accuracy_deviation": .double(accuracyDeviation),
+    ])
+  }
+}

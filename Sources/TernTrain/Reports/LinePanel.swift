@@ -1,0 +1,138 @@
+import Foundation
+
+/// Curves in a frame with axes, as part of an SVG picture.
+struct LinePanel {
+  struct Curve {
+    let label: String
+    let color: String
+    var isDashed = false
+    let points: [(x: Double, y: Double)]
+  }
+
+  enum Scale {
+    /// Whole numbers from 1 on.
+    case counting
+    case logarithmic
+  }
+
+  let title: String
+  let xLabel: String
+  let xScale: Scale
+  let curves: [Curve]
+  /// A place on the x axis that is marked by a line, and what is written there.
+  var mark: (x: Double, label: String)?
+
+  /// Told apart also by those who do not see all colours. Okabe and Ito, 2008.
+  static let colors = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9"]
+  private static let margin = (left: 56.0, right: 16.0, top: 36.0, bottom: 44.0)
+
+  /// A picture of panels side by side, each of the given size.
+  static func picture(_ panels: [LinePanel], width: Double, height: Double) -> String {
+    let total = width * Double(panels.count)
+    return picture(
+      width: total, height: height,
+      panels.enumerated().map { $1.body(at: width * Double($0), width: width, height: height) }
+        .joined())
+  }
+
+  /// A picture around its content.
+  static func picture(width: Double, height: Double, _ content: String) -> String {
+    """
+    <svg xmlns="http://www.w3.org/2000/svg" width="\(Int(width))" height="\(Int(height))" \
+    viewBox="0 0 \(Int(width)) \(Int(height))" font-family="sans-serif" font-size="12">
+    <rect width="100%" height="100%" fill="white"/>
+    \(content)</svg>
+
+    """
+  }
+
+  private func body(at x0: Double, width: Double, height: Double) -> String {
+    let points = curves.flatMap(\.points)
+    guard let lowest = points.map(\.y).min(), let highest = points.map(\.y).max(),
+      let first = points.map(\.x).min(), let last = points.map(\.x).max()
+    else { return "" }
+    let ticks = Self.ticks(lowest, highest)
+    let (bottom, top) = (min(lowest, ticks.first ?? lowest), max(highest, ticks.last ?? highest))
+    let m = Self.margin
+    let (left, right) = xScale == .counting ? (1, max(last, 2)) : (log10(first), log10(last))
+    func px(_ x: Double) -> Double {
+      let position = xScale == .counting ? x : log10(x)
+      return x0 + m.left + (position - left) / max(right - left, 1e-12)
+        * (width - m.left - m.right)
+    }
+    func py(_ y: Double) -> Double {
+      m.top + (height - m.top - m.bottom) * (1 - (y - bottom) / max(top - bottom, 1e-12))
+    }
+    let number = Self.number
+    let (leftEdge, rightEdge) = (x0 + m.left, x0 + width - m.right)
+
+    var text = "<text x=\"\(number(leftEdge))\" y=\"20\" font-weight=\"bold\">\(title)</text>\n"
+    for tick in ticks {
+      let y = number(py(tick))
+      text +=
+        "<line x1=\"\(number(leftEdge))\" x2=\"\(number(rightEdge))\" y1=\"\(y)\" y2=\"\(y)\" "
+        + "stroke=\"#ddd\"/>\n<text x=\"\(number(leftEdge - 6))\" y=\"\(y)\" text-anchor=\"end\" "
+        + "dominant-baseline=\"middle\" fill=\"#555\">\(String(format: "%.3g", tick))</text>\n"
+    }
+    for (x, label) in xTicks(left, right) {
+      text +=
+        "<text x=\"\(number(px(x)))\" y=\"\(number(height - m.bottom + 16))\" "
+        + "text-anchor=\"middle\" fill=\"#555\">\(label)</text>\n"
+    }
+    text +=
+      "<text x=\"\(number((leftEdge + rightEdge) / 2))\" y=\"\(number(height - 8))\" "
+      + "text-anchor=\"middle\" fill=\"#555\">\(xLabel)</text>\n"
+    if let mark {
+      let x = number(px(mark.x))
+      text +=
+        "<line x1=\"\(x)\" x2=\"\(x)\" y1=\"\(number(m.top))\" y2=\"\(number(height - m.bottom))\" "
+        + "stroke=\"\(Self.colors[1])\" stroke-dasharray=\"2 3\"/>\n"
+        + "<text x=\"\(number(px(mark.x) + 5))\" y=\"\(number(height - m.bottom - 8))\" "
+        + "fill=\"\(Self.colors[1])\">\(mark.label)</text>\n"
+    }
+    for (index, curve) in curves.enumerated() {
+      let path = curve.points.map { "\(number(px($0.x))),\(number(py($0.y)))" }
+      let dashes = curve.isDashed ? " stroke-dasharray=\"5 4\"" : ""
+      text +=
+        "<polyline points=\"\(path.joined(separator: " "))\" fill=\"none\" stroke=\"\(curve.color)\" "
+        + "stroke-width=\"2\"\(dashes)/>\n"
+      guard curves.count > 1 else { continue }
+      let y = number(m.top + 10 + 16 * Double(index))
+      let x = rightEdge - 110
+      text +=
+        "<line x1=\"\(number(x))\" x2=\"\(number(x + 22))\" y1=\"\(y)\" y2=\"\(y)\" "
+        + "stroke=\"\(curve.color)\" stroke-width=\"2\"\(dashes)/>\n"
+        + "<text x=\"\(number(x + 28))\" y=\"\(y)\" dominant-baseline=\"middle\">"
+        + "\(Self.escaped(curve.label))</text>\n"
+    }
+    return text
+  }
+
+  private func xTicks(_ left: Double, _ right: Double) -> [(x: Double, label: String)] {
+    switch xScale {
+    case .counting:
+      Self.ticks(left, right).filter { $0 >= 1 && $0 == $0.rounded() && $0 <= right }
+        .map { ($0, "\(Int($0))") }
+    case .logarithmic:
+      stride(from: left.rounded(.up), through: right, by: 1).map {
+        (pow(10, $0), String(format: "1e%.0f", $0))
+      }
+    }
+  }
+
+  static func number(_ value: Double) -> String { String(format: "%.1f", value) }
+
+  static func escaped(_ text: String) -> String {
+    text.replacing("&", with: "&amp;").replacing("<", with: "&lt;").replacing("\"", with: "&quot;")
+  }
+
+  /// About five round numbers that span a range: multiples of 1, 2 or 5 times a power of ten.
+  static func ticks(_ low: Double, _ high: Double) -> [Double] {
+    guard high > low else { return [low] }
+    let rough = (high - low) / 4
+    let power = pow(10, log10(rough).rounded(.down))
+    let step = [1, 2, 5, 10].map { $0 * power }.first { $0 >= rough } ?? rough
+    return Array(
+      stride(from: (low / step).rounded(.down) * step, through: high + step * 0.999, by: step))
+  }
+}

@@ -1,0 +1,145 @@
+import Foundation
+import TernCore
+import TernData
+
+/// A run on one page that needs no other file: results, curves, confusion matrix, the worst
+/// mistakes, settings and device.
+struct RunReport {
+  let title: String
+  /// What the page begins with: names and values.
+  let facts: [(name: String, value: String)]
+  let history: [TrainingEvent.Epoch]
+  let metrics: ClassificationMetrics?
+  /// The set that ``metrics`` were taken on.
+  let testSet: any Dataset
+  let settings: [(name: String, value: AttributeValue)]
+
+  /// How many mistakes are shown.
+  private static let mistakeCount = 24
+  /// A confusion matrix of more classes is unreadable.
+  private static let largestMatrix = 40
+
+  var html: String {
+    """
+    <!DOCTYPE html>
+    <html lang="en">
+    <head>
+    <meta charset="utf-8">
+    <meta name="viewport" content="width=device-width, initial-scale=1">
+    <title>\(LinePanel.escaped(title))</title>
+    <style>\(Self.style)</style>
+    </head>
+    <body>
+    <h1>\(LinePanel.escaped(title))</h1>
+    \(table(facts.map { ($0.name, $0.value) }, className: "facts"))
+    \(curves)\(classes)\(confusion)\(mistakes)
+    <h2>Settings</h2>
+    \(table(settings.map { ($0.name, "\($0.value)") }, className: "settings"))
+    </body>
+    </html>
+
+    """
+  }
+
+  private static let style = """
+    body { font: 15px/1.45 system-ui, sans-serif; max-width: 860px; margin: 2em auto; padding: 0 1em;
+      color: #222; background: #fff }
+    h1 { font-size: 1.5em } h2 { font-size: 1.15em; margin-top: 2em }
+    table { border-collapse: collapse } th { text-align: left; font-weight: 600 }
+    td, th { padding: 2px 14px 2px 0; vertical-align: top }
+    .number td + td, .number th + th { text-align: right }
+    svg { max-width: 100%; height: auto }
+    .wide { overflow-x: auto }
+    .confusion td, .confusion th { padding: 4px 7px; text-align: right; font-size: 13px }
+    .confusion th { white-space: nowrap }
+    .mistakes { display: grid; grid-template-columns: repeat(auto-fill, minmax(120px, 1fr));
+      gap: 14px }
+    figure { margin: 0; font-size: 12px }
+    figure img { width: 96px; height: 96px; object-fit: contain; image-rendering: pixelated;
+      border: 1px solid #ddd }
+    """
+
+  private func table(_ rows: [(String, String)], className: String) -> String {
+    let lines = rows.map {
+      "<tr><th>\(LinePanel.escaped($0))</th><td>\(LinePanel.escaped($1))</td></tr>"
+    }
+    return "<table class=\"\(className)\">\n\(lines.joined(separator: "\n"))\n</table>\n"
+  }
+
+  private var curves: String {
+    guard !history.isEmpty else { return "<p>No epoch is done yet.</p>\n" }
+    return "<h2>Curves</h2>\n" + CurvePlot(runs: [.init(name: title, history: history)]).svg
+  }
+
+  private func name(_ index: Int) -> String {
+    index < testSet.classNames.count ? testSet.classNames[index] : "\(index)"
+  }
+
+  private var classes: String {
+    guard let metrics else { return "" }
+    let rows = metrics.perClass.enumerated().map { index, score in
+      "<tr><td>\(LinePanel.escaped(name(index)))</td>"
+        + [score.precision, score.recall, score.f1].map {
+          "<td>\(String(format: "%.4f", $0))</td>"
+        }.joined() + "<td>\(score.support)</td></tr>"
+    }
+    return """
+      <h2>Classes</h2>
+      <table class="number">
+      <tr><th>class</th><th>precision</th><th>recall</th><th>F1</th><th>samples</th></tr>
+      \(rows.joined(separator: "\n"))
+      </table>
+
+      """
+  }
+
+  /// A row per true class; a cell is the more coloured, the larger its part of the row.
+  private var confusion: String {
+    guard let metrics, metrics.classCount <= Self.largestMatrix else { return "" }
+    let indices = 0..<metrics.classCount
+    let header = indices.map { "<th title=\"\(LinePanel.escaped(name($0)))\">\($0)</th>" }.joined()
+    let rows = indices.map { row in
+      let counts = metrics.confusion[row]
+      let total = max(counts.reduce(0, +), 1)
+      let cells = counts.enumerated().map { column, count in
+        let part = Double(count) / Double(total)
+        let color = row == column ? "0, 114, 178" : "213, 94, 0"
+        let ink = part > 0.6 ? "; color: #fff" : ""
+        return "<td style=\"background: rgba(\(color), \(String(format: "%.3f", part)))\(ink)\">"
+          + "\(count)</td>"
+      }
+      return "<tr><th>\(row) \(LinePanel.escaped(name(row)))</th>\(cells.joined())</tr>"
+    }
+    return """
+      <h2>Confusion matrix</h2>
+      <p>Rows are the true classes, columns what they were taken for.</p>
+      <div class="wide"><table class="confusion">
+      <tr><th></th>\(header)</tr>
+      \(rows.joined(separator: "\n"))
+      </table></div>
+
+      """
+  }
+
+  private var mistakes: String {
+    guard let metrics else { return "" }
+    let figures = metrics.worstMistakes(Self.mistakeCount).compactMap { mistake -> String? in
+      guard let picture = SamplePicture(testSet, mistake.index) else { return nil }
+      return """
+        <figure><img src="\(picture.dataURI)" alt="sample \(mistake.index)">
+        <figcaption>\(LinePanel.escaped(name(mistake.label))), taken for \
+        \(LinePanel.escaped(name(mistake.prediction))) (\(String(format: "%.0f", mistake.confidence * 100)) %)\
+        </figcaption></figure>
+        """
+    }
+    guard !figures.isEmpty else { return "" }
+    return """
+      <h2>Worst mistakes</h2>
+      <p>The test samples whose own class was thought least likely.</p>
+      <div class="mistakes">
+      \(figures.joined(separator: "\n"))
+      </div>
+
+      """
+  }
+}

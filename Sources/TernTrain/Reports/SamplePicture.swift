@@ -1,0 +1,32 @@
+import Foundation
+import TernData
+
+/// A sample of a data set as a picture, where it is one: [1, H, W] or [3, H, W].
+struct SamplePicture {
+  let width: Int
+  let height: Int
+  let channels: Int
+  /// [H, W, C]
+  private let pixels: [UInt8]
+
+  init?(_ set: any Dataset, _ index: Int) {
+    let shape = set.sampleShape
+    guard shape.rank == 3, shape[0] == 1 || shape[0] == 3 else { return nil }
+    let (channels, height, width) = (shape[0], shape[1], shape[2])
+    // Bytes come out as the numbers they are.
+    let table = (0..<channels).flatMap { _ in (0..<256).map(Float.init) }
+    let values = [Float](unsafeUninitializedCapacity: shape.elementCount) { buffer, count in
+      set.copySample(index, to: buffer.baseAddress!, table: table)
+      count = shape.elementCount
+    }
+    pixels = (0..<height * width).flatMap { pixel in
+      (0..<channels).map { UInt8(values[$0 * height * width + pixel]) }
+    }
+    (self.channels, self.height, self.width) = (channels, height, width)
+  }
+
+  var png: Data { PNGWriter.encoded(pixels, width: width, height: height, channels: channels) }
+
+  /// For an `<img>` in a page that needs no other file.
+  var dataURI: String { "data:image/png;base64," + png.base64EncodedString() }
+}

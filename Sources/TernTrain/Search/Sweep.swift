@@ -1,0 +1,196 @@
+import Foundation
+import TernCore
+import TernData
+import TernNN
+import TernRuntime
+
+/// Many runs that differ in some settings, to find the best: a grid, random points, or a Bayesian
+/// search. Each run has a folder of its own, and a sweep that was interrupted goes on.
+///
+/// ```yaml
+/// method: bayesian          # grid, random, bayesian
+/// trials: 20                # not for a grid
+/// metric: test_accuracy     # one of TrainingConfiguration.monitors
+/// seed: 0
+/// settings: {model: lenet5, data: fashion-mnist, epochs: 2}
+/// parameters:
+///   lr: {min: 0.001, max: 0.3, scale: log}
+///   momentum: {min: 0.5, max: 0.99}
+///   optimizer: [sgd, adam]
+/// ```
+public struct Sweep: Sendable {
+  public enum Method: String, CaseIterable, Sendable { case grid, random, bayesian }
+
+  public let method: Method
+  public let metric: String
+  public let trialCount: Int
+  public let seed: UInt64
+  /// The settings that all runs share.
+  public let settings: [String: AttributeValue]
+  public let space: SearchSpace
+  private let gridPoints: Int
+
+  /// A finished run.
+  public struct Trial: Sendable {
+    public let number: Int
+    public let point: [Double]
+    public let values: [AttributeValue]
+    /// The metric; not a number where the run diverged.
+    public let result: Double
+    public let directory: String
+  }
+
+  /// Runs of a larger grid would take longer than anyone waits.
+  private static let largestTrialCount = 100_000
+
+  /// Reads a sweep file.
+  ///
+  /// - Throws: ``TernError`` naming the file and the entry that is wrong.
+  public init(contentsOf path: String) throws {
+    guard let data = FileManager.default.contents(atPath: path) else {
+      throw TernError(.notFound, "\(path): no such file")
+    }
+    let map = try YAML.parseMap(String(decoding: data, as: UTF8.self), file: path)
+    do {
+      try self.init(Attributes("sweep", map))
+    } catch let error as ShapeError {
+      throw TernError(
+        .badData, "\(path): \(error.subject): expected \(error.expected), got \(error.got)")
+    } catch let error as TernError {
+      throw TernError(.badData, "\(path): \(error.message)")
+    }
+  }
+
+  private init(_ attributes: Attributes) throws {
+    var a = attributes
+    let name = try a.string(
+      "method", default: "grid", oneOf: Method.allCases.map(\.rawValue))
+    method = Method(rawValue: name) ?? .grid
+    metric = try a.string(
+      "metric", default: "test_accuracy", oneOf: TrainingConfiguration.monitors)
+    seed = UInt64(max(try a.int("seed", default: 0), 0))
+    settings = try a.map("settings")
+    gridPoints = try a.int("points", default: 3)
+    guard gridPoints >= 1, gridPoints <= 1000 else {
+      throw ShapeError("sweep", "points", expected: "1 to 1000", got: "\(gridPoints)")
+    }
+    let parameters = try a.map("parameters").sorted { $0.key < $1.key }.map {
+      try Self.parameter($0.key, $0.value)
+    }
+    guard !parameters.isEmpty else {
+      throw ShapeError("sweep", "parameters", expected: "at least one setting", got: "none")
+    }
+    space = SearchSpace(parameters)
+    if method == .grid {
+      var count = 1
+      for parameter in parameters {
+        count *= parameter.gridPositions(gridPoints).count
+        guard count <= Self.largestTrialCount else { break }
+      }
+      trialCount = count
+    } else {
+      trialCount = try a.int("trials", default: 20)
+    }
+    guard trialCount >= 1, trialCount <= Self.largestTrialCount else {
+      throw ShapeError(
+        "sweep", "trials", expected: "1 to \(Self.largestTrialCount)", got: "\(trialCount)")
+    }
+    try a.finish()
+    // What every run would refuse is refused now.
+    _ = try configuration(space.settings(at: parameters.map { _ in 0 }))
+    _ = try configuration(space.settings(at: parameters.map { _ in 1 }))
+  }
+
+  private static func parameter(_ name: String, _ value: AttributeValue) throws
+    -> SearchSpace.Parameter
+  {
+    switch value {
+    case .list(let values) where !values.isEmpty:
+      return .init(name: name, domain: .choices(values))
+    case .map(let map):
+      var a = Attributes(name, map)
+      let (low, high) = (try a.double("min"), try a.double("max"))
+      let isLogarithmic =
+        try a.string("scale", default: "linear", oneOf: ["linear", "log"]) == "log"
+      try a.finish()
+      guard low.isFinite, high.isFinite, low < high, !isLogarithmic || low > 0 else {
+        throw ShapeError(
+          "sweep", name, expected: "min below max" + (isLogarithmic ? ", both above 0" : ""),
+          got: "\(low), \(high)")
+      }
+      var isInteger = false
+      if case (.int?, .int?) = (map["min"], map["max"]) { isInteger = true }
+      return .init(
+        name: name,
+        domain: .range(low: low, high: high, isLogarithmic: isLogarithmic, isInteger: isInteger))
+    default:
+      throw ShapeError(
+        "sweep", name, expected: "a list of values, or {min, max}", got: "\(value)")
+    }
+  }
+
+  private func configuration(_ chosen: [String: AttributeValue]) throws -> TrainingConfiguration {
+    try TrainingConfiguration(settings.merging(chosen) { _, new in new })
+  }
+
+  /// The point of a trial; known once those before it are done.
+  private func point(_ number: Int, after trials: [Trial]) -> [Double] {
+    switch method {
+    case .grid: return space.grid(points: gridPoints)[number]
+    case .random: return space.random(trial: number, seed: seed)
+    case .bayesian:
+      return ParzenSearch(space: space, seed: seed).point(
+        trial: number, after: trials.map { ($0.point, loss($0.result)) })
+    }
+  }
+
+  /// What is minimised; a run that diverged is the worst.
+  private func loss(_ result: Double) -> Double {
+    guard result.isFinite else { return .infinity }
+    return metric.hasSuffix("loss") ? result : -result
+  }
+
+  /// The trials, the best first.
+  public func ranked(_ trials: [Trial]) -> [Trial] {
+    trials.sorted { (loss($0.result), $0.number) < (loss($1.result), $1.number) }
+  }
+
+  /// Runs what is not done yet.
+  ///
+  /// - Parameters:
+  ///   - directory: holds a folder per run.
+  ///   - catalog: where devices are looked up.
+  ///   - report: told of each finished trial, also of those done before.
+  /// - Returns: the trials; fewer than all where a signal asked for an end.
+  public func run(
+    in directory: String, catalog: DeviceCatalog, report: (Trial) throws -> Void
+  ) throws -> [Trial] {
+    var trials: [Trial] = []
+    for number in 0..<trialCount {
+      let point = point(number, after: trials)
+      let path = (directory as NSString).appendingPathComponent("trial-\(number + 1)")
+      let chosen = space.settings(at: point)
+      guard let result = try result(of: configuration(chosen), in: path, catalog: catalog) else {
+        return trials
+      }
+      let trial = Trial(
+        number: number + 1, point: point,
+        values: space.parameters.map { chosen[$0.name] ?? .null }, result: result, directory: path)
+      trials.append(trial)
+      try report(trial)
+    }
+    return trials
+  }
+
+  /// Runs one trial, or goes on with it; `nil` where a signal ended it.
+  private func result(
+    of configuration: TrainingConfiguration, in path: String, catalog: DeviceCatalog
+  ) throws -> Double? {
+    if RunDirectory(path: path).hasDiverged { return .nan }
+    do {
+      let progress = try Trainer.complete(configuration, in: path, catalog: catalog)
+      guard let values = progress?.history.map({ $0.metric(metric) }) else { return nil }
+      return (metric.hasSuffix("loss") ? values.min() : values.max()) ?? .nan
+    } catch let error as TernError where error.kind == .diverged { return .nan }
+  }
+}

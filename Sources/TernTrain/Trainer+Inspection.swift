@@ -1,0 +1,122 @@
+import TernCore
+import TernData
+import TernGraph
+import TernNN
+import TernRuntime
+
+// What is looked at when something goes wrong, or on request.
+
+extension Trainer {
+  /// Names the first tensor that was not finite: goes on from the last checkpoint again, step by step,
+  /// looking at the loss and the gradients before each update. Where that finds nothing, or takes too
+  /// long, the first parameter that is not finite now; else the loss.
+  func divergence() throws -> TernError {
+    let end = progress
+    defer { progress = end }
+    let state = try checkpoint()
+    // Where the memory for a second plan is not there, the cause stays unknown.
+    if let checkpoint = try? run?.lastCheckpoint(),
+      let name = try? firstNonFinite(since: checkpoint, until: end.step)
+    {
+      return diverged(name)
+    }
+    progress = end
+    let name = parameters.map(\.name).first { !(state.weights[$0]?.isFinite ?? true) }
+    return diverged(name.map { "parameter \($0)" } ?? state.firstNonFinite ?? "the loss")
+  }
+
+  /// How long the search for the first tensor may take.
+  private static let searchLimit = Duration.seconds(60)
+
+  private func firstNonFinite(since checkpoint: Checkpoint, until lastStep: Int) throws -> String? {
+    try restore(checkpoint)
+    let clock = ContinuousClock()
+    let deadline = clock.now + Self.searchLimit
+    let stage = stage
+    let probes = try session.compile(stage.firstGraphs.map { try $0.probeGraph() })
+    let loader = data.trainingLoader(
+      configuration, epoch: progress.epoch, startBatch: progress.batch)
+    defer { loader.cancel() }
+    while progress.step < lastStep, clock.now < deadline, let batch = try loader.next() {
+      let hasProbe =
+        batches.form(ofBatch: progress.batch).size == batches.form(ofBatch: 0).size
+      var found: String?
+      try step(on: batch) { pass in
+        guard hasProbe, found == nil else { return }
+        try self.upload(batch, number: self.progress.batch, to: probes[pass], rate: 0)
+        try probes[pass].step()
+        let values = try [TrainingGraph.lossOutput, TrainingGraph.gradientSquareOutput].map {
+          try probes[pass].read($0)
+        }
+        guard !values.allSatisfy(\.isFinite) else { return }
+        found = try self.firstNonFiniteValue(of: stage.firstGraphs[pass], on: batch)
+      }
+      if let found { return found }
+    }
+    return nil
+  }
+
+  /// What a pass computes first of `batch` that is not finite.
+  private func firstNonFiniteValue(of pass: TrainingGraph, on batch: Batch) throws -> String? {
+    let (graph, names) = pass.inspectionGraph
+    let executable = try session.compile(graph)
+    try upload(batch, number: progress.batch, to: executable, rate: 0)
+    try executable.step()
+    for (index, name) in names.enumerated() where try !executable.read("\(index)").isFinite {
+      return name
+    }
+    return nil
+  }
+
+  /// Tells TensorBoard how the parameters, and the gradients of the next batch, are distributed.
+  func writeDistributions() throws {
+    let executables = stage.gradients
+    guard !executables.isEmpty, let tensorBoard else { return }
+    let loader = data.trainingLoader(configuration, epoch: progress.epoch, startBatch: 0)
+    defer { loader.cancel() }
+    guard let batch = try loader.next() else { return }
+    let trainable = parameters.filter(\.isTrainable).map(\.name)
+    var histograms = try trainable.map { ("parameters/\($0)", try session.read($0).floats) }
+    for executable in executables {
+      try upload(batch, number: 0, to: executable, rate: 0)
+      try executable.step()
+      for name in trainable where executable.hasOutput(name) {
+        histograms.append(("gradients/\(name)", try executable.read(name).floats))
+      }
+    }
+    try tensorBoard.append(histograms, step: progress.step)
+  }
+
+  /// The same fault, with the largest batch size that would fit.
+  static func outOfMemory(
+    _ error: TernError, _ configuration: TrainingConfiguration, _ model: Model,
+    _ device: any Device
+  ) -> TernError {
+    func fits(_ batchSize: Int) -> Bool {
+      let session = Session(device: device)
+      let plans = try? TrainingGraph.all(
+        of: model, batchSize: batchSize, update: configuration.makeUpdate()
+      ).map { try session.plan($0.graph) }
+      return plans?.allSatisfy { $0.peakByteCount <= device.info.memoryByteCount } ?? false
+    }
+    var (low, high) = (0, configuration.batchSize)
+    while high - low > 1 {
+      let middle = (low + high) / 2
+      if fits(middle) { low = middle } else { high = middle }
+    }
+    let hint =
+      low == 0
+      ? "not even a batch of 1 fits"
+      : "the largest batch that fits is about \(low): --batch-size \(low)"
+    return TernError(
+      .outOfMemory, "batch size \(configuration.batchSize): \(error.message); \(hint)")
+  }
+}
+
+extension HostTensor {
+  /// Whether all elements are; integers always.
+  var isFinite: Bool {
+    if case .float32(let values) = storage { return values.allSatisfy(\.isFinite) }
+    return true
+  }
+}

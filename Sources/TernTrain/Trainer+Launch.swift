@@ -1,0 +1,59 @@
+import TernCore
+import TernData
+import TernNN
+import TernRuntime
+
+extension Trainer {
+  /// Prepares a run from its settings alone: opens the device, the data and the network they name.
+  ///
+  /// - Parameters:
+  ///   - catalog: where the device is looked up.
+  ///   - checkpoint: where to go on.
+  ///   - report: told what happens.
+  public convenience init(
+    _ configuration: TrainingConfiguration, catalog: DeviceCatalog, checkpoint: Checkpoint? = nil,
+    report: @escaping (TrainingEvent) throws -> Void
+  ) throws {
+    let choice = try catalog.choose(configuration.device)
+    let device = try catalog.open(choice, options: configuration.deviceOptions)
+    let data = try TrainingData(configuration, checkpoint: checkpoint)
+    let model = try Model.named(
+      configuration.model, inputShape: data.training.sampleShape,
+      classCount: data.training.classCount)
+    try self.init(
+      configuration: configuration, model: model, data: data, device: device,
+      deviceReason: choice.reason, checkpoint: checkpoint, report: report)
+  }
+
+  /// Does a run, goes on with it where its folder shows that it was begun, or finds it done.
+  ///
+  /// - Parameters:
+  ///   - path: the run's folder.
+  ///   - report: told what happens.
+  /// - Returns: how far it came; `nil` where a signal ended it.
+  /// - Throws: ``TernError``, also where the folder holds a run with other settings.
+  public static func complete(
+    _ configuration: TrainingConfiguration, in path: String, catalog: DeviceCatalog,
+    report: @escaping (TrainingEvent) throws -> Void = { _ in }
+  ) throws -> TrainingProgress? {
+    let isBegun = RunDirectory.exists(path)
+    var checkpoint: Checkpoint?
+    if isBegun {
+      let run = try RunDirectory.open(path: path)
+      guard try run.configuration() == configuration else {
+        throw TernError(.usage, "\(path): was run with other settings; choose another --out")
+      }
+      checkpoint = try run.lastCheckpoint()
+      if let progress = checkpoint?.progress, progress.isFinished { return progress }
+    }
+    // Nothing is written before everything that can be wrong with the settings was found.
+    let trainer = try Trainer(
+      configuration, catalog: catalog, checkpoint: checkpoint, report: report)
+    let run =
+      isBegun
+      ? try RunDirectory.open(path: path)
+      : try RunDirectory.create(path: path, configuration: configuration)
+    guard try trainer.train(writingTo: run).reason != .interrupted else { return nil }
+    return trainer.progress
+  }
+}

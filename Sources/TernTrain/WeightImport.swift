@@ -1,0 +1,48 @@
+import TernCore
+import TernData
+import TernNN
+
+/// Fits a file of tensors to the parameters of a network.
+public struct WeightImport {
+  private let model: Model
+
+  public init(model: Model) { self.model = model }
+
+  /// The parameters of the network, by name.
+  ///
+  /// - Parameter prefix: what the names in the file start with, such as `module.`.
+  /// - Throws: ``TernError`` of kind `badData` that names the first parameter that is missing or of
+  ///   another shape, or a tensor that the network has no place for.
+  public func read(_ path: String, prefix: String = "") throws -> [String: HostTensor] {
+    let (_, context) = try model.inferenceGraph(batchSize: 1)
+    var given: [String: HostTensor] = [:]
+    for (name, tensor) in try Safetensors(contentsOf: path).tensors {
+      guard name.hasPrefix(prefix) else { continue }
+      given[String(name.dropFirst(prefix.count))] = tensor
+    }
+    var result: [String: HostTensor] = [:]
+    for parameter in context.parameters {
+      guard let tensor = given.removeValue(forKey: parameter.name) else {
+        let hint = EditDistance.nearest(to: parameter.name, among: Array(given.keys).sorted())
+        throw TernError(
+          .badData,
+          "\(path): holds no tensor \(prefix)\(parameter.name) of \(model.name)"
+            + (hint.map { "; the nearest is \(prefix)\($0)" } ?? ""))
+      }
+      guard tensor.type == parameter.tensor.type else {
+        throw TernError(
+          .badData,
+          "\(path): \(prefix)\(parameter.name) is \(tensor.type) where \(model.name) has "
+            + "\(parameter.tensor.type)")
+      }
+      guard tensor.isFinite else {
+        throw TernError(.badData, "\(path): \(prefix)\(parameter.name) is not finite")
+      }
+      result[parameter.name] = tensor
+    }
+    if let extra = given.keys.filter({ !$0.hasSuffix("num_batches_tracked") }).min() {
+      throw TernError(.badData, "\(path): \(model.name) has no place for \(prefix)\(extra)")
+    }
+    return result
+  }
+}
