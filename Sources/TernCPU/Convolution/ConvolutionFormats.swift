@@ -85,6 +85,6 @@ extension Conv2DGeometry {
   private var suitsWinograd: Bool {
     // Transforming the weights costs as much as this many tiles.
     let tiles = batch * ((outHeight + 3) / 4) * ((outWidth + 3) / 4)
-    return allowsWinograd && min(inChannels, outChannels) >= 64 && tiles >= 128
+    return allowsWinograd && min(inChannels, outChannels) >= 64 && tiles >= 64
   }
 }
