@@ -60,6 +60,9 @@ extension Conv2DGeometry {
       return ConvolutionFormats(.dense, PairedConvolution.fits(self) ? .blocked8 : .blocked16)
     }
     // A few channels: one block would be mostly padding.
+    if pass == .backwardInput, PairedConvolution.inputGradient(of: self) != nil {
+      return ConvolutionFormats(.blocked8, .blocked16)
+    }
     let isNarrow = max(inChannels, outChannels) <= 16 && min(inChannels, outChannels) < 16
     let cutsBlocks = inChannels / groups % 16 != 0 || outChannels / groups % 16 != 0
     if isNarrow || groups > 1 && !isDepthwise && cutsBlocks {

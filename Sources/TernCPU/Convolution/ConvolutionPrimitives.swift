@@ -43,7 +43,19 @@ struct ConvolutionPrimitives {
       geometry, pass, context, source: try formats.source.descriptor(geometry.inputShape),
       destination: try formats.destination.descriptor(geometry.outputShape),
       formats: formats,
-      paired: formats.destination == .blocked8 ? PairedConvolution(geometry, context) : nil)
+      paired: Self.paired(geometry, pass, context, formats))
+  }
+
+  /// Formats with blocks of eight channels are those of paired columns.
+  private static func paired(
+    _ geometry: Conv2DGeometry, _ pass: ConvolutionPass, _ context: CPUContext,
+    _ formats: ConvolutionFormats
+  ) -> PairedConvolution? {
+    if pass == .backwardInput {
+      return formats.source == .blocked8
+        ? PairedConvolution(inputGradientOf: geometry, context) : nil
+    }
+    return formats.destination == .blocked8 ? PairedConvolution(geometry, context) : nil
   }
 
   /// The pass on tensors stored as they are given.

@@ -12,9 +12,15 @@ import TernGraph
 ///     w'[8·d + o, c, u, v] = w[o, c, u, v − d·stride], zero outside, for columns d = 0, 1
 ///
 /// The kernel is wider by one stride, and still most of the lanes that were idle now work.
+///
+/// The gradient of a convolution's input is a convolution too, of the output's gradient with the
+/// weights mirrored; where the input has at most eight channels, it is computed the same way.
 struct PairedConvolution {
   private let geometry: Conv2DGeometry
   private let context: CPUContext
+  private let sourceFormat: ChannelFormat
+  /// Whether the weights are given as [C, O, KH, KW], to be read from their last element on.
+  private let mirrorsWeights: Bool
 
   private static let columns = 2
   private static let channelsPerColumn = 8
@@ -29,6 +35,37 @@ struct PairedConvolution {
   init(_ geometry: Conv2DGeometry, _ context: CPUContext) {
     self.geometry = geometry
     self.context = context
+    sourceFormat = .dense
+    mirrorsWeights = false
+  }
+
+  /// The convolution that computes the gradient of `geometry`'s input; `nil` where it does not fit.
+  init?(inputGradientOf geometry: Conv2DGeometry, _ context: CPUContext) {
+    guard let gradient = Self.inputGradient(of: geometry) else { return nil }
+    self.geometry = gradient
+    self.context = context
+    sourceFormat = .blocked16
+    mirrorsWeights = true
+  }
+
+  /// The geometry of that convolution.
+  static func inputGradient(of geometry: Conv2DGeometry) -> Conv2DGeometry? {
+    let w = geometry.window
+    guard w.strideHeight == 1, w.strideWidth == 1, w.dilationHeight == 1, w.dilationWidth == 1,
+      geometry.groups == 1, geometry.outChannels % 16 == 0,
+      w.paddingHeight < geometry.kernelHeight, w.paddingWidth < geometry.kernelWidth,
+      let gradient = try? Conv2D(
+        ConvolutionWindow(padding: [
+          geometry.kernelHeight - 1 - w.paddingHeight, geometry.kernelWidth - 1 - w.paddingWidth,
+        ])
+      ).geometry([
+        TensorType(geometry.outputShape),
+        TensorType([
+          geometry.inChannels, geometry.outChannels, geometry.kernelHeight, geometry.kernelWidth,
+        ]),
+      ]), fits(gradient)
+    else { return nil }
+    return gradient
   }
 
   private var kernelWidth: Int { geometry.kernelWidth + geometry.window.strideWidth }
@@ -47,7 +84,7 @@ struct PairedConvolution {
   }
 
   private func source() throws -> MemoryDescriptor {
-    try ChannelFormat.dense.descriptor(geometry.inputShape)
+    try sourceFormat.descriptor(geometry.inputShape)
   }
 
   private func destination() throws -> MemoryDescriptor {
@@ -160,10 +197,17 @@ struct PairedConvolution {
   private func places(_ paired: MemoryDescriptor) -> [(Int, Int)] {
     let g = geometry
     var result: [(Int, Int)] = []
-    for o in 0..<g.outChannels {
-      for c in 0..<g.inChannels {
-        for u in 0..<g.kernelHeight {
-          for v in 0..<g.kernelWidth {
+    func range(_ count: Int) -> [Int] {
+      mirrorsWeights ? (0..<count).reversed() : Array(0..<count)
+    }
+    // Row by row as the weights are given: mirrored ones have their input channels outermost.
+    let (outer, inner) =
+      mirrorsWeights ? (g.inChannels, g.outChannels) : (g.outChannels, g.inChannels)
+    for a in 0..<outer {
+      for b in 0..<inner {
+        let (o, c) = mirrorsWeights ? (b, a) : (a, b)
+        for u in range(g.kernelHeight) {
+          for v in range(g.kernelWidth) {
             result.append(
               (
                 paired.offset(of: [o, c, u, v]),

@@ -48,6 +48,7 @@ extension Conv2DBackwardInput: CPUOperation {
     let convolution = try ConvolutionPrimitives(
       geometry(node.inputs.map(\.type)), .backwardInput, context, source: node.outputs[0],
       destination: node.inputs[0])
+    if let paired = convolution.paired { return try paired.forward(hasBias: false, []) }
     return context.lowering(
       of: try convolution.descriptor(weights: node.inputs[1], hasBias: false),
       inputs: [(.destinationGradient, 0), (.weights, 1)], outputs: [(.sourceGradient, 0)])
