@@ -73,15 +73,15 @@ final class Reporter {
     let position = (event.step - 1) % stepsPerEpoch + 1
     let text =
       "epoch \(event.epoch)/\(configuration.epochs)  step \(position)/\(stepsPerEpoch)  "
-      + "loss \(Format.fixed(event.loss, 4))  lr \(String(format: "%.4g", event.learningRate))  "
-      + "\(Format.count(event.imagesPerSecond)) images/s"
+      + "loss \(Format.fixed(event.loss, 4))  lr \(String(format: "%.4g", event.learningRate))"
+    let rate = "  \(Format.count(event.imagesPerSecond)) images/s"
     guard format == .bar else {
-      Output.progress(text)
+      Output.progress(text + rate)
       return
     }
     // A line that wraps could not be drawn over.
     let columns = Output.terminalWidth - 1
-    let line = String((text + remaining(after: event)).prefix(columns))
+    let line = String((text + remaining(after: event) + rate).prefix(columns))
     let width = min(24, max(columns - line.count - 1, 0))
     let filled = width * position / stepsPerEpoch
     let bar = String(repeating: "█", count: filled) + String(repeating: "░", count: width - filled)

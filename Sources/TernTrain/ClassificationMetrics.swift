@@ -8,7 +8,7 @@ public struct ClassificationMetrics: Sendable {
   private var top5Count = 0
   /// How many samples of class `row` were taken for class `column`.
   public private(set) var confusion: [[Int]]
-  private var scores: [(scores: [Float], label: Int)] = []
+  private var scores: [(scores: [Float], label: Int, sample: Int)] = []
 
   public init(classCount: Int) {
     self.classCount = classCount
@@ -45,7 +45,7 @@ public struct ClassificationMetrics: Sendable {
       for c in 0..<classCount where values[c] > own || (values[c] == own && c < label) { rank += 1 }
       if rank < 5 { top5Count += 1 }
       // The scores of every pixel of a set would not fit into memory.
-      if pixelCount == 1 { scores.append((values, label)) }
+      if pixelCount == 1 { scores.append((values, label, self.sampleCount - count + row)) }
     }
   }
 
@@ -103,7 +103,7 @@ public struct ClassificationMetrics: Sendable {
 
   /// The mistaken samples whose own class was the least likely, the worst first.
   public func worstMistakes(_ count: Int) -> [Mistake] {
-    scores.enumerated().compactMap { index, entry -> (mistake: Mistake, own: Double)? in
+    scores.compactMap { entry -> (mistake: Mistake, own: Double)? in
       let probabilities = Self.softmax(entry.scores)
       let prediction = probabilities.indices.reduce(0) {
         probabilities[$1] > probabilities[$0] ? $1 : $0
@@ -111,7 +111,7 @@ public struct ClassificationMetrics: Sendable {
       guard prediction != entry.label else { return nil }
       return (
         Mistake(
-          index: index, label: entry.label, prediction: prediction,
+          index: entry.sample, label: entry.label, prediction: prediction,
           confidence: probabilities[prediction]), probabilities[entry.label]
       )
     }.sorted { ($0.own, $0.mistake.index) < ($1.own, $1.mistake.index) }.prefix(count)

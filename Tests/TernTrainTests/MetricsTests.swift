@@ -17,6 +17,18 @@ import Testing
     #expect(first.precision == 0.5 && first.recall == 0.5 && first.f1 == 0.5 && first.support == 2)
   }
 
+  /// By how unlikely the own class was; a sample without a label keeps the others' places.
+  @Test func worstMistakesComeFirst() {
+    var metrics = ClassificationMetrics(classCount: 2)
+    metrics.add(logits: [0, 1, 3, 0], labels: [0, -1], loss: 0)
+    metrics.add(logits: [0, 4, 0, 2], labels: [0, 1], loss: 0)
+    let mistakes = metrics.worstMistakes(5)
+    #expect(mistakes.map(\.index) == [2, 0])
+    #expect(mistakes.map(\.prediction) == [1, 1])
+    #expect(abs(mistakes[0].confidence - 0.98201379) < 1e-6)
+    #expect(metrics.worstMistakes(1).count == 1)
+  }
+
   /// Of 2 × 3 pairs of a positive and a negative, 4 are in order and one is tied.
   @Test func areaUnderTheCurve() {
     var metrics = ClassificationMetrics(classCount: 2)
