@@ -8,7 +8,13 @@ struct CLDevice: @unchecked Sendable {
   let index: Int
 
   /// Every device of every platform. No loader entry, platform or device is an empty list.
-  static func all() -> [CLDevice] {
+  ///
+  /// Listed once: drivers start up while they are listed, and PoCL does so on one thread only.
+  static func all() -> [CLDevice] { listed }
+
+  private static let listed = list()
+
+  private static func list() -> [CLDevice] {
     var platformCount: cl_uint = 0
     guard clGetPlatformIDs(0, nil, &platformCount) == CL_SUCCESS, platformCount > 0 else {
       return []
