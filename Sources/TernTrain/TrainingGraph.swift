@@ -5,7 +5,7 @@ import TernOptim
 
 /// The loss a network is trained with.
 public struct LossFunction: Hashable, Sendable {
-  /// An operation's functional name, such as `cross_entropy`.
+  /// An operation's functional name, such as `cross_entropy`, or `perceptron`.
   public let name: String
   public var labelSmoothing: Double
   /// What the samples of each class count; all the same where empty.
@@ -19,7 +19,22 @@ public struct LossFunction: Hashable, Sendable {
     self.classWeights = classWeights
   }
 
+  /// The mean over the batch of the largest score less that of the true class: what the perceptron
+  /// rule descends, for it is zero where the true class wins. Rosenblatt, 1958.
+  static let perceptronName = "perceptron"
+
+  private func perceptron(_ scores: Tensor, _ targets: Tensor) throws -> Tensor {
+    guard scores.shape.rank == 2 else {
+      throw ShapeError(name, "input", expected: "scores [N, C]", got: "\(scores.shape)")
+    }
+    guard labelSmoothing == 0, classWeights.isEmpty else {
+      throw TernError(.usage, "the perceptron rule has neither label smoothing nor class weights")
+    }
+    return try scores.amax([1]).mean() + scores.nllLoss(targets)
+  }
+
   func apply(_ logits: Tensor, _ targets: Tensor) throws -> Tensor {
+    if name == Self.perceptronName { return try perceptron(logits, targets) }
     guard let operation = OperationSpec.named(name), operation.inputs.contains("target") else {
       throw TernError(.usage, "unknown loss '\(name)'")
     }

@@ -16,6 +16,23 @@ public struct Concatenation: Layer {
     let outputs = try branches.enumerated().map { index, branch in
       try context.apply(branch.layer, named: branch.name ?? "\(index)", to: inputs)
     }
-    return try context.apply(Functional("cat", ["dim": .int(1)]), named: "cat", to: outputs)
+    return try context.apply(Functional.cat, named: "cat", to: outputs)
+  }
+}
+
+/// A block that appends what its layers make of its input to the input: y = [x, F(x)] along the
+/// channels. The layers stand directly below the block's own name.
+///
+/// Source: Huang et al., "Densely connected convolutional networks", 2016.
+public struct SkipConcatenation: Layer {
+  public let body: Sequential
+
+  public init(@LayerBuilder _ body: () -> [NamedLayer]) { self.body = Sequential(body()) }
+
+  public var kind: String { "skip_concatenation" }
+
+  public func forward(_ inputs: [Tensor], in context: LayerContext) throws -> Tensor {
+    let output = try body.forward(inputs, in: context)
+    return try context.apply(Functional.cat, named: "cat", to: [inputs[0], output])
   }
 }

@@ -13,10 +13,27 @@ public struct Functional: Layer {
   }
 
   /// A square max-pooling window.
-  public static func maxPool2D(_ kernel: Int, stride: Int? = nil, padding: Int = 0) -> Functional {
+  ///
+  /// - Parameter ceilMode: whether windows that reach over the edge count.
+  public static func maxPool2D(
+    _ kernel: Int, stride: Int? = nil, padding: Int = 0, ceilMode: Bool = false
+  ) -> Functional {
     Functional(
       "max_pool2d",
-      ["kernel_size": .int(kernel), "stride": .int(stride ?? kernel), "padding": .int(padding)])
+      [
+        "kernel_size": .int(kernel), "stride": .int(stride ?? kernel), "padding": .int(padding),
+        "ceil_mode": .bool(ceilMode),
+      ])
+  }
+
+  /// A square averaging window.
+  public static func avgPool2D(_ kernel: Int, stride: Int? = nil) -> Functional {
+    Functional("avg_pool2d", ["kernel_size": .int(kernel), "stride": .int(stride ?? kernel)])
+  }
+
+  /// Enlarges images `factor` times, by repeating pixels or `bilinear` between them.
+  public static func upsample2D(_ factor: Int, mode: String = "nearest") -> Functional {
+    Functional("interpolate", ["scale_factor": .int(factor), "mode": .string(mode)])
   }
 
   /// Averages over windows that divide the input into `extent` × `extent` parts.
@@ -25,6 +42,15 @@ public struct Functional: Layer {
   }
 
   public static let relu = Functional("relu")
+  /// min(max(x, 0), 6)
+  public static let relu6 = Functional("hardtanh", ["min_val": .int(0), "max_val": .int(6)])
+  /// Puts zeros around images: left, right, top, bottom, and front, back for channels.
+  public static func pad(_ amounts: [Int]) -> Functional {
+    Functional("pad", ["pad": .list(amounts.map(AttributeValue.int))])
+  }
+
+  /// Joins along the channels.
+  public static let cat = Functional("cat", ["dim": .int(1)])
   public static let flatten = Functional("flatten")
 
   public func forward(_ inputs: [Tensor], in context: LayerContext) throws -> Tensor {
@@ -38,7 +64,13 @@ public struct Functional: Layer {
       for (name, input) in zip(operation.inputs, inputs) { named[name] = input }
     }
     let output = try operation.build(Attributes(kind, attributes), named)[0]
-    if kind.contains("pool2d"), !kind.hasPrefix("adaptive") {
+    if kind.hasPrefix("adaptive"), output.shape != inputs[0].shape {
+      context.endField(output)
+    } else if kind == "interpolate" {
+      context.recordEnlargement(
+        output, from: inputs[0],
+        factor: Double(output.shape.last!) / Double(inputs[0].shape.last!), kernel: 1)
+    } else if kind.contains("pool2d"), !kind.hasPrefix("adaptive") {
       var attributes = Attributes(kind, attributes)
       let kernel = try attributes.ints("kernel_size", count: 2)
       let stride = try attributes.ints("stride", count: 2, default: kernel)

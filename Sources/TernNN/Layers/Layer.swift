@@ -62,16 +62,20 @@ public final class LayerContext {
   public let step: Tensor?
   public private(set) var parameters: [Parameter] = []
   public private(set) var summaries: [LayerSummary] = []
+  /// What is trained besides the network's output, and the weight of its loss.
+  public private(set) var auxiliaryOutputs: [(output: Tensor, weight: Float)] = []
   private var path: [String] = []
+  private var isAside = false
   private var dropoutCount: UInt32 = 0
-  private var fields: [ValueID: ReceptiveField] = [:]
+  /// How far each value sees; `nil` inside where it sees no neighbourhood.
+  private var fields: [ValueID: ReceptiveField?] = [:]
   /// What the names of the variables start with, where they are not the parameters' own.
   private let variablePrefix: String
 
   /// How far a value sees: `extent` input pixels, neighbours `jump` pixels apart.
   struct ReceptiveField {
-    var extent: Int
-    var jump: Int
+    var extent: Double
+    var jump: Double
   }
 
   /// - Parameter variablePrefix: lets the network read other variables than its parameters, such as
@@ -108,6 +112,18 @@ public final class LayerContext {
     return dropoutCount
   }
 
+  /// Adds the loss of `output` to the network's when it is trained.
+  func addAuxiliaryOutput(_ output: Tensor, weight: Float) {
+    auxiliaryOutputs.append((output, weight))
+  }
+
+  /// Appends layers that inference has no use for: their multiply-adds do not count there.
+  func aside<R>(_ body: () throws -> R) rethrows -> R {
+    isAside = true
+    defer { isAside = false }
+    return try body()
+  }
+
   /// Appends a layer under `name`.
   public func apply(_ layer: any Layer, named name: String, to inputs: [Tensor]) throws -> Tensor {
     path.append(name)
@@ -130,13 +146,14 @@ public final class LayerContext {
           parameterCount: parameters[parametersBefore...].filter(\.isTrainable)
             .reduce(0) { $0 + $1.shape.elementCount },
           multiplyAdds: multiplyAdds(from: nodesBefore),
-          receptiveField: fields[output.id]?.extent))
+          receptiveField: (fields[output.id] ?? nil).map { Int($0.extent.rounded(.up)) }))
     }
     return output
   }
 
   private func multiplyAdds(from start: Int) -> Int {
-    builder.graph.nodes[start...].reduce(0) { sum, node in
+    if isAside && mode == .inference { return 0 }
+    return builder.graph.nodes[start...].reduce(0) { sum, node in
       switch node.operation {
       case is TernGraph.Conv2D, is Conv2DBackwardInput, is MatMul, is TernGraph.Linear,
         is Attention:
@@ -151,17 +168,28 @@ public final class LayerContext {
   /// Marks the network's input: one pixel sees itself.
   func beginField(_ input: Tensor) { fields[input.id] = ReceptiveField(extent: 1, jump: 1) }
 
-  /// Records that `output` reads windows of `inputs`.
+  /// Records that `output` reads windows of `input`.
   func recordWindow(_ output: Tensor, from input: Tensor, kernel: Int, stride: Int, dilation: Int) {
-    guard var field = fields[input.id] else { return }
-    field.extent += (kernel - 1) * dilation * field.jump
-    field.jump *= stride
+    guard var field = fields[input.id] ?? nil else { return }
+    field.extent += Double((kernel - 1) * dilation) * field.jump
+    field.jump *= Double(stride)
     fields[output.id] = field
   }
+
+  /// Records that `output` is `factor` times as large as `input`, each element from `kernel` of it.
+  func recordEnlargement(_ output: Tensor, from input: Tensor, factor: Double, kernel: Int) {
+    guard var field = fields[input.id] ?? nil else { return }
+    field.extent += Double(kernel - 1) * field.jump
+    field.jump /= factor
+    fields[output.id] = field
+  }
+
+  /// Records that `output` mixes all pixels.
+  func endField(_ output: Tensor) { fields[output.id] = .some(nil) }
 
   /// Elementwise layers and joins see what their widest input sees; mixing all pixels ends it.
   private func inheritField(_ output: Tensor, from inputs: [Tensor]) {
     guard output.shape.rank == 4 else { return }
-    fields[output.id] = inputs.compactMap { fields[$0.id] }.max { $0.extent < $1.extent }
+    fields[output.id] = inputs.compactMap { fields[$0.id] ?? nil }.max { $0.extent < $1.extent }
   }
 }

@@ -13,6 +13,15 @@ public enum LayerFactory {
         dilation: try a.ints("dilation", count: 2, default: [1, 1]),
         groups: try a.int("groups", default: 1), hasBias: try a.bool("bias", default: true))
     },
+    "conv_transpose2d": { a in
+      ConvTranspose2D(
+        outChannels: try a.int("out_channels"), kernelSize: try a.ints("kernel_size", count: 2),
+        stride: try a.ints("stride", count: 2, default: [1, 1]),
+        padding: try a.ints("padding", count: 2, default: [0, 0]),
+        outputPadding: try a.ints("output_padding", count: 2, default: [0, 0]),
+        dilation: try a.ints("dilation", count: 2, default: [1, 1]),
+        groups: try a.int("groups", default: 1), hasBias: try a.bool("bias", default: true))
+    },
     "linear": { a in
       Linear(try a.int("out_features"), hasBias: try a.bool("bias", default: true))
     },

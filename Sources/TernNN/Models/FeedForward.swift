@@ -1,14 +1,6 @@
 import TernCore
 
 extension ZooEntry {
-  /// Multinomial logistic regression.
-  static let linear = ZooEntry(
-    "linear", source: "multinomial logistic regression", inputShape: [1, 28, 28], classCount: 10
-  ) { _, classes in
-    Functional.flatten.named("flatten")
-    Linear(classes).named("fc")
-  }
-
   /// Two hidden layers of 256 and 128 units.
   static let mlp = ZooEntry(
     "mlp", source: "multilayer perceptron, 256-128", inputShape: [1, 28, 28], classCount: 10

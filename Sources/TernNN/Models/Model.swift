@@ -5,6 +5,8 @@ import TernGraph
 public enum ModelTask: Hashable, Sendable {
   /// A class per sample.
   case classification
+  /// A class per sample, by the perceptron rule.
+  case perceptron
   /// A class per pixel.
   case segmentation
 }

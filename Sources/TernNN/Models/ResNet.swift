@@ -19,9 +19,21 @@ private enum ResNet {
     }
   }
 
+  /// A shortcut without parameters: every other pixel, and zeros for the channels that are new.
+  static func subsampling(to width: Int) -> Sequential {
+    Sequential {
+      Functional.avgPool2D(1, stride: 2)
+      Functional.pad([0, 0, 0, 0, width / 4, width / 4])
+    }
+  }
+
   /// Two 3×3 convolutions.
   static func basicBlock(_ width: Int, stride: Int, projects: Bool) -> Residual {
-    Residual(shortcut: projects ? projection(width, stride: stride) : nil) {
+    basicBlock(width, stride: stride, shortcut: projects ? projection(width, stride: stride) : nil)
+  }
+
+  static func basicBlock(_ width: Int, stride: Int, shortcut: Sequential?) -> Residual {
+    Residual(shortcut: shortcut) {
       convolution(width, kernel: 3, stride: stride).named("conv1")
       BatchNorm2D().named("bn1")
       Functional.relu.named("relu1")
@@ -86,6 +98,29 @@ extension ZooEntry {
   /// 11,689,512 parameters.
   static let resnet18 = ResNet.entry(
     "resnet18", [2, 2, 2, 2], projectsFirst: false, block: ResNet.basicBlock)
+  /// The paper's network for CIFAR-10, with shortcuts without parameters (its option A); for images
+  /// of any extent and channels. 269,722 parameters for 3×32×32.
+  static let resnet20 = ZooEntry(
+    "resnet20", source: "He et al., 2015, for CIFAR-10", inputShape: [3, 32, 32], classCount: 10
+  ) { _, classes in
+    ResNet.convolution(16, kernel: 3).named("conv1")
+    BatchNorm2D().named("bn1")
+    Functional.relu.named("relu")
+    for (stage, width) in [16, 32, 64].enumerated() {
+      Sequential {
+        for index in 0..<3 {
+          let shrinks = stage > 0 && index == 0
+          ResNet.basicBlock(
+            width, stride: shrinks ? 2 : 1,
+            shortcut: shrinks ? ResNet.subsampling(to: width) : nil)
+        }
+      }.named("layer\(stage + 1)")
+    }
+    Functional.adaptiveAvgPool2D(1).named("avgpool")
+    Functional.flatten.named("flatten")
+    Linear(classes).named("fc")
+  }
+
   /// 21,797,672 parameters.
   static let resnet34 = ResNet.entry(
     "resnet34", [3, 4, 6, 3], projectsFirst: false, block: ResNet.basicBlock)

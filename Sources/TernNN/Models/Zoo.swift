@@ -38,7 +38,10 @@ public struct ZooEntry: Sendable {
   }
 
   public static let all: [ZooEntry] = [
-    linear, mlp, lenet5, alexnet, vgg16, resnet18, resnet34, resnet50,
+    linear, polynomial, perceptron, mlp,
+    lenet5, lenet1998, alexnet, vgg16, googlenet, googlenetWithHeads,
+    resnet18, resnet20, resnet34, resnet50, densenet121, mobilenetV2, squeezenet,
+    unet, hourglass,
     elman, lstm, lstmPeephole, gru, gruResetBefore, tdnn, transformerEncoder, vit, vitB16,
   ]
 

@@ -3,7 +3,8 @@ import TernGraph
 import TernNN
 
 /// A class per sample from scores [N, classes], or a class per pixel from scores
-/// [N, classes, H, W]; the loss is cross-entropy unless another is asked for.
+/// [N, classes, H, W]; the loss is cross-entropy unless another is asked for,
+/// and those of auxiliary heads are added to it.
 public struct Classification: Objective {
   public let lossFunction: LossFunction
   /// The type of the targets, where they are not class numbers.
@@ -21,9 +22,14 @@ public struct Classification: Objective {
   ) throws -> LossTerms {
     let logits = try model.forward(samples.images(), in: context)
     let targets = try samples.targets(targetType ?? Self.labelType(logits.shape))
-    return LossTerms(
-      loss: try context.builder.scope("loss") { try lossFunction.apply(logits, targets) },
-      logits: logits)
+    let loss = try context.builder.scope("loss") {
+      var sum = try lossFunction.apply(logits, targets)
+      for (output, weight) in context.auxiliaryOutputs {
+        sum = try sum + lossFunction.apply(output, targets).affine(scale: weight)
+      }
+      return sum
+    }
+    return LossTerms(loss: loss, logits: logits)
   }
 
   public func evaluation(

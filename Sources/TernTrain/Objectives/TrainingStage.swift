@@ -21,6 +21,14 @@ extension Model {
   func stages(loss: LossFunction = LossFunction()) throws -> [TrainingStage] {
     switch task {
     case .classification, .segmentation: [TrainingStage(Classification(loss))]
+    case .perceptron:
+      [
+        TrainingStage(
+          Classification(
+            LossFunction(
+              LossFunction.perceptronName, labelSmoothing: loss.labelSmoothing,
+              classWeights: loss.classWeights)))
+      ]
     }
   }
 

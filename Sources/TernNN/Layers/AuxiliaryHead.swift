@@ -1,0 +1,25 @@
+import TernCore
+import TernGraph
+
+/// Layers to one side that end in logits of their own, [N, classes], whose loss is added to the
+/// network's when it is trained. The layer after reads what the head reads.
+public struct AuxiliaryHead: Layer {
+  /// The factor on the head's loss.
+  public let weight: Float
+  public let body: Sequential
+
+  public init(weight: Float, @LayerBuilder _ body: () -> [NamedLayer]) {
+    self.weight = weight
+    self.body = Sequential(body())
+  }
+
+  public var kind: String { "auxiliary_head" }
+
+  /// - Returns: its input.
+  public func forward(_ inputs: [Tensor], in context: LayerContext) throws -> Tensor {
+    // Built for inference too, so that its parameters are known; what nothing reads is not run.
+    let logits = try context.aside { try body.forward(inputs, in: context) }
+    if context.mode == .training { context.addAuxiliaryOutput(logits, weight: weight) }
+    return inputs[0]
+  }
+}
