@@ -67,7 +67,9 @@ let package = Package(
         "TernCore", "TernGraph", "TernRuntime", "TernReference", "TernCPU", "TernOpenCL", "TernNN",
         "TernOptim", "TernData", "TernTrain",
       ]),
-    .target(name: "TernConformance", dependencies: ["Tern", "TernReference", "TernSuites"]),
+    .target(
+      name: "TernConformance",
+      dependencies: ["Tern", "TernOpenCL", "TernReference", "TernSuites"]),
     .executableTarget(
       name: "TernCLI",
       dependencies: [
@@ -84,6 +86,9 @@ let package = Package(
     .testTarget(name: "CLITests", dependencies: ["Tern", "TernCLI"]),
     .testTarget(name: "TernConformanceTests", dependencies: ["Tern", "TernConformance"]),
     .testTarget(name: "TernReferenceTests", dependencies: ["TernReference"]),
+    .testTarget(
+      name: "TernOpenCLTests",
+      dependencies: ["TernOpenCL", "TernReference", "Tern", "TernConformance"]),
     .testTarget(name: "TernCPUTests", dependencies: ["TernCPU", "TernReference"]),
   ],
   cLanguageStandard: .gnu2x

@@ -15,11 +15,20 @@ static const char common_common[] = {
 static const char common_philox[] = {
 #embed "common/philox.cl"
     , 0};
+static const char convolution_depthwise[] = {
+#embed "convolution/depthwise.cl"
+    , 0};
+static const char convolution_im2col[] = {
+#embed "convolution/im2col.cl"
+    , 0};
 static const char convolution_implicit_gemm[] = {
 #embed "convolution/implicit_gemm.cl"
     , 0};
 static const char convolution_packed_planes[] = {
 #embed "convolution/packed_planes.cl"
+    , 0};
+static const char convolution_panels[] = {
+#embed "convolution/panels.cl"
     , 0};
 static const char convolution_planes[] = {
 #embed "convolution/planes.cl"
@@ -29,6 +38,9 @@ static const char convolution_planes_backward_weight[] = {
     , 0};
 static const char convolution_taps[] = {
 #embed "convolution/taps.cl"
+    , 0};
+static const char convolution_winograd[] = {
+#embed "convolution/winograd.cl"
     , 0};
 static const char elementwise_binary[] = {
 #embed "elementwise/binary.cl"
@@ -99,11 +111,15 @@ static const struct {
     {"benchmark/peak", benchmark_peak},
     {"common/common", common_common},
     {"common/philox", common_philox},
+    {"convolution/depthwise", convolution_depthwise},
+    {"convolution/im2col", convolution_im2col},
     {"convolution/implicit_gemm", convolution_implicit_gemm},
     {"convolution/packed_planes", convolution_packed_planes},
+    {"convolution/panels", convolution_panels},
     {"convolution/planes", convolution_planes},
     {"convolution/planes_backward_weight", convolution_planes_backward_weight},
     {"convolution/taps", convolution_taps},
+    {"convolution/winograd", convolution_winograd},
     {"elementwise/binary", elementwise_binary},
     {"elementwise/dropout", elementwise_dropout},
     {"elementwise/random", elementwise_random},

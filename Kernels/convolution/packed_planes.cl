@@ -40,3 +40,19 @@ __kernel void pack_planes(IN(x), OUT(y), const int count, const int height, cons
   for (; q < end; ++q) target[q] = source[q * SW + shift];
   for (; q < pitch; ++q) target[q] = 0;
 }
+
+// Planes [count, rows, pitch] become [count, height, width]: element (i, j) goes to (i·SH, j·SW), and
+// what lies between becomes zero. A work-item writes a row.
+__kernel void spread_planes(IN(x), OUT(y), const int count, const int height, const int width,
+                            const int rows, const int pitch) {
+  BIND(x);
+  BIND_OUT(y);
+  const int item = get_global_id(0);
+  if (item >= count * height) return;
+  const int h = item % height;
+  __global float *target = y + item * width;
+  for (int w = 0; w < width; ++w) target[w] = 0;
+  if (h % SH != 0 || h / SH >= rows) return;
+  __global const float *source = x + (item / height * rows + h / SH) * pitch;
+  for (int q = 0; q < pitch; ++q) target[q * SW] = source[q];
+}

@@ -123,7 +123,8 @@ __kernel void gemm_pack(IN(x), OUT(y), const int batch, const int count, const i
 }
 
 // The product of packed operands, A in blocks of ROWS and B in blocks of COLUMNS·V. Large matrices
-// gain from it: a block of B stays in the cache, whatever the length of its rows.
+// gain from it: a block of B stays in the cache, whatever the length of its rows. With ACCUMULATE the
+// product is added to what C holds.
 __kernel void gemm_packed(IN(a), IN(b), IN(bias), OUT(c), const int batch, const int m, const int n,
                           const int k, const int a_matrix, const int b_matrix) {
   BIND(a);
@@ -163,7 +164,10 @@ __kernel void gemm_packed(IN(a), IN(b), IN(bias), OUT(c), const int batch, const
         value += bias[row + i];
 #endif
         __global float *target = c + (row + i) * n + at;
-        if (lanes == V) STORE(value, target);
+#ifdef ACCUMULATE
+        if (lanes > 0) value += lanes >= V ? LOAD(target) : load_part(target, lanes);
+#endif
+        if (lanes >= V) STORE(value, target);
         else store_part(value, target, 0, lanes);
       }
     }

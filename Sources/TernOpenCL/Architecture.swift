@@ -55,6 +55,14 @@ enum Architecture: Hashable, Sendable {
   /// 512-bit vectors have 32 registers, others 16.
   var accumulators: Int { vectorWidth == 16 ? 24 : 12 }
 
+  /// Multiplications and additions that take as long as moving a byte, about.
+  var operationsPerByte: Double {
+    switch self {
+    case .wideCores: 8
+    case .manyThreads: 15
+    }
+  }
+
   /// The work-items that share a row.
   var rowGroup: Int {
     switch self {

@@ -17,42 +17,83 @@ struct MatrixProduct {
   /// Whether all of the batch share one left matrix.
   var sharesA = false
   var bias = Bias.none
+  /// The way to compute it, of ``methodNames(on:)``; the device's choice where `nil`.
+  var methodName: String?
 
-  private enum Method {
-    case library
-    /// Elements of A meet vectors of B's rows.
-    case rows(vectorWidth: Int)
-    /// Rows of A meet rows of Bᵀ.
-    case dot(vectorWidth: Int)
-    /// Both operands are first copied into blocks.
-    case packed
-  }
-
-  private func method(_ architecture: Architecture) -> Method {
-    if architecture == .manyThreads { return .library }
-    if transposesA && transposesB || min(m, n) >= 128 && k >= 32 { return .packed }
-    return transposesB
-      ? .dot(vectorWidth: architecture.vectorWidth(upTo: k))
-      : .rows(vectorWidth: architecture.vectorWidth(upTo: n))
-  }
-
-  /// Rows and columns (of vectors) of the accumulators of a work-item.
-  private func block(_ architecture: Architecture, method: Method) -> (rows: Int, columns: Int) {
-    let isWide = architecture.accumulators >= 24
-    switch method {
-    case .library: return (1, 1)
-    case .dot: return isWide ? (5, 4) : (3, 3)
-    case .packed: return isWide ? (8, 2) : (4, 2)
-    case .rows(let width):
-      let columns = max(1, min(isWide ? 3 : 2, n / width))
-      return (isWide ? 8 : columns == 1 ? 8 : 4, columns)
+  /// How a product is computed.
+  private struct Method {
+    enum Kind: String {
+      /// By CLBlast.
+      case library = "clblast"
+      /// Elements of A meet vectors of B's rows.
+      case rows
+      /// Rows of A meet rows of Bᵀ.
+      case dot
+      /// Both operands are first copied into blocks.
+      case packed
     }
+
+    let kind: Kind
+    /// Rows and columns (of vectors) of the accumulators of a work-item.
+    var rows = 1
+    var columns = 1
+    var vectorWidth = 1
+
+    var name: String { kind == .library ? kind.rawValue : "\(kind) \(rows)x\(columns)" }
+  }
+
+  /// The product in a line, as the tuner stores it.
+  var description: String {
+    "matmul \(batch)x\(m)x\(n)x\(k) \(transposesA ? "t" : "n")\(transposesB ? "t" : "n")"
+      + (sharesA ? " shared" : "") + (bias == .none ? "" : " \(bias)")
+  }
+
+  /// The ways there are; the one to take untuned in front.
+  private func methods(_ architecture: Architecture) -> [Method] {
+    let library = Method(kind: .library)
+    if architecture == .manyThreads { return [library] }
+    let width = architecture.vectorWidth
+    let isWide = architecture.accumulators >= 24
+    let packed = (isWide ? [(8, 2), (12, 2), (6, 4), (4, 2)] : [(4, 2), (6, 2), (2, 4)]).map {
+      Method(kind: .packed, rows: $0.0, columns: $0.1, vectorWidth: width)
+    }
+    if transposesA && transposesB { return packed + [library] }
+    let direct: [Method]
+    if transposesB {
+      let width = architecture.vectorWidth(upTo: k)
+      direct = (isWide ? [(5, 4), (4, 4), (6, 3), (2, 4)] : [(3, 3), (2, 4)]).map {
+        Method(kind: .dot, rows: $0.0, columns: $0.1, vectorWidth: width)
+      }
+    } else {
+      let width = architecture.vectorWidth(upTo: n)
+      let columns = max(1, min(isWide ? 3 : 2, n / width))
+      let rows = isWide || columns == 1 ? 8 : 4
+      direct = [(rows, columns), (rows / 2, columns), (rows, 1)].filter {
+        $0 == (rows, columns) || columns > 1 || $0.0 != rows
+      }.map { Method(kind: .rows, rows: $0.0, columns: $0.1, vectorWidth: width) }
+    }
+    let isLarge = min(m, n) >= 128 && k >= 32
+    return (isLarge ? packed + direct : direct + packed) + [library]
+  }
+
+  /// The names of all ways to compute the product, for the tuner.
+  func methodNames(on device: OpenCLDevice) -> [String] {
+    methods(device.architecture).map(\.name)
+  }
+
+  private func method(on device: OpenCLDevice) -> Method {
+    let methods = methods(device.architecture)
+    if let name = methodName ?? device.tuning[description],
+      let tuned = methods.first(where: { $0.name == name })
+    {
+      return tuned
+    }
+    return methods[0]
   }
 
   /// The elements of both packed operands.
-  private func packedCounts(_ architecture: Architecture) -> (a: Int, b: Int) {
-    let block = block(architecture, method: .packed)
-    let width = block.columns * architecture.vectorWidth
+  private func packedCounts(_ block: Method) -> (a: Int, b: Int) {
+    let width = block.columns * block.vectorWidth
     return (
       (sharesA ? 1 : batch) * ((m + block.rows - 1) / block.rows * block.rows) * k,
       batch * ((n + width - 1) / width * width) * k
@@ -60,17 +101,18 @@ struct MatrixProduct {
   }
 
   func workspaceByteCount(on device: OpenCLDevice) -> Int {
-    guard case .packed = method(device.architecture) else { return 0 }
-    let counts = packedCounts(device.architecture)
+    let method = method(on: device)
+    guard method.kind == .packed else { return 0 }
+    let counts = packedCounts(method)
     return 4 * (counts.a + counts.b)
   }
 
   func encode(_ a: View, _ b: View, bias vector: View? = nil, into c: View, _ encoder: StepEncoder)
     throws
   {
-    let architecture = encoder.architecture
-    let method = method(architecture)
-    let block = block(architecture, method: method)
+    let method = method(on: encoder.device)
+    let (block, width) = (method, method.vectorWidth)
+    if encoder.implementation == nil { encoder.implementation = method.name }
     let sizes: [Argument] = [.int(batch), .int(m), .int(n), .int(k)]
     var defines = ["ROWS": block.rows, "COLUMNS": block.columns]
     switch bias {
@@ -90,31 +132,32 @@ struct MatrixProduct {
         defines: defines)
     }
     let aDistance = sharesA ? 0 : m * k
-    switch method {
+    switch method.kind {
     case .library:
       try encodeLibrary(a, b, vector, into: c, encoder)
-    case .rows(let width):
+    case .rows:
       try launch(
         "gemm_rows", a, b, columns: block.columns * width, vectorWidth: width,
         [
           .int(aDistance), .int(k * n), .int(transposesA ? 1 : k), .int(transposesA ? m : 1),
         ])
-    case .dot(let width):
+    case .dot:
       try launch(
         "gemm_dot", a, b, columns: block.columns, vectorWidth: width,
         [.int(aDistance), .int(k * n)])
     case .packed:
-      let counts = packedCounts(architecture)
+      let counts = packedCounts(method)
       let packedA = encoder.scratch(0, count: counts.a)
       let packedB = encoder.scratch(counts.a, count: counts.b)
-      let width = block.columns * architecture.vectorWidth
+      let blockWidth = block.columns * width
       try pack(
         a, into: packedA, batch: sharesA ? 1 : batch, count: m, width: block.rows,
         runsAlongSum: !transposesA, encoder)
       try pack(
-        b, into: packedB, batch: batch, count: n, width: width, runsAlongSum: transposesB, encoder)
+        b, into: packedB, batch: batch, count: n, width: blockWidth, runsAlongSum: transposesB,
+        encoder)
       try launch(
-        "gemm_packed", packedA, packedB, columns: width, vectorWidth: architecture.vectorWidth,
+        "gemm_packed", packedA, packedB, columns: blockWidth, vectorWidth: width,
         [.int(sharesA ? 0 : counts.a / batch), .int(counts.b / batch)])
     }
   }
@@ -133,6 +176,21 @@ struct MatrixProduct {
         .tensor(x), .tensor(y), .int(batch), .int(count), .int(k), .int(width), .int(count * k),
         .int(runsAlongSum ? k : 1), .int(runsAlongSum ? 1 : count),
       ], defines: ["TILE": tile])
+  }
+
+  /// The operations that a multiplication and addition of the product costs, in those of the
+  /// device's best kernels.
+  func operationsPerTerm(_ device: OpenCLDevice) -> Double {
+    let method = method(on: device)
+    switch method.kind {
+    case .library: return 1.2
+    case .rows, .dot, .packed:
+      // What a block has beyond the edge is computed as well.
+      let rows = (m + method.rows - 1) / method.rows * method.rows
+      let width = method.kind == .dot ? method.columns : method.columns * method.vectorWidth
+      let columns = (n + width - 1) / width * width
+      return 1.2 * Double(rows * columns) / Double(m * n)
+    }
   }
 
   private func encodeLibrary(

@@ -11,10 +11,17 @@ public struct OpenCLBackend: Backend {
   public func devices() -> [DeviceInfo] { CLDevice.all().map(\.info) }
 
   public func open(_ info: DeviceInfo, options: DeviceOptions) throws -> any Device {
+    try open(info, options: options, cache: .standard())
+  }
+
+  /// - Parameter cache: where compiled programs and tuning results are kept.
+  package func open(
+    _ info: DeviceInfo, options: DeviceOptions = DeviceOptions(), cache: CacheDirectory?
+  ) throws -> OpenCLDevice {
     guard let device = CLDevice.all().first(where: { $0.info.id == info.id }) else {
       throw TernError(.deviceUnavailable, "the device \(info.id) is gone")
     }
-    return try OpenCLDevice(device)
+    return try OpenCLDevice(device, options: options, cache: cache)
   }
 }
 

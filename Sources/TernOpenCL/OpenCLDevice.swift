@@ -4,15 +4,17 @@ import TernCore
 import TernGraph
 import TernRuntime
 
-/// An OpenCL device: one context, an in-order queue for the steps and one for the transfers.
+/// An OpenCL device: one context and an in-order queue.
 public final class OpenCLDevice: Device {
   let device: CLDevice
   let context: Context
   let computeQueue: Queue
-  let transferQueue: Queue
   let programs: ProgramCache
   public let info: DeviceInfo
   let architecture: Architecture
+  package let options: DeviceOptions
+  /// Which of several implementations runs a problem, as measured.
+  package let tuning: TuningTable
   /// The work-items that keep the device busy.
   let busyItemCount: Int
 
@@ -21,21 +23,30 @@ public final class OpenCLDevice: Device {
   private let events = Atomic(0)
   private let waits = Atomic(0)
 
-  init(_ device: CLDevice) throws {
+  init(_ device: CLDevice, options: DeviceOptions, cache: CacheDirectory?) throws {
     self.device = device
+    self.options = options
     info = device.info
     architecture = Architecture(device)
     busyItemCount = architecture.busyItemCount(computeUnits: info.computeUnits)
     context = try Context(device: device.handle)
     computeQueue = try Queue(context, device: device.handle)
-    transferQueue = try Queue(context, device: device.handle)
-    programs = ProgramCache(context: context, device: device)
+    programs = ProgramCache(context: context, device: device, directory: cache)
+    tuning = TuningTable(
+      cache,
+      .init(
+        device: info.name, driver: device.string(CL_DEVICE_VERSION) + " " + info.driver,
+        architecture: "\(architecture)"),
+      warn: CacheDirectory.warn)
   }
 
   public var maximumAllocationByteCount: Int {
     // Kernels count elements in 32-bit integers.
     min(Int(device.number(CL_DEVICE_MAX_MEM_ALLOC_SIZE, cl_ulong.self)), 4 * Int(Int32.max))
   }
+
+  /// How many programs were on the disk already.
+  package var loadedProgramCount: Int { programs.loadCount }
 
   public var allocationCount: Int { allocations.load(ordering: .relaxed) }
   /// How many events were created so far.
@@ -52,7 +63,7 @@ public final class OpenCLDevice: Device {
 
   public func workspaceByteCount(of node: Node, in graph: Graph) throws -> Int {
     guard let operation = node.operation as? any OpenCLOperation else { return 0 }
-    return operation.workspaceByteCount(
+    return try operation.workspaceByteCount(
       inputs: graph.types(node.inputs), outputs: graph.types(node.outputs), on: self)
   }
 

@@ -8,7 +8,7 @@ protocol OpenCLOperation: Operation {
   /// Scratch memory, in bytes.
   func workspaceByteCount(
     inputs: [TensorType], outputs: [TensorType], on device: OpenCLDevice
-  ) -> Int
+  ) throws -> Int
 
   /// Appends the launches that compute the outputs from the inputs.
   func encode(_ x: [View], _ y: [View], in encoder: StepEncoder) throws
@@ -33,6 +33,14 @@ struct View {
   /// The same memory under another shape.
   func reshaped(_ shape: Shape) -> View {
     View(memory: memory, offset: offset, type: TensorType(shape, type.dataType))
+  }
+
+  /// Some samples of a batch [N, …].
+  func samples(_ first: Int, count: Int) -> View {
+    let perSample = shape.elementCount(in: 1..<shape.rank)
+    return View(
+      memory: memory, offset: offset + first * perSample,
+      type: TensorType(Shape([count] + shape.dimensions.dropFirst()), type.dataType))
   }
 }
 
@@ -100,6 +108,9 @@ final class StepEncoder {
   /// The node's scratch memory.
   private let workspace: View?
   private(set) var launches: [any Launch] = []
+  /// What runs the node, where it has a choice; else the kernels it launched, by name.
+  var implementation: String?
+  private(set) var kernelNames: [String] = []
 
   init(device: OpenCLDevice, workspace: View?) {
     self.device = device
@@ -195,6 +206,7 @@ final class StepEncoder {
       }
       index += 1
     }
+    kernelNames.append(name)
     append(KernelLaunch(kernel, name: name, groups: groups, localSize: localSize))
   }
 }

@@ -1,96 +1,67 @@
 import TernCore
 import TernGraph
 
-// Devices with many threads gather patches tile by tile (ImplicitGemmConvolution). Where cores are
-// wide, a kernel of one tap is a matrix product, and all others run on packed planes.
+// How a pass is computed is chosen in Convolution/ConvolutionMethod.swift.
 
-extension Conv2DGeometry {
-  /// The product [O, C] × [C, H·W] of each sample that the convolution is; `nil` where it is more.
-  private var isPointwise: Bool {
-    groups == 1 && window == ConvolutionWindow() && kernelHeight == 1 && kernelWidth == 1
+extension Conv2D: TunableOperation {
+  private func problem(_ inputs: [TensorType]) throws -> ConvolutionProblem {
+    try ConvolutionProblem(
+      geometry: geometry(inputs), pass: .forward, hasBias: inputs.count == 3
+    )
   }
 
-  fileprivate func pointwiseProduct(hasBias: Bool) -> MatrixProduct? {
-    guard isPointwise else { return nil }
-    return MatrixProduct(
-      batch: batch, m: outChannels, n: inHeight * inWidth, k: inChannels, sharesA: true,
-      bias: hasBias ? .perRow : .none)
+  func tuningProblem(_ inputs: [TensorType], on device: OpenCLDevice) throws -> TuningProblem {
+    try TuningProblem(problem(inputs), on: device)
   }
 
-  fileprivate var pointwiseBackwardInputProduct: MatrixProduct? {
-    guard isPointwise else { return nil }
-    return MatrixProduct(
-      batch: batch, m: inChannels, n: inHeight * inWidth, k: outChannels, transposesA: true,
-      sharesA: true)
-  }
-}
-
-extension Conv2D: OpenCLOperation {
   func workspaceByteCount(
     inputs: [TensorType], outputs: [TensorType], on device: OpenCLDevice
-  ) -> Int {
-    guard let geometry = try? geometry(inputs), device.architecture != .manyThreads else {
-      return 0
-    }
-    if let product = geometry.pointwiseProduct(hasBias: inputs.count == 3) {
-      return product.workspaceByteCount(on: device)
-    }
-    return PlaneConvolution(forward: geometry).workspaceByteCount(on: device)
-  }
+  ) throws -> Int { try problem(inputs).method(on: device).workspaceByteCount }
 
   func encode(_ x: [View], _ y: [View], in encoder: StepEncoder) throws {
-    let geometry = try geometry(x.map(\.type))
-    let bias = x.count == 3 ? x[2] : nil
-    if encoder.architecture == .manyThreads {
-      try ImplicitGemmConvolution(geometry, .forward, on: encoder.device)
-        .encode(x[1], x[0], bias: bias, into: y[0], encoder)
-    } else if let product = geometry.pointwiseProduct(hasBias: bias != nil) {
-      try product.encode(x[1], x[0], bias: bias, into: y[0], encoder)
-    } else {
-      try PlaneConvolution(forward: geometry)
-        .encode(x[0], weight: x[1], bias: bias, into: y[0], encoder)
-    }
+    let method = try problem(x.map(\.type)).method(on: encoder.device)
+    encoder.implementation = method.name
+    try method.encode(
+      ConvolutionOperands(
+        input: x[0], weight: x[1], output: y[0], bias: x.count == 3 ? x[2] : nil), encoder)
   }
 }
 
-extension Conv2DBackwardInput: OpenCLOperation {
+extension Conv2DBackwardInput: TunableOperation {
+  private func problem(_ inputs: [TensorType]) throws -> ConvolutionProblem {
+    try ConvolutionProblem(geometry: geometry(inputs), pass: .backwardInput)
+  }
+
+  func tuningProblem(_ inputs: [TensorType], on device: OpenCLDevice) throws -> TuningProblem {
+    try TuningProblem(problem(inputs), on: device)
+  }
+
   func workspaceByteCount(
     inputs: [TensorType], outputs: [TensorType], on device: OpenCLDevice
-  ) -> Int {
-    guard let geometry = try? geometry(inputs), device.architecture != .manyThreads else {
-      return 0
-    }
-    if let product = geometry.pointwiseBackwardInputProduct {
-      return product.workspaceByteCount(on: device)
-    }
-    return PlaneConvolution(backwardInput: geometry).workspaceByteCount(on: device)
-  }
+  ) throws -> Int { try problem(inputs).method(on: device).workspaceByteCount }
 
   func encode(_ x: [View], _ y: [View], in encoder: StepEncoder) throws {
-    let geometry = try geometry(x.map(\.type))
-    if encoder.architecture == .manyThreads {
-      try ImplicitGemmConvolution(geometry, .backwardInput, on: encoder.device)
-        .encode(x[1], x[0], into: y[0], encoder)
-    } else if let product = geometry.pointwiseBackwardInputProduct {
-      try product.encode(x[1], x[0], into: y[0], encoder)
-    } else {
-      try PlaneConvolution(backwardInput: geometry)
-        .encode(x[0], weight: x[1], bias: nil, into: y[0], encoder)
-    }
+    let method = try problem(x.map(\.type)).method(on: encoder.device)
+    encoder.implementation = method.name
+    try method.encode(ConvolutionOperands(input: y[0], weight: x[1], output: x[0]), encoder)
   }
 }
 
-extension Conv2DBackwardWeight: OpenCLOperation {
+extension Conv2DBackwardWeight: TunableOperation {
   private static let biasSum = Reduce(.sum, axes: [0, 2, 3], keepsAxes: false)
 
+  private func problem(_ inputs: [TensorType]) throws -> ConvolutionProblem {
+    try ConvolutionProblem(geometry: geometry(inputs), pass: .backwardWeight)
+  }
+
+  func tuningProblem(_ inputs: [TensorType], on device: OpenCLDevice) throws -> TuningProblem {
+    try TuningProblem(problem(inputs), on: device)
+  }
+
   func workspaceByteCount(
     inputs: [TensorType], outputs: [TensorType], on device: OpenCLDevice
-  ) -> Int {
-    guard let geometry = try? geometry(inputs) else { return 0 }
-    let weights =
-      device.architecture == .manyThreads
-      ? ImplicitGemmConvolution(geometry, .backwardWeight, on: device).workspaceByteCount
-      : PlaneConvolutionBackwardWeight(geometry, on: device).workspaceByteCount
+  ) throws -> Int {
+    let weights = try problem(inputs).method(on: device).workspaceByteCount
     // The bias is summed after the weights are done, in the same memory.
     guard hasBias else { return weights }
     return max(
@@ -99,14 +70,9 @@ extension Conv2DBackwardWeight: OpenCLOperation {
   }
 
   func encode(_ x: [View], _ y: [View], in encoder: StepEncoder) throws {
-    let geometry = try geometry(x.map(\.type))
-    if encoder.architecture == .manyThreads {
-      try ImplicitGemmConvolution(geometry, .backwardWeight, on: encoder.device)
-        .encode(x[1], x[0], into: y[0], encoder)
-    } else {
-      try PlaneConvolutionBackwardWeight(geometry, on: encoder.device)
-        .encode(x[0], x[1], into: y[0], encoder)
-    }
+    let method = try problem(x.map(\.type)).method(on: encoder.device)
+    encoder.implementation = method.name
+    try method.encode(ConvolutionOperands(input: x[0], weight: y[0], output: x[1]), encoder)
     if hasBias { try Self.biasSum.encode([x[1]], [y[1]], in: encoder) }
   }
 }

@@ -1,11 +1,15 @@
 import TernCore
 import TernGraph
 
-extension MatMul: OpenCLOperation {
+extension MatMul: TunableOperation {
   private func product(_ a: Shape, _ b: Shape) -> MatrixProduct {
     let d = dimensions(a, b)
     return MatrixProduct(
       batch: d.batch, m: d.m, n: d.n, k: d.k, transposesA: transposesA, transposesB: transposesB)
+  }
+
+  func tuningProblem(_ inputs: [TensorType], on device: OpenCLDevice) -> TuningProblem {
+    TuningProblem(product(inputs[0].shape, inputs[1].shape), on: device)
   }
 
   func workspaceByteCount(
@@ -19,10 +23,15 @@ extension MatMul: OpenCLOperation {
   }
 }
 
-extension Linear: OpenCLOperation {
+extension Linear: TunableOperation {
   private func product(_ x: Shape, _ weight: Shape, hasBias: Bool) -> MatrixProduct {
     MatrixProduct(
       m: x[0], n: weight[0], k: x[1], transposesB: true, bias: hasBias ? .perColumn : .none)
+  }
+
+  func tuningProblem(_ inputs: [TensorType], on device: OpenCLDevice) -> TuningProblem {
+    TuningProblem(
+      product(inputs[0].shape, inputs[1].shape, hasBias: inputs.count == 3), on: device)
   }
 
   func workspaceByteCount(

@@ -36,6 +36,17 @@ struct PackedPlanes {
         .int(slack),
       ], defines: ["SH": h.stride, "SW": w.stride, "V": encoder.architecture.vectorWidth])
   }
+
+  /// Appends the way back for planes of one phase without padding: what lies between the elements
+  /// becomes zero.
+  func encodeSpreading(_ x: View, into y: View, count: Int, _ encoder: StepEncoder) throws {
+    try encoder.map(
+      "spread_planes", in: "convolution/packed_planes", count: count * h.extent, groupSize: 16,
+      [
+        .tensor(x), .tensor(y), .int(count), .int(h.extent), .int(w.extent), .int(h.length),
+        .int(w.length),
+      ], defines: ["SH": h.stride, "SW": w.stride])
+  }
 }
 
 extension PackedPlanes {

@@ -1,13 +1,16 @@
 import COpenCL
+import Foundation
 import Synchronization
 import TernCore
 import TernKernels
 
-/// Builds kernel sources, each combination of file and options once per process. Drivers keep
-/// binaries on disk themselves.
+/// Builds kernel sources, each combination of file and options once per process, and once for all
+/// processes where there is a folder for binaries.
 final class ProgramCache: Sendable {
   private let context: Context
   private let device: CLDevice
+  private let store: ProgramStore?
+  private let loads = Atomic(0)
   private let programs = Mutex<[Key: Program]>([:])
 
   private struct Key: Hashable {
@@ -15,10 +18,14 @@ final class ProgramCache: Sendable {
     let options: String
   }
 
-  init(context: Context, device: CLDevice) {
+  init(context: Context, device: CLDevice, directory: CacheDirectory?) {
     self.context = context
     self.device = device
+    store = directory.map { ProgramStore($0, device: device) }
   }
+
+  /// How many programs came from the disk.
+  var loadCount: Int { loads.load(ordering: .relaxed) }
 
   /// The source of a kernel file, such as `elementwise/unary`, with what it includes put in.
   static func source(_ file: String) -> String {
@@ -60,6 +67,12 @@ final class ProgramCache: Sendable {
 
   private func build(_ file: String, options: String) throws -> Program {
     let source = Self.source(file)
+    if let binary = store?.binary(source: source, options: options),
+      let program = load(binary, options: options)
+    {
+      loads.add(1, ordering: .relaxed)
+      return program
+    }
     let program = Program(
       owning: try created("clCreateProgramWithSource") { code in
         source.withCString { text in
@@ -68,7 +81,43 @@ final class ProgramCache: Sendable {
         }
       })
     try compile(program, file: file, options: options)
+    if let store, let binary = binary(of: program) {
+      store.keep(binary, source: source, options: options)
+    }
     return program
+  }
+
+  /// A program from what an earlier process compiled; `nil` where the driver will not have it.
+  private func load(_ binary: Data, options: String) -> Program? {
+    var device: cl_device_id? = self.device.handle
+    var status: cl_int = 0
+    var code: cl_int = 0
+    let handle = binary.withUnsafeBytes { bytes in
+      var size = bytes.count
+      var address = bytes.bindMemory(to: UInt8.self).baseAddress
+      return clCreateProgramWithBinary(
+        context.handle, 1, &device, &size, &address, &status, &code)
+    }
+    guard code == CL_SUCCESS, status == CL_SUCCESS, let handle else { return nil }
+    let program = Program(owning: handle)
+    return clBuildProgram(handle, 1, &device, options, nil, nil) == CL_SUCCESS ? program : nil
+  }
+
+  private func binary(of program: Program) -> Data? {
+    var size = 0
+    guard
+      clGetProgramInfo(
+        program.handle, cl_program_info(CL_PROGRAM_BINARY_SIZES), MemoryLayout<Int>.size, &size,
+        nil) == CL_SUCCESS, size > 0
+    else { return nil }
+    var binary = Data(count: size)
+    let code = binary.withUnsafeMutableBytes { bytes in
+      var address = bytes.bindMemory(to: UInt8.self).baseAddress
+      return clGetProgramInfo(
+        program.handle, cl_program_info(CL_PROGRAM_BINARIES),
+        MemoryLayout<UnsafeMutablePointer<UInt8>?>.size, &address, nil)
+    }
+    return code == CL_SUCCESS ? binary : nil
   }
 
   private func compile(_ program: Program, file: String, options: String) throws {

@@ -1,0 +1,314 @@
+#include "../common/common.cl"
+
+// Winograd's convolution by a 3×3 kernel, in tiles of SIDE × SIDE outputs: input tiles and weights are
+// transformed, met element by element (a matrix product for each of POINTS² elements), and what comes
+// out is transformed back. Source: Lavin and Gray, "Fast algorithms for convolutional neural
+// networks", CVPR 2016; the points are 0, ±1 (, ±2) and infinity.
+//
+// Lanes are tiles. Operands of the products are stored in the blocks that matmul/gemm.cl's gemm_packed
+// reads, [point, block, summed index, lane of WIDTH].
+#ifndef SIDE
+#define SIDE 4
+#endif
+#define POINTS (SIDE + 2)
+#ifndef WIDTH
+#define WIDTH 32
+#endif
+
+// The transforms along one axis. B: a row of an input tile. G: of the weight. A: the result's.
+#if SIDE == 4
+static inline void transform_input(VECTOR *d) {
+  const VECTOR d0 = d[0], d1 = d[1], d2 = d[2], d3 = d[3], d4 = d[4], d5 = d[5];
+  d[0] = 4.0f * d0 - 5.0f * d2 + d4;
+  d[1] = (d3 + d4) - 4.0f * (d1 + d2);
+  d[2] = (d4 - d3) + 4.0f * (d1 - d2);
+  d[3] = (d4 - d2) + 2.0f * (d3 - d1);
+  d[4] = (d4 - d2) - 2.0f * (d3 - d1);
+  d[5] = 4.0f * d1 - 5.0f * d3 + d5;
+}
+
+static inline void transform_weight(VECTOR *g) {
+  const VECTOR g0 = g[0], g1 = g[1], g2 = g[2];
+  g[0] = 0.25f * g0;
+  g[1] = (g0 + g2 + g1) * (-1.0f / 6);
+  g[2] = (g0 + g2 - g1) * (-1.0f / 6);
+  g[3] = g0 * (1.0f / 24) + g1 * (1.0f / 12) + g2 * (1.0f / 6);
+  g[4] = g0 * (1.0f / 24) - g1 * (1.0f / 12) + g2 * (1.0f / 6);
+  g[5] = g2;
+}
+
+static inline void transform_result(VECTOR *m) {
+  const VECTOR sum = m[1] + m[2], difference = m[1] - m[2];
+  const VECTOR far_sum = m[3] + m[4], far_difference = m[3] - m[4];
+  const VECTOR m0 = m[0], m5 = m[5];
+  m[0] = m0 + sum + far_sum;
+  m[1] = difference + 2.0f * far_difference;
+  m[2] = sum + 4.0f * far_sum;
+  m[3] = difference + 8.0f * far_difference + m5;
+}
+
+// The transposes of the last two, for the gradient of the weight.
+static inline void transform_gradient(VECTOR *y) {
+  const VECTOR y0 = y[0], y1 = y[1], y2 = y[2], y3 = y[3];
+  y[1] = (y0 + y2) + (y1 + y3);
+  y[2] = (y0 + y2) - (y1 + y3);
+  y[3] = (y0 + 4.0f * y2) + (2.0f * y1 + 8.0f * y3);
+  y[4] = (y0 + 4.0f * y2) - (2.0f * y1 + 8.0f * y3);
+  y[5] = y3;
+}
+
+static inline void transform_sum(VECTOR *m) {
+  const VECTOR sum = m[1] + m[2], far_sum = m[3] + m[4];
+  const VECTOR difference = m[2] - m[1], far_difference = m[3] - m[4];
+  m[0] = 0.25f * m[0] - sum * (1.0f / 6) + far_sum * (1.0f / 24);
+  m[1] = difference * (1.0f / 6) + far_difference * (1.0f / 12);
+  m[2] = (far_sum - sum) * (1.0f / 6) + m[5];
+}
+#else
+static inline void transform_input(VECTOR *d) {
+  const VECTOR d0 = d[0], d1 = d[1], d2 = d[2], d3 = d[3];
+  d[0] = d0 - d2;
+  d[1] = d1 + d2;
+  d[2] = d2 - d1;
+  d[3] = d1 - d3;
+}
+
+static inline void transform_weight(VECTOR *g) {
+  const VECTOR g0 = g[0], g1 = g[1], g2 = g[2];
+  g[1] = 0.5f * (g0 + g2 + g1);
+  g[2] = 0.5f * (g0 + g2 - g1);
+  g[3] = g2;
+}
+
+static inline void transform_result(VECTOR *m) {
+  const VECTOR m0 = m[0], m1 = m[1], m2 = m[2], m3 = m[3];
+  m[0] = m0 + m1 + m2;
+  m[1] = m1 - m2 - m3;
+}
+
+// The transposes of the last two, for the gradient of the weight.
+static inline void transform_gradient(VECTOR *y) {
+  const VECTOR y0 = y[0], y1 = y[1];
+  y[1] = y0 + y1;
+  y[2] = y0 - y1;
+  y[3] = -y1;
+}
+
+static inline void transform_sum(VECTOR *m) {
+  const VECTOR m0 = m[0], m1 = m[1], m2 = m[2], m3 = m[3];
+  m[0] = m0 + 0.5f * (m1 + m2);
+  m[1] = 0.5f * (m1 - m2);
+  m[2] = 0.5f * (m1 + m2) + m3;
+}
+#endif
+
+// Applies a transform to the columns, then to the rows, of an array of ROWS × POINTS vectors that
+// grows or shrinks to TO × TO.
+#define TRANSFORM(transform, tile, from, to)                              \
+  _Pragma("unroll") for (int column = 0; column < (from); ++column) {     \
+    VECTOR line[POINTS];                                                  \
+    _Pragma("unroll") for (int i = 0; i < (from); ++i) line[i] = tile[i][column]; \
+    transform(line);                                                      \
+    _Pragma("unroll") for (int i = 0; i < (to); ++i) tile[i][column] = line[i];   \
+  }                                                                       \
+  _Pragma("unroll") for (int row = 0; row < (to); ++row) transform(tile[row]);
+
+// Where V neighbouring tiles stand in planes of `rows` × `pitch`; tiles beyond the last repeat it.
+// Tile t of a sample is (t / across, t % across).
+static inline void tile_origins(int *origins, int first, int tiles, int down, int across,
+                                int sample, int pitch) {
+#pragma unroll
+  for (int lane = 0; lane < V; ++lane) {
+    const int tile = min(first + lane, tiles - 1);
+    const int n = tile / (down * across), rest = tile % (down * across);
+    origins[lane] = n * sample + rest / across * SIDE * pitch + rest % across * SIDE;
+  }
+}
+
+// Stores a transformed tile for V tiles of one channel. With ACROSS_CHANNELS the lanes of a block are
+// channels and the summed index counts tiles; else the other way round.
+static inline void store_tile(__global float *y, VECTOR tile[POINTS][POINTS], int channel,
+                              int channels, int first, int tiles) {
+#ifdef ACROSS_CHANNELS
+  const int blocks = (channels + WIDTH - 1) / WIDTH, matrix = blocks * tiles * WIDTH;
+  y += (channel / WIDTH * tiles + first) * WIDTH + channel % WIDTH;
+  const int present = min(V, tiles - first);
+  for (int i = 0; i < POINTS; ++i) {
+    for (int j = 0; j < POINTS; ++j) {
+      float lanes[V];
+      STORE(tile[i][j], lanes);
+      for (int lane = 0; lane < present; ++lane) y[lane * WIDTH] = lanes[lane];
+      y += matrix;
+    }
+  }
+#else
+  const int blocks = (tiles + WIDTH - 1) / WIDTH, matrix = blocks * channels * WIDTH;
+  y += (first / WIDTH * channels + channel) * WIDTH + first % WIDTH;
+  for (int i = 0; i < POINTS; ++i) {
+    for (int j = 0; j < POINTS; ++j) {
+      STORE(tile[i][j], y);
+      y += matrix;
+    }
+  }
+#endif
+}
+
+// Packed planes [samples, channels, plane] -> transformed tiles. A work-item transforms V tiles of a
+// channel, of which there are `lines`, those that fill up a block included. Tiles that fill up a
+// block repeat the last; what comes of them is not read.
+__kernel void winograd_input(IN(x), OUT(y), const int channels, const int tiles, const int down,
+                             const int across, const int plane, const int pitch, const int groups,
+                             const int lines) {
+  BIND(x);
+  BIND_OUT(y);
+  const int item = get_global_id(0);
+  if (item >= groups * lines) return;
+  const int channel = item % lines, first = item / lines * V;
+  int origins[V];
+  tile_origins(origins, first, tiles, down, across, channels * plane, pitch);
+  // Channels that fill up a block are zero.
+  const float present = channel < channels ? 1.0f : 0.0f;
+  x += min(channel, channels - 1) * plane;
+  VECTOR tile[POINTS][POINTS];
+  for (int i = 0; i < POINTS; ++i) {
+    for (int j = 0; j < POINTS; ++j) {
+      float lanes[V];
+#pragma unroll
+      for (int lane = 0; lane < V; ++lane) lanes[lane] = x[origins[lane] + i * pitch + j];
+      tile[i][j] = present * LOAD(lanes);
+    }
+  }
+  TRANSFORM(transform_input, tile, POINTS, POINTS)
+  store_tile(y, tile, channel, channels, first, tiles);
+}
+
+// The gradient of the output in planes padded to whole tiles -> transformed tiles, likewise.
+__kernel void winograd_gradient(IN(x), OUT(y), const int channels, const int tiles, const int down,
+                                const int across, const int plane, const int pitch,
+                                const int groups, const int lines) {
+  BIND(x);
+  BIND_OUT(y);
+  const int item = get_global_id(0);
+  if (item >= groups * lines) return;
+  const int channel = item % lines, first = item / lines * V;
+  int origins[V];
+  tile_origins(origins, first, tiles, down, across, channels * plane, pitch);
+  // Channels that fill up a block are zero.
+  const float present = channel < channels ? 1.0f : 0.0f;
+  x += min(channel, channels - 1) * plane;
+  VECTOR tile[POINTS][POINTS];
+  for (int i = 0; i < SIDE; ++i) {
+    for (int j = 0; j < SIDE; ++j) {
+      float lanes[V];
+#pragma unroll
+      for (int lane = 0; lane < V; ++lane) lanes[lane] = x[origins[lane] + i * pitch + j];
+      tile[i][j] = present * LOAD(lanes);
+    }
+  }
+  TRANSFORM(transform_gradient, tile, SIDE, POINTS)
+  store_tile(y, tile, channel, channels, first, tiles);
+}
+
+// Weight [out, in, 3, 3] by strides -> [point, out blocks of WIDTH, in, WIDTH]. With FLIP the kernel is
+// turned by half a circle. A work-item transforms the weights of V outputs, or as many as there are.
+__kernel void winograd_weight(IN(w), OUT(y), const int in, const int out, const int in_stride,
+                              const int out_stride) {
+  BIND(w);
+  BIND_OUT(y);
+  const int item = get_global_id(0);
+  const int blocks = (out + WIDTH - 1) / WIDTH, pieces = (WIDTH + V - 1) / V;
+  if (item >= blocks * pieces * in) return;
+  const int channel = item % in, piece = item / in % pieces, block = item / (in * pieces);
+  const int first = block * WIDTH + piece * V;
+  VECTOR tile[POINTS][POINTS];
+#pragma unroll
+  for (int i = 0; i < 3; ++i) {
+#pragma unroll
+    for (int j = 0; j < 3; ++j) {
+      float lanes[V];
+      for (int lane = 0; lane < V; ++lane) {
+        lanes[lane] = first + lane < out
+                          ? w[channel * in_stride + (first + lane) * out_stride + i * 3 + j]
+                          : 0.0f;
+      }
+#ifdef FLIP
+      tile[2 - i][2 - j] = LOAD(lanes);
+#else
+      tile[i][j] = LOAD(lanes);
+#endif
+    }
+  }
+  TRANSFORM(transform_weight, tile, 3, POINTS)
+  const int present = min(V, WIDTH - piece * V);
+  y += (block * in + channel) * WIDTH + piece * V;
+  for (int i = 0; i < POINTS; ++i) {
+    for (int j = 0; j < POINTS; ++j) {
+      if (present == V) STORE(tile[i][j], y);
+      else store_part(tile[i][j], y, 0, present);
+      y += blocks * in * WIDTH;
+    }
+  }
+}
+
+// [point, channels, tiles] -> y [samples, channels, height, width] (+ bias). A work-item writes V
+// tiles of a channel.
+__kernel void winograd_output(IN(x), IN(bias), OUT(y), const int channels, const int tiles,
+                              const int down, const int across, const int height, const int width,
+                              const int has_bias, const int groups) {
+  BIND(x);
+  BIND(bias);
+  BIND_OUT(y);
+  const int item = get_global_id(0);
+  if (item >= groups * channels) return;
+  const int channel = item / groups, first = item % groups * V;
+  const int present = min(V, tiles - first);
+  x += channel * tiles + first;
+  VECTOR tile[POINTS][POINTS];
+  for (int i = 0; i < POINTS; ++i) {
+    for (int j = 0; j < POINTS; ++j) {
+      tile[i][j] = present == V ? LOAD(x) : load_part(x, present);
+      x += channels * tiles;
+    }
+  }
+  TRANSFORM(transform_result, tile, POINTS, SIDE)
+  const float addend = has_bias ? bias[channel] : 0.0f;
+  float lanes[SIDE][SIDE][V];
+#pragma unroll
+  for (int i = 0; i < SIDE; ++i) {
+#pragma unroll
+    for (int j = 0; j < SIDE; ++j) STORE(tile[i][j] + addend, lanes[i][j]);
+  }
+  for (int lane = 0; lane < present; ++lane) {
+    const int n = (first + lane) / (down * across), rest = (first + lane) % (down * across);
+    const int h = rest / across * SIDE, w = rest % across * SIDE;
+    __global float *target = y + ((n * channels + channel) * height + h) * width + w;
+    const int rows = min(SIDE, height - h), columns = min(SIDE, width - w);
+    for (int i = 0; i < rows; ++i) {
+      for (int j = 0; j < columns; ++j) target[i * width + j] = lanes[i][j][lane];
+    }
+  }
+}
+
+// [point, out · in] -> dw [out, in, 3, 3]. A work-item makes the gradients of V kernels.
+__kernel void winograd_sum(IN(x), OUT(dw), const int count) {
+  BIND(x);
+  BIND_OUT(dw);
+  const int first = (int)get_global_id(0) * V, present = min(V, count - first);
+  if (present <= 0) return;
+  x += first;
+  VECTOR tile[POINTS][POINTS];
+  for (int i = 0; i < POINTS; ++i) {
+    for (int j = 0; j < POINTS; ++j) {
+      tile[i][j] = present == V ? LOAD(x) : load_part(x, present);
+      x += count;
+    }
+  }
+  TRANSFORM(transform_sum, tile, POINTS, 3)
+  for (int i = 0; i < 3; ++i) {
+    for (int j = 0; j < 3; ++j) {
+      float lanes[V];
+      STORE(tile[i][j], lanes);
+      for (int lane = 0; lane < present; ++lane) dw[(first + lane) * 9 + i * 3 + j] = lanes[lane];
+    }
+  }
+}

@@ -1,0 +1,174 @@
+import Tern
+import TernOpenCL
+
+/// Finds the fastest implementation of what a device has several for: each is checked against the
+/// CPU backend's numbers, then timed.
+public struct Tuner {
+  private let device: OpenCLDevice
+  private let judge: any Device
+
+  /// What was found for one problem.
+  public struct Finding: Sendable {
+    public struct Candidate: Sendable {
+      public let name: String
+      /// The least time of a run, in seconds; `nil` where the numbers were wrong.
+      public let seconds: Double?
+    }
+    public let problem: String
+    /// The fastest in front.
+    public let candidates: [Candidate]
+  }
+
+  /// A candidate is timed for so long, or this often if that takes longer.
+  private static let timedSeconds = 0.05
+  private static let leastGroups = 3
+  private static let groupSeconds = 0.002
+
+  /// - Throws: ``TernError`` where the device has nothing to tune.
+  public init(_ device: any Device) throws {
+    guard let device = device as? OpenCLDevice else {
+      throw TernError(
+        .usage, "\(device.info.id) has nothing to tune; tune an OpenCL device (--device opencl)")
+    }
+    self.device = device
+    judge = try DeviceCatalog.standard.open("cpu")
+  }
+
+  /// Where findings are kept; `nil` where the user wants no cache.
+  public var databasePath: String? { device.tuning.path }
+
+  /// How many problems the database has.
+  public var findingCount: Int { device.tuning.count }
+
+  /// Whether an earlier run has already tuned a problem.
+  public func isTuned(_ problem: Problem) -> Bool {
+    device.tuning.entry(problem.description) != nil
+  }
+
+  /// The operation of a node with the types of its inputs.
+  public struct Problem {
+    let operation: any Operation
+    let inputs: [TensorType]
+    let tuning: TuningProblem
+
+    public var description: String { tuning.description }
+  }
+
+  /// What there is to tune in graphs, each once, in order.
+  public func problems(in graphs: [Graph]) throws -> [Problem] {
+    var seen: Set<String> = []
+    return try graphs.flatMap { graph in
+      let planned = try Session(device: device).plan(graph).graph
+      return try planned.nodes.compactMap { node -> Problem? in
+        let inputs = planned.types(node.inputs)
+        return try device.tuningProblem(of: node.operation, inputs: inputs).map {
+          Problem(operation: node.operation, inputs: inputs, tuning: $0)
+        }
+      }
+    }.filter { seen.insert($0.description).inserted }
+  }
+
+  /// The forward and backward pass of a case, as a graph to find problems in.
+  static func graph(of opCase: OpCase) throws -> Graph {
+    guard let operation = OperationSpec.named(opCase.operation) else {
+      throw TernError(.badData, "no operation is named \(opCase.operation)")
+    }
+    let builder = GraphBuilder()
+    var inputs: [String: Tensor] = [:]
+    for (name, input) in opCase.inputs.sorted(by: { $0.key < $1.key }) {
+      inputs[name] = try builder.input(name, input.type)
+    }
+    let results = try operation.build(
+      Attributes(operation.name, opCase.attributes), inputs)
+    let seeds = try results.enumerated().map { index, result in
+      builder.output("output.\(index)", result)
+      return (result, try builder.input("cotangent.\(index)", result.type))
+    }
+    let targets = inputs.sorted { $0.key < $1.key }.map(\.value)
+      .filter { $0.type.dataType == .float32 }
+    for (index, gradient) in try builder.gradients(of: seeds, withRespectTo: targets).enumerated() {
+      if let gradient { builder.output("gradient.\(index)", gradient) }
+    }
+    return builder.graph
+  }
+
+  /// Times every candidate of a problem, and lets the device use the fastest from then on.
+  ///
+  /// - Throws: ``TernError`` where none computes the right numbers.
+  public func tune(_ problem: Problem) throws -> Finding {
+    let builder = GraphBuilder()
+    let generator = Philox(seed: 0, stream: .data)
+    var values: [String: HostTensor] = [:]
+    let inputs = try problem.inputs.enumerated().map { index, type in
+      let name = "input.\(index)"
+      values[name] = HostTensor(
+        type.shape, generator.normals(type.elementCount, UInt32(index)))
+      return try builder.input(name, type)
+    }
+    for (index, output) in try builder.apply(problem.operation, inputs).enumerated() {
+      builder.output("output.\(index)", output)
+    }
+    let expected = try Session(device: judge).compile(builder.graph).run(values)
+    var best = Double.infinity
+    var candidates: [Finding.Candidate] = []
+    for name in problem.tuning.candidates {
+      device.tuning.force(problem.description, name)
+      defer { device.tuning.force(problem.description, nil) }
+      let executable = try Session(device: device).compile(builder.graph)
+      let seconds =
+        try agrees(executable.run(values), expected) ? time(executable, against: best) : nil
+      best = min(best, seconds ?? .infinity)
+      candidates.append(.init(name: name, seconds: seconds))
+    }
+    candidates.sort { ($0.seconds ?? .infinity) < ($1.seconds ?? .infinity) }
+    guard candidates[0].seconds != nil else {
+      throw TernError(
+        .runtime, "\(problem.description): every implementation gives wrong numbers")
+    }
+    try device.tuning.record(
+      problem.description,
+      .init(implementation: candidates[0].name, seconds: candidates[0].seconds!))
+    return Finding(problem: problem.description, candidates: candidates)
+  }
+
+  /// Winograd's transforms lose a few bits; an implementation that is wrong is wrong by much more.
+  private func agrees(_ got: [String: HostTensor], _ expected: [String: HostTensor]) -> Bool {
+    expected.allSatisfy { name, tensor in
+      let target = tensor.doubles
+      let scale = target.reduce(0) { max($0, abs($1)) }
+      return zip(got[name]!.doubles, target).allSatisfy { abs($0 - $1) <= 1e-3 * scale }
+    }
+  }
+
+  /// The least time of a run; no longer than needed to see that it does not come near `best`.
+  private func time(_ executable: Executable, against best: Double) throws -> Double {
+    let clock = ContinuousClock()
+    func time(_ count: Int) throws -> Double {
+      let start = clock.now
+      for _ in 0..<count { try executable.step() }
+      try executable.synchronize()
+      return (clock.now - start) / .seconds(1) / Double(count)
+    }
+    var least = try time(1)
+    if least > 2 * best { return least }
+    // Several at once: a short run by itself would measure the waiting for it.
+    let group = max(1, min(100, Int(Self.groupSeconds / least)))
+    let start = clock.now
+    var groups = 0
+    while groups < Self.leastGroups || (clock.now - start) / .seconds(1) < Self.timedSeconds {
+      least = min(least, try time(group))
+      groups += 1
+      if least > 2 * best { break }
+    }
+    return least
+  }
+}
+
+extension OpCase.Input {
+  fileprivate var type: TensorType {
+    switch distribution {
+    case .indices, .integer: TensorType(shape, .int32)
+    default: TensorType(shape)
+    }
+  }
+}

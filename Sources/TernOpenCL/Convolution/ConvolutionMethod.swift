@@ -1,0 +1,80 @@
+import TernCore
+import TernGraph
+import TernRuntime
+
+/// A way to compute one pass of a convolution, with the parameters of its kernels chosen.
+protocol ConvolutionMethod: Sendable {
+  static var algorithm: ConvolutionAlgorithm { get }
+
+  /// The ways this algorithm can compute a problem, the one to take untuned in front; none where it
+  /// cannot.
+  static func candidates(for problem: ConvolutionProblem, on device: OpenCLDevice) -> [Self]
+
+  /// The kernels' parameters, such as `8x2`; what tells candidates apart.
+  var parameters: String { get }
+
+  /// Scratch memory, in bytes.
+  var workspaceByteCount: Int { get }
+
+  /// The arithmetic that the pass costs, and what it moves; see ``ConvolutionCost``.
+  var cost: ConvolutionCost { get }
+
+  /// Appends the launches.
+  func encode(_ operands: ConvolutionOperands, _ encoder: StepEncoder) throws
+}
+
+extension ConvolutionMethod {
+  /// What runs, as profiles, benchmarks and the tuner name it: `winograd 4x4`.
+  var name: String {
+    parameters.isEmpty ? Self.algorithm.rawValue : "\(Self.algorithm.rawValue) \(parameters)"
+  }
+}
+
+/// What a pass costs, as far as that is known without running it.
+struct ConvolutionCost {
+  /// Multiplications and additions, counted at the speed of the device's best kernels.
+  var flops: Double
+  /// Bytes to and from memory, copies included.
+  var bytes: Double
+
+  /// The cost in operations: how many of them a device does while it moves a byte is its balance.
+  func operations(_ architecture: Architecture) -> Double {
+    flops + architecture.operationsPerByte * bytes
+  }
+}
+
+extension ConvolutionProblem {
+  private static let methods: [any ConvolutionMethod.Type] = [
+    PointwiseConvolution.self, DepthwiseConvolution.self, DirectConvolution.self,
+    WinogradConvolution.self, ImplicitGemmConvolution.self, PanelConvolution.self,
+    Im2colConvolution.self,
+  ]
+
+  /// Every way a device has for the problem. Never empty: im2col takes any shape.
+  func candidates(on device: OpenCLDevice) -> [any ConvolutionMethod] {
+    func candidates<Method: ConvolutionMethod>(_: Method.Type) -> [any ConvolutionMethod] {
+      Method.candidates(for: self, on: device)
+    }
+    return Self.methods.flatMap { candidates($0) }
+  }
+
+  /// The way the device computes the problem: the algorithm that the user asked for where it can,
+  /// else what the tuner found, else the cheapest by estimate.
+  func method(on device: OpenCLDevice) -> any ConvolutionMethod {
+    let all = candidates(on: device)
+    let wanted = device.options.algorithm.map { algorithm in
+      all.filter { type(of: $0).algorithm == algorithm }
+    }
+    let candidates = wanted.flatMap { $0.isEmpty ? nil : $0 } ?? all
+    if let name = device.tuning[description],
+      let tuned = candidates.first(where: { $0.name == name })
+    {
+      return tuned
+    }
+    // The first candidate of an algorithm stands for it.
+    var algorithms: Set<ConvolutionAlgorithm> = []
+    return candidates.filter { algorithms.insert(type(of: $0).algorithm).inserted }.min {
+      $0.cost.operations(device.architecture) < $1.cost.operations(device.architecture)
+    }!
+  }
+}

@@ -1,0 +1,44 @@
+import TernGraph
+import TernRuntime
+
+/// One of the three computations that a convolution's geometry stands for.
+enum ConvolutionPass: String, Hashable, Sendable, CaseIterable {
+  case forward
+  case backwardInput = "backward_data"
+  case backwardWeight = "backward_weights"
+}
+
+/// What a convolution algorithm is asked to compute; the key of every choice among them.
+struct ConvolutionProblem: Hashable, Sendable {
+  let geometry: Conv2DGeometry
+  let pass: ConvolutionPass
+  /// Whether the forward pass adds a bias.
+  var hasBias = false
+
+  /// Channels of a group.
+  var inputs: Int { geometry.inChannels / geometry.groups }
+  var outputs: Int { geometry.outChannels / geometry.groups }
+  var taps: Int { geometry.kernelHeight * geometry.kernelWidth }
+
+  /// The problem in a line, as the tuner stores it.
+  var description: String {
+    let (g, w) = (geometry, geometry.window)
+    return
+      "conv2d \(pass.rawValue) \(g.batch)x\(g.inChannels)x\(g.inHeight)x\(g.inWidth) "
+      + "o\(g.outChannels) k\(g.kernelHeight)x\(g.kernelWidth) s\(w.strideHeight)x\(w.strideWidth) "
+      + "p\(w.paddingHeight)x\(w.paddingWidth) d\(w.dilationHeight)x\(w.dilationWidth) "
+      + "g\(w.groups)" + (hasBias ? " bias" : "")
+  }
+}
+
+/// The tensors of a convolution. A pass reads two of the three and writes the third, or its gradient.
+struct ConvolutionOperands {
+  /// [N, C, H, W]
+  let input: View
+  /// [O, C/groups, KH, KW]
+  let weight: View
+  /// [N, O, OH, OW]
+  let output: View
+  /// [O], of the forward pass alone.
+  var bias: View?
+}

@@ -1,0 +1,85 @@
+import TernCore
+import TernGraph
+import TernRuntime
+
+/// A convolution in which every channel is a group of its own: there is little to compute, so
+/// nothing is copied, and each output reads its window where it is. See `convolution/depthwise.cl`.
+struct DepthwiseConvolution: ConvolutionMethod {
+  static let algorithm = ConvolutionAlgorithm.depthwise
+
+  private let problem: ConvolutionProblem
+  /// The lanes of a vector along a row of results.
+  private let vectorWidth: Int
+  /// The parts in which the gradient of the weight is summed.
+  private let parts: Int
+
+  static func candidates(for problem: ConvolutionProblem, on device: OpenCLDevice) -> [Self] {
+    let g = problem.geometry
+    guard g.groups == g.inChannels, g.groups > 1 else { return [] }
+    let architecture = device.architecture
+    let columns = problem.pass == .backwardInput ? g.inWidth : g.outWidth
+    let rows = g.batch * g.outHeight
+    return [
+      Self(
+        problem: problem, vectorWidth: architecture.vectorWidth(upTo: columns),
+        parts: problem.pass == .backwardWeight
+          ? max(1, min(rows, device.busyItemCount / (g.outChannels * problem.taps), 64)) : 1)
+    ]
+  }
+
+  var parameters: String { "" }
+
+  var workspaceByteCount: Int {
+    parts > 1 ? 4 * parts * problem.geometry.weightShape.elementCount : 0
+  }
+
+  var cost: ConvolutionCost {
+    ConvolutionCost(
+      flops: 3 * Double(problem.geometry.flops), bytes: 2 * Double(workspaceByteCount))
+  }
+
+  func encode(_ operands: ConvolutionOperands, _ encoder: StepEncoder) throws {
+    let (g, window) = (problem.geometry, problem.geometry.window)
+    let name: String
+    let count: Int
+    let arguments: [Argument]
+    let partial =
+      parts > 1
+      ? encoder.scratch(0, count: parts * operands.weight.count) : operands.weight
+    let across = { (columns: Int) in (columns + vectorWidth - 1) / vectorWidth }
+    switch problem.pass {
+    case .forward:
+      name = "depthwise_forward"
+      count = g.batch * g.outChannels * g.outHeight * across(g.outWidth)
+      arguments = [
+        .tensor(operands.input), .tensor(operands.weight),
+        .tensor(operands.bias ?? operands.weight), .tensor(operands.output),
+        .int(operands.bias == nil ? 0 : 1),
+      ]
+    case .backwardInput:
+      name = "depthwise_backward_input"
+      count = g.batch * g.inChannels * g.inHeight * across(g.inWidth)
+      arguments = [
+        .tensor(operands.output), .tensor(operands.weight), .tensor(operands.input),
+      ]
+    case .backwardWeight:
+      name = "depthwise_backward_weight"
+      count = parts * operands.weight.count
+      arguments = [
+        .tensor(operands.input), .tensor(operands.output), .tensor(partial), .int(parts),
+      ]
+    }
+    try encoder.map(
+      name, in: "convolution/depthwise", count: count,
+      arguments + [
+        .int(g.batch), .int(g.inChannels), .int(problem.outputs), .int(g.inHeight),
+        .int(g.inWidth), .int(g.outHeight), .int(g.outWidth),
+      ],
+      defines: [
+        "KH": g.kernelHeight, "KW": g.kernelWidth, "SH": window.strideHeight,
+        "SW": window.strideWidth, "PH": window.paddingHeight, "PW": window.paddingWidth,
+        "DH": window.dilationHeight, "DW": window.dilationWidth, "V": vectorWidth,
+      ])
+    if parts > 1 { try encoder.sumParts(partial, into: operands.weight, parts: parts) }
+  }
+}

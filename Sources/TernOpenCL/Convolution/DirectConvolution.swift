@@ -1,0 +1,59 @@
+import TernGraph
+import TernRuntime
+
+/// A convolution that sums over its window, on planes copied so that vectors of neighbours meet each
+/// tap: see `convolution/planes.cl` and `planes_backward_weight.cl`.
+struct DirectConvolution: ConvolutionMethod {
+  static let algorithm = ConvolutionAlgorithm.direct
+
+  private enum Planes {
+    case sums(PlaneConvolution)
+    case weights(PlaneConvolutionBackwardWeight)
+  }
+
+  private let problem: ConvolutionProblem
+  private let planes: Planes
+  let parameters: String
+  let workspaceByteCount: Int
+
+  static func candidates(for problem: ConvolutionProblem, on device: OpenCLDevice) -> [Self] {
+    switch problem.pass {
+    case .forward, .backwardInput:
+      let convolution =
+        problem.pass == .forward
+        ? PlaneConvolution(forward: problem.geometry)
+        : PlaneConvolution(backwardInput: problem.geometry)
+      return [
+        Self(
+          problem: problem, planes: .sums(convolution), parameters: "",
+          workspaceByteCount: convolution.workspaceByteCount(on: device))
+      ]
+    case .backwardWeight:
+      let convolution = PlaneConvolutionBackwardWeight(problem.geometry, on: device)
+      return [
+        Self(
+          problem: problem, planes: .weights(convolution), parameters: "",
+          workspaceByteCount: convolution.workspaceByteCount)
+      ]
+    }
+  }
+
+  var cost: ConvolutionCost {
+    ConvolutionCost(
+      flops: 1.4 * Double(problem.geometry.flops), bytes: Double(workspaceByteCount) * 2)
+  }
+
+  func encode(_ operands: ConvolutionOperands, _ encoder: StepEncoder) throws {
+    switch (planes, problem.pass) {
+    case (.weights(let convolution), _):
+      try convolution.encode(operands.input, operands.output, into: operands.weight, encoder)
+    case (.sums(let convolution), .forward):
+      try convolution.encode(
+        operands.input, weight: operands.weight, bias: operands.bias, into: operands.output,
+        encoder)
+    case (.sums(let convolution), _):
+      try convolution.encode(
+        operands.output, weight: operands.weight, bias: nil, into: operands.input, encoder)
+    }
+  }
+}

@@ -1,0 +1,122 @@
+import Foundation
+import Synchronization
+import TernCore
+
+/// Which of several implementations runs a problem on one device: names of what was measured fastest,
+/// by the problem's description. Kept in a file of its own for every device, driver and version.
+package final class TuningTable: Sendable {
+  private let file: (directory: CacheDirectory, name: String)?
+  private let identity: Identity
+  private let entries: Mutex<[String: Entry]>
+  private let forced = Mutex<[String: String]>([:])
+
+  /// What results hold for.
+  package struct Identity: Hashable, Sendable {
+    let device: String
+    let driver: String
+    let architecture: String
+    let version: String
+
+    package init(
+      device: String, driver: String, architecture: String, version: String = TernVersion.string
+    ) {
+      (self.device, self.driver) = (device, driver)
+      (self.architecture, self.version) = (architecture, version)
+    }
+
+    fileprivate var members: [(name: String, value: String)] {
+      [
+        ("device", device), ("driver", driver), ("architecture", architecture),
+        ("version", version),
+      ]
+    }
+  }
+
+  package struct Entry: Hashable, Sendable {
+    package let implementation: String
+    /// The least time measured, in seconds.
+    package let seconds: Double
+
+    package init(implementation: String, seconds: Double) {
+      self.implementation = implementation
+      self.seconds = seconds
+    }
+  }
+
+  private static let maximumByteCount = 16 << 20
+
+  /// Reads what is there. A file that cannot be understood is reported by `warn` and ignored.
+  package init(_ directory: CacheDirectory?, _ identity: Identity, warn: (String) -> Void) {
+    self.identity = identity
+    let key = identity.members.map(\.value).joined(separator: "\n")
+    let name = "tuning-\(hexadecimal(stableHash(key.utf8))).json"
+    file = directory.map { ($0, name) }
+    var found: [String: Entry] = [:]
+    if let directory,
+      let data = directory.read(name, maximumByteCount: Self.maximumByteCount)
+    {
+      do {
+        found = try Self.entries(data, identity)
+      } catch {
+        warn(
+          "\(directory.path)/\(name): ignored, not a tuning database; 'tern tune' writes a new one")
+      }
+    }
+    entries = Mutex(found)
+  }
+
+  private struct Malformed: Error {}
+
+  private static func entries(_ data: Data, _ identity: Identity) throws -> [String: Entry] {
+    let json = try JSON(parsing: String(decoding: data, as: UTF8.self))
+    guard identity.members.allSatisfy({ json[$0.name]?.stringValue == $0.value }),
+      case .object(let members)? = json["results"]
+    else { throw Malformed() }
+    return try Dictionary(
+      members.map { member in
+        guard let name = member.value["implementation"]?.stringValue,
+          let seconds = member.value["seconds"]?.doubleValue
+        else { throw Malformed() }
+        return (member.name, Entry(implementation: name, seconds: seconds))
+      }, uniquingKeysWith: { $1 })
+  }
+
+  /// The implementation to take; one that this version does not know is no more than a hint.
+  subscript(problem: String) -> String? {
+    forced.withLock { $0[problem] } ?? entries.withLock { $0[problem]?.implementation }
+  }
+
+  package func entry(_ problem: String) -> Entry? { entries.withLock { $0[problem] } }
+
+  package var count: Int { entries.withLock { $0.count } }
+
+  /// Where results are kept; `nil` where they are not.
+  package var path: String? { file.map { "\($0.directory.path)/\($0.name)" } }
+
+  /// Records what was found and writes the file.
+  package func record(_ problem: String, _ entry: Entry) throws {
+    let json = entries.withLock { entries in
+      entries[problem] = entry
+      return JSON.object(
+        identity.members.map { JSON.Member(name: $0.name, value: .string($0.value)) } + [
+          JSON.Member(
+            name: "results",
+            value: .object(
+              entries.sorted { $0.key < $1.key }.map { name, entry in
+                JSON.Member(
+                  name: name,
+                  value: .object([
+                    "implementation": .string(entry.implementation),
+                    "seconds": .double(entry.seconds),
+                  ]))
+              }))
+        ])
+    }
+    try file.map { try $0.directory.write(Data((json.description + "\n").utf8), to: $0.name) }
+  }
+
+  /// Lets a problem be run by an implementation for the time being: what the tuner measures.
+  package func force(_ problem: String, _ implementation: String?) {
+    forced.withLock { $0[problem] = implementation }
+  }
+}
