@@ -66,13 +66,25 @@ struct MatrixProduct {
       }
     } else {
       let width = architecture.vectorWidth(upTo: n)
-      let columns = max(1, min(isWide ? 3 : 2, n / width))
+      // As many columns as leave the last block fullest; the most of those.
+      let most = max(1, min(isWide ? 3 : 2, n / width))
+      let columns = (1...most).reversed().min { left, right in
+        func computed(_ columns: Int) -> Int {
+          (n + columns * width - 1) / (columns * width) * columns
+        }
+        return computed(left) < computed(right)
+      }!
       let rows = isWide || columns == 1 ? 8 : 4
       direct = [(rows, columns), (rows / 2, columns), (rows, 1)].filter {
         $0 == (rows, columns) || columns > 1 || $0.0 != rows
       }.map { Method(kind: .rows, rows: $0.0, columns: $0.1, vectorWidth: width) }
     }
-    let isLarge = min(m, n) >= 128 && k >= 32
+    // Copying pays for itself where rows of B are so short that a vector often reaches into the
+    // next, or so long that each stands in a page of its own.
+    let isLarge =
+      transposesB
+      ? min(m, n) >= 128 && k >= 32
+      : m >= 128 && (n >= 1024 && k >= 32 || (32..<256).contains(n) && k >= 128)
     return (isLarge ? packed + direct : direct + packed) + [library]
   }
 

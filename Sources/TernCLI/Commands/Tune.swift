@@ -47,11 +47,11 @@ struct Tune: ParsableCommand {
       throw TernError(.usage, "algorithm: the tuner tries all of them")
     }
     let tuner = try Tuner(try device.open())
-    let graph = try TrainingGraph(
-      model: try Model.named(model ?? "lenet5"), batchSize: batchSize,
-      update: .init(.sgd(momentum: 0.9)), seed: 0
-    ).graph
-    let problems = try tuner.problems(in: [graph])
+    let graphs = try TrainingGraph.all(
+      of: Model.named(model ?? "lenet5"), batchSize: batchSize,
+      update: .init(.sgd(momentum: 0.9))
+    ).map(\.graph)
+    let problems = try tuner.problems(in: graphs)
     let open = problems.filter { force || !tuner.isTuned($0) }
     Output.progress(
       "\(problems.count) to tune, \(problems.count - open.count) of them known, in "

@@ -82,7 +82,7 @@ struct PanelConvolution: ConvolutionMethod {
     // What fills up blocks is computed as well, and few blocks leave cores idle.
     let computed = Double(blocks * vectors * vectorWidth * runs * terms)
     let waste = computed / Double(problem.outputs * problem.inputs * problem.taps)
-    let idle = max(1, 16 / Double(g.groups * blocks * runs))
+    let idle = max(1, 8 / Double(g.groups * blocks * runs))
     return ConvolutionCost(
       flops: Double(g.flops) * waste * idle,
       bytes: 4 * Double(inputCount + panelCount / chunk * g.batch))

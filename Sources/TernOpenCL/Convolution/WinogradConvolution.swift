@@ -129,10 +129,13 @@ struct WinogradConvolution: ConvolutionMethod {
     let product = product(samples: chunk)
     let chunks = Double((g.batch + chunk - 1) / chunk)
     let flops = 2 * Double(points * product.m) * Double(product.n * product.k) * product.waste
+    // The weight's gradient wants tiles along the summed axis: they are stored lane by lane.
+    let factor: Double = problem.pass == .backwardWeight ? 4 : 1
     // Transformed tiles cost about a dozen operations each, whatever is done with them.
     let tiles = Double(points * tilesPerSample * g.batch * (channels.read + channels.written))
     let weights = Double(points * channels.read * channels.written)
-    return ConvolutionCost(flops: flops * chunks + 12 * tiles, bytes: 8 * (tiles + weights))
+    return ConvolutionCost(
+      flops: factor * (flops * chunks + 12 * tiles), bytes: factor * 8 * (tiles + weights))
   }
 
   // MARK: - Encoding
