@@ -68,8 +68,13 @@ public struct Tuner {
     }.filter { seen.insert($0.description).inserted }
   }
 
+  /// What there is to tune in the cases of suites.
+  public func problems(in suites: [BenchmarkSuite]) throws -> [Problem] {
+    try problems(in: suites.flatMap { try $0.cases.map { try Self.graph(of: $0.opCase) } })
+  }
+
   /// The forward and backward pass of a case, as a graph to find problems in.
-  static func graph(of opCase: OpCase) throws -> Graph {
+  private static func graph(of opCase: OpCase) throws -> Graph {
     guard let operation = OperationSpec.named(opCase.operation) else {
       throw TernError(.badData, "no operation is named \(opCase.operation)")
     }
@@ -161,14 +166,5 @@ public struct Tuner {
       if least > 2 * best { break }
     }
     return least
-  }
-}
-
-extension OpCase.Input {
-  fileprivate var type: TensorType {
-    switch distribution {
-    case .indices, .integer: TensorType(shape, .int32)
-    default: TensorType(shape)
-    }
   }
 }

@@ -12,8 +12,9 @@ struct Tune: ParsableCommand {
       $XDG_CACHE_HOME/tern (by default ~/.cache/tern), also when the search is interrupted: a \
       second run goes on where the first ended.
 
-      Example:
+      Examples:
         tern tune --device opencl --model lenet5 --batch-size 64 --budget 120
+        tern tune --device opencl --suite resnet50 --budget 600
       """)
 
   @OptionGroup var device: DeviceArguments
@@ -24,7 +25,12 @@ struct Tune: ParsableCommand {
       valueName: "MODEL"))
   var model: String?
 
-  @Option(help: "Samples per step of that network.")
+  @Option(
+    help: ArgumentHelp(
+      "A benchmark suite, by name or file, whose operations to tune.", valueName: "FILE"))
+  var suite: String?
+
+  @Option(help: "Samples per step of the network.")
   var batchSize = 64
 
   @Option(help: "How long to search, in seconds.")
@@ -47,11 +53,11 @@ struct Tune: ParsableCommand {
       throw TernError(.usage, "algorithm: the tuner tries all of them")
     }
     let tuner = try Tuner(try device.open())
-    let graphs = try TrainingGraph.all(
-      of: Model.named(model ?? "lenet5"), batchSize: batchSize,
-      update: .init(.sgd(momentum: 0.9))
-    ).map(\.graph)
-    let problems = try tuner.problems(in: graphs)
+    guard model == nil || suite == nil else {
+      throw TernError(.usage, "give --model or --suite, not both")
+    }
+    let problems =
+      try suite.map { try tuner.problems(in: [BenchmarkSuite($0)]) } ?? networkProblems(tuner)
     let open = problems.filter { force || !tuner.isTuned($0) }
     Output.progress(
       "\(problems.count) to tune, \(problems.count - open.count) of them known, in "
@@ -67,6 +73,14 @@ struct Tune: ParsableCommand {
       }
       report(try tuner.tune(problem))
     }
+  }
+
+  private func networkProblems(_ tuner: Tuner) throws -> [Tuner.Problem] {
+    try tuner.problems(
+      in: TrainingGraph.all(
+        of: Model.named(model ?? "lenet5"), batchSize: batchSize,
+        update: .init(.sgd(momentum: 0.9))
+      ).map(\.graph))
   }
 
   private func report(_ finding: Tuner.Finding) {
