@@ -64,6 +64,7 @@ public final class LayerContext {
   public private(set) var summaries: [LayerSummary] = []
   private var path: [String] = []
   private var dropoutCount: UInt32 = 0
+  private var noiseCount: UInt32 = 0
   private var fields: [ValueID: ReceptiveField] = [:]
   /// What the names of the variables start with, where they are not the parameters' own.
   private let variablePrefix: String
@@ -106,6 +107,21 @@ public final class LayerContext {
   func nextDropoutStream() -> UInt32 {
     defer { dropoutCount += 1 }
     return dropoutCount
+  }
+
+  /// Tells what is drawn in different places apart.
+  func nextNoiseStream() -> UInt32 {
+    defer { noiseCount += 1 }
+    return noiseCount
+  }
+
+  /// Appends what an objective computes with the parameters of the layer called `name`.
+  public func within<R>(_ name: String, _ body: () throws -> R) throws -> R {
+    path.append(name)
+    defer { path.removeLast() }
+    do { return try builder.scope(name, body) } catch let error as ShapeError {
+      throw LayerError(layer: path.joined(separator: "."), reason: error)
+    }
   }
 
   /// Appends a layer under `name`.

@@ -40,6 +40,7 @@ public struct ZooEntry: Sendable {
   public static let all: [ZooEntry] = [
     linear, mlp, lenet5, alexnet, vgg16, resnet18, resnet34, resnet50,
     elman, lstm, lstmPeephole, gru, gruResetBefore, tdnn, transformerEncoder, vit, vitB16,
+    linearAutoencoder, autoencoder, denoisingAutoencoder, convAutoencoder, vae, dcgan, rbm, dbn,
   ]
 
   /// - Throws: ``TernError`` with the nearest known name.

@@ -1,0 +1,73 @@
+import TernCore
+import TernGraph
+
+/// A transposed convolution with its own weight [C, O/groups, KH, KW] and bias [O]: the gradient of
+/// a convolution as a layer, which enlarges where that one shrinks.
+public struct ConvTranspose2D: Layer {
+  public let outChannels: Int
+  public let kernelSize: [Int]
+  public let stride: [Int]
+  public let padding: [Int]
+  public let outputPadding: [Int]
+  public let dilation: [Int]
+  public let groups: Int
+  public let hasBias: Bool
+  public let initializer: WeightInitializer
+
+  public init(
+    outChannels: Int, kernelSize: [Int], stride: [Int] = [1, 1], padding: [Int] = [0, 0],
+    outputPadding: [Int] = [0, 0], dilation: [Int] = [1, 1], groups: Int = 1,
+    hasBias: Bool = true, initializer: WeightInitializer = .standard
+  ) {
+    self.outChannels = outChannels
+    self.kernelSize = kernelSize
+    self.stride = stride
+    self.padding = padding
+    self.outputPadding = outputPadding
+    self.dilation = dilation
+    self.groups = groups
+    self.hasBias = hasBias
+    self.initializer = initializer
+  }
+
+  /// A square kernel.
+  public init(
+    _ outChannels: Int, kernel: Int, stride: Int = 1, padding: Int = 0, outputPadding: Int = 0,
+    hasBias: Bool = true, initializer: WeightInitializer = .standard
+  ) {
+    self.init(
+      outChannels: outChannels, kernelSize: [kernel, kernel], stride: [stride, stride],
+      padding: [padding, padding], outputPadding: [outputPadding, outputPadding],
+      hasBias: hasBias, initializer: initializer)
+  }
+
+  public var kind: String { "conv_transpose2d" }
+
+  public func forward(_ inputs: [Tensor], in context: LayerContext) throws -> Tensor {
+    let x = inputs[0]
+    guard x.shape.rank == 4 else {
+      throw ShapeError(kind, "input", expected: "shape [N, C, H, W]", got: "\(x.shape)")
+    }
+    guard outChannels >= 1, kernelSize.allSatisfy({ $0 >= 1 }), groups >= 1,
+      x.shape[1] % groups == 0, outChannels % groups == 0
+    else {
+      throw ShapeError(
+        kind, "out_channels, kernel_size, groups",
+        expected: "positive numbers; groups dividing \(x.shape[1]) and \(outChannels) channels",
+        got: "\(outChannels), \(kernelSize), \(groups)")
+    }
+    let area = kernelSize[0] * kernelSize[1]
+    // PyTorch counts the second axis of the weight as its inputs.
+    let fanIn = outChannels / groups * area
+    let weight = try context.parameter(
+      "weight", [x.shape[1], outChannels / groups, kernelSize[0], kernelSize[1]],
+      initializer.weight(fanIn: fanIn, fanOut: x.shape[1] / groups * area))
+    let bias =
+      hasBias
+      ? try context.parameter("bias", [outChannels], initializer.bias(fanIn: fanIn)) : nil
+    let y = try x.convTranspose2d(
+      weight: weight, bias: bias, stride: stride, padding: padding, outputPadding: outputPadding,
+      dilation: dilation, groups: groups)
+    return y
+  }
+}
