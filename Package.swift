@@ -77,6 +77,7 @@ let package = Package(
 
     .testTarget(name: "TernCoreTests", dependencies: ["TernCore"]),
     .testTarget(name: "TernGraphTests", dependencies: ["TernCore", "TernGraph"]),
+    .testTarget(name: "TernNNTests", dependencies: ["Tern"]),
     .testTarget(name: "TernDataTests", dependencies: ["TernCore", "TernData", "CZlib"]),
     .testTarget(name: "TernTrainTests", dependencies: ["Tern", "TernTrain"]),
     .testTarget(name: "CLITests", dependencies: ["Tern", "TernCLI"]),
