@@ -9,7 +9,7 @@ public struct Batch {
   public let count: Int
   /// [N, C, H, W], float32.
   public let images: UnsafeRawBufferPointer
-  /// [N], int32.
+  /// [N], int32; for a class per pixel [N, H, W].
   public let labels: UnsafeRawBufferPointer
 }
 
@@ -76,7 +76,8 @@ public final class BatchLoader {
       count: count,
       images: UnsafeRawBufferPointer(
         UnsafeBufferPointer(start: slot.images, count: count * assembly.sampleElementCount)),
-      labels: UnsafeRawBufferPointer(UnsafeBufferPointer(start: slot.labels, count: count)))
+      labels: UnsafeRawBufferPointer(
+        UnsafeBufferPointer(start: slot.labels, count: count * assembly.targetElementCount)))
   }
 
   /// Ends the epoch and the workers.
@@ -93,9 +94,9 @@ private final class BatchSlot: @unchecked Sendable {
   let isFree = DispatchSemaphore(value: 0)
   let isFull = DispatchSemaphore(value: 0)
 
-  init(sampleElementCount: Int, batchSize: Int) {
+  init(sampleElementCount: Int, targetElementCount: Int, batchSize: Int) {
     images = .allocate(capacity: sampleElementCount * batchSize)
-    labels = .allocate(capacity: batchSize)
+    labels = .allocate(capacity: targetElementCount * batchSize)
     isFree.signal()
   }
 
@@ -110,6 +111,7 @@ private final class BatchAssembly: Sendable {
   let batchSize: Int
   let batchCount: Int
   let sampleElementCount: Int
+  let targetElementCount: Int
   private let dataset: any Dataset
   private let sampleCount: Int
   private let order: [Int32]?
@@ -127,10 +129,14 @@ private final class BatchAssembly: Sendable {
     let sampleCount = dataset.count
     let elementCount = dataset.sampleShape.elementCount
     self.sampleCount = sampleCount
+    let targetCount = dataset.targetShape.elementCount
     sampleElementCount = elementCount
+    targetElementCount = targetCount
     batchCount = (sampleCount + batchSize - 1) / batchSize
     slots = (0..<slotCount).map { _ in
-      BatchSlot(sampleElementCount: elementCount, batchSize: min(batchSize, sampleCount))
+      BatchSlot(
+        sampleElementCount: elementCount, targetElementCount: targetCount,
+        batchSize: min(batchSize, sampleCount))
     }
   }
 
@@ -156,7 +162,7 @@ private final class BatchAssembly: Sendable {
         let sample = order.map { Int($0[index]) } ?? index
         dataset.copySample(
           sample, to: slot.images + i * sampleElementCount, table: table.baseAddress!)
-        slot.labels[i] = dataset.label(sample)
+        dataset.copyTarget(sample, to: slot.labels + i * targetElementCount)
       }
     }
   }

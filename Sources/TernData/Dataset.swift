@@ -10,6 +10,12 @@ public protocol Dataset: Sendable {
   /// The class of a sample.
   func label(_ index: Int) -> Int32
 
+  /// What is to be predicted of a sample: [] for its class, [H, W] for a class per pixel.
+  var targetShape: Shape { get }
+
+  /// Writes what is to be predicted of a sample: classes, row by row.
+  func copyTarget(_ index: Int, to destination: UnsafeMutablePointer<Int32>)
+
   /// Writes a sample's pixels, each through its channel's entry of `table`.
   ///
   /// - Parameter table: 256 values per channel, what each byte becomes.
@@ -19,6 +25,12 @@ public protocol Dataset: Sendable {
 
 extension Dataset {
   public var classCount: Int { classNames.count }
+
+  public var targetShape: Shape { [] }
+
+  public func copyTarget(_ index: Int, to destination: UnsafeMutablePointer<Int32>) {
+    destination[0] = label(index)
+  }
 
   /// The mean and the standard deviation of each channel, of pixels scaled to [0, 1].
   func statistics() -> (means: [Double], deviations: [Double]) {
@@ -115,6 +127,10 @@ public struct Subset: Dataset {
   public var sampleShape: Shape { base.sampleShape }
   public var classNames: [String] { base.classNames }
   public func label(_ index: Int) -> Int32 { base.label(Int(indices[index])) }
+  public var targetShape: Shape { base.targetShape }
+  public func copyTarget(_ index: Int, to destination: UnsafeMutablePointer<Int32>) {
+    base.copyTarget(Int(indices[index]), to: destination)
+  }
   public func copySample(
     _ index: Int, to destination: UnsafeMutablePointer<Float>, table: UnsafePointer<Float>
   ) {

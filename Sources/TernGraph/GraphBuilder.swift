@@ -73,10 +73,12 @@ public final class GraphBuilder {
   /// Makes `tensor` readable by the host after a step.
   public func output(_ name: String, _ tensor: Tensor) { graph.outputs.append((name, tensor.id)) }
 
-  /// Makes `variable` hold `value` after the step; reads during the step see the old value.
+  /// Makes `variable` hold `value` after the step, in place of what was assigned to it before; reads
+  /// during the step see the old value.
   public func assign(_ variable: Tensor, _ value: Tensor) {
     precondition(graph[variable.id].source == .variable, "only a variable can be assigned to")
     precondition(variable.type == value.type, "assigning \(value.type) to \(variable.type)")
+    graph.assignments.removeAll { $0.variable == variable.id }
     graph.assignments.append((variable.id, value.id))
   }
 

@@ -65,6 +65,8 @@ public enum WeightInitializer: String, Hashable, Sendable, CaseIterable {
   case zeros
   /// 0.001 · N(0, 1): small random numbers.
   case small
+  /// 0.02 · N(0, 1): generative adversarial networks. Radford, Metz, Chintala, 2015.
+  case radford
   /// N(0, 1)/√n: the variance of the output is that of the input.
   case lecun
   /// N(0, 1) · √(2/n): the same behind a ReLU.
@@ -78,6 +80,7 @@ public enum WeightInitializer: String, Hashable, Sendable, CaseIterable {
     case .standard: .inverseSqrt(fanIn: fanIn)
     case .zeros: .zeros
     case .small: .normal(deviation: 0.001)
+    case .radford: .normal(deviation: 0.02)
     case .lecun: .lecun(fanIn: fanIn)
     case .he: .he(fanIn: fanIn)
     case .glorot: .glorot(fanIn: fanIn, fanOut: fanOut)

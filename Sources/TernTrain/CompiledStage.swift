@@ -34,7 +34,8 @@ struct StageCompiler {
   /// - Returns: the stages, and every parameter and running statistic of the network.
   func compile(in session: Session) throws -> (stages: [CompiledStage], parameters: [Parameter]) {
     let update = try configuration.makeUpdate()
-    let stages = try model.stages(loss: try configuration.makeLoss(for: data.training))
+    let stages = try model.stages(configuration.makeObjectiveSettings(for: data.training))
+    try check(stages)
     let prefix = update.keepsAverage ? ParameterUpdate.averagePrefix : ""
     let evaluationSizes = Set(
       [data.test, data.validation].compactMap(\.self).flatMap {
@@ -100,5 +101,23 @@ struct StageCompiler {
           ? built.training[firstIndex].map { _ in compiled.removeFirst() } : [])
     }
     return (result, parameters)
+  }
+
+  /// Whether data and epochs are what the objectives need.
+  private func check(_ stages: [TrainingStage]) throws {
+    let before = stages.compactMap(\.epochCount).reduce(0, +)
+    guard configuration.epochs > before else {
+      throw TernError(
+        .usage,
+        "epochs: \(model.name) is pre-trained for \(before) epochs; give more than that, got "
+          + "\(configuration.epochs)")
+    }
+    for needed in stages.compactMap(\.objective.requiredNormalization) {
+      let channels = data.training.sampleShape[0]
+      let wanted = try Normalization(needed, channels: channels, statisticsOf: data.training)
+      guard data.normalization == wanted else {
+        throw TernError(.usage, "normalize: \(model.name) is trained with \(needed) only")
+      }
+    }
   }
 }

@@ -104,7 +104,8 @@ extension Trainer {
 
   func finish(_ reason: TrainingEvent.EndReason) throws -> TrainingEvent.End {
     let end = TrainingEvent.End(
-      reason: reason, bestAccuracy: progress.history.map(\.test.accuracy).max() ?? .nan,
+      reason: reason,
+      bestAccuracy: progress.history.map(\.test.accuracy).filter { !$0.isNaN }.max() ?? .nan,
       seconds: progress.seconds, peakRSSByteCount: Self.peakRSSByteCount)
     try emit(.end(end))
     try run?.writeSummary(summary(end))

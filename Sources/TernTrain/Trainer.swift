@@ -366,7 +366,7 @@ public final class Trainer {
     guard let name = monitor else { return false }
     let value = epoch.metric(name)
     let isBetter =
-      progress.best.map { name.hasSuffix("loss") ? value < $0 : value > $0 } ?? !value.isNaN
+      progress.best.map { name.hasSuffix("accuracy") ? value > $0 : value < $0 } ?? !value.isNaN
     if isBetter { progress.best = value }
     progress.epochsWithoutImprovement = isBetter ? 0 : progress.epochsWithoutImprovement + 1
     let lastDrop = progress.rateDrops.last.map { $0 / batches.stepsPerEpoch } ?? 0

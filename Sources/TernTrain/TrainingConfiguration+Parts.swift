@@ -8,6 +8,7 @@ extension TrainingConfiguration {
   /// The optimizer the settings describe.
   public func makeOptimizer() throws -> Optimizer {
     var values: [String: AttributeValue] = [:]
+    if let betas { values["betas"] = .list(betas.map(AttributeValue.double)) }
     // The momentum everyone uses, where the optimizer has one and none is given.
     if let momentum {
       values[optimizer == "momentum_ema" ? "rho" : "momentum"] = .double(momentum)
@@ -47,6 +48,13 @@ extension TrainingConfiguration {
     LossFunction(
       labelSmoothing: labelSmoothing,
       classWeights: try classWeights.map { try Self.weights($0, of: training) } ?? [])
+  }
+
+  /// What can be chosen about the objectives.
+  func makeObjectiveSettings(for training: any Dataset) throws -> ObjectiveSettings {
+    ObjectiveSettings(
+      loss: try makeLoss(for: training), gibbsSteps: gibbsSteps,
+      pretrainingEpochs: pretrainingEpochs)
   }
 
   /// `auto`: samples / (classes · samples of the class); a class without samples weighs nothing.

@@ -36,6 +36,12 @@ public struct TrainingConfiguration: Equatable, Sendable {
   public var decoupledDecay = false
   /// `auto` (in inverse proportion to how often a class occurs) or a weight per class: `1,2.5,1`.
   public var classWeights: String?
+  /// The decays of Adam's two averages, where they are not its own.
+  public var betas: [Double]?
+  /// The steps of the Gibbs chain with which a Boltzmann machine is trained.
+  public var gibbsSteps = 1
+  /// The epochs that each machine of a belief network is trained before all are.
+  public var pretrainingEpochs = 1
   /// Gradients are scaled down to at most this norm, where given.
   public var clipGradient: Double?
   public var labelSmoothing = 0.0
@@ -136,6 +142,9 @@ extension TrainingConfiguration {
     l2 = try a.double("l2", default: l2)
     decoupledDecay = try a.bool("decoupled_decay", default: decoupledDecay)
     classWeights = try Self.text(&a, "class_weights")
+    betas = a.has("betas") ? try a.doubles("betas", count: 2, default: []) : nil
+    gibbsSteps = try a.int("cd_steps", default: gibbsSteps)
+    pretrainingEpochs = try a.int("pretrain_epochs", default: pretrainingEpochs)
     clipGradient = a.has("clip_grad") ? try a.double("clip_grad") : nil
     labelSmoothing = try a.double("label_smoothing", default: labelSmoothing)
     normalize = try Self.text(&a, "normalize") ?? normalize
@@ -201,6 +210,8 @@ extension TrainingConfiguration {
       ("ema", optional(averageDecay, AttributeValue.double)), ("l1", .double(l1)),
       ("l2", .double(l2)), ("decoupled_decay", .bool(decoupledDecay)),
       ("class_weights", optional(classWeights, AttributeValue.string)),
+      ("betas", optional(betas) { .list($0.map(AttributeValue.double)) }),
+      ("cd_steps", .int(gibbsSteps)), ("pretrain_epochs", .int(pretrainingEpochs)),
       ("clip_grad", optional(clipGradient, AttributeValue.double)),
       ("label_smoothing", .double(labelSmoothing)), ("normalize", .string(normalize)),
       ("validation_split", .double(validationSplit)), ("folds", .int(folds)),
@@ -242,6 +253,8 @@ extension TrainingConfiguration {
         Self.numbers(classWeights)?.allSatisfy { $0 >= 0 && $0.isFinite } ?? false,
         "class-weights", "auto or a number of at least 0 per class", "'\(classWeights)'")
     }
+    try check(1...1000 ~= gibbsSteps, "cd-steps", "1 to 1000", gibbsSteps)
+    try check(pretrainingEpochs >= 0, "pretrain-epochs", "at least 0", pretrainingEpochs)
     try check((clipGradient ?? 1) > 0, "clip-grad", "a positive number", clipGradient ?? 0)
     try check(
       labelSmoothing >= 0 && labelSmoothing < 1, "label-smoothing", "0 to below 1", labelSmoothing)

@@ -10,6 +10,17 @@ public struct TrainingData: Sendable {
   public let test: any Dataset
   public let normalization: Normalization
 
+  /// Data sets at hand.
+  public init(
+    training: any Dataset, validation: (any Dataset)? = nil, test: any Dataset,
+    normalization: Normalization
+  ) {
+    self.training = training
+    self.validation = validation
+    self.test = test
+    self.normalization = normalization
+  }
+
   /// Opens the data a configuration names.
   ///
   /// - Parameter description: what was stored with weights; its normalisation is used again unless

@@ -43,7 +43,7 @@ struct Predict: ParsableCommand {
     }
     let network = try Model.named(
       weights.configuration.model, inputShape: set.sampleShape, classCount: set.classCount)
-    guard network.task == .classification else {
+    guard [.classification, .beliefNetwork].contains(network.task) else {
       throw TernError(.usage, "predict: \(network.name) does not classify whole samples")
     }
     let session = Session(device: try device.open())

@@ -19,6 +19,13 @@ struct TrainingOptions: ParsableArguments {
   var momentum: Double?
   @Flag(help: "Use Nesterov's momentum.")
   var nesterov = false
+  @Option(
+    help: ArgumentHelp("The decays of Adam's averages. (default: 0.9,0.999)", valueName: "B1,B2"))
+  var betas: String?
+  @Option(help: "Gibbs steps with which a Boltzmann machine is trained. (default: 1)")
+  var cdSteps: Int?
+  @Option(help: "Epochs that each machine of a belief network is trained first. (default: 1)")
+  var pretrainEpochs: Int?
   @Option(help: "Weight decay. (default: the optimizer's own)")
   var weightDecay: Double?
   @Option(
@@ -120,6 +127,9 @@ struct TrainingOptions: ParsableArguments {
     set("momentum", momentum, AttributeValue.double)
     set("nesterov", nesterov ? true : nil, AttributeValue.bool)
     set("weight_decay", weightDecay, AttributeValue.double)
+    if let betas { result["betas"] = try YAML.parseValue("[\(betas)]") }
+    set("cd_steps", cdSteps, AttributeValue.int)
+    set("pretrain_epochs", pretrainEpochs, AttributeValue.int)
     set("schedule", schedule, AttributeValue.string)
     set("warmup_epochs", warmupEpochs, AttributeValue.double)
     set("lr_step", lrStep, AttributeValue.int)

@@ -67,6 +67,7 @@ public final class LayerContext {
   private var path: [String] = []
   private var isAside = false
   private var dropoutCount: UInt32 = 0
+  private var noiseCount: UInt32 = 0
   /// How far each value sees; `nil` inside where it sees no neighbourhood.
   private var fields: [ValueID: ReceptiveField?] = [:]
   /// What the names of the variables start with, where they are not the parameters' own.
@@ -122,6 +123,21 @@ public final class LayerContext {
     isAside = true
     defer { isAside = false }
     return try body()
+  }
+
+  /// Tells what is drawn in different places apart.
+  func nextNoiseStream() -> UInt32 {
+    defer { noiseCount += 1 }
+    return noiseCount
+  }
+
+  /// Appends what an objective computes with the parameters of the layer called `name`.
+  public func within<R>(_ name: String, _ body: () throws -> R) throws -> R {
+    path.append(name)
+    defer { path.removeLast() }
+    do { return try builder.scope(name, body) } catch let error as ShapeError {
+      throw LayerError(layer: path.joined(separator: "."), reason: error)
+    }
   }
 
   /// Appends a layer under `name`.

@@ -28,8 +28,10 @@ public struct BatchNorm2D: Layer {
         runningMean: mean, runningVariance: variance, weight: weight, bias: bias,
         epsilon: epsilon)
     }
+    // A layer that is applied twice in a step updates its statistics twice.
     let result = try x.batchNormTraining(
-      runningMean: mean, runningVariance: variance, weight: weight, bias: bias,
+      runningMean: context.builder.assignedValue(of: mean),
+      runningVariance: context.builder.assignedValue(of: variance), weight: weight, bias: bias,
       momentum: momentum, epsilon: epsilon)
     context.builder.assign(mean, result.runningMean!)
     context.builder.assign(variance, result.runningVariance!)

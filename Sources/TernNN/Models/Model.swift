@@ -9,6 +9,18 @@ public enum ModelTask: Hashable, Sendable {
   case perceptron
   /// A class per pixel.
   case segmentation
+  /// Its input from a code; from one with Gaussian noise of that deviation, where it is above 0.
+  case reconstruction(noise: Float)
+  /// A code with a distribution: the parts `encoder` and `decoder`, which ends in logits of pixels.
+  case variational
+  /// Pictures that a second network takes for real ones: the parts `generator`, which reads noise
+  /// [N, Z] from the part `latent`, and `discriminator`, which ends in logits [N, 1].
+  case adversarial
+  /// The distribution of the data: a restricted Boltzmann machine as the last part.
+  case contrastiveDivergence
+  /// A class per sample, the restricted Boltzmann machines among the parts trained first, one after
+  /// the other.
+  case beliefNetwork
 }
 
 /// A network: named layers, each reading the one before or the ones it names.

@@ -18,7 +18,8 @@ import Yams
 ///
 /// A layer's key is PyTorch's functional name, its arguments PyTorch's; input sizes are inferred.
 /// `name:` names a layer (else type and index, `conv2d_0`), `from: [a, b]` lets it read other layers
-/// than the one before; `input` is the network's input.
+/// than the one before; `input` is the network's input. `task:` is `classification` unless it says
+/// `segmentation` (a class per pixel) or `reconstruction` (an autoencoder).
 public struct ModelFile {
   private let path: String
 
@@ -46,7 +47,7 @@ public struct ModelFile {
       throw TernError(.badData, "\(path): \(reason)")
     }
     guard let map = root?.mapping else { throw fault(root, "expected a map with 'layers'") }
-    let known = ["name", "input", "classes", "layers"]
+    let known = ["name", "input", "classes", "task", "layers"]
     for (key, _) in map where !known.contains(key.string ?? "") {
       throw fault(
         key, "unknown key '\(key.string ?? "")'; known are \(known.joined(separator: ", "))")
@@ -65,9 +66,24 @@ public struct ModelFile {
     let layers = try layers(Array(list))
     let model = Model(
       name: map["name"]?.string ?? standard, inputShape: Shape(extents), classCount: classes,
-      layers: Sequential(layers))
+      layers: Sequential(layers), task: try task(map["task"]))
     try check(model, lines: Dictionary(uniqueKeysWithValues: zip(layers.map { $0.name! }, list)))
     return model
+  }
+
+  /// What a network of one chain of layers can be for.
+  private static let tasks: [String: ModelTask] = [
+    "classification": .classification, "segmentation": .segmentation,
+    "reconstruction": .reconstruction(noise: 0),
+  ]
+
+  private func task(_ node: Node?) throws -> ModelTask {
+    guard let node else { return .classification }
+    guard let task = Self.tasks[node.string ?? ""] else {
+      throw fault(
+        node, "expected 'task: ' and one of \(Self.tasks.keys.sorted().joined(separator: ", "))")
+    }
+    return task
   }
 
   private func layers(_ list: [Node]) throws -> [NamedLayer] {

@@ -3,7 +3,10 @@ import TernCore
 /// Networks that read an image row by row, as a sequence.
 private enum RecurrentNetwork {
   static func entry(_ name: String, source: String, _ cell: Recurrent.Cell) -> ZooEntry {
-    ZooEntry(name, source: source, inputShape: [1, 28, 28], classCount: 10) { _, classes in
+    ZooEntry(
+      name, source: source, inputShape: [1, 28, 28], classCount: 10,
+      settings: ["optimizer": .string("adam"), "schedule": .string("cosine")]
+    ) { _, classes in
       ImageRows().named("rows")
       Recurrent(cell, hiddenSize: 128).named("rnn")
       Linear(classes).named("fc")

@@ -43,6 +43,7 @@ public struct ZooEntry: Sendable {
     resnet18, resnet20, resnet34, resnet50, densenet121, mobilenetV2, squeezenet,
     unet, hourglass,
     elman, lstm, lstmPeephole, gru, gruResetBefore, tdnn, transformerEncoder, vit, vitB16,
+    linearAutoencoder, autoencoder, denoisingAutoencoder, convAutoencoder, vae, dcgan, rbm, dbn,
   ]
 
   /// - Throws: ``TernError`` with the nearest known name.

@@ -14,6 +14,9 @@ public protocol Objective: Sendable {
   /// The metric that says which epoch is best: `accuracy`, `loss`, …; `nil` where none does.
   var monitoredMetric: String? { get }
 
+  /// The normalisation without which the loss makes no sense, as `--normalize` names it.
+  var requiredNormalization: String? { get }
+
   /// Appends the loss of a pass on a batch.
   func loss(
     of pass: TrainingPass, _ model: Model, on samples: SampleInputs, in context: LayerContext
@@ -34,6 +37,7 @@ public protocol Objective: Sendable {
 extension Objective {
   public var passes: [TrainingPass] { [.only] }
   public var monitoredMetric: String? { "loss" }
+  public var requiredNormalization: String? { nil }
 
   public func sheet(
     of model: Model, on samples: SampleInputs, in context: LayerContext

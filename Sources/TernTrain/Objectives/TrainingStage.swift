@@ -13,27 +13,51 @@ struct TrainingStage: Sendable {
   }
 }
 
+/// What can be chosen about objectives.
+struct ObjectiveSettings: Sendable {
+  /// What a classifier minimises.
+  var loss = LossFunction()
+  /// The steps of a Gibbs chain in contrastive divergence.
+  var gibbsSteps = 1
+  /// The epochs that each machine of a belief network is trained before all are.
+  var pretrainingEpochs = 1
+}
+
 extension Model {
   /// How a network of this kind is trained, from the first epoch on; the last stage is what it is
   /// for, and takes the epochs that the others leave.
-  ///
-  /// - Parameter loss: what a classifier minimises.
-  func stages(loss: LossFunction = LossFunction()) throws -> [TrainingStage] {
+  func stages(_ settings: ObjectiveSettings = ObjectiveSettings()) throws -> [TrainingStage] {
+    func machines() throws -> [ContrastiveDivergence] {
+      let parts = layers.layers.filter { $0.layer is RestrictedBoltzmannMachine }
+      guard !parts.isEmpty else {
+        throw TernError(.badData, "model \(name) has no restricted Boltzmann machine")
+      }
+      return parts.map {
+        ContrastiveDivergence(part: $0.name ?? "", steps: settings.gibbsSteps)
+      }
+    }
     switch task {
-    case .classification, .segmentation: [TrainingStage(Classification(loss))]
+    case .classification, .segmentation: return [TrainingStage(Classification(settings.loss))]
     case .perceptron:
-      [
+      let loss = settings.loss
+      return [
         TrainingStage(
           Classification(
             LossFunction(
               LossFunction.perceptronName, labelSmoothing: loss.labelSmoothing,
               classWeights: loss.classWeights)))
       ]
+    case .reconstruction(let noise): return [TrainingStage(Reconstruction(noise: noise))]
+    case .variational: return [TrainingStage(Variational())]
+    case .adversarial: return [TrainingStage(Adversarial())]
+    case .contrastiveDivergence: return [TrainingStage(try machines().last!)]
+    case .beliefNetwork:
+      return try machines().map {
+        TrainingStage($0, epochCount: settings.pretrainingEpochs)
+      } + [TrainingStage(Classification(settings.loss))]
     }
   }
 
   /// What the network is for.
-  public func objective(loss: LossFunction = LossFunction()) throws -> any Objective {
-    try stages(loss: loss).last!.objective
-  }
+  public func objective() throws -> any Objective { try stages().last!.objective }
 }

@@ -1,0 +1,64 @@
+import TernCore
+import TernGraph
+import TernNN
+
+/// A restricted Boltzmann machine learns the distribution of what the parts below it make of the
+/// data, by contrastive divergence.
+///
+/// Source: Hinton, "Training products of experts by minimizing contrastive divergence", 2002.
+struct ContrastiveDivergence: Objective {
+  /// The machine's part of the network.
+  let part: String
+  /// The steps of the Gibbs chain.
+  let steps: Int
+
+  var passes: [TrainingPass] { [TrainingPass(parameterPrefix: part + ".")] }
+  var monitoredMetric: String? { "reconstruction_error" }
+  var requiredNormalization: String? { "none" }
+
+  func loss(
+    of pass: TrainingPass, _ model: Model, on samples: SampleInputs, in context: LayerContext
+  ) throws -> LossTerms {
+    let (data, chain) = try chain(model, samples, in: context)
+    return LossTerms(
+      loss: try (chain.dataEnergy - chain.modelEnergy).mean(),
+      metrics: [
+        ("free_energy", try chain.dataEnergy.mean()),
+        // Per unit, so that machines of any size compare.
+        ("reconstruction_error", try chain.reconstruction.mseLoss(data)),
+      ])
+  }
+
+  func evaluation(
+    of model: Model, on samples: SampleInputs, in context: LayerContext
+  ) throws -> LossTerms {
+    try loss(of: passes[0], model, on: samples, in: context)
+  }
+
+  /// Pictures, each above its reconstruction, where the machine sees pictures.
+  func sheet(
+    of model: Model, on samples: SampleInputs, in context: LayerContext
+  ) throws -> SampleSheet? {
+    let images = try samples.images()
+    let (data, chain) = try chain(model, samples, in: context)
+    guard data.shape.elementCount == images.shape.elementCount else { return nil }
+    return try .rows([images, chain.reconstruction.reshape(images.shape)])
+  }
+
+  private func chain(
+    _ model: Model, _ samples: SampleInputs, in context: LayerContext
+  ) throws -> (data: Tensor, chain: RestrictedBoltzmannMachine.Chain) {
+    guard let machine = try model.part(part) as? RestrictedBoltzmannMachine else {
+      throw TernError(
+        .badData, "model \(model.name): part \(part) is not a restricted Boltzmann machine")
+    }
+    var data = try samples.images()
+    for layer in model.layers.layers.prefix(while: { $0.name != part }) {
+      data = try model.forward(layer.name ?? "", data, in: context)
+    }
+    return (
+      data,
+      try context.within(part) { try machine.chain(from: data, steps: steps, in: context) }
+    )
+  }
+}
