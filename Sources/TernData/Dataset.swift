@@ -92,7 +92,7 @@ public struct ChannelScale: Sendable {
   }
 
   /// Leaves values as they are, and bytes in [0, 1].
-  static func identity(for dataset: some Dataset) -> ChannelScale {
+  public static func identity(for dataset: any Dataset) -> ChannelScale {
     let count = dataset.sampleShape[0]
     return ChannelScale(
       Normalization(
