@@ -60,7 +60,7 @@ extension Transform {
   private static func crop(_ raster: inout Raster, padding: Int, _ draws: inout SampleDraws) {
     let words = draws.words()
     func shift(_ word: UInt32) -> Int {
-      Int(UInt64(word) * UInt64(2 * padding + 1) >> 32) - padding
+      Int((UInt64(word) * UInt64(2 * padding + 1)) >> 32) - padding
     }
     let (dx, dy) = (shift(words.0), shift(words.1))
     let (width, height) = (raster.width, raster.height)

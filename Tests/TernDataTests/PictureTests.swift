@@ -43,7 +43,7 @@ import Testing
       var head = Data("IHDR".utf8)
       for value in [width, height] { withUnsafeBytes(of: value.bigEndian) { head += $0 } }
       head += [8, 2, 0, 0, 0]
-      return png.prefix(8) + [0, 0, 0, 13] + head + FixtureFiles.checksum(Array(head))
+      return png.prefix(8) + [0, 0, 0, 13] + head + FixtureFiles.checksum(Array(head)) + png.dropFirst(33)
     }
     var flipped = png
     flipped[png.count - 20] ^= 0xFF
@@ -56,7 +56,7 @@ import Testing
       (Data("GIF89a".utf8), "a: neither a PNG nor a JPEG file"),
       (png.prefix(20), "a: damaged PNG: truncated"),
       (png.dropLast(20), "a: damaged PNG: truncated"),
-      (flipped, "a: damaged PNG: IDAT: CRC error"),
+      (flipped, "a: damaged PNG: IDAT: incorrect data check"),
       (
         header(width: 1 << 20, height: 1 << 20),
         "a: 1048576×1048576 pixels are more than the 67108864 allowed"
