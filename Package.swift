@@ -8,6 +8,8 @@ let systemLibraries: [Target] = [
   .systemLibrary(name: "COneDNN", providers: [.apt(["libdnnl-dev"])]),
   .systemLibrary(name: "COpenMP", providers: [.apt(["libgomp1"])]),
   .systemLibrary(name: "CZlib", providers: [.apt(["zlib1g-dev"])]),
+  .systemLibrary(name: "CPNG", providers: [.apt(["libpng-dev"])]),
+  .systemLibrary(name: "CJPEG", providers: [.apt(["libjpeg-dev"])]),
 ]
 
 let package = Package(
@@ -38,6 +40,11 @@ let package = Package(
       ],
       sources: ["suites.c"]),
 
+    // Pictures, decoded where a long jump of libpng or libjpeg does no harm.
+    .target(
+      name: "CImages", dependencies: ["CPNG", "CJPEG"],
+      linkerSettings: [.linkedLibrary("png"), .linkedLibrary("jpeg")]),
+
     // A target imports only what stands above it.
     .target(name: "TernCore"),
     .target(name: "TernGraph", dependencies: ["TernCore"]),
@@ -55,7 +62,7 @@ let package = Package(
       name: "TernNN",
       dependencies: ["TernCore", "TernGraph", .product(name: "Yams", package: "Yams")]),
     .target(name: "TernOptim", dependencies: ["TernCore", "TernGraph"]),
-    .target(name: "TernData", dependencies: ["TernCore", "CZlib"]),
+    .target(name: "TernData", dependencies: ["TernCore", "CImages", "CZlib"]),
     .target(
       name: "TernTrain",
       dependencies: [

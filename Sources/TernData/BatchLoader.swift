@@ -30,21 +30,26 @@ public final class BatchLoader {
   /// - Parameters:
   ///   - shuffle: the seed and the epoch that decide the order; `nil` keeps the dataset's own.
   ///   - startBatch: the first batch delivered; those before are skipped.
+  ///   - augmentation: how samples are changed, and the seed and the epoch that decide it; `nil`
+  ///     leaves them as they are.
   ///   - workers: threads that prepare batches.
   /// - Precondition: `normalization` is for as many channels as the samples have.
   public init(
     _ dataset: any Dataset, batchSize: Int, normalization: Normalization,
-    shuffle: (seed: UInt64, epoch: Int)? = nil, startBatch: Int = 0, workers: Int = 1
+    shuffle: (seed: UInt64, epoch: Int)? = nil,
+    augmentation: (Augmentation, seed: UInt64, epoch: Int)? = nil, startBatch: Int = 0,
+    workers: Int = 1
   ) {
     precondition(batchSize >= 1 && workers >= 1 && startBatch >= 0)
     precondition(
-      normalization.means.count == dataset.sampleShape[0],
+      normalization.fits(dataset.sampleShape),
       "normalization of \(normalization.means.count) channels for \(dataset.sampleShape)")
     let order = shuffle.map { seed, epoch in
       Philox(seed: seed, stream: .shuffle).permutation(dataset.count, UInt32(epoch))
     }
     let assembly = BatchAssembly(
-      dataset, order: order, batchSize: batchSize, table: normalization.table,
+      dataset, order: order, batchSize: batchSize,
+      preparation: SamplePreparation(dataset, normalization, augmentation),
       // Each worker has one slot to fill while another waits to be read; a worker alone also needs
       // one while the consumer holds one.
       slotCount: workers == 1 ? 3 : 2 * workers)
@@ -61,6 +66,8 @@ public final class BatchLoader {
   deinit { assembly.cancel() }
 
   /// The next batch, or `nil` at the end of the epoch and after ``cancel()``.
+  ///
+  /// - Throws: ``TernError`` where a sample cannot be read.
   public func next() throws -> Batch? {
     held?.isFree.signal()
     held = nil
@@ -69,6 +76,10 @@ public final class BatchLoader {
     let start = DispatchTime.now().uptimeNanoseconds
     slot.isFull.wait()
     waitSeconds += Double(DispatchTime.now().uptimeNanoseconds - start) * 1e-9
+    if let error = slot.error {
+      cancel()
+      throw error
+    }
     let count = assembly.count(ofBatch: position)
     position += 1
     held = slot
@@ -91,6 +102,8 @@ public final class BatchLoader {
 private final class BatchSlot: @unchecked Sendable {
   let images: UnsafeMutablePointer<Float>
   let labels: UnsafeMutablePointer<Int32>
+  /// Why it could not be filled.
+  var error: (any Error)?
   let isFree = DispatchSemaphore(value: 0)
   let isFull = DispatchSemaphore(value: 0)
 
@@ -115,17 +128,20 @@ private final class BatchAssembly: Sendable {
   private let dataset: any Dataset
   private let sampleCount: Int
   private let order: [Int32]?
-  private let table: [Float]
+  private let preparation: SamplePreparation
   private let slots: [BatchSlot]
   private let isCancelled = Atomic(false)
 
   /// - Parameter slotCount: a multiple of the number of workers, so that each slot is filled by one
   ///   worker, in order.
-  init(_ dataset: any Dataset, order: [Int32]?, batchSize: Int, table: [Float], slotCount: Int) {
+  init(
+    _ dataset: any Dataset, order: [Int32]?, batchSize: Int, preparation: SamplePreparation,
+    slotCount: Int
+  ) {
     self.dataset = dataset
     self.order = order
     self.batchSize = batchSize
-    self.table = table
+    self.preparation = preparation
     let sampleCount = dataset.count
     let elementCount = dataset.sampleShape.elementCount
     self.sampleCount = sampleCount
@@ -144,26 +160,28 @@ private final class BatchAssembly: Sendable {
 
   func count(ofBatch batch: Int) -> Int { min(batchSize, sampleCount - batch * batchSize) }
 
-  /// Prepares every `stride`-th batch.
+  /// Prepares every `stride`-th batch, up to one that fails.
   func work(first: Int, stride: Int) {
+    let scratch = UnsafeMutablePointer<Float>.allocate(capacity: sampleElementCount)
+    defer { scratch.deallocate() }
     for batch in Swift.stride(from: first, to: batchCount, by: stride) {
       let slot = slot(ofBatch: batch)
       slot.isFree.wait()
       if isCancelled.load(ordering: .acquiring) { return }
-      fill(slot, batch)
+      do { try fill(slot, batch, scratch) } catch { slot.error = error }
       slot.isFull.signal()
+      if slot.error != nil { return }
     }
   }
 
-  private func fill(_ slot: BatchSlot, _ batch: Int) {
-    table.withUnsafeBufferPointer { table in
-      for i in 0..<count(ofBatch: batch) {
-        let index = batch * batchSize + i
-        let sample = order.map { Int($0[index]) } ?? index
-        dataset.copySample(
-          sample, to: slot.images + i * sampleElementCount, table: table.baseAddress!)
-        dataset.copyTarget(sample, to: slot.labels + i * targetElementCount)
-      }
+  private func fill(_ slot: BatchSlot, _ batch: Int, _ scratch: UnsafeMutablePointer<Float>) throws
+  {
+    for i in 0..<count(ofBatch: batch) {
+      let index = batch * batchSize + i
+      let sample = order.map { Int($0[index]) } ?? index
+      try preparation.copySample(
+        sample, of: dataset, to: slot.images + i * sampleElementCount, scratch: scratch)
+      dataset.copyTarget(sample, to: slot.labels + i * targetElementCount)
     }
   }
 

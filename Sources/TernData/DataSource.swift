@@ -2,11 +2,28 @@ import Foundation
 import TernCore
 
 /// A data set as a user names it: a training and a test set.
+///
+/// The formats are described where they are read: ``IDXFile``, `CIFAR`, ``ImageFolderDataset``,
+/// `CSVTable`, `NPZ`.
 public struct DataSource: Sendable {
   /// As the user named it.
   public let specification: String
   public let training: any Dataset
   public let test: any Dataset
+  /// Where the data comes with one.
+  public let validation: (any Dataset)?
+
+  /// How data can be named.
+  public static let forms =
+    "fashion-mnist, mnist, idx:DIR, cifar10:DIR, cifar100:DIR, images:DIR, csv:FILE, npz:FILE"
+
+  private init(
+    _ specification: String, _ training: any Dataset, _ test: any Dataset,
+    validation: (any Dataset)? = nil
+  ) {
+    (self.specification, self.training, self.test) = (specification, training, test)
+    self.validation = validation
+  }
 
   private static let digits = (0...9).map(String.init)
   private static let clothes = [
@@ -21,36 +38,105 @@ public struct DataSource: Sendable {
       .filter { !$0.isEmpty }
   }
 
-  /// Opens `fashion-mnist`, `mnist`, each optionally with `:DIR`, or `idx:DIR`.
+  /// Opens data by one of its ``forms``; `fashion-mnist` and `mnist` also with `:DIR`, `csv` also with
+  /// a second file for testing: `csv:TRAIN,TEST`.
   ///
-  /// - Parameter roots: where a data set is searched that is named without a folder.
+  /// Where images, a table or arrays come without a test set, every fifth sample of each class is
+  /// one.
+  ///
+  /// - Parameters:
+  ///   - roots: where a data set is searched that is named without a folder.
+  ///   - imageSize: the side of samples made from `images:DIR`.
   /// - Throws: ``TernError`` where the name is unknown, or a file is missing or damaged.
-  public static func open(_ specification: String, roots: [String] = standardRoots) throws
-    -> DataSource
-  {
+  public static func open(
+    _ specification: String, roots: [String] = standardRoots, imageSize: Int = 224
+  ) throws -> DataSource {
     let colon = specification.firstIndex(of: ":")
     let name = String(specification[..<(colon ?? specification.endIndex)])
     let location = colon.map { String(specification[specification.index(after: $0)...]) }
-    guard location != "", name != "idx" || location != nil else {
-      throw TernError(.usage, "data: \(name) needs a folder, as in \(name):DIR")
+    /// The location, which is not optional.
+    func place(_ kind: String = "DIR") throws -> String {
+      guard let location, !location.isEmpty else {
+        let what = kind == "DIR" ? "folder" : "file"
+        throw TernError(.usage, "data: \(name) needs a \(what), as in \(name):\(kind)")
+      }
+      return location
     }
     switch name {
     case "fashion-mnist":
       let directory =
-        try location ?? find(name, in: roots, hint: "apt-get install dataset-fashion-mnist")
+        try location == nil
+        ? find(name, in: roots, hint: "apt-get install dataset-fashion-mnist") : place()
       return try idx(specification, directory, clothes)
     case "mnist":
       let directory =
-        try location ?? find(name, in: roots, hint: "put its four IDX files into $TERN_DATA/mnist")
+        try location == nil
+        ? find(name, in: roots, hint: "put its four IDX files into $TERN_DATA/mnist") : place()
       return try idx(specification, directory, digits)
     case "idx":
-      return try idx(specification, location!, nil)
+      return try idx(specification, try place(), nil)
+    case "cifar10", "cifar100":
+      let sets = try CIFAR.open(try place(), classCount: name == "cifar10" ? 10 : 100)
+      return DataSource(specification, sets.training, sets.test)
+    case "images":
+      return try images(specification, try place(), imageSize)
+    case "csv":
+      return try table(specification, try place("FILE"))
+    case "npz":
+      let sets = try NPZ.open(try place("FILE"))
+      return try withTest(specification, sets.training, sets.test)
     default:
-      throw TernError(
-        .usage,
-        "unknown data '\(specification)'; known are fashion-mnist, mnist (each also with :DIR) "
-          + "and idx:DIR")
+      throw TernError(.usage, "unknown data '\(specification)'; known are \(forms)")
     }
+  }
+
+  private static func withTest(
+    _ specification: String, _ all: any Dataset, _ test: (any Dataset)?
+  ) throws -> DataSource {
+    if let test { return DataSource(specification, all, test) }
+    let parts = try Subset.testSplit(all, name: specification)
+    return DataSource(specification, parts.first, parts.second)
+  }
+
+  /// A folder per class, or folders `train` and `test` or `val` of such; with both, `val` is for
+  /// validation.
+  private static func images(
+    _ specification: String, _ directory: String, _ size: Int
+  ) throws -> DataSource {
+    let parts = try ImageFolderDataset.folders(in: directory)
+    guard parts.contains("train") else {
+      return try withTest(
+        specification, try ImageFolderDataset(directory: directory, size: size), nil)
+    }
+    let training = try ImageFolderDataset(directory: "\(directory)/train", size: size)
+    let others = try ["test", "val"].filter(parts.contains).map {
+      try ImageFolderDataset(
+        directory: "\(directory)/\($0)", size: size, classNames: training.classNames)
+    }
+    guard let test = others.first else { return try withTest(specification, training, nil) }
+    return DataSource(
+      specification, training, test, validation: others.count == 2 ? others[1] : nil)
+  }
+
+  private static func table(_ specification: String, _ location: String) throws -> DataSource {
+    let paths = location.split(separator: ",", omittingEmptySubsequences: false).map(String.init)
+    guard paths.count <= 2, !paths.contains("") else {
+      throw TernError(.usage, "data: expected csv:FILE or csv:TRAIN,TEST, got '\(specification)'")
+    }
+    let training = try CSVTable(contentsOf: paths[0])
+    guard paths.count == 2 else {
+      let classes = CSVTable.classes(of: training.labels)
+      return try withTest(specification, try training.dataset(classes), nil)
+    }
+    let test = try CSVTable(contentsOf: paths[1])
+    guard test.featureCount == training.featureCount else {
+      throw TernError(
+        .badData,
+        "\(paths[1]): \(test.featureCount) features where \(paths[0]) has \(training.featureCount)")
+    }
+    let classes = CSVTable.classes(of: training.labels)
+    return DataSource(
+      specification, try training.dataset(classes), try test.dataset(classes))
   }
 
   private static func find(_ name: String, in roots: [String], hint: String) throws -> String {
@@ -92,7 +178,7 @@ public struct DataSource: Sendable {
         "\(paths[1].images): images of \(sets[1].sampleShape) where the training set has "
           + "\(sets[0].sampleShape)")
     }
-    return DataSource(specification: specification, training: sets[0], test: sets[1])
+    return DataSource(specification, sets[0], sets[1])
   }
 
   /// As many classes as the largest label asks for, at least two.

@@ -1,9 +1,13 @@
 import TernCore
 
-/// Samples that can be fetched in any order: pixel bytes with a class each.
+/// Samples that can be fetched in any order, with a class each.
+///
+/// A sample is a picture [C, H, W], whose values are in [0, 1] before they are scaled, or a vector of
+/// features [D], whose values are what the file says. Its first axis is what is normalised
+/// separately: channels or features.
 public protocol Dataset: Sendable {
   var count: Int { get }
-  /// One sample: [C, H, W].
+  /// One sample: [C, H, W] or [D].
   var sampleShape: Shape { get }
   var classNames: [String] { get }
 
@@ -16,15 +20,49 @@ public protocol Dataset: Sendable {
   /// Writes what is to be predicted of a sample: classes, row by row.
   func copyTarget(_ index: Int, to destination: UnsafeMutablePointer<Int32>)
 
-  /// Writes a sample's pixels, each through its channel's entry of `table`.
+  /// Writes a sample's values, each through its channel's entry of `scale`.
   ///
-  /// - Parameter table: 256 values per channel, what each byte becomes.
+  /// Called by several threads at once.
+  /// - Throws: ``TernError`` where a file that is read on demand is damaged or gone.
   func copySample(
-    _ index: Int, to destination: UnsafeMutablePointer<Float>, table: UnsafePointer<Float>)
+    _ index: Int, to destination: UnsafeMutablePointer<Float>, scale: ChannelScale) throws
+
+  /// Writes a part of a picture, resized to the shape of a sample.
+  ///
+  /// - Parameter choose: picks the part, given width and height of the picture.
+  func copyRegion(
+    _ index: Int, to destination: UnsafeMutablePointer<Float>, scale: ChannelScale,
+    choose: (Int, Int) -> PictureRegion) throws
+
+  /// As many samples as statistics are taken from: all, unless each has to be decoded.
+  var statisticsCount: Int { get }
+}
+
+/// A rectangle of a picture, in pixels.
+public struct PictureRegion: Hashable, Sendable {
+  public var x: Double
+  public var y: Double
+  public var width: Double
+  public var height: Double
+
+  public init(x: Double, y: Double, width: Double, height: Double) {
+    (self.x, self.y, self.width, self.height) = (x, y, width, height)
+  }
+
+  /// The largest centred rectangle of an aspect (width / height), times `part`.
+  static func centered(in size: (Int, Int), aspect: Double, part: Double) -> PictureRegion {
+    let (w, h) = (Double(size.0), Double(size.1))
+    let width = min(w, h * aspect) * part
+    let height = width / aspect
+    return PictureRegion(
+      x: (w - width) / 2, y: (h - height) / 2, width: width, height: height)
+  }
 }
 
 extension Dataset {
   public var classCount: Int { classNames.count }
+  public var isPictures: Bool { sampleShape.rank == 3 }
+  public var statisticsCount: Int { count }
 
   public var targetShape: Shape { [] }
 
@@ -32,83 +70,55 @@ extension Dataset {
     destination[0] = label(index)
   }
 
-  /// The mean and the standard deviation of each channel, of pixels scaled to [0, 1].
-  func statistics() -> (means: [Double], deviations: [Double]) {
-    let (shape, channels) = (sampleShape, sampleShape[0])
-    let plane = shape.elementCount / channels
-    // Bytes that stay whole numbers, so that no sum depends on an order.
-    let bytes = (0..<channels).flatMap { _ in (0..<256).map(Float.init(bitPattern:)) }
-    var sums = [Int](repeating: 0, count: channels)
-    var squares = sums
-    withUnsafeTemporaryAllocation(of: Float.self, capacity: shape.elementCount) { sample in
-      for index in 0..<count {
-        copySample(index, to: sample.baseAddress!, table: bytes)
-        for channel in 0..<channels {
-          var (sum, square) = (0, 0)
-          for i in channel * plane..<(channel + 1) * plane {
-            let value = Int(sample[i].bitPattern)
-            sum &+= value
-            square &+= value &* value
-          }
-          sums[channel] += sum
-          squares[channel] += square
-        }
-      }
+  public func copyRegion(
+    _ index: Int, to destination: UnsafeMutablePointer<Float>, scale: ChannelScale,
+    choose: (Int, Int) -> PictureRegion
+  ) throws {
+    let (height, width) = (sampleShape[1], sampleShape[2])
+    try withUnsafeTemporaryAllocation(of: Float.self, capacity: sampleShape.elementCount) {
+      let sample = $0.baseAddress!
+      try copySample(index, to: sample, scale: scale)
+      Resampler(choose(width, height), of: (width, height), to: (width, height))
+        .resample(planes: sample, count: sampleShape[0], to: destination)
     }
-    let total = Double(count * plane)
-    let means = sums.map { Double($0) / total / 255 }
-    let deviations = zip(squares, means).map { square, mean in
-      max(Double(square) / total / 255 / 255 - mean * mean, 0).squareRoot()
-    }
-    return (means, deviations)
   }
 }
 
-/// Samples held in memory as bytes.
-public final class InMemoryDataset: Dataset {
-  public let sampleShape: Shape
-  public let classNames: [String]
-  private let pixels: [UInt8]
-  private let labels: [UInt8]
-  private let channelCount: Int
-  /// Bytes translated at once: what Swift takes from the stack.
-  private static let pieceSize = 1024
-  /// The pixels of one channel of one sample.
-  private let planeSize: Int
+/// What becomes of a sample's values on the way into the network: x · factor + offset, by channel.
+public struct ChannelScale: Sendable {
+  let factors: [Float]
+  let offsets: [Float]
+  /// What each of the 256 bytes of a pixel becomes, by channel; empty for vectors.
+  let table: [Float]
 
-  /// - Precondition: `pixels` holds as many samples as `labels`.
-  public init(pixels: [UInt8], labels: [UInt8], sampleShape: Shape, classNames: [String]) {
-    precondition(pixels.count == labels.count * sampleShape.elementCount)
-    self.pixels = pixels
-    self.labels = labels
-    self.sampleShape = sampleShape
-    self.classNames = classNames
-    channelCount = sampleShape[0]
-    planeSize = sampleShape.elementCount / sampleShape[0]
+  /// - Parameter hasBytes: whether the values may come from bytes.
+  init(_ normalization: Normalization, hasBytes: Bool) {
+    let (means, deviations) = (normalization.means, normalization.deviations)
+    factors = deviations.map { Float(1 / $0) }
+    offsets = zip(means, deviations).map { Float(-$0 / $1) }
+    table =
+      hasBytes
+      ? zip(means, deviations).flatMap { mean, deviation in
+        (0..<256).map { Float((Double($0) / 255 - mean) / deviation) }
+      } : []
   }
 
-  public var count: Int { labels.count }
+  /// Leaves values as they are, and bytes in [0, 1].
+  public static func identity(for dataset: any Dataset) -> ChannelScale {
+    let count = dataset.sampleShape[0]
+    return ChannelScale(
+      Normalization(
+        means: [Double](repeating: 0, count: count),
+        deviations: [Double](repeating: 1, count: count)),
+      hasBytes: dataset.isPictures)
+  }
 
-  public func label(_ index: Int) -> Int32 { Int32(labels[index]) }
-
-  public func copySample(
-    _ index: Int, to destination: UnsafeMutablePointer<Float>, table: UnsafePointer<Float>
-  ) {
-    // Shuffled samples are not in the cache. A copy fetches the lines of a piece side by side;
-    // reading byte by byte would wait for one after the other.
-    withUnsafeTemporaryAllocation(of: UInt8.self, capacity: Self.pieceSize) { piece in
-      pixels.withUnsafeBufferPointer { pixels in
-        for plane in 0..<channelCount {
-          let entries = table + 256 * plane
-          let source = pixels.baseAddress! + (index * channelCount + plane) * planeSize
-          let target = destination + plane * planeSize
-          for start in stride(from: 0, to: planeSize, by: Self.pieceSize) {
-            let count = min(Self.pieceSize, planeSize - start)
-            piece.baseAddress!.update(from: source + start, count: count)
-            for i in 0..<count { target[start + i] = entries[Int(piece[i])] }
-          }
-        }
-      }
+  /// Scales a sample in place.
+  func apply(to sample: UnsafeMutablePointer<Float>, planeSize: Int) {
+    for channel in factors.indices {
+      let (factor, offset) = (factors[channel], offsets[channel])
+      let plane = sample + channel * planeSize
+      for i in 0..<planeSize { plane[i] = plane[i] * factor + offset }
     }
   }
 }
@@ -126,15 +136,22 @@ public struct Subset: Dataset {
   public var count: Int { indices.count }
   public var sampleShape: Shape { base.sampleShape }
   public var classNames: [String] { base.classNames }
+  public var statisticsCount: Int { min(base.statisticsCount, count) }
   public func label(_ index: Int) -> Int32 { base.label(Int(indices[index])) }
   public var targetShape: Shape { base.targetShape }
   public func copyTarget(_ index: Int, to destination: UnsafeMutablePointer<Int32>) {
     base.copyTarget(Int(indices[index]), to: destination)
   }
   public func copySample(
-    _ index: Int, to destination: UnsafeMutablePointer<Float>, table: UnsafePointer<Float>
-  ) {
-    base.copySample(Int(indices[index]), to: destination, table: table)
+    _ index: Int, to destination: UnsafeMutablePointer<Float>, scale: ChannelScale
+  ) throws {
+    try base.copySample(Int(indices[index]), to: destination, scale: scale)
+  }
+  public func copyRegion(
+    _ index: Int, to destination: UnsafeMutablePointer<Float>, scale: ChannelScale,
+    choose: (Int, Int) -> PictureRegion
+  ) throws {
+    try base.copyRegion(Int(indices[index]), to: destination, scale: scale, choose: choose)
   }
 
   /// Holds out one of `count` equal parts, drawn by `seed`.
@@ -170,5 +187,29 @@ public struct Subset: Dataset {
     return (
       Subset(base, order.dropLast(held).sorted()), Subset(base, order.suffix(held).sorted())
     )
+  }
+
+  /// Cuts a dataset that comes without a test set in two: every fifth sample of each class is for
+  /// testing.
+  ///
+  /// - Throws: ``TernError`` of kind `badData` where no class has five.
+  static func testSplit(_ base: any Dataset, name: String) throws -> (first: Subset, second: Subset)
+  {
+    var seen = [Int](repeating: 0, count: base.classCount)
+    var parts: ([Int32], [Int32]) = ([], [])
+    for index in 0..<base.count {
+      let label = Int(base.label(index))
+      seen[label] += 1
+      if seen[label].isMultiple(of: 5) {
+        parts.1.append(Int32(index))
+      } else {
+        parts.0.append(Int32(index))
+      }
+    }
+    guard !parts.1.isEmpty else {
+      throw TernError(
+        .badData, "\(name): no test set, and no class has the five samples to hold one out of")
+    }
+    return (Subset(base, parts.0), Subset(base, parts.1))
   }
 }

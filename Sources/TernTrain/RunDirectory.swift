@@ -127,8 +127,7 @@ public final class RunDirectory {
 
   /// Writes the pictures of an epoch: `samples/epoch-3.png`, and `samples.png` for the newest.
   func write(_ sheet: SheetPicture, epoch: Int) throws {
-    let data = PNGWriter.encoded(
-      sheet.pixels, width: sheet.width, height: sheet.height, channels: sheet.channels)
+    let data = sheet.png
     try createDirectory(file("samples"))
     try AtomicFile.write(data, to: file("samples/epoch-\(epoch).png"))
     try AtomicFile.write(data, to: file("samples.png"))

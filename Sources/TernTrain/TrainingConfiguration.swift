@@ -1,5 +1,6 @@
 import Foundation
 import TernCore
+import TernData
 import TernNN
 import TernOptim
 import TernRuntime
@@ -46,6 +47,10 @@ public struct TrainingConfiguration: Equatable, Sendable {
   public var clipGradient: Double?
   public var labelSmoothing = 0.0
   public var normalize = "auto"
+  /// Random changes to training pictures; see ``Augmentation``.
+  public var augment = "none"
+  /// The side of samples made from image folders; the model's own where `nil`.
+  public var imageSize: Int?
   public var validationSplit = 0.0
   /// Parts that cross-validation cuts the training set into; 1 for none.
   public var folds = 1
@@ -73,6 +78,13 @@ public struct TrainingConfiguration: Equatable, Sendable {
   public init() {}
 
   public static let monitors = ["test_accuracy", "test_loss", "val_accuracy", "val_loss"]
+
+  /// The size given, or that of the model; of a model file 224.
+  public var resolvedImageSize: Int {
+    if let imageSize { return imageSize }
+    let shape = (try? ZooEntry.named(model))?.inputShape
+    return shape?.count == 3 ? shape![2] : 224
+  }
 
   /// The rate given, or one that suits the optimizer.
   public var resolvedLearningRate: Double {
@@ -148,6 +160,8 @@ extension TrainingConfiguration {
     clipGradient = a.has("clip_grad") ? try a.double("clip_grad") : nil
     labelSmoothing = try a.double("label_smoothing", default: labelSmoothing)
     normalize = try Self.text(&a, "normalize") ?? normalize
+    augment = try Self.text(&a, "augment") ?? augment
+    imageSize = a.has("image_size") ? try a.int("image_size") : nil
     validationSplit = try a.double("validation_split", default: validationSplit)
     folds = try a.int("folds", default: folds)
     fold = a.has("fold") ? try a.int("fold") : nil
@@ -214,6 +228,7 @@ extension TrainingConfiguration {
       ("cd_steps", .int(gibbsSteps)), ("pretrain_epochs", .int(pretrainingEpochs)),
       ("clip_grad", optional(clipGradient, AttributeValue.double)),
       ("label_smoothing", .double(labelSmoothing)), ("normalize", .string(normalize)),
+      ("augment", .string(augment)), ("image_size", optional(imageSize, AttributeValue.int)),
       ("validation_split", .double(validationSplit)), ("folds", .int(folds)),
       ("fold", optional(fold, AttributeValue.int)),
       ("patience", optional(patience, AttributeValue.int)),
@@ -267,6 +282,9 @@ extension TrainingConfiguration {
     try check(
       fold.map { folds > 1 && $0 >= 1 && $0 <= folds } ?? true, "fold", "1 to the number of folds",
       fold ?? 0)
+    try check(
+      (1...4096).contains(imageSize ?? 1), "image-size", "1 to 4096 pixels", imageSize ?? 0)
+    _ = try Augmentation(augment)
     try check((patience ?? 1) >= 1, "patience", "at least 1", patience ?? 0)
     try check((threads ?? 1) >= 1, "threads", "at least 1", threads ?? 0)
     try check(workers >= 1, "workers", "at least 1", workers)

@@ -9,6 +9,10 @@ public struct TrainingData: Sendable {
   public let validation: (any Dataset)?
   public let test: any Dataset
   public let normalization: Normalization
+  /// How the training set's samples are changed at random.
+  public let augmentation: Augmentation
+  /// The setting that ``normalization`` comes from.
+  private let normalize: String
 
   /// Data sets at hand.
   public init(
@@ -26,7 +30,8 @@ public struct TrainingData: Sendable {
   /// - Parameter description: what was stored with weights; its normalisation is used again unless
   ///   the configuration gives another.
   public init(_ configuration: TrainingConfiguration, description: [String: String] = [:]) throws {
-    let source = try DataSource.open(configuration.data)
+    let source = try DataSource.open(
+      configuration.data, imageSize: configuration.resolvedImageSize)
     test = source.test
     if let fold = configuration.fold {
       let parts = try Subset.fold(
@@ -37,18 +42,19 @@ public struct TrainingData: Sendable {
         source.training, fraction: configuration.validationSplit, seed: configuration.seed)
       (training, validation) = (parts.first, parts.second)
     } else {
-      (training, validation) = (source.training, nil)
+      (training, validation) = (source.training, source.validation)
     }
     let stored = description[Self.normalizationKey].flatMap(Normalization.init(text:))
-    if configuration.normalize == "auto", let stored,
-      stored.means.count == source.training.sampleShape[0]
+    if let stored, stored.fits(training.sampleShape),
+      ["auto", description[Self.normalizeKey]].contains(configuration.normalize)
     {
       normalization = stored
     } else {
-      normalization = try Normalization(
-        configuration.normalize, channels: source.training.sampleShape[0],
-        statisticsOf: source.training)
+      // What is held out for validation has no part in it.
+      normalization = try Normalization(configuration.normalize, statisticsOf: training)
     }
+    augmentation = try Augmentation(configuration.augment).prepared(for: training)
+    normalize = configuration.normalize
   }
 
   public init(_ configuration: TrainingConfiguration, checkpoint: Checkpoint?) throws {
@@ -56,12 +62,13 @@ public struct TrainingData: Sendable {
   }
 
   private static let normalizationKey = "normalization"
+  private static let normalizeKey = "normalize"
 
   /// What is stored with the weights of a model trained on this data.
   func description(of model: Model) -> [String: String] {
     [
       "model": model.name, "input": "\(model.inputShape)", "classes": "\(model.classCount)",
-      Self.normalizationKey: normalization.text,
+      Self.normalizationKey: normalization.text, Self.normalizeKey: normalize,
     ]
   }
 
@@ -71,7 +78,8 @@ public struct TrainingData: Sendable {
   {
     BatchLoader(
       training, batchSize: configuration.batchSize, normalization: normalization,
-      shuffle: configuration.shuffle ? (configuration.seed, epoch) : nil, startBatch: startBatch,
+      shuffle: configuration.shuffle ? (configuration.seed, epoch) : nil,
+      augmentation: (augmentation, configuration.seed, epoch), startBatch: startBatch,
       workers: configuration.workers)
   }
 

@@ -59,7 +59,7 @@ import Testing
     let classNames = ["a", "b"]
     func label(_ index: Int) -> Int32 { 0 }
     func copySample(
-      _ index: Int, to destination: UnsafeMutablePointer<Float>, table: UnsafePointer<Float>
+      _ index: Int, to destination: UnsafeMutablePointer<Float>, scale: ChannelScale
     ) { destination[0] = 0 }
   }
 
@@ -96,7 +96,7 @@ import Testing
     let classNames = ["a", "b"]
     func label(_ index: Int) -> Int32 { 0 }
     func copySample(
-      _ index: Int, to destination: UnsafeMutablePointer<Float>, table: UnsafePointer<Float>
+      _ index: Int, to destination: UnsafeMutablePointer<Float>, scale: ChannelScale
     ) { Thread.sleep(forTimeInterval: 0.05) }
   }
 

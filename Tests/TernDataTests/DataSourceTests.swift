@@ -5,14 +5,14 @@ import Testing
 
 @Suite struct DataSourceTests {
   @Test func unknownSourcesNameTheKnownOnes() throws {
-    for specification in ["imagenet", "cifar10:data", "", ":mnist"] {
+    for specification in ["imagenet", "", ":mnist"] {
       let error = #expect(throws: TernError.self) { try DataSource.open(specification) }
       #expect(error?.kind == .usage)
       for name in ["fashion-mnist", "mnist", "idx:DIR"] {
         #expect(error?.message.contains(name) == true)
       }
     }
-    for specification in ["idx", "idx:", "mnist:", "fashion-mnist:"] {
+    for specification in ["idx", "idx:", "mnist:", "fashion-mnist:", "cifar10", "csv", "npz:"] {
       let error = #expect(throws: TernError.self) { try DataSource.open(specification) }
       #expect(error?.kind == .usage)
     }

@@ -55,6 +55,12 @@ struct FixtureFiles {
     return Array(output.prefix(Int(stream.total_out)))
   }
 
+  /// CRC-32, the most significant byte first.
+  static func checksum(_ bytes: [UInt8]) -> [UInt8] {
+    let value = UInt32(crc32(0, bytes, UInt32(bytes.count)))
+    return withUnsafeBytes(of: value.bigEndian, Array.init)
+  }
+
   /// The four files of a data set.
   func writeDataset(train: Int = 23, test: Int = 7, compressed: Bool = false) throws {
     for (set, count) in [("train", train), ("t10k", test)] {

@@ -3,7 +3,7 @@ import Tern
 
 /// The flags of `tern train` that are settings of a run. Each overrides the config file.
 struct TrainingOptions: ParsableArguments {
-  @Option(help: "The data: fashion-mnist, mnist, idx:DIR.")
+  @Option(help: "The data: \(DataSource.forms).")
   var data: String?
   @Option(help: "How often to go through the training set. (default: 10)")
   var epochs: Int?
@@ -69,8 +69,18 @@ struct TrainingOptions: ParsableArguments {
   var labelSmoothing: Double?
   @Option(
     help: ArgumentHelp(
-      "Normalisation of the input. (default: auto)", valueName: "auto|none|MEAN,STD"))
+      "Normalisation of the input. (default: auto)",
+      valueName: "auto|none|MEAN,STD|min-max|pca|pca-whiten"))
   var normalize: String?
+  @Option(
+    help: ArgumentHelp(
+      """
+      Random changes to training pictures, such as flip,crop:4: \
+      \(Augmentation.names.joined(separator: ", ")). (default: none)
+      """, valueName: "list"))
+  var augment: String?
+  @Option(help: "The side of pictures from images:DIR, in pixels. (default: the model's own)")
+  var imageSize: Int?
   @Option(help: "The part of the training set that is held out for validation. (default: 0)")
   var validationSplit: Double?
   @Option(help: "Cross-validation: train as many times, each time holding out another part.")
@@ -146,6 +156,8 @@ struct TrainingOptions: ParsableArguments {
     set("clip_grad", clipGrad, AttributeValue.double)
     set("label_smoothing", labelSmoothing, AttributeValue.double)
     set("normalize", normalize, AttributeValue.string)
+    set("augment", augment, AttributeValue.string)
+    set("image_size", imageSize, AttributeValue.int)
     set("validation_split", validationSplit, AttributeValue.double)
     set("folds", folds, AttributeValue.int)
     set("patience", patience, AttributeValue.int)

@@ -13,14 +13,17 @@ struct SamplePicture {
     let shape = set.sampleShape
     guard shape.rank == 3, shape[0] == 1 || shape[0] == 3 else { return nil }
     let (channels, height, width) = (shape[0], shape[1], shape[2])
-    // Bytes come out as the numbers they are.
-    let table = (0..<channels).flatMap { _ in (0..<256).map(Float.init) }
-    let values = [Float](unsafeUninitializedCapacity: shape.elementCount) { buffer, count in
-      set.copySample(index, to: buffer.baseAddress!, table: table)
-      count = shape.elementCount
-    }
+    var values = [Float](repeating: 0, count: shape.elementCount)
+    do {
+      try values.withUnsafeMutableBufferPointer {
+        try set.copySample(index, to: $0.baseAddress!, scale: .identity(for: set))
+      }
+    } catch { return nil }
     pixels = (0..<height * width).flatMap { pixel in
-      (0..<channels).map { UInt8(values[$0 * height * width + pixel]) }
+      (0..<channels).map { channel in
+        let value = values[channel * height * width + pixel]
+        return UInt8((min(max(value, 0), 1) * 255).rounded())
+      }
     }
     (self.channels, self.height, self.width) = (channels, height, width)
   }

@@ -1,0 +1,22 @@
+#ifndef TERN_DECODERS_H
+#define TERN_DECODERS_H
+
+#include <stdarg.h>
+#include <stdbool.h>
+
+#include "CImages.h"
+
+/// Each decoder stops after the header where `inspect` is set.
+int tern_png_decode(const uint8_t *bytes, size_t size, bool inspect, TernImage *image);
+int tern_jpeg_decode(const uint8_t *bytes, size_t size, int minimum_side, bool inspect,
+                     TernImage *image);
+
+/// Sets the message and gives 0.
+int tern_image_fail(TernImage *image, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/// Checks a header's size and takes memory for the pixels; 0 with the message set on failure.
+int tern_image_check(TernImage *image);
+int tern_image_allocate(TernImage *image);
+
+#endif

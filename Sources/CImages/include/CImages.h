@@ -1,0 +1,38 @@
+// Decoding of pictures by libpng and libjpeg. Both report a fault by a long jump, which may not
+// cross Swift; here it becomes a return value.
+#ifndef CIMAGES_H
+#define CIMAGES_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define TERN_IMAGE_MESSAGE_SIZE 200
+
+/// The most pixels a picture may have. A small file can claim a picture that fills all memory.
+#define TERN_IMAGE_PIXEL_LIMIT (1 << 26)
+
+/// A picture of eight bits a channel, row by row, [H, W, C].
+typedef struct {
+  /// To be freed with `free`; null where there is none.
+  uint8_t *pixels;
+  int width;
+  int height;
+  /// 1 for grey; 3 for red, green, blue.
+  int channels;
+  /// What is wrong with the file, where decoding failed.
+  char message[TERN_IMAGE_MESSAGE_SIZE];
+} TernImage;
+
+/// Decodes a PNG or JPEG file held in memory; 0 where it is damaged, with `message` set.
+///
+/// Palettes and low bit depths are expanded, 16 bits are scaled to eight, alpha is dropped, CMYK
+/// becomes RGB, and the orientation that a camera noted is applied.
+///
+/// `minimum_side`: where above 0, a JPEG may be decoded smaller, to no less than so many pixels on
+/// either side: cheaper than decoding and shrinking.
+int tern_image_decode(const uint8_t *bytes, size_t size, int minimum_side, TernImage *image);
+
+/// Reads the size and the channels alone; `pixels` stays null.
+int tern_image_inspect(const uint8_t *bytes, size_t size, TernImage *image);
+
+#endif

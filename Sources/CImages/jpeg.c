@@ -1,0 +1,174 @@
+// jpeglib.h needs stdio.h before it.
+#include <stdio.h>
+
+#include <jerror.h>
+#include <jpeglib.h>
+#include <setjmp.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "decoders.h"
+
+typedef struct {
+  struct jpeg_error_mgr manager;
+  jmp_buf jump;
+  TernImage *image;
+} ErrorState;
+
+static void fail(j_common_ptr info) {
+  ErrorState *state = (ErrorState *)info->err;
+  char text[JMSG_LENGTH_MAX];
+  state->manager.format_message(info, text);
+  tern_image_fail(state->image, "damaged JPEG: %s", text);
+  longjmp(state->jump, 1);
+}
+
+static void fail_with(j_common_ptr info, const char *message) {
+  ErrorState *state = (ErrorState *)info->err;
+  tern_image_fail(state->image, "damaged JPEG: %s", message);
+  longjmp(state->jump, 1);
+}
+
+/// libjpeg fills with grey what a truncated file lacks, and only warns.
+static void heed_warning(j_common_ptr info, int level) {
+  if (level >= 0) return;
+  switch (info->err->msg_code) {
+    case JWRN_JPEG_EOF: fail_with(info, "truncated");
+    case JWRN_HIT_MARKER:
+    case JWRN_HUFF_BAD_CODE: fail(info);
+    default: break;
+  }
+}
+
+/// A progressive file may repeat its scans without end, each over the whole picture.
+static void watch_scans(j_common_ptr info) {
+  if (((j_decompress_ptr)info)->input_scan_number > 200) fail_with(info, "more than 200 scans");
+}
+
+/// The orientation 1…8 in a camera's notes (Exif 2.3, section 4.6), 1 where there is none.
+static int orientation(jpeg_saved_marker_ptr marker) {
+  for (; marker; marker = marker->next) {
+    const uint8_t *data = marker->data;
+    size_t size = marker->data_length;
+    if (marker->marker != JPEG_APP0 + 1 || size < 14 || memcmp(data, "Exif\0\0", 6) != 0) continue;
+    data += 6, size -= 6;
+    bool is_little = data[0] == 'I';
+#define SHORT(p) (is_little ? data[p] | data[(p) + 1] << 8 : data[p] << 8 | data[(p) + 1])
+    size_t start = is_little ? (size_t)(SHORT(4) | (uint32_t)SHORT(6) << 16)
+                             : (size_t)((uint32_t)SHORT(4) << 16 | SHORT(6));
+    if (start > size || size - start < 2) return 1;
+    int count = SHORT(start);
+    for (int i = 0; i < count && size - start - 2 >= 12 * ((size_t)i + 1); i++) {
+      size_t entry = start + 2 + 12 * (size_t)i;
+      if (SHORT(entry) == 0x0112) {
+        int value = SHORT(entry + 8);
+        return value >= 1 && value <= 8 ? value : 1;
+      }
+    }
+#undef SHORT
+  }
+  return 1;
+}
+
+/// Turns and mirrors the picture as its orientation asks.
+static int orient(TernImage *image, int orientation) {
+  if (orientation <= 1) return 1;
+  int w = image->width, h = image->height, channels = image->channels;
+  bool is_turned = orientation >= 5;
+  TernImage source = *image;
+  image->pixels = NULL;
+  if (is_turned) image->width = h, image->height = w;
+  if (!tern_image_allocate(image)) {
+    free(source.pixels);
+    return 0;
+  }
+  for (int y = 0; y < image->height; y++) {
+    for (int x = 0; x < image->width; x++) {
+      int sx = is_turned ? y : x, sy = is_turned ? x : y;
+      if (orientation == 2 || orientation == 3 || orientation == 7 || orientation == 8)
+        sx = w - 1 - sx;
+      if (orientation == 3 || orientation == 4 || orientation == 6 || orientation == 7)
+        sy = h - 1 - sy;
+      memcpy(image->pixels + ((size_t)y * image->width + x) * channels,
+             source.pixels + ((size_t)sy * w + sx) * channels, channels);
+    }
+  }
+  free(source.pixels);
+  return 1;
+}
+
+/// Adobe's programs write inverted ink.
+static void convert_inks(const uint8_t *inks, uint8_t *target, int width, bool is_inverted) {
+  for (int x = 0; x < width; x++, inks += 4, target += 3) {
+    int paper = is_inverted ? inks[3] : 255 - inks[3];
+    for (int i = 0; i < 3; i++) {
+      int ink = is_inverted ? 255 - inks[i] : inks[i];
+      target[i] = paper - (ink * paper + 127) / 255;
+    }
+  }
+}
+
+static void read_image(j_decompress_ptr info, const uint8_t *bytes, size_t size, int minimum_side,
+                       bool inspect, TernImage *image) {
+  jpeg_mem_src(info, bytes, size);
+  jpeg_save_markers(info, JPEG_APP0 + 1, 0xFFFF);
+  jpeg_read_header(info, TRUE);
+  image->width = info->image_width;
+  image->height = info->image_height;
+  image->channels = info->jpeg_color_space == JCS_GRAYSCALE ? 1 : 3;
+  ErrorState *state = (ErrorState *)info->err;
+  if (!tern_image_check(image)) longjmp(state->jump, 1);
+  int turn = orientation(info->marker_list);
+  if (inspect) {
+    if (turn >= 5) image->width = info->image_height, image->height = info->image_width;
+    return;
+  }
+
+  bool has_inks = info->num_components == 4;
+  info->out_color_space = has_inks ? JCS_CMYK : image->channels == 1 ? JCS_GRAYSCALE : JCS_RGB;
+  int side = image->width < image->height ? image->width : image->height;
+  if (minimum_side > 0) {
+    // Only halves have vectorised transforms.
+    info->scale_denom = 8;
+    info->scale_num = 8;
+    while (info->scale_num > 1 && (side * (int)info->scale_num / 2 + 7) / 8 >= minimum_side)
+      info->scale_num /= 2;
+  }
+  jpeg_start_decompress(info);
+  image->width = info->output_width;
+  image->height = info->output_height;
+  if (!tern_image_allocate(image)) longjmp(state->jump, 1);
+  // libjpeg's own memory, so that it goes with `info` after a long jump.
+  JSAMPARRAY inks = has_inks ? info->mem->alloc_sarray((j_common_ptr)info, JPOOL_IMAGE,
+                                                       info->output_width * 4, 1)
+                             : NULL;
+  while (info->output_scanline < info->output_height) {
+    uint8_t *row =
+        image->pixels + (size_t)info->output_scanline * image->width * image->channels;
+    jpeg_read_scanlines(info, has_inks ? inks : &row, 1);
+    if (has_inks) convert_inks(inks[0], row, image->width, info->saw_Adobe_marker);
+  }
+  jpeg_finish_decompress(info);
+  if (!orient(image, turn)) longjmp(state->jump, 1);
+}
+
+int tern_jpeg_decode(const uint8_t *bytes, size_t size, int minimum_side, bool inspect,
+                     TernImage *image) {
+  struct jpeg_decompress_struct info;
+  struct jpeg_progress_mgr progress = {.progress_monitor = watch_scans};
+  ErrorState state;
+  memset(&info, 0, sizeof info);
+  info.err = jpeg_std_error(&state.manager);
+  state.manager.error_exit = fail;
+  state.manager.emit_message = heed_warning;
+  state.image = image;
+  int succeeded = 0;
+  if (!setjmp(state.jump)) {
+    jpeg_create_decompress(&info);
+    info.progress = &progress;
+    read_image(&info, bytes, size, minimum_side, inspect, image);
+    succeeded = 1;
+  }
+  jpeg_destroy_decompress(&info);
+  return succeeded;
+}

@@ -1,0 +1,79 @@
+import Foundation
+import TernCore
+
+/// The binary version of CIFAR-10 and CIFAR-100.
+///
+/// A record is its label — for CIFAR-100 first the coarse, then the fine one, which is used — and
+/// 3072 bytes, [3, 32, 32]. Files of CIFAR-10: `data_batch_1.bin` to `data_batch_5.bin` and
+/// `test_batch.bin`; of CIFAR-100: `train.bin`, `test.bin` and, for the names, `fine_label_names.txt`.
+/// The folder may also be the one that the archive unpacks into.
+///
+/// Source: Krizhevsky, "Learning multiple layers of features from tiny images", 2009.
+enum CIFAR {
+  private static let shape: Shape = [3, 32, 32]
+  private static let classes10 = [
+    "airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck",
+  ]
+
+  /// - Parameter classCount: 10 or 100.
+  static func open(_ directory: String, classCount: Int) throws -> (
+    training: InMemoryDataset, test: InMemoryDataset
+  ) {
+    let inner = "\(directory)/cifar-\(classCount)-b\(classCount == 10 ? "atches-bin" : "inary")"
+    let folder = FileManager.default.fileExists(atPath: inner) ? inner : directory
+    guard FileManager.default.fileExists(atPath: folder) else {
+      throw TernError(.notFound, "\(directory): no such folder")
+    }
+    let trainingFiles =
+      classCount == 10 ? (1...5).map { "data_batch_\($0).bin" } : ["train.bin"]
+    let names = classCount == 10 ? classes10 : try fineNames(folder)
+    func load(_ files: [String]) throws -> InMemoryDataset {
+      try read(files.map { "\(folder)/\($0)" }, names)
+    }
+    return (
+      try load(trainingFiles), try load([classCount == 10 ? "test_batch.bin" : "test.bin"])
+    )
+  }
+
+  private static func fineNames(_ folder: String) throws -> [String] {
+    let path = "\(folder)/fine_label_names.txt"
+    guard FileManager.default.fileExists(atPath: path) else { return (0..<100).map(String.init) }
+    let text = try String(decoding: InputFile.contents(of: path, limit: 1 << 16), as: UTF8.self)
+    let names = text.split(whereSeparator: \.isNewline).map(String.init)
+    guard names.count == 100 else {
+      throw TernError(.badData, "\(path): \(names.count) names where 100 belong")
+    }
+    return names
+  }
+
+  private static func read(_ paths: [String], _ names: [String]) throws -> InMemoryDataset {
+    let labelCount = names.count == 10 ? 1 : 2
+    let recordSize = labelCount + shape.elementCount
+    var pixels: [UInt8] = []
+    var labels: [UInt8] = []
+    for path in paths {
+      let data = try InputFile.contents(of: path)
+      guard !data.isEmpty, data.count.isMultiple(of: recordSize) else {
+        throw TernError(
+          .badData,
+          "\(path): \(data.count) bytes are not a whole number of records of \(recordSize)")
+      }
+      pixels.reserveCapacity(data.count * paths.count)
+      try data.withUnsafeBytes { bytes in
+        for start in stride(from: 0, to: bytes.count, by: recordSize) {
+          let label = bytes[start + labelCount - 1]
+          guard Int(label) < names.count else {
+            throw TernError(
+              .badData,
+              "\(path): label \(label) of record \(start / recordSize) is not in 0..<\(names.count)"
+            )
+          }
+          labels.append(label)
+          pixels += bytes[start + labelCount..<start + recordSize]
+        }
+      }
+    }
+    return InMemoryDataset(
+      pixels: pixels, labels: labels, sampleShape: shape, classNames: names)
+  }
+}

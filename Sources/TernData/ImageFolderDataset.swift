@@ -1,0 +1,104 @@
+import Foundation
+import TernCore
+
+/// Pictures in a folder per class, decoded on demand by the threads that prepare batches.
+///
+/// ```
+/// DIR/cat/001.jpg  DIR/cat/002.png  DIR/dog/001.jpg
+/// ```
+///
+/// A class is called as its folder; classes are numbered by name. Files are PNG or JPEG, by their
+/// ending. A sample is the centre of the picture: shrunk so that its shorter side is 8/7 of the
+/// size, and cut to a square.
+public final class ImageFolderDataset: Dataset {
+  public let sampleShape: Shape
+  public let classNames: [String]
+  private let paths: [String]
+  private let labels: [Int32]
+  private let size: Int
+
+  /// The part of the shorter side that a sample shows.
+  private static let centerPart = 7.0 / 8
+  /// Pictures decoded for statistics: means settle long before.
+  private static let statisticsLimit = 2048
+
+  /// - Parameters:
+  ///   - size: the side of a sample [3, `size`, `size`].
+  ///   - classNames: the classes, where another folder has decided them.
+  /// - Throws: ``TernError`` where the folder is missing, or holds no pictures.
+  public init(directory: String, size: Int, classNames: [String]? = nil) throws {
+    let found = try Self.folders(in: directory)
+    let names = classNames ?? found
+    guard names.count >= 2 else {
+      throw TernError(
+        .badData,
+        "\(directory): \(names.count) folders, at least 2 classes with a folder each belong here")
+    }
+    if let stranger = found.first(where: { !names.contains($0) }) {
+      throw TernError(
+        .badData, "\(directory)/\(stranger): no such class in the training set")
+    }
+    var paths: [String] = []
+    var labels: [Int32] = []
+    for (label, name) in names.enumerated() where found.contains(name) {
+      let folder = "\(directory)/\(name)"
+      let files = try FileManager.default.contentsOfDirectory(atPath: folder).filter {
+        ["png", "jpg", "jpeg"].contains(($0 as NSString).pathExtension.lowercased())
+      }
+      guard !files.isEmpty else {
+        throw TernError(.badData, "\(folder): no picture (.png, .jpg, .jpeg)")
+      }
+      paths += files.sorted().map { "\(folder)/\($0)" }
+      labels += [Int32](repeating: Int32(label), count: files.count)
+    }
+    self.paths = paths
+    self.labels = labels
+    self.classNames = names
+    self.size = size
+    sampleShape = [3, size, size]
+  }
+
+  /// The folders in a folder, by name; hidden ones are passed over.
+  static func folders(in directory: String) throws -> [String] {
+    guard let entries = try? FileManager.default.contentsOfDirectory(atPath: directory) else {
+      throw TernError(.notFound, "\(directory): no such folder")
+    }
+    return entries.filter { name in
+      var isDirectory: ObjCBool = false
+      return !name.hasPrefix(".")
+        && FileManager.default.fileExists(
+          atPath: "\(directory)/\(name)", isDirectory: &isDirectory)
+        && isDirectory.boolValue
+    }.sorted()
+  }
+
+  public var count: Int { paths.count }
+  public var statisticsCount: Int { min(count, Self.statisticsLimit) }
+  public func label(_ index: Int) -> Int32 { labels[index] }
+
+  public func copySample(
+    _ index: Int, to destination: UnsafeMutablePointer<Float>, scale: ChannelScale
+  ) throws {
+    let side = Int((Double(size) / Self.centerPart).rounded())
+    let picture = try Picture(contentsOf: paths[index], minimumSide: side)
+    let region = PictureRegion.centered(
+      in: (picture.width, picture.height), aspect: 1, part: Self.centerPart)
+    write(picture, region, to: destination, scale: scale)
+  }
+
+  public func copyRegion(
+    _ index: Int, to destination: UnsafeMutablePointer<Float>, scale: ChannelScale,
+    choose: (Int, Int) -> PictureRegion
+  ) throws {
+    let picture = try Picture(contentsOf: paths[index])
+    write(picture, choose(picture.width, picture.height), to: destination, scale: scale)
+  }
+
+  private func write(
+    _ picture: Picture, _ region: PictureRegion, to destination: UnsafeMutablePointer<Float>,
+    scale: ChannelScale
+  ) {
+    Resampler(region, of: (picture.width, picture.height), to: (size, size))
+      .resample(picture, planeCount: 3, scale: scale, to: destination)
+  }
+}

@@ -1,0 +1,45 @@
+import TernCore
+
+/// All that happens to a sample between its dataset and a batch.
+struct SamplePreparation: Sendable {
+  private let normalization: Normalization
+  private let scale: ChannelScale
+  private let identity: ChannelScale
+  private let augmentation: (transforms: Augmentation, draws: Philox, epoch: Int)?
+  private let elementCount: Int
+  private let planeSize: Int
+
+  init(
+    _ dataset: any Dataset, _ normalization: Normalization,
+    _ augmentation: (Augmentation, seed: UInt64, epoch: Int)?
+  ) {
+    self.normalization = normalization
+    scale = ChannelScale(normalization, hasBytes: dataset.isPictures)
+    identity = ChannelScale.identity(for: dataset)
+    elementCount = dataset.sampleShape.elementCount
+    planeSize = elementCount / dataset.sampleShape[0]
+    self.augmentation = augmentation.flatMap { transforms, seed, epoch in
+      transforms.isEmpty
+        ? nil : (transforms, Philox(seed: seed, stream: .augmentation), epoch)
+    }
+  }
+
+  /// - Parameter scratch: as large as a sample.
+  func copySample(
+    _ index: Int, of dataset: any Dataset, to destination: UnsafeMutablePointer<Float>,
+    scratch: UnsafeMutablePointer<Float>
+  ) throws {
+    if let augmentation {
+      try augmentation.transforms.copySample(
+        index, of: dataset, to: destination, scratch: scratch, identity: identity,
+        draws: SampleDraws(augmentation.draws, epoch: augmentation.epoch, sample: index))
+      scale.apply(to: destination, planeSize: planeSize)
+    } else {
+      try dataset.copySample(index, to: destination, scale: scale)
+    }
+    if !normalization.projection.isEmpty {
+      scratch.update(from: destination, count: elementCount)
+      normalization.project(scratch, to: destination)
+    }
+  }
+}
