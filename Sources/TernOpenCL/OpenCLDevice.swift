@@ -37,6 +37,8 @@ public final class OpenCLDevice: Device {
     min(Int(device.number(CL_DEVICE_MAX_MEM_ALLOC_SIZE, cl_ulong.self)), 4 * Int(Int32.max))
   }
 
+  public var isAsynchronous: Bool { true }
+
   public var allocationCount: Int { allocations.load(ordering: .relaxed) }
   /// How many events were created so far.
   package var eventCount: Int { events.load(ordering: .relaxed) }
