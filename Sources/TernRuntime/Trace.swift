@@ -70,6 +70,8 @@ extension Executable {
         table[name] = entry
       }
     }
-    return table.values.sorted { ($1.seconds, $0.operation) < ($0.seconds, $1.operation) }
+    return table.values.sorted {
+      $0.seconds == $1.seconds ? $0.operation < $1.operation : $0.seconds > $1.seconds
+    }
   }
 }

@@ -81,9 +81,13 @@ public struct ModelBenchmark {
     let timing = try StepTimer(seconds: seconds, groupSeconds: 0.05)
       .measure(step, synchronize: session.synchronize)
     // The least of several: nodes by themselves are short.
-    let profiles = try (0..<5).map { _ in try passes.map { try $0.profile() } }
-      .min { $0.joined().reduce(0, +) < $1.joined().reduce(0, +) }!
-    let nodeSeconds = profiles.joined().reduce(0, +)
+    var profiles: [[Double]] = []
+    var nodeSeconds = Double.infinity
+    for _ in 0..<5 {
+      let attempt = try passes.map { try $0.profile() }
+      let seconds = Self.sum(attempt)
+      if seconds < nodeSeconds { (profiles, nodeSeconds) = (attempt, seconds) }
+    }
     return Result(
       name: model.name, batchSize: batchSize, timing: timing,
       planByteCount: passes.map(\.plan.peakByteCount).max() ?? 0,
@@ -95,6 +99,10 @@ public struct ModelBenchmark {
           zip(passes, profiles).map { (executable: $0, seconds: $1) }, peak: peak)
       } ?? [],
       trace: peak.map { Self.trace(passes, profiles, $0) } ?? [])
+  }
+
+  private static func sum(_ profiles: [[Double]]) -> Double {
+    profiles.reduce(0.0) { $0 + $1.reduce(0, +) }
   }
 
   /// The time until a step has been handed over, in seconds; the median of several.

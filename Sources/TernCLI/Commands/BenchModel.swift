@@ -106,10 +106,11 @@ struct BenchModel: ParsableCommand {
       ])
     }
     let roof = result.operations.reduce(0) { $0 + $1.roofSeconds }
-    return table.text + "\n"
-      + "all nodes: \(Format.fixed(100 * roof / total, 1)) % of the roofline "
-      + "(peak, measured: \(Format.fixed(peak.gflops, 1)) GFLOP/s, "
-      + "\(Format.fixed(peak.gbs, 1)) GB/s)"
+    return """
+      \(table.text)
+      all nodes: \(Format.fixed(100 * roof / total, 1)) % of the roofline (peak, measured: \
+      \(Format.fixed(peak.gflops, 1)) GFLOP/s, \(Format.fixed(peak.gbs, 1)) GB/s)
+      """
   }
 }
 
