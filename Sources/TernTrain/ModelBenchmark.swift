@@ -88,17 +88,21 @@ public struct ModelBenchmark {
       let seconds = Self.sum(attempt)
       if seconds < nodeSeconds { (profiles, nodeSeconds) = (attempt, seconds) }
     }
+    var operations: [Executable.OperationProfile] = []
+    var trace: [JSON] = []
+    if let peak {
+      let pairs = zip(passes, profiles).map { (executable: $0.0, seconds: $0.1) }
+      operations = Executable.byOperation(pairs, peak: peak)
+      trace = Self.trace(passes, profiles, peak)
+    }
+    let overhead =
+      device.isAsynchronous
+      ? try startingSeconds(step, session) : max(0, timing.median - nodeSeconds)
     return Result(
       name: model.name, batchSize: batchSize, timing: timing,
       planByteCount: passes.map(\.plan.peakByteCount).max() ?? 0,
-      peakRSSByteCount: Trainer.peakRSSByteCount,
-      hostOverheadSeconds: device.isAsynchronous
-        ? try startingSeconds(step, session) : max(0, timing.median - nodeSeconds),
-      operations: peak.map { peak in
-        Executable.byOperation(
-          zip(passes, profiles).map { (executable: $0, seconds: $1) }, peak: peak)
-      } ?? [],
-      trace: peak.map { Self.trace(passes, profiles, $0) } ?? [])
+      peakRSSByteCount: Trainer.peakRSSByteCount, hostOverheadSeconds: overhead,
+      operations: operations, trace: trace)
   }
 
   private static func sum(_ profiles: [[Double]]) -> Double {
@@ -108,9 +112,10 @@ public struct ModelBenchmark {
   /// The time until a step has been handed over, in seconds; the median of several.
   private func startingSeconds(_ step: () throws -> Void, _ session: Session) throws -> Double {
     let clock = ContinuousClock()
-    let times = try (0..<21).map { _ in
+    var times: [Double] = []
+    for _ in 0..<21 {
       try session.synchronize()
-      return try clock.measure(step) / .seconds(1)
+      times.append(try clock.measure(step) / .seconds(1))
     }
     try session.synchronize()
     return times.sorted()[times.count / 2]
@@ -121,9 +126,11 @@ public struct ModelBenchmark {
     _ passes: [Executable], _ profiles: [[Double]], _ peak: DevicePeak
   ) -> [JSON] {
     var start = 0.0
-    return zip(passes, profiles).flatMap { executable, seconds in
-      defer { start += seconds.reduce(0, +) }
-      return executable.traceEvents(seconds, peak: peak, start: start)
+    var events: [JSON] = []
+    for (executable, seconds) in zip(passes, profiles) {
+      events += executable.traceEvents(seconds, peak: peak, start: start)
+      start += seconds.reduce(0, +)
     }
+    return events
   }
 }
