@@ -40,7 +40,7 @@ struct BenchModel: ParsableCommand {
     }
     try Bench.check(seconds: seconds)
     let threshold = try comparison.threshold()
-    let networks = try models.map(Model.named)
+    let networks = try models.map { try Model.named($0) }
     let device = try device.open()
     let peak = verbose || profile != nil ? try device.measurePeak() : nil
     var results: [ModelBenchmark.Result] = []
