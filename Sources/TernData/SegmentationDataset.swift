@@ -35,9 +35,9 @@ public final class SegmentationDataset: Dataset {
   }
 
   public func copySample(
-    _ index: Int, to destination: UnsafeMutablePointer<Float>, table: UnsafePointer<Float>
-  ) {
-    images.copySample(index, to: destination, table: table)
+    _ index: Int, to destination: UnsafeMutablePointer<Float>, scale: ChannelScale
+  ) throws {
+    try images.copySample(index, to: destination, scale: scale)
   }
 
   private func mask(_ index: Int) -> ArraySlice<UInt8> {
