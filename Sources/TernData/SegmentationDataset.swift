@@ -36,8 +36,8 @@ public final class SegmentationDataset: Dataset {
 
   public func copySample(
     _ index: Int, to destination: UnsafeMutablePointer<Float>, scale: ChannelScale
-  ) throws {
-    try images.copySample(index, to: destination, scale: scale)
+  ) {
+    images.copySample(index, to: destination, scale: scale)
   }
 
   private func mask(_ index: Int) -> ArraySlice<UInt8> {

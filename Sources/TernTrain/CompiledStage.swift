@@ -113,8 +113,7 @@ struct StageCompiler {
           + "\(configuration.epochs)")
     }
     for needed in stages.compactMap(\.objective.requiredNormalization) {
-      let channels = data.training.sampleShape[0]
-      let wanted = try Normalization(needed, channels: channels, statisticsOf: data.training)
+      let wanted = try Normalization(needed, statisticsOf: data.training)
       guard data.normalization == wanted else {
         throw TernError(.usage, "normalize: \(model.name) is trained with \(needed) only")
       }

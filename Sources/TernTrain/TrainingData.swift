@@ -23,6 +23,8 @@ public struct TrainingData: Sendable {
     self.validation = validation
     self.test = test
     self.normalization = normalization
+    augmentation = Augmentation.none
+    normalize = normalization.text
   }
 
   /// Opens the data a configuration names.
