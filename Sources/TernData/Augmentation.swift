@@ -20,6 +20,9 @@ public struct Augmentation: Hashable, Sendable {
     Transform.Kind.allCases.map(\.rawValue) + presets.keys.sorted() + ["none"]
   }
 
+  /// Changes nothing.
+  public init() { transforms = [] }
+
   /// Reads a comma-separated list such as `flip,crop:4,rotate:15`, a preset's name, or `none`.
   ///
   /// - Throws: ``TernError`` of kind `usage` for an unknown name, with the nearest known one, or a

@@ -23,7 +23,7 @@ public struct TrainingData: Sendable {
     self.validation = validation
     self.test = test
     self.normalization = normalization
-    augmentation = Augmentation.none
+    augmentation = Augmentation()
     normalize = normalization.text
   }
 
