@@ -48,6 +48,8 @@ public final class OpenCLDevice: Device {
   /// How many programs were on the disk already.
   package var loadedProgramCount: Int { programs.loadCount }
 
+  public var isAsynchronous: Bool { true }
+
   public var allocationCount: Int { allocations.load(ordering: .relaxed) }
   /// How many events were created so far.
   package var eventCount: Int { events.load(ordering: .relaxed) }

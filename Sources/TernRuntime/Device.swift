@@ -46,6 +46,9 @@ public protocol Device: AnyObject, Sendable {
   /// The largest single allocation, in bytes.
   var maximumAllocationByteCount: Int { get }
 
+  /// Whether a step that was started goes on while the host does other things.
+  var isAsynchronous: Bool { get }
+
   /// How many buffers were allocated so far; tests prove by it that steps allocate nothing.
   var allocationCount: Int { get }
 
@@ -84,6 +87,7 @@ public protocol Device: AnyObject, Sendable {
 }
 
 extension Device {
+  public var isAsynchronous: Bool { false }
   public func assignLayouts(_ graph: Graph, variableLayouts: [String: Layout]) throws -> Graph {
     graph
   }

@@ -3,23 +3,75 @@ import TernGraph
 
 extension Executable {
   /// Runs every node by itself and returns its time, in Chrome's trace format.
-  public func trace() throws -> JSON {
-    let seconds = try profile()
-    var start = 0.0
-    return .array(
-      zip(plan.order, seconds).map { index, seconds in
-        let node = plan.graph.nodes[index]
-        let cost = plan.graph.cost(of: node)
-        defer { start += seconds }
-        return .object([
-          "name": .string(node.label), "cat": .string(node.operation.name), "ph": .string("X"),
-          "ts": .double(start * 1e6), "dur": .double(seconds * 1e6), "pid": .int(1),
-          "tid": .int(1),
-          "args": .object([
-            "gflops": .double(Double(cost.flops) / seconds / 1e9),
-            "gbs": .double(Double(cost.bytes) / seconds / 1e9),
-          ]),
-        ])
-      })
+  public func trace() throws -> JSON { .array(traceEvents(try profile())) }
+
+  /// The nodes one after the other as events of Chrome's trace format.
+  ///
+  /// - Parameters:
+  ///   - seconds: what ``profile()`` returned.
+  ///   - peak: what the device reaches at best, for the percentage that each node reaches.
+  ///   - start: where the first node begins, in seconds.
+  public func traceEvents(
+    _ seconds: [Double], peak: DevicePeak? = nil, start: Double = 0
+  ) -> [JSON] {
+    var start = start
+    let implementations = bound.implementations
+    return zip(plan.order, seconds).enumerated().map { position, element -> JSON in
+      let (index, seconds) = element
+      let node = plan.graph.nodes[index]
+      let cost = plan.graph.cost(of: node)
+      defer { start += seconds }
+      var details = [
+        JSON.Member(name: "gflops", value: .double(Double(cost.flops) / seconds / 1e9)),
+        JSON.Member(name: "gbs", value: .double(Double(cost.bytes) / seconds / 1e9)),
+      ]
+      if let peak {
+        let percent = 100 * peak.roofSeconds(cost) / seconds
+        details.append(JSON.Member(name: "percent_of_roof", value: .double(percent)))
+      }
+      if position < implementations.count, !implementations[position].isEmpty {
+        details.append(
+          JSON.Member(name: "implementation", value: .string(implementations[position])))
+      }
+      return .object([
+        "name": .string(node.label), "cat": .string(node.operation.name), "ph": .string("X"),
+        "ts": .double(start * 1e6), "dur": .double(seconds * 1e6), "pid": .int(1),
+        "tid": .int(1), "args": .object(details),
+      ])
+    }
+  }
+
+  /// The nodes of one operation taken together.
+  public struct OperationProfile: Sendable {
+    public let operation: String
+    public internal(set) var nodeCount = 0
+    public internal(set) var seconds = 0.0
+    public internal(set) var cost = Cost(flops: 0, bytes: 0)
+    /// The shortest time that the device's peak allows, summed over the nodes.
+    public internal(set) var roofSeconds = 0.0
+  }
+
+  /// What ``profile()`` returned, by operation, the heaviest first.
+  public static func byOperation(
+    _ profiles: [(executable: Executable, seconds: [Double])], peak: DevicePeak
+  ) -> [OperationProfile] {
+    var table: [String: OperationProfile] = [:]
+    for (executable, seconds) in profiles {
+      for (index, seconds) in zip(executable.plan.order, seconds) {
+        let node = executable.plan.graph.nodes[index]
+        let cost = executable.plan.graph.cost(of: node)
+        let name = node.operation.name
+        var entry = table[name] ?? OperationProfile(operation: name)
+        entry.nodeCount += 1
+        entry.seconds += seconds
+        entry.cost.flops += cost.flops
+        entry.cost.bytes += cost.bytes
+        entry.roofSeconds += peak.roofSeconds(cost)
+        table[name] = entry
+      }
+    }
+    return table.values.sorted {
+      $0.seconds == $1.seconds ? $0.operation < $1.operation : $0.seconds > $1.seconds
+    }
   }
 }

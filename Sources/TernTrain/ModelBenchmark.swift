@@ -9,19 +9,19 @@ public struct ModelBenchmark {
   public struct Result: Sendable {
     public let name: String
     public let batchSize: Int
-    /// Per step, ascending, in seconds.
-    public let stepSeconds: [Double]
+    /// The time of whole steps.
+    public let timing: StepTimer.Timing
     public let planByteCount: Int
     public let peakRSSByteCount: Int
-    /// The part of a step that is not spent in nodes, in seconds.
+    /// The time of a step that the host spends outside nodes, in seconds: starting the work where a
+    /// device works by itself, else what is left of a step without its nodes.
     public let hostOverheadSeconds: Double
+    /// The nodes by operation; empty where no peak was given.
+    public let operations: [Executable.OperationProfile]
+    /// Every node of a step, in Chrome's trace format; empty where no peak was given.
+    public let trace: [JSON]
 
-    public var medianSeconds: Double { stepSeconds[stepSeconds.count / 2] }
-    public var imagesPerSecond: Double { Double(batchSize) / medianSeconds }
-    /// The time that 95 of 100 steps stay below.
-    public var percentile95Seconds: Double {
-      stepSeconds[min(stepSeconds.count - 1, stepSeconds.count * 95 / 100)]
-    }
+    public var imagesPerSecond: Double { Double(batchSize) / timing.median }
   }
 
   public let model: Model
@@ -32,12 +32,12 @@ public struct ModelBenchmark {
     self.batchSize = batchSize
   }
 
-  /// Steps are timed in groups of at least this many seconds, and the work is waited for once per
-  /// group: a step by itself would measure the waiting.
-  private static let groupSeconds = 0.05
-
-  /// - Parameter seconds: how long to measure, after a warm-up.
-  public func run(on device: any Device, seconds: Double = 3) throws -> Result {
+  /// - Parameters:
+  ///   - seconds: how long to measure, after a warm-up.
+  ///   - peak: what the device reaches at best, where nodes are to be held against it.
+  public func run(
+    on device: any Device, seconds: Double = 3, peak: DevicePeak? = nil
+  ) throws -> Result {
     let objective = try model.objective()
     let graphs = try objective.passes.map {
       try TrainingGraph(
@@ -78,30 +78,59 @@ public struct ModelBenchmark {
         try executable.step()
       }
     }
-    let clock = ContinuousClock()
-    func time(_ count: Int) throws -> Double {
-      let start = clock.now
-      for _ in 0..<count { try step() }
-      try session.synchronize()
-      return (clock.now - start) / .seconds(1)
+    let timing = try StepTimer(seconds: seconds, groupSeconds: 0.05)
+      .measure(step, synchronize: session.synchronize)
+    // The least of several: nodes by themselves are short.
+    var profiles: [[Double]] = []
+    var nodeSeconds = Double.infinity
+    for _ in 0..<5 {
+      let attempt = try passes.map { try $0.profile() }
+      let seconds = Self.sum(attempt)
+      if seconds < nodeSeconds { (profiles, nodeSeconds) = (attempt, seconds) }
     }
-    _ = try time(2)
-    let groupSize = max(1, Int((Self.groupSeconds / (try time(1))).rounded(.up)))
-    _ = try time(groupSize)
-
-    var steps: [Double] = []
-    let start = clock.now
-    while (clock.now - start) / .seconds(1) < seconds || steps.count < 5 {
-      steps.append(try time(groupSize) / Double(groupSize))
+    var operations: [Executable.OperationProfile] = []
+    var trace: [JSON] = []
+    if let peak {
+      let pairs = zip(passes, profiles).map { (executable: $0.0, seconds: $0.1) }
+      operations = Executable.byOperation(pairs, peak: peak)
+      trace = Self.trace(passes, profiles, peak)
     }
-    steps.sort()
-    let nodeSeconds = try (0..<5).map { _ in
-      try passes.reduce(0) { try $0 + $1.profile().reduce(0, +) }
-    }.min()!
+    let overhead =
+      device.isAsynchronous
+      ? try startingSeconds(step, session) : max(0, timing.median - nodeSeconds)
     return Result(
-      name: model.name, batchSize: batchSize, stepSeconds: steps,
+      name: model.name, batchSize: batchSize, timing: timing,
       planByteCount: passes.map(\.plan.peakByteCount).max() ?? 0,
-      peakRSSByteCount: Trainer.peakRSSByteCount,
-      hostOverheadSeconds: max(0, steps[steps.count / 2] - nodeSeconds))
+      peakRSSByteCount: Trainer.peakRSSByteCount, hostOverheadSeconds: overhead,
+      operations: operations, trace: trace)
+  }
+
+  private static func sum(_ profiles: [[Double]]) -> Double {
+    profiles.reduce(0.0) { $0 + $1.reduce(0, +) }
+  }
+
+  /// The time until a step has been handed over, in seconds; the median of several.
+  private func startingSeconds(_ step: () throws -> Void, _ session: Session) throws -> Double {
+    let clock = ContinuousClock()
+    var times: [Double] = []
+    for _ in 0..<21 {
+      try session.synchronize()
+      times.append(try clock.measure(step) / .seconds(1))
+    }
+    try session.synchronize()
+    return times.sorted()[times.count / 2]
+  }
+
+  /// The passes of a step one after the other.
+  private static func trace(
+    _ passes: [Executable], _ profiles: [[Double]], _ peak: DevicePeak
+  ) -> [JSON] {
+    var start = 0.0
+    var events: [JSON] = []
+    for (executable, seconds) in zip(passes, profiles) {
+      events += executable.traceEvents(seconds, peak: peak, start: start)
+      start += seconds.reduce(0, +)
+    }
+    return events
   }
 }

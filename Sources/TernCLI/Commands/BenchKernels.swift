@@ -112,7 +112,7 @@ private struct KernelBench {
       try makeBenchmark(try options.device.open(algorithm: algorithm), peak: benchmark)
     }
     let context = BenchmarkContext(device.info, benchmark.peak)
-    if !options.json { printHeader(context, launchSeconds: benchmark.launchSeconds) }
+    if !options.json { printHeader(benchmark) }
 
     var report = KernelReport(context: context, versus: options.versus?.rawValue)
     for testCase in cases {
@@ -169,13 +169,14 @@ private struct KernelBench {
     return selected
   }
 
-  private func printHeader(_ context: BenchmarkContext, launchSeconds: Double) {
+  private func printHeader(_ benchmark: KernelBenchmark) {
+    let (info, peak) = (benchmark.device.info, benchmark.peak)
     Output.result(
       """
-      \(context.info.id) (\(context.info.name)), driver \(context.info.driver)
-      peak, measured: \(Format.fixed(context.peak.gflops, 1)) GFLOP/s, \
-      \(Format.fixed(context.peak.gbs, 1)) GB/s; an empty step takes \
-      \(Format.fixed(launchSeconds * 1e6, 1)) µs
+      \(info.id) (\(info.name)), driver \(info.driver)
+      peak, measured: \(Format.fixed(peak.gflops, 1)) GFLOP/s, \
+      \(Format.fixed(peak.gbs, 1)) GB/s; an empty step takes \
+      \(Format.fixed(benchmark.launchSeconds * 1e6, 1)) µs
 
       """)
   }

@@ -1,4 +1,3 @@
-import Foundation
 import Tern
 
 /// What was measured of one pass of a case.
@@ -73,30 +72,6 @@ public struct KernelResult: Sendable {
       "time_ns": times, "iterations": .int(timing?.iterations ?? 0), "flops": .int(cost.flops),
       "bytes": .int(cost.bytes), "gflops": number(gflops), "gbs": number(gbs),
       "percent_of_roof": number(percentOfRoof), "bound": text(bound?.rawValue),
-    ])
-  }
-}
-
-/// On what and when something was measured.
-public struct BenchmarkContext: Sendable {
-  public let info: DeviceInfo
-  public let peak: DevicePeak
-  public let date: Date
-
-  public init(_ info: DeviceInfo, _ peak: DevicePeak, date: Date = .now) {
-    self.info = info
-    self.peak = peak
-    self.date = date
-  }
-
-  public var json: JSON {
-    .object([
-      "device": .string(info.id), "name": .string(info.name), "driver": .string(info.driver),
-      "compute_units": .int(info.computeUnits),
-      "peak": .object([
-        "gflops": .double(peak.gflops), "gbs": .double(peak.gbs), "source": .string("measured"),
-      ]),
-      "date": .string(date.formatted(.iso8601)), "version": .string(TernRelease.version),
     ])
   }
 }
