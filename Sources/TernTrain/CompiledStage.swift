@@ -36,6 +36,7 @@ struct StageCompiler {
     let update = try configuration.makeUpdate()
     let stages = try model.stages(configuration.makeObjectiveSettings(for: data.training))
     try check(stages)
+    let frozen = FrozenParameters(configuration.freeze ?? "")
     let prefix = update.keepsAverage ? ParameterUpdate.averagePrefix : ""
     let evaluationSizes = Set(
       [data.test, data.validation].compactMap(\.self).flatMap {
@@ -54,7 +55,7 @@ struct StageCompiler {
           try objective.passes.map {
             try TrainingGraph(
               model: model, objective: objective, pass: $0, batchSize: form.size, update: update,
-              seed: configuration.seed, position: form.position)
+              seed: configuration.seed, position: form.position, frozen: frozen)
           }
         },
         evaluation: try evaluationSizes.map {
@@ -81,6 +82,7 @@ struct StageCompiler {
         parameters.append(parameter)
       }
     }
+    try frozen.check(parameters)
     var endEpoch = 0
     let result = zip(stages, built).map { stage, built in
       endEpoch += stage.epochCount ?? 0

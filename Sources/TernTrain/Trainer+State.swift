@@ -19,22 +19,17 @@ extension Trainer {
   }
 
   func initialize() throws {
-    let file = try configuration.initialWeights.map { try Safetensors(contentsOf: $0) }
+    let match = try configuration.initialWeights.map { path in
+      let match = WeightMatch(try Safetensors(contentsOf: path).tensors, to: parameters)
+      try match.requireAny(path: path)
+      initializationNotes = (match.missing + match.unused).map { "\(path): \($0)" }
+      return match
+    }
     for parameter in parameters.largestFirst {
-      var value = parameter.initializer.value(
-        parameter.shape, name: parameter.name, seed: configuration.seed)
-      if let file, let path = configuration.initialWeights {
-        guard let given = file.tensors[parameter.name] else {
-          throw TernError(.badData, "\(path): holds no tensor \(parameter.name)")
-        }
-        guard given.type == parameter.tensor.type else {
-          throw TernError(
-            .badData,
-            "\(path): \(parameter.name) is \(given.type) where the model has "
-              + "\(parameter.tensor.type)")
-        }
-        value = given
-      }
+      let value =
+        match?.values[parameter.name]
+        ?? parameter.initializer.value(
+          parameter.shape, name: parameter.name, seed: configuration.seed)
       try session.write([parameter.name: value])
       // The average starts where the parameters do.
       try session.write([evaluatedName(parameter): value])

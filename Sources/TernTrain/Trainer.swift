@@ -31,6 +31,10 @@ public final class Trainer {
   /// The metrics of the last evaluation of the test set.
   var testMetrics: ClassificationMetrics?
 
+  /// What of the network did not get a value from the file of initial weights, and what of the file
+  /// the network has no place for; a line each.
+  public internal(set) var initializationNotes: [String] = []
+
   /// Prepares a run: checks that data and network fit, plans, compiles, and sets the parameters.
   ///
   /// - Parameters:

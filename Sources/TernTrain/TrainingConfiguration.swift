@@ -68,6 +68,8 @@ public struct TrainingConfiguration: Equatable, Sendable {
   public var algorithm: ConvolutionAlgorithm?
   public var workers = 1
   public var initialWeights: String?
+  /// The parameters that keep their values: prefixes of their names, separated by commas.
+  public var freeze: String?
   /// Steps between checkpoints; at the end of each epoch where `nil`.
   public var saveEvery: Int?
   public var keepBest = true
@@ -181,6 +183,7 @@ extension TrainingConfiguration {
     }
     workers = try a.int("workers", default: workers)
     initialWeights = a.has("init") ? try a.string("init") : nil
+    freeze = a.has("freeze") ? try a.string("freeze") : nil
     saveEvery = a.has("save_every") ? try a.int("save_every") : nil
     keepBest = try a.bool("keep_best", default: keepBest)
     logEvery = try a.int("log_every", default: logEvery)
@@ -238,6 +241,7 @@ extension TrainingConfiguration {
       ("algorithm", optional(algorithm?.rawValue, AttributeValue.string)),
       ("workers", .int(workers)),
       ("init", optional(initialWeights, AttributeValue.string)),
+      ("freeze", optional(freeze, AttributeValue.string)),
       ("save_every", optional(saveEvery, AttributeValue.int)), ("keep_best", .bool(keepBest)),
       ("log_every", .int(logEvery)), ("histograms", .bool(histograms)),
     ]

@@ -90,7 +90,8 @@ public struct TrainingGraph {
   /// - Parameter position: where the batch stands among those of one update.
   public init(
     model: Model, objective: any Objective, pass: TrainingPass, batchSize: Int,
-    update: ParameterUpdate, seed: UInt64, position: ParameterUpdate.Position = .only
+    update: ParameterUpdate, seed: UInt64, position: ParameterUpdate.Position = .only,
+    frozen: FrozenParameters = FrozenParameters("")
   ) throws {
     let builder = GraphBuilder()
     let samples = SampleInputs(builder, model: model, batchSize: batchSize)
@@ -111,9 +112,12 @@ public struct TrainingGraph {
     }
 
     let owned = context.parameters.filter { $0.name.hasPrefix(pass.parameterPrefix) }
-    let trainable = owned.filter(\.isTrainable)
+    let trainable = owned.filter { $0.isTrainable && !frozen.contains($0.name) }
     let gradients = try builder.gradients(
       of: terms.loss, withRespectTo: trainable.map(\.tensor))
+    guard !trainable.isEmpty || !owned.contains(where: \.isTrainable) else {
+      throw TernError(.usage, "freeze: nothing is left to train")
+    }
     var updates: [ParameterUpdate.Update] = []
     for (parameter, gradient) in zip(trainable, gradients) {
       guard let gradient else {

@@ -36,7 +36,7 @@ import Testing
     #expect(counts.map(\.parameterCount) == [156, 12, 1516, 32, 48120, 10164])
   }
 
-  /// Names, shapes and order of torchvision's state dictionaries, recorded from version 0.30.
+  /// Names, shapes and order of torchvision's state dictionaries, recorded from version 0.29.
   @Test func parametersAreCalledAsInTorchvision() throws {
     let path = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
       .appendingPathComponent("torchvision_parameters.txt").path

@@ -50,6 +50,7 @@ struct Train: ParsableCommand {
     }
     let trainer = try Trainer(
       job.configuration, catalog: .standard, checkpoint: job.checkpoint, report: reporter.report)
+    for note in trainer.initializationNotes { Output.progress("init: \(note)") }
     if verbose { Output.progress("\(trainer.trainingPlan.graph)") }
     if let profile { try writeProfile(trainer, to: profile) }
     if dryRun {

@@ -110,8 +110,13 @@ struct TrainingOptions: ParsableArguments {
   var algorithm: ConvolutionAlgorithm?
   @Option(help: "Threads that prepare batches. (default: 1)")
   var workers: Int?
-  @Option(name: .customLong("init"), help: "Start from these weights (.safetensors).")
+  @Option(name: .customLong("init"), help: "Start from these weights (.safetensors) where names and shapes fit.")
   var initialWeights: String?
+  @Option(
+    help: ArgumentHelp(
+      "Keep the parameters of these layers as they are: features,classifier.1.",
+      valueName: "NAME,NAME..."))
+  var freeze: String?
   @Option(help: "Steps between checkpoints. (default: an epoch)")
   var saveEvery: Int?
   @Flag(inversion: .prefixedNo, help: "Keep the best checkpoint too. (default: --keep-best)")
@@ -169,6 +174,7 @@ struct TrainingOptions: ParsableArguments {
     set("algorithm", algorithm?.rawValue, AttributeValue.string)
     set("workers", workers, AttributeValue.int)
     set("init", initialWeights, AttributeValue.string)
+    set("freeze", freeze, AttributeValue.string)
     set("save_every", saveEvery, AttributeValue.int)
     set("keep_best", keepBest, AttributeValue.bool)
     set("log_every", logEvery, AttributeValue.int)

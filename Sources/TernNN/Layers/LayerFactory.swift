@@ -11,7 +11,8 @@ public enum LayerFactory {
         stride: try a.ints("stride", count: 2, default: [1, 1]),
         padding: try a.ints("padding", count: 2, default: [0, 0]),
         dilation: try a.ints("dilation", count: 2, default: [1, 1]),
-        groups: try a.int("groups", default: 1), hasBias: try a.bool("bias", default: true))
+        groups: try a.int("groups", default: 1), hasBias: try a.bool("bias", default: true),
+        initializer: try initializer(&a))
     },
     "conv_transpose2d": { a in
       ConvTranspose2D(
@@ -20,10 +21,13 @@ public enum LayerFactory {
         padding: try a.ints("padding", count: 2, default: [0, 0]),
         outputPadding: try a.ints("output_padding", count: 2, default: [0, 0]),
         dilation: try a.ints("dilation", count: 2, default: [1, 1]),
-        groups: try a.int("groups", default: 1), hasBias: try a.bool("bias", default: true))
+        groups: try a.int("groups", default: 1), hasBias: try a.bool("bias", default: true),
+        initializer: try initializer(&a))
     },
     "linear": { a in
-      Linear(try a.int("out_features"), hasBias: try a.bool("bias", default: true))
+      Linear(
+        try a.int("out_features"), hasBias: try a.bool("bias", default: true),
+        initializer: try initializer(&a))
     },
     "batch_norm": { a in
       BatchNorm2D(
@@ -70,8 +74,27 @@ public enum LayerFactory {
     "class_token": { _ in ClassToken() },
     "position_embedding": { _ in PositionEmbedding() },
     "select_token": { a in SelectToken(try a.int("position", default: 0)) },
+    "polynomial_features": { a in PolynomialFeatures(degree: try a.int("degree")) },
+    "subsampling": { _ in Subsampling() },
+    "scaled_tanh": { _ in ScaledTanh() },
     "dropout": { a in Dropout(Float(try a.double("p", default: 0.5))) },
   ]
+
+  /// Whether there is such a layer.
+  static func isKnown(_ kind: String) -> Bool {
+    makers[kind] != nil || OperationSpec.named(kind) != nil
+  }
+
+  /// Whether a layer has an argument `init`, a ``WeightInitializer``.
+  static func takesInitializer(_ kind: String) -> Bool {
+    ["conv2d", "conv_transpose2d", "linear"].contains(kind)
+  }
+
+  private static func initializer(_ a: inout Attributes) throws -> WeightInitializer {
+    let known = WeightInitializer.allCases.map(\.rawValue)
+    let name = try a.string("init", default: WeightInitializer.standard.rawValue, oneOf: known)
+    return WeightInitializer(rawValue: name)!
+  }
 
   /// `return_sequences` makes every step the output, not only the last.
   private static func recurrent(_ cell: Recurrent.Cell, _ a: inout Attributes) throws -> Recurrent {
@@ -90,7 +113,8 @@ public enum LayerFactory {
       return layer
     }
     guard OperationSpec.named(kind) != nil else {
-      let known = makers.keys + OperationSpec.all.map(\.name)
+      let known =
+        makers.keys + OperationSpec.all.map(\.name) + LayerListReader.Block.allCases.map(\.rawValue)
       let hint = EditDistance.nearest(to: kind, among: known.sorted()).map { ", such as '\($0)'" }
       throw ShapeError(kind, "layer", expected: "a known layer\(hint ?? "")", got: "'\(kind)'")
     }

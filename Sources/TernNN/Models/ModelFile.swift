@@ -5,21 +5,37 @@ import Yams
 /// Networks as YAML files.
 ///
 /// ```yaml
-/// name: small-cnn
+/// name: small-resnet
 /// input: [1, 28, 28]
 /// classes: 10
+/// init: he                       # for every weight; default: standard
+/// blocks:
+///   basic:                       # a block of one's own, used below like a layer
+///     - conv2d: {out_channels: 16, kernel_size: 3, padding: 1, bias: false}
+///     - batch_norm
+///     - relu
 /// layers:
-///   - conv2d: {out_channels: 6, kernel_size: 5, padding: 2}
-///   - relu
-///   - max_pool2d: {kernel_size: 2}
+///   - conv2d: {name: stem, out_channels: 16, kernel_size: 3, padding: 1}
+///   - residual:                  # the input is added to what the layers make of it
+///       name: stage
+///       repeat: 3                # stage.0, stage.1, stage.2
+///       layers: [basic, basic]
+///   - adaptive_avg_pool2d: {output_size: 1}
 ///   - flatten
-///   - linear: {name: head, out_features: 10}
+///   - linear: {name: head, out_features: 10, init: small}
 /// ```
 ///
 /// A layer's key is PyTorch's functional name, its arguments PyTorch's; input sizes are inferred.
 /// `name:` names a layer (else type and index, `conv2d_0`), `from: [a, b]` lets it read other layers
-/// than the one before; `input` is the network's input. `task:` is `classification` unless it says
-/// `segmentation` (a class per pixel) or `reconstruction` (an autoencoder).
+/// of the same list than the one before; `input` is what the list reads. `task:` is
+/// `classification` unless it says `segmentation` (a class per pixel) or `reconstruction` (an
+/// autoencoder). Layers with weights take
+/// `init:`, the name of a ``WeightInitializer``.
+///
+/// The blocks that contain `layers:` are `sequential`, `residual` (also `shortcut:`, layers that the
+/// input passes on its way to the sum, `scale:`, and `activation: none` instead of `relu`),
+/// `concatenation` (each entry is a branch) and `skip_concatenation`. `repeat: N` chains N copies of
+/// a block. Names inside blocks are joined by dots: `stage.0.basic_0.conv2d_0.weight`.
 public struct ModelFile {
   private let path: String
 
@@ -35,10 +51,13 @@ public struct ModelFile {
     return try ModelFile(path: path).parse(String(decoding: data, as: UTF8.self))
   }
 
-  private func fault(_ node: Node?, _ message: String) -> TernError {
+  func fault(_ node: Node?, _ message: String) -> TernError {
     let line = node?.mark.map { ":\($0.line)" } ?? ""
     return TernError(.badData, "\(path)\(line): \(message)")
   }
+
+  /// The value of a node, with file and line in its errors.
+  func value(_ node: Node) throws -> AttributeValue { try YAML.value(node, file: path) }
 
   private func parse(_ text: String) throws -> Model {
     let root: Node?
@@ -47,13 +66,10 @@ public struct ModelFile {
       throw TernError(.badData, "\(path): \(reason)")
     }
     guard let map = root?.mapping else { throw fault(root, "expected a map with 'layers'") }
-    let known = ["name", "input", "classes", "task", "layers"]
+    let known = ["name", "input", "classes", "task", "init", "blocks", "layers"]
     for (key, _) in map where !known.contains(key.string ?? "") {
       throw fault(
         key, "unknown key '\(key.string ?? "")'; known are \(known.joined(separator: ", "))")
-    }
-    guard let list = map["layers"]?.sequence, !list.isEmpty else {
-      throw fault(map["layers"] ?? root, "expected a list of 'layers'")
     }
     let extents = map["input"]?.sequence?.compactMap(\.int) ?? []
     guard (1...3).contains(extents.count), extents.count == map["input"]?.sequence?.count,
@@ -62,12 +78,14 @@ public struct ModelFile {
     guard let classes = map["classes"]?.int, classes >= 1 else {
       throw fault(map["classes"] ?? root, "expected 'classes: N'")
     }
+    var reader = LayerListReader(file: self, initializer: try initializer(map["init"]))
+    if let blocks = map["blocks"] { try reader.readBlocks(blocks) }
+    guard let list = map["layers"] else { throw fault(root, "expected a list of 'layers'") }
     let standard = ((path as NSString).lastPathComponent as NSString).deletingPathExtension
-    let layers = try layers(Array(list))
     let model = Model(
       name: map["name"]?.string ?? standard, inputShape: Shape(extents), classCount: classes,
-      layers: Sequential(layers), task: try task(map["task"]))
-    try check(model, lines: Dictionary(uniqueKeysWithValues: zip(layers.map { $0.name! }, list)))
+      layers: Sequential(try reader.layers(list, under: "")), task: try task(map["task"]))
+    try check(model, lines: reader.lines)
     return model
   }
 
@@ -86,60 +104,22 @@ public struct ModelFile {
     return task
   }
 
-  private func layers(_ list: [Node]) throws -> [NamedLayer] {
-    var counts: [String: Int] = [:]
-    var names: Set<String> = ["input"]
-    return try list.map { node in
-      let (kind, arguments) = try layer(node)
-      var values = arguments
-      let index = counts[kind, default: 0]
-      counts[kind] = index + 1
-      var name = "\(kind)_\(index)"
-      if let given = values.removeValue(forKey: "name") {
-        guard case .string(let text) = given, !text.isEmpty, !text.contains(".") else {
-          throw fault(node, "\(kind): 'name' is not a name without dots")
-        }
-        name = text
-      }
-      var from: [String]?
-      switch values.removeValue(forKey: "from") {
-      case nil: break
-      case .string(let text): from = [text]
-      case .list(let list):
-        from = list.compactMap { if case .string(let text) = $0 { text } else { nil } }
-      default: throw fault(node, "\(name): 'from' is not a list of layers")
-      }
-      for source in from ?? [] where !names.contains(source) {
-        throw fault(node, "\(name): 'from' names '\(source)', which is not a layer above")
-      }
-      guard names.insert(name).inserted else { throw fault(node, "two layers are named '\(name)'") }
-      do {
-        return NamedLayer(name, try LayerFactory.make(kind, values), from: from)
-      } catch let error as ShapeError { throw fault(node, "layer \(name): \(error)") }
+  private func initializer(_ node: Node?) throws -> WeightInitializer? {
+    guard let node else { return nil }
+    guard let initializer = WeightInitializer(rawValue: node.string ?? "") else {
+      let known = WeightInitializer.allCases.map(\.rawValue).joined(separator: ", ")
+      throw fault(node, "init: expected one of \(known), got '\(node.string ?? "")'")
     }
-  }
-
-  /// A layer is its kind alone, or a map of its kind to its arguments.
-  private func layer(_ node: Node) throws -> (String, [String: AttributeValue]) {
-    if let kind = node.string { return (kind, [:]) }
-    guard let map = node.mapping, map.count == 1, let entry = map.first, let kind = entry.key.string
-    else { throw fault(node, "a layer is a name, or a name with arguments") }
-    if entry.value.null != nil { return (kind, [:]) }
-    guard let arguments = entry.value.mapping else {
-      throw fault(entry.value, "\(kind): the arguments are not a map")
-    }
-    var values: [String: AttributeValue] = [:]
-    for (key, value) in arguments {
-      guard let name = key.string else { throw fault(key, "\(kind): an argument has no name") }
-      values[name] = try YAML.value(value, file: path)
-    }
-    return (kind, values)
+    return initializer
   }
 
   /// Builds the network once, so that what does not fit is an error with its line.
   private func check(_ model: Model, lines: [String: Node]) throws {
     do { try model.check() } catch let error as LayerError {
-      throw fault(lines[error.layer], "layer \(error.layer): \(error.reason)")
+      // A block adds layers of its own, such as a sum: those stand at the line of the block.
+      var path = error.layer[...]
+      while lines[String(path)] == nil, let dot = path.lastIndex(of: ".") { path = path[..<dot] }
+      throw fault(lines[String(path)], error.description)
     }
   }
 }

@@ -1,0 +1,46 @@
+import TernCore
+import TernData
+import TernNN
+
+/// Weights from a file held against the parameters and running statistics of a network: what fits
+/// by name and shape, and what does not.
+public struct WeightMatch: Sendable {
+  /// What fits.
+  public let values: [String: HostTensor]
+  /// What the network has and the file has not, or in another shape: a line each, in the order of
+  /// the layers.
+  public let missing: [String]
+  /// What the file has and the network has not: a line each, by name.
+  public let unused: [String]
+
+  /// PyTorch counts the batches that a normalisation saw; with a fixed momentum nothing reads it.
+  private static let ignored = "num_batches_tracked"
+
+  public init(_ tensors: [String: HostTensor], to parameters: [Parameter]) {
+    var (values, missing) = ([String: HostTensor](), [String]())
+    for parameter in parameters {
+      let name = parameter.name
+      switch tensors[name] {
+      case nil: missing.append("\(name) \(parameter.shape) is not in the file")
+      case let value? where value.type != parameter.tensor.type:
+        missing.append(
+          "\(name) is \(value.type) in the file, \(parameter.tensor.type) in the model")
+      case let value?: values[name] = value
+      }
+    }
+    let known = Set(parameters.map(\.name))
+    self.values = values
+    self.missing = missing
+    unused = tensors.keys.filter {
+      !known.contains($0) && $0.split(separator: ".").last.map(String.init) != Self.ignored
+    }.sorted().map { "\($0) is not in the model" }
+  }
+
+  /// - Throws: ``TernError`` where nothing fits.
+  public func requireAny(path: String) throws {
+    guard values.isEmpty else { return }
+    throw TernError(
+      .badData,
+      "\(path): none of its tensors fits the model" + (missing.first.map { "; \($0)" } ?? ""))
+  }
+}
