@@ -51,10 +51,10 @@ import Testing
   /// What a device does with an unrolled network, the reference does too, gradients and all.
   @Test(arguments: ["elman", "lstm", "lstm-peephole", "gru", "gru-reset-before", "tdnn"])
   func devicesAgreeOnLosses(model name: String) throws {
-    let model = try ZooEntry.named(name).model(inputShape: [1, 12, 4], classCount: 3)
+    let model = try ZooEntry.named(name).model(inputShape: [1, 14, 4], classCount: 3)
     let generator = Philox(seed: 2, stream: .data)
     let inputs = [
-      "images": HostTensor([4, 1, 12, 4], generator.normals(4 * 48)),
+      "images": HostTensor([4, 1, 14, 4], generator.normals(4 * 56)),
       "targets": HostTensor([4], [0, 1, 2, 0] as [Int32]),
       "learning_rate": HostTensor([], [Float(0.1)]),
     ]

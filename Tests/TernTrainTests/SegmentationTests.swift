@@ -79,21 +79,36 @@ import Testing
       task: .segmentation)
   }
 
-  @Test(arguments: ["cpu", "opencl"]) func overfits(device: String) throws {
+  /// The accuracy of the pixels of eight pictures after learning them by heart.
+  private func accuracy(_ model: Model, on device: String, epochs: Int, rate: Double) throws
+    -> Double
+  {
     let set = Self.dataset(count: 8)
     let settings: [String: AttributeValue] = [
-      "epochs": .int(60), "batch_size": .int(4), "optimizer": .string("adam"), "lr": .double(0.01),
-      "schedule": .string("constant"),
+      "epochs": .int(epochs), "batch_size": .int(4), "optimizer": .string("adam"),
+      "lr": .double(rate), "schedule": .string("constant"),
     ]
     var last: TrainingEvent.Epoch?
     let trainer = try Trainer(
-      configuration: TrainingConfiguration(settings), model: model(),
+      configuration: TrainingConfiguration(settings), model: model,
       data: TrainingData(
         training: set, test: set, normalization: Normalization(means: [0.2], deviations: [0.3])),
       device: DeviceCatalog.standard.open(device), deviceReason: "test"
     ) { if case .epoch(let epoch) = $0 { last = epoch } }
     _ = try trainer.train(writingTo: nil)
-    #expect(last?.test.accuracy ?? 0 >= 0.99, "\(last?.test.accuracy ?? 0)")
+    return last?.test.accuracy ?? 0
+  }
+
+  @Test(arguments: ["cpu", "opencl"]) func overfits(device: String) throws {
+    let accuracy = try accuracy(model(), on: device, epochs: 60, rate: 0.01)
+    #expect(accuracy >= 0.99, "\(accuracy)")
+  }
+
+  @Test(arguments: [("unet", 40, 1e-3)])
+  func zooNetworksOverfit(name: String, epochs: Int, rate: Double) throws {
+    let model = try ZooEntry.named(name).model(inputShape: [1, 16, 16], classCount: 3)
+    let accuracy = try accuracy(model, on: "cpu", epochs: epochs, rate: rate)
+    #expect(accuracy >= 0.99, "\(accuracy)")
   }
 
   /// Scores of another extent than the image's are no segmentation.
