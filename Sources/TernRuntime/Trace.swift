@@ -41,9 +41,11 @@ extension Executable {
     }
   }
 
-  /// The nodes of one operation taken together.
+  /// The nodes that run one operation in one way, taken together.
   public struct OperationProfile: Sendable {
     public let operation: String
+    /// How the device computes it; empty where it has but one way.
+    public let implementation: String
     public internal(set) var nodeCount = 0
     public internal(set) var seconds = 0.0
     public internal(set) var cost = Cost(flops: 0, bytes: 0)
@@ -51,27 +53,31 @@ extension Executable {
     public internal(set) var roofSeconds = 0.0
   }
 
-  /// What ``profile()`` returned, by operation, the heaviest first.
+  /// What ``profile()`` returned, by operation and implementation, the heaviest first.
   public static func byOperation(
     _ profiles: [(executable: Executable, seconds: [Double])], peak: DevicePeak
   ) -> [OperationProfile] {
-    var table: [String: OperationProfile] = [:]
+    var table: [[String]: OperationProfile] = [:]
     for (executable, seconds) in profiles {
-      for (index, seconds) in zip(executable.plan.order, seconds) {
+      let implementations = executable.bound.implementations
+      for (position, element) in zip(executable.plan.order, seconds).enumerated() {
+        let (index, seconds) = element
         let node = executable.plan.graph.nodes[index]
         let cost = executable.plan.graph.cost(of: node)
-        let name = node.operation.name
-        var entry = table[name] ?? OperationProfile(operation: name)
+        let implementation = position < implementations.count ? implementations[position] : ""
+        let key = [node.operation.name, implementation]
+        var entry =
+          table[key] ?? OperationProfile(operation: key[0], implementation: implementation)
         entry.nodeCount += 1
         entry.seconds += seconds
         entry.cost.flops += cost.flops
         entry.cost.bytes += cost.bytes
         entry.roofSeconds += peak.roofSeconds(cost)
-        table[name] = entry
+        table[key] = entry
       }
     }
     return table.values.sorted {
-      $0.seconds == $1.seconds ? $0.operation < $1.operation : $0.seconds > $1.seconds
+      ($1.seconds, $0.operation, $0.implementation) < ($0.seconds, $1.operation, $1.implementation)
     }
   }
 }

@@ -94,11 +94,12 @@ struct BenchModel: ParsableCommand {
   private func operations(_ result: ModelBenchmark.Result, _ peak: DevicePeak) -> String {
     let total = result.operations.reduce(0) { $0 + $1.seconds }
     var table = Table(
-      ["OPERATION", "NODES", "µs", "% STEP", "GFLOP/s", "GB/s", "% ROOF"],
-      numeric: [1, 2, 3, 4, 5, 6])
+      ["OPERATION", "IMPLEMENTATION", "NODES", "µs", "% STEP", "GFLOP/s", "GB/s", "% ROOF"],
+      numeric: [2, 3, 4, 5, 6, 7])
     for entry in result.operations.prefix(12) {
       table.append([
-        entry.operation, "\(entry.nodeCount)", Format.fixed(entry.seconds * 1e6, 1),
+        entry.operation, entry.implementation, "\(entry.nodeCount)",
+        Format.fixed(entry.seconds * 1e6, 1),
         Format.fixed(100 * entry.seconds / total, 1),
         Format.fixed(Double(entry.cost.flops) / entry.seconds / 1e9, 1),
         Format.fixed(Double(entry.cost.bytes) / entry.seconds / 1e9, 1),

@@ -4,6 +4,9 @@ import TernGraph
 
 extension MatMul: CPUOperation {
   func lower(_ node: Signature, _ context: CPUContext) throws -> Lowering {
+    if let narrow = narrowProduct(node) {
+      return narrow.lowering(context, hasBias: false, rectifies: false)
+    }
     func matrix(_ shape: Shape, transposed: Bool) throws -> MemoryDescriptor {
       var (extents, strides) = (shape, shape.strides)
       if transposed {
@@ -17,12 +20,27 @@ extension MatMul: CPUOperation {
       matrix(node.inputs[1].shape, transposed: transposesB), bias: nil,
       context.descriptor(node.outputs[0]))
   }
+
+  /// The product, where it is one of few rows with a large matrix.
+  private func narrowProduct(_ node: Signature) -> NarrowProduct? {
+    let (x, y) = (node.inputs[0].shape, node.outputs[0].shape)
+    guard !transposesA, x.rank == 2, y.rank == 2 else { return nil }
+    let product = NarrowProduct(
+      rows: x[0], columns: y[1], depth: x[1], isTransposed: transposesB)
+    return product.isWorthwhile ? product : nil
+  }
 }
 
 extension Linear: RectifiableOperation {
   func lower(_ node: Signature, _ context: CPUContext, rectifies: Bool) throws -> Lowering {
     let weight = node.inputs[1].shape
     let output = node.outputs[0].shape
+    let narrow = NarrowProduct(
+      rows: node.inputs[0].elementCount / weight[1], columns: weight[0], depth: weight[1],
+      isTransposed: true)
+    if narrow.isWorthwhile {
+      return narrow.lowering(context, hasBias: node.inputs.count == 3, rectifies: rectifies)
+    }
     return try context.matmul(
       context.descriptor(node.inputs[0]),
       MemoryDescriptor([weight[1], weight[0]], strides: [1, weight[1]]),

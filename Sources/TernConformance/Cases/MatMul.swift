@@ -8,19 +8,21 @@ extension OpCase {
     ("batch", [4, 5, 6], [4, 6, 2]), ("batch4", [2, 3, 4, 5], [2, 3, 5, 2]),
     ("shared", [2, 3, 4, 5], [5, 6]), ("broadcast", [2, 1, 3, 4], [5, 4, 2]),
     ("tall", [257, 3], [3, 17]), ("deep", [3, 1031], [1031, 5]), ("big", [130, 129], [129, 131]),
+    ("few-rows", [9, 517], [517, 301]), ("one-row", [1, 700], [700, 211]),
   ]
 
   private static let layers: [(String, Shape, Int, Bool)] = [
     ("plain", [5, 8], 3, true), ("no-bias", [5, 8], 3, false), ("vector", [8], 4, true),
     ("sequence", [2, 5, 8], 3, true), ("one", [1, 1], 1, true), ("lenet-fc1", [4, 400], 120, true),
-    ("odd", [3, 17], 33, true), ("classes", [64, 84], 10, true),
+    ("odd", [3, 17], 33, true), ("classes", [64, 84], 10, true), ("few-rows", [9, 517], 301, true),
+    ("one-row", [1, 700], 211, false),
   ]
 
   static let matmul: [OpCase] =
     products.map { label, a, b in
       OpCase("matmul", label, [:], ["input": Input(a), "other": Input(b)], terms: a.last ?? 1)
     }
-    + products.prefix(16).filter { ["odd", "batch", "big", "row"].contains($0.0) }.map {
+    + products.filter { ["odd", "batch", "big", "row", "few-rows"].contains($0.0) }.map {
       label, a, b in
       OpCase(
         "matmul", "exact-\(label)", [:], ["input": Input(a, .whole), "other": Input(b, .whole)],
