@@ -4,27 +4,35 @@
 #
 #   apt-get install oclgrind
 #   swift build -c release --product tern
-#   Tests/oclgrind.sh                 # every recorded case up to 50 kB
+#   Tests/oclgrind.sh                 # every recorded case up to 50 kB, and every kernel
 #   Tests/oclgrind.sh conv2d gru      # those whose names start so
 #
-# Each case runs twice: with the kernels for devices of few wide cores, and with those for many threads.
-# Each run has a process of its own: Oclgrind 21.10 takes memory that was freed and allocated again
-# for uninitialised. A case in which only kernels of CLBlast (Xgemm…) are reported, or in which they
-# break the simulator, is listed and not counted. All cores are used; a run may take ten minutes.
+# Each case runs twice: with the kernels for devices of few wide cores, and with those for many threads;
+# some convolutions besides with every algorithm. Each run has a process of its own: Oclgrind 21.10
+# takes memory that was freed and allocated again for uninitialised. A case in which only kernels of
+# CLBlast (Xgemm…) are reported, or in which they break the simulator, is listed and not counted. All
+# cores are used; a run may take twenty minutes. A kernel in Kernels/ that no case ran is a failure.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-# Runs one case; prints its outcome.
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+export folder
+
+# Runs one case; prints its outcome, and keeps the names of the kernels that ran.
+#
+# run ARCHITECTURE NAME ARGUMENTS: the arguments are those of `tern verify`.
 run() {
   architecture=$1
-  file=$2
-  name="$(basename "$file" .safetensors) ($architecture)"
-  log=$(mktemp -u)
+  name="$2 ($architecture)"
+  output=$(mktemp -p "$folder" output.XXXXXX)
+  log=$output.log
   status=0
   # Optimised code has instructions that the check for uninitialised memory does not know.
   TERN_OPENCL_ARCHITECTURE=$architecture \
-    timeout 600 oclgrind --build-options -cl-opt-disable --data-races --uninitialized --max-errors 20 \
-    --log "$log" .build/release/tern verify --device opencl --cases "$file" > /dev/null 2>&1 || status=$?
+    timeout 600 oclgrind --build-options -cl-opt-disable --data-races --uninitialized \
+    --inst-counts --max-errors 20 --log "$log" \
+    .build/release/tern verify --device opencl $3 > "$output" 2>&1 || status=$?
   if grep -qs 'Kernel: X' "$log" && ! grep 'Kernel:' "$log" | grep -qv 'Kernel: X'; then
     echo "CLBlast $name"
   elif [ "$status" -ne 0 ] || [ -s "$log" ]; then
@@ -32,21 +40,48 @@ run() {
   else
     echo "passed $name"
   fi
-  rm -f "$log"
+  sed -n "s/^Instructions executed for kernel '\(.*\)':/\1/p" "$output" | sort -u > "$output.kernels"
+  rm -f "$log" "$output"
 }
 export -f run
 
-outcomes=$(mktemp)
-trap 'rm -f "$outcomes"' EXIT
-for architecture in wide-cores many-threads; do
-  for prefix in "${@:-}"; do
-    for file in Tests/Cases/"$prefix"*.safetensors; do
-      # Simulated, larger cases take minutes and run no other kernels.
-      [ "$(stat -c %s "$file")" -gt 50000 ] || printf '%s\0%s\0' "$architecture" "$file"
+# Prints what to run: architecture, name and arguments.
+list() {
+  for architecture in wide-cores many-threads; do
+    for prefix in "${@:-}"; do
+      for file in Tests/Cases/"$prefix"*.safetensors; do
+        # Simulated, larger cases take minutes and run no other kernels.
+        [ "$(stat -c %s "$file")" -gt 50000 ] ||
+          printf '%s\0' "$architecture" "$(basename "$file" .safetensors)" "--cases $file"
+      done
+    done
+    [ $# -eq 0 ] || continue
+    # What is drawn at random has no recorded cases.
+    for operation in bernoulli dropout randn; do
+      printf '%s\0' "$architecture" "$operation" "--op $operation"
+    done
+    for algorithm in direct winograd gemm implicit-gemm im2col depthwise; do
+      for case in basic pointwise depthwise dilated; do
+        printf '%s\0' "$architecture" "conv2d-$case by $algorithm" \
+          "--cases Tests/Cases/conv2d-$case.safetensors --algorithm $algorithm"
+      done
     done
   done
-done | xargs -0 -n 2 -P "$(nproc)" bash -c 'run "$@"' _ | tee "$outcomes" | grep -v '^passed' || true
+}
 
-count() { grep -c "^$1" "$outcomes" || true; }
+list "$@" | xargs -0 -n 3 -P "$(nproc)" bash -c 'run "$@"' _ | tee "$folder/outcomes" |
+  grep -v '^passed' || true
+
+count() { grep -c "^$1" "$folder/outcomes" || true; }
 echo "$(count passed) passed, $(count FAILED) failed, $(count CLBlast) skipped"
-[ "$(count passed)" -gt 0 ] && [ "$(count FAILED)" -eq 0 ]
+[ "$(count passed)" -gt 0 ] && [ "$(count FAILED)" -eq 0 ] || exit 1
+
+if [ $# -eq 0 ]; then
+  sort -u "$folder"/*.kernels > "$folder/ran"
+  # Those of Kernels/benchmark measure the device: they have no result to check.
+  declared=$(find Kernels -name '*.cl' -not -path '*/benchmark/*' -exec \
+    sed -n 's/^__kernel .*void \([a-z0-9_]*\)(.*/\1/p' {} + | sort -u)
+  missing=$(comm -23 <(echo "$declared") "$folder/ran")
+  echo "$(echo "$declared" | wc -l) kernels"
+  [ -z "$missing" ] || { echo "never ran: $(echo $missing)" >&2; exit 1; }
+fi
