@@ -85,7 +85,7 @@ let package = Package(
       ]),
 
     .testTarget(name: "TernCoreTests", dependencies: ["TernCore"]),
-    .testTarget(name: "TernGraphTests", dependencies: ["TernCore", "TernGraph"]),
+    .testTarget(name: "TernGraphTests", dependencies: ["Tern"]),
     .testTarget(
       name: "TernNNTests", dependencies: ["Tern"], exclude: ["torchvision_parameters.txt"]),
     .testTarget(name: "TernDataTests", dependencies: ["TernCore", "TernData", "CZlib"]),

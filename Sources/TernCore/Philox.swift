@@ -7,7 +7,7 @@
 public struct Philox: Sendable {
   public typealias Words = (UInt32, UInt32, UInt32, UInt32)
 
-  private let key: (UInt32, UInt32)
+  package let key: (UInt32, UInt32)
 
   public init(key: (UInt32, UInt32)) { self.key = key }
 

@@ -22,17 +22,18 @@ extension GraphBuilder {
       for output in node.outputs { isNeeded[output.index] = true }
     }
 
-    var arriving: [ValueID: Tensor] = [:]
+    var arriving: [ValueID: ArrivingGradient] = [:]
     func add(_ cotangent: Tensor, to id: ValueID) throws {
       let expected = graph.type(id).shape
       precondition(
         cotangent.shape == expected, "gradient of shape \(cotangent.shape) for \(expected)")
-      arriving[id] = try arriving[id].map { try $0 + cotangent } ?? cotangent
+      try arriving[id, default: ArrivingGradient()].add(cotangent)
     }
     for (value, cotangent) in outputs { try add(cotangent, to: value.id) }
 
     for node in forward.reversed() {
-      let cotangents = node.outputs.map { arriving[$0] }
+      // All nodes that read the outputs were visited: what arrives there is complete.
+      let cotangents = try scope("backward") { try node.outputs.map { try arriving[$0]?.total() } }
       let needed = node.inputs.map { isNeeded[$0.index] }
       guard cotangents.contains(where: { $0 != nil }), needed.contains(true) else { continue }
       let gradients = try scope(node.scope.isEmpty ? "backward" : "backward.\(node.scope)") {
@@ -45,11 +46,69 @@ extension GraphBuilder {
         if let gradient { try add(gradient, to: node.inputs[index]) }
       }
     }
-    return targets.map { arriving[$0.id] }
+    return try scope("backward") { try targets.map { try arriving[$0.id]?.total() } }
   }
 
   /// The gradients of a scalar `loss`.
   public func gradients(of loss: Tensor, withRespectTo targets: [Tensor]) throws -> [Tensor?] {
     try gradients(of: [(loss, constant(1, loss.shape))], withRespectTo: targets)
+  }
+}
+
+/// The contributions to the gradient of one value.
+private struct ArrivingGradient {
+  private var sum: Tensor?
+  /// Gradients of slices, zero elsewhere, which do not overlap one another.
+  private var slices: [PaddedSlice] = []
+
+  mutating func add(_ contribution: Tensor) throws {
+    if let slice = PaddedSlice(contribution), slices.allSatisfy({ $0.isApart(from: slice) }) {
+      slices.append(slice)
+    } else {
+      sum = try sum.map { try $0 + contribution } ?? contribution
+    }
+  }
+
+  /// The sum of all contributions. Slices that cover the value are put side by side instead, as they
+  /// are where a recurrent network reads its input step by step, or its gates from one product.
+  mutating func total() throws -> Tensor {
+    if let first = slices.first {
+      let covered = slices.reduce(0) { $0 + $1.range.count }
+      var terms = slices.map(\.padded)
+      if slices.count > 1, covered == first.padded.shape[first.axis] {
+        let parts = slices.sorted { $0.range.lowerBound < $1.range.lowerBound }.map(\.slice)
+        terms = [try Tensor.cat(parts, dim: first.axis)]
+      }
+      if let sum { terms.insert(sum, at: 0) }
+      sum = try terms.dropFirst().reduce(terms[0]) { try $0 + $1 }
+      slices = []
+    }
+    return sum!
+  }
+}
+
+/// A tensor that is zero but for a range along one axis: the gradient of what ``Narrow`` reads.
+private struct PaddedSlice {
+  let padded: Tensor
+  let slice: Tensor
+  let axis: Int
+  let range: Range<Int>
+
+  init?(_ tensor: Tensor) {
+    let graph = tensor.builder.graph
+    guard case .node(let index, output: 0) = graph[tensor.id].source,
+      let pad = graph.nodes[index].operation as? Pad, pad.mode == .constant(0),
+      (pad.before + pad.after).allSatisfy({ $0 >= 0 })
+    else { return nil }
+    let axes = pad.before.indices.filter { pad.before[$0] + pad.after[$0] > 0 }
+    guard axes.count == 1 else { return nil }
+    padded = tensor
+    slice = tensor.builder.tensor(graph.nodes[index].inputs[0])
+    axis = axes[0]
+    range = pad.before[axis]..<tensor.shape[axis] - pad.after[axis]
+  }
+
+  func isApart(from other: PaddedSlice) -> Bool {
+    axis == other.axis && !range.overlaps(other.range)
   }
 }

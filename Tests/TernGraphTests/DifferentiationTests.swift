@@ -1,5 +1,5 @@
-import TernCore
-import TernGraph
+import Foundation
+import Tern
 import Testing
 
 @Suite struct DifferentiationTests {
@@ -32,5 +32,45 @@ import Testing
     }
     // Two additions of the loss itself, two of the contributions.
     #expect(sums.count == 4)
+  }
+
+  /// Slices that cover a tensor are put side by side, in their order; nothing is padded and added.
+  @Test func slicesThatCoverAreJoined() throws {
+    let builder = GraphBuilder()
+    let a = try builder.input("a", [2, 6])
+    let parts = try [(4, 2), (0, 1), (1, 3)].map { try a.narrow(1, start: $0.0, length: $0.1) }
+    let loss = try parts[0].sum() + parts[1].exp().sum() + parts[2].square().sum() + a.sum()
+    let gradient = try #require(builder.gradients(of: loss, withRespectTo: [a])[0])
+    builder.output("gradient", gradient)
+    let nodes = builder.graph.removingDeadNodes().nodes
+    let joined = try #require(nodes.first { $0.operation is Cat })
+    #expect(joined.inputs.count == 3)
+    #expect(!nodes.contains { $0.operation is Pad })
+
+    let values = try Session(device: DeviceCatalog.standard.open("reference"))
+      .compile(builder.graph).run(["a": HostTensor([2, 6], (0..<12).map { Float($0) / 4 })])
+    let expected: [Float] = (0..<12).map { i in
+      let x = Float(i) / 4
+      return 1 + (i % 6 == 0 ? exp(x) : i % 6 < 4 ? 2 * x : 1)
+    }
+    for (value, expected) in zip(try #require(values["gradient"]).floats, expected) {
+      #expect(abs(value - expected) <= 1e-5 * expected)
+    }
+  }
+
+  /// Slices that overlap, or leave gaps, are added.
+  @Test(arguments: [[(0, 4), (2, 4)], [(0, 2), (3, 3)]])
+  func otherSlicesAreAdded(slices: [(Int, Int)]) throws {
+    let builder = GraphBuilder()
+    let a = try builder.input("a", [2, 6])
+    let parts = try slices.map { try a.narrow(1, start: $0.0, length: $0.1).sum() }
+    let loss = try parts[0] + parts[1]
+    builder.output("gradient", try builder.gradients(of: loss, withRespectTo: [a])[0]!)
+    let values = try Session(device: DeviceCatalog.standard.open("reference"))
+      .compile(builder.graph).run(["a": HostTensor([2, 6], [Float](repeating: 1, count: 12))])
+    let expected = (0..<12).map { i in
+      Float(slices.filter { ($0.0..<$0.0 + $0.1).contains(i % 6) }.count)
+    }
+    #expect(try #require(values["gradient"]).floats == expected)
   }
 }

@@ -32,19 +32,11 @@ extension Bernoulli: CPUOperation {
     let philox = Philox(key: (key0, key1))
     return Lowering { addresses in
       let (p, step, y) = (addresses.input(0), addresses.integerInput(1), addresses.output(0))
-      return context.threads.loop((count + 3) / 4, grain: 256) { blocks in
-        let step = UInt32(bitPattern: step[0])
-        for block in blocks {
-          let words = philox.words(block: UInt64(block), step, stream)
-          func draw(_ word: UInt32, _ i: Int) {
-            if i < count { y[i] = Philox.uniform(word) < p[i] ? 1 : 0 }
-          }
-          let start = block &* 4
-          draw(words.0, start)
-          draw(words.1, start &+ 1)
-          draw(words.2, start &+ 2)
-          draw(words.3, start &+ 3)
-        }
+      return context.threads.random(
+        count, philox, { UInt32(bitPattern: step[0]) }, stream
+      ) { lanes, uniforms in
+        let ones = Vector(repeating: 1)
+        lanes.store(Vector(repeating: 0).replacing(with: ones, where: uniforms .< lanes.load(p)), y)
       }
     }
   }
