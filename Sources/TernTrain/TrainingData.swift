@@ -46,9 +46,9 @@ public struct TrainingData: Sendable {
     } else {
       (training, validation) = (source.training, source.validation)
     }
-    let stored = description[Self.normalizationKey].flatMap(Normalization.init(text:))
+    let stored = SampleDescription.normalization(in: description)
     if let stored, stored.fits(training.sampleShape),
-      ["auto", description[Self.normalizeKey]].contains(configuration.normalize)
+      ["auto", description[SampleDescription.normalizeKey]].contains(configuration.normalize)
     {
       normalization = stored
     } else {
@@ -63,15 +63,38 @@ public struct TrainingData: Sendable {
     try self.init(configuration, description: checkpoint?.description ?? [:])
   }
 
-  private static let normalizationKey = "normalization"
-  private static let normalizeKey = "normalize"
+  /// Checks that a network predicts what the data has: a class per sample or per pixel.
+  ///
+  /// - Throws: ``TernError`` of kind `usage` where it does not.
+  public func check(_ model: Model) throws {
+    let isPerPixel = training.targetShape.rank == 2
+    switch model.task {
+    case .segmentation where !isPerPixel:
+      throw TernError(
+        .usage,
+        "\(model.name) gives a class per pixel, the data has one per sample; images:DIR with folders "
+          + "images and masks has one per pixel")
+    case .classification where isPerPixel, .perceptron where isPerPixel,
+      .beliefNetwork where isPerPixel:
+      throw TernError(
+        .usage,
+        "\(model.name) gives a class per sample, the data has one per pixel (masks); unet and "
+          + "hourglass give that")
+    default: break
+    }
+  }
+
+  public var sampleDescription: SampleDescription {
+    SampleDescription(
+      shape: training.sampleShape, classNames: training.classNames, normalization: normalization)
+  }
 
   /// What is stored with the weights of a model trained on this data.
   func description(of model: Model) -> [String: String] {
-    [
-      "model": model.name, "input": "\(model.inputShape)", "classes": "\(model.classCount)",
-      Self.normalizationKey: normalization.text, Self.normalizeKey: normalize,
-    ]
+    var result = sampleDescription.metadata
+    result["model"] = model.name
+    result[SampleDescription.normalizeKey] = normalize
+    return result
   }
 
   /// The batches of a training epoch, from `startBatch` on.

@@ -1,0 +1,104 @@
+import CImages
+import Foundation
+import TernCore
+
+/// A picture of eight bits a channel, [H, W, C].
+public final class Picture: @unchecked Sendable {
+  public let width: Int
+  public let height: Int
+  /// 1 for grey; 3 for red, green, blue.
+  public let channels: Int
+  /// Row by row; never written after the initialiser.
+  let bytes: UnsafeMutablePointer<UInt8>
+
+  /// A PNG or JPEG file larger than this is refused.
+  static let fileSizeLimit = 1 << 28
+
+  /// Reads a PNG or JPEG file.
+  ///
+  /// Palettes and low bit depths are expanded, 16 bits scaled to eight, alpha is dropped, CMYK
+  /// becomes RGB, and the orientation that a camera noted is applied.
+  ///
+  /// - Parameter minimumSide: where given, a JPEG may come smaller than it is, but its shorter side
+  ///   not below this: faster than shrinking it later.
+  /// - Throws: ``TernError`` naming the file and its fault; of kind `notFound` where it cannot be
+  ///   read.
+  public convenience init(contentsOf path: String, minimumSide: Int? = nil) throws {
+    try self.init(try Self.contents(of: path), name: path, minimumSide: minimumSide)
+  }
+
+  /// Reads a PNG file whose pixels are class numbers: grey, or a palette's indices.
+  public convenience init(mask path: String) throws {
+    try self.init(try Self.contents(of: path), name: path, decode: tern_mask_decode)
+  }
+
+  static func contents(of path: String) throws -> Data {
+    do {
+      let attributes = try FileManager.default.attributesOfItem(atPath: path)
+      let size = (attributes[.size] as? Int) ?? 0
+      guard size <= fileSizeLimit else {
+        throw TernError(
+          .badData, "\(path): \(size) bytes are more than the \(fileSizeLimit) of a picture")
+      }
+      return try Data(contentsOf: URL(fileURLWithPath: path))
+    } catch let error as TernError {
+      throw error
+    } catch {
+      throw TernError(.notFound, "\(path): no such file, or not readable")
+    }
+  }
+
+  /// Decodes a PNG or JPEG file held in memory.
+  ///
+  /// - Parameter name: what an error calls it.
+  public convenience init(_ data: Data, name: String, minimumSide: Int? = nil) throws {
+    try self.init(data, name: name) {
+      tern_image_decode($0, $1, Int32(clamping: minimumSide ?? 0), $2)
+    }
+  }
+
+  private init(
+    _ data: Data, name: String,
+    decode: (UnsafePointer<UInt8>?, Int, UnsafeMutablePointer<TernImage>) -> Int32
+  ) throws {
+    var image = TernImage()
+    let succeeded = data.withUnsafeBytes {
+      decode($0.baseAddress?.assumingMemoryBound(to: UInt8.self), $0.count, &image)
+    }
+    guard succeeded != 0, let pixels = image.pixels else {
+      throw Self.fault(image, name)
+    }
+    (width, height) = (Int(image.width), Int(image.height))
+    channels = Int(image.channels)
+    bytes = pixels
+  }
+
+  private static func fault(_ image: TernImage, _ name: String) -> TernError {
+    var message = image.message
+    let text = withUnsafeBytes(of: &message) {
+      String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self)
+    }
+    return TernError(.badData, "\(name): \(text)")
+  }
+
+  /// Width and height of the picture in a PNG or JPEG file, from its header alone.
+  static func size(_ data: Data, name: String) throws -> (width: Int, height: Int) {
+    var image = TernImage()
+    let succeeded = data.withUnsafeBytes {
+      tern_image_inspect($0.baseAddress?.assumingMemoryBound(to: UInt8.self), $0.count, &image)
+    }
+    guard succeeded != 0 else { throw fault(image, name) }
+    return (Int(image.width), Int(image.height))
+  }
+
+  deinit { free(bytes) }
+
+  var extent: PictureRegion {
+    PictureRegion(x: 0, y: 0, width: Double(width), height: Double(height))
+  }
+
+  /// All bytes, row by row.
+  public var pixels: [UInt8] {
+    Array(UnsafeBufferPointer(start: bytes, count: width * height * channels))
+  }
+}
