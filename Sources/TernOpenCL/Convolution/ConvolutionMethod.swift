@@ -71,9 +71,9 @@ extension ConvolutionProblem {
     {
       return tuned
     }
-    // The first candidate of an algorithm stands for it.
-    var algorithms: Set<ConvolutionAlgorithm> = []
-    return candidates.filter { algorithms.insert(type(of: $0).algorithm).inserted }.min {
+    // The first candidate of a method stands for it; an algorithm may have several methods.
+    var methods: Set<ObjectIdentifier> = []
+    return candidates.filter { methods.insert(ObjectIdentifier(type(of: $0))).inserted }.min {
       $0.cost.operations(device.architecture) < $1.cost.operations(device.architecture)
     }!
   }
