@@ -75,6 +75,30 @@ import Testing
     }
   }
 
+  /// More elements than a block, and no multiple of one.
+  @Test func elementwiseOperationsAreChained() throws {
+    var experiment = Experiment()
+    let (a, b) = (try experiment.input("a", [7, 331]), try experiment.input("b", [7, 331]))
+    let y = try (a * b + a.square()).abs() - b
+    experiment.builder.output("y", y)
+    #expect(try operations(experiment) == ["elementwise"])
+    try experiment.differentiate(y, by: ["a": a, "b": b])
+    try experiment.expectAgreement()
+  }
+
+  @Test func chainsEndWhereOthersRead() throws {
+    var experiment = Experiment()
+    let (a, b) = (try experiment.input("a", [3, 5]), try experiment.input("b", [3, 5]))
+    let product = try a * b
+    experiment.builder.output("product", product)
+    experiment.builder.output("y", try product.square().affine(scale: 2, shift: 1))
+    // tanh is a primitive of oneDNN's, and a scalar has another shape.
+    experiment.builder.output("z", try (a - b).tanh() * experiment.builder.constant(3))
+    #expect(
+      try operations(experiment).sorted() == ["elementwise", "mul", "mul", "sub", "tanh"])
+    try experiment.expectAgreement()
+  }
+
   /// A learning rate and the number of the step.
   private func clock(_ experiment: inout Experiment) throws -> [Tensor] {
     [

@@ -60,6 +60,6 @@ extension Graph {
   /// stay the same.
   func fusedForCPU() throws -> Graph {
     try movingReLUBehindMaxPool().fusingBatchNormReLU().fusingReLU().fusingReLUBackward()
-      .fusingCrossEntropy().computingGradientsInUpdates().mergingUpdates()
+      .fusingCrossEntropy().computingGradientsInUpdates().mergingUpdates().chainingElementwise()
   }
 }

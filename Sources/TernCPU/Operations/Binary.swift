@@ -78,16 +78,11 @@ extension Binary: RectifiableOperation {
     case .minimum: return loop.step(threads) { loop.combine($0, $1, a, b, y) { min($0, $1) } }
     case .heaviside:
       return loop.step(threads) {
-        loop.combine($0, $1, a, b, y) {
-          Vector(repeating: 0).replacing(with: 1, where: $0 .> $1)
-            .replacing(with: 0.5, where: $0 .== $1)
-        }
+        loop.combine($0, $1, a, b, y, Self.heaviside)
       }
     case .equal:
       return loop.step(threads) {
-        loop.combine($0, $1, a, b, y) {
-          Vector(repeating: 0).replacing(with: 1, where: $0 .== $1)
-        }
+        loop.combine($0, $1, a, b, y, Self.equal)
       }
     }
   }
@@ -122,11 +117,37 @@ extension Binary: RectifiableOperation {
   }
 
   /// Whether f(0, 0) = 0, so that zeros of a padded layout stay zeros.
-  private var keepsPadding: Bool {
+  var keepsPadding: Bool {
     switch function {
     case .add, .sub, .mul, .maximum, .minimum: true
     case .div, .heaviside, .equal: false
     }
+  }
+}
+
+extension Binary {
+  /// y = f(a, b) of tensors of one shape.
+  var kernel: BinaryKernel {
+    switch function {
+    case .add: { transform(0..<$3, $0, $1, to: $2) { $0 + $1 } }
+    case .sub: { transform(0..<$3, $0, $1, to: $2) { $0 - $1 } }
+    case .mul: { transform(0..<$3, $0, $1, to: $2) { $0 * $1 } }
+    case .div: { transform(0..<$3, $0, $1, to: $2) { $0 / $1 } }
+    case .maximum: { transform(0..<$3, $0, $1, to: $2) { max($0, $1) } }
+    case .minimum: { transform(0..<$3, $0, $1, to: $2) { min($0, $1) } }
+    case .heaviside: { transform(0..<$3, $0, $1, to: $2, Self.heaviside) }
+    case .equal: { transform(0..<$3, $0, $1, to: $2, Self.equal) }
+    }
+  }
+
+  @inline(__always)
+  private static func heaviside(_ a: Vector, _ b: Vector) -> Vector {
+    Vector(repeating: 0).replacing(with: 1, where: a .> b).replacing(with: 0.5, where: a .== b)
+  }
+
+  @inline(__always)
+  private static func equal(_ a: Vector, _ b: Vector) -> Vector {
+    Vector(repeating: 0).replacing(with: 1, where: a .== b)
   }
 }
 

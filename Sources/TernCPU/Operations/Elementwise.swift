@@ -17,7 +17,8 @@ extension Unary: CPUOperation {
     }
     let count = node.inputs[0].storedCount
     return Lowering { addresses in
-      function.loop(context.threads, count, addresses.input(0), addresses.output(0))
+      context.threads.elementwise(
+        count, function.kernel, addresses.input(0), addresses.output(0))
     }
   }
 }
@@ -45,8 +46,9 @@ extension UnaryBackward: CPUOperation {
     }
     let count = node.inputs[0].storedCount
     return Lowering { addresses in
-      function.backwardLoop(
-        context.threads, count, addresses.input(0), addresses.input(1), addresses.output(0))
+      context.threads.elementwise(
+        count, function.backwardKernel, addresses.input(0), addresses.input(1),
+        addresses.output(0))
     }
   }
 }
@@ -74,7 +76,7 @@ extension CPUContext {
 extension Unary.Function {
   /// oneDNN's algorithm for the transcendental functions; the others are bound by memory, and a
   /// loop of our own does as well.
-  fileprivate var primitive: EltwiseAlgorithm? {
+  var primitive: EltwiseAlgorithm? {
     switch self {
     case .elu(let alpha): EltwiseAlgorithm(kind: dnnl_eltwise_elu, alpha: alpha)
     case .gelu(let tanh):
@@ -89,7 +91,7 @@ extension Unary.Function {
   }
 
   /// Whether the derivative is as costly as the function.
-  fileprivate var differentiatesByPrimitive: Bool {
+  var differentiatesByPrimitive: Bool {
     switch self {
     case .elu, .gelu, .silu: true
     default: false
@@ -116,38 +118,36 @@ extension Unary.Function {
     }
   }
 
-  fileprivate func loop(
-    _ threads: Threads, _ count: Int, _ x: UnsafePointer<Float>,
-    _ y: UnsafeMutablePointer<Float>
-  ) -> Step {
+  /// y = f(x). For functions without a ``primitive``.
+  var kernel: UnaryKernel {
     switch self {
     case .relu:
       // Written so that NaN stays NaN, by which training notices that it diverged.
-      return threads.elementwise(count) {
-        transform($0, x, to: y) { $0.replacing(with: 0, where: $0 .< 0) }
+      return {
+        transform(0..<$2, $0, to: $1) { $0.replacing(with: 0, where: $0 .< 0) }
       }
     case .leakyReLU(let slope):
-      return threads.elementwise(count) {
-        transform($0, x, to: y) { $0.replacing(with: $0 * slope, where: $0 .< 0) }
+      return {
+        transform(0..<$2, $0, to: $1) { $0.replacing(with: $0 * slope, where: $0 .< 0) }
       }
     case .hardtanh(let low, let high), .clamp(let low, let high):
-      return threads.elementwise(count) {
-        transform($0, x, to: y) {
+      return {
+        transform(0..<$2, $0, to: $1) {
           min(max($0, Vector(repeating: low)), Vector(repeating: high))
         }
       }
-    case .sqrt: return threads.elementwise(count) { transform($0, x, to: y) { $0.squareRoot() } }
+    case .sqrt: return { transform(0..<$2, $0, to: $1) { $0.squareRoot() } }
     case .rsqrt:
-      return threads.elementwise(count) { transform($0, x, to: y) { 1 / $0.squareRoot() } }
-    case .reciprocal: return threads.elementwise(count) { transform($0, x, to: y) { 1 / $0 } }
-    case .abs: return threads.elementwise(count) { transform($0, x, to: y) { $0.magnitudes } }
-    case .square: return threads.elementwise(count) { transform($0, x, to: y) { $0 * $0 } }
+      return { transform(0..<$2, $0, to: $1) { 1 / $0.squareRoot() } }
+    case .reciprocal: return { transform(0..<$2, $0, to: $1) { 1 / $0 } }
+    case .abs: return { transform(0..<$2, $0, to: $1) { $0.magnitudes } }
+    case .square: return { transform(0..<$2, $0, to: $1) { $0 * $0 } }
     case .affine(let scale, let shift):
-      return threads.elementwise(count) { transform($0, x, to: y) { $0 * scale + shift } }
-    case .pow(let exponent): return Power(exponent).loop(threads, count, x, y)
+      return { transform(0..<$2, $0, to: $1) { $0 * scale + shift } }
+    case .pow(let exponent): return Power(exponent).kernel
     case .softplus(let beta, let threshold):
-      return threads.elementwise(count) {
-        transform($0, x, to: y) { x in
+      return {
+        transform(0..<$2, $0, to: $1) { x in
           (x * beta).softplus.replacing(with: x * beta, where: x * beta .> threshold) / beta
         }
       }
@@ -156,68 +156,65 @@ extension Unary.Function {
     }
   }
 
-  /// dx = f'(saved)·dy; dx may be dy.
-  fileprivate func backwardLoop(
-    _ threads: Threads, _ count: Int, _ dy: UnsafePointer<Float>,
-    _ saved: UnsafePointer<Float>, _ dx: UnsafeMutablePointer<Float>
-  ) -> Step {
+  /// dx = f'(saved)·dy, of dy and saved. For functions that do not differentiate by a primitive.
+  var backwardKernel: BinaryKernel {
     switch self {
     case .relu:
-      return threads.elementwise(count) {
-        transform($0, dy, saved, to: dx) { $0.replacing(with: 0, where: $1 .<= 0) }
+      return {
+        transform(0..<$3, $0, $1, to: $2) { $0.replacing(with: 0, where: $1 .<= 0) }
       }
     case .leakyReLU(let slope):
-      return threads.elementwise(count) {
-        transform($0, dy, saved, to: dx) {
+      return {
+        transform(0..<$3, $0, $1, to: $2) {
           $0.replacing(with: $0 * slope, where: $1 .<= 0)
         }
       }
     case .sigmoid:
-      return threads.elementwise(count) {
-        transform($0, dy, saved, to: dx) { $0 * ($1 * (1 - $1)) }
+      return {
+        transform(0..<$3, $0, $1, to: $2) { $0 * ($1 * (1 - $1)) }
       }
     case .tanh:
-      return threads.elementwise(count) { transform($0, dy, saved, to: dx) { $0 * (1 - $1 * $1) } }
+      return { transform(0..<$3, $0, $1, to: $2) { $0 * (1 - $1 * $1) } }
     case .softplus(let beta, let threshold):
-      return threads.elementwise(count) {
-        transform($0, dy, saved, to: dx) { dy, x in
+      return {
+        transform(0..<$3, $0, $1, to: $2) { dy, x in
           (dy / (1 + (x * -beta).exponential)).replacing(with: dy, where: x * beta .> threshold)
         }
       }
     case .hardtanh(let low, let high):
-      return threads.elementwise(count) {
-        transform($0, dy, saved, to: dx) {
+      return {
+        transform(0..<$3, $0, $1, to: $2) {
           $0.replacing(with: 0, where: ($1 .<= low) .| ($1 .>= high))
         }
       }
     case .clamp(let low, let high):
-      return threads.elementwise(count) {
-        transform($0, dy, saved, to: dx) {
+      return {
+        transform(0..<$3, $0, $1, to: $2) {
           $0.replacing(with: 0, where: ($1 .< low) .| ($1 .> high))
         }
       }
-    case .exp: return threads.elementwise(count) { transform($0, dy, saved, to: dx) { $0 * $1 } }
-    case .log: return threads.elementwise(count) { transform($0, dy, saved, to: dx) { $0 / $1 } }
+    case .exp: return { transform(0..<$3, $0, $1, to: $2) { $0 * $1 } }
+    case .log: return { transform(0..<$3, $0, $1, to: $2) { $0 / $1 } }
     case .sqrt:
-      return threads.elementwise(count) { transform($0, dy, saved, to: dx) { $0 * 0.5 / $1 } }
+      return { transform(0..<$3, $0, $1, to: $2) { $0 * 0.5 / $1 } }
     case .rsqrt:
-      return threads.elementwise(count) {
-        transform($0, dy, saved, to: dx) { $0 * ($1 * $1 * $1) * -0.5 }
+      return {
+        transform(0..<$3, $0, $1, to: $2) { $0 * ($1 * $1 * $1) * -0.5 }
       }
     case .reciprocal:
-      return threads.elementwise(count) { transform($0, dy, saved, to: dx) { -($0 * ($1 * $1)) } }
+      return { transform(0..<$3, $0, $1, to: $2) { -($0 * ($1 * $1)) } }
     case .abs:
-      return threads.elementwise(count) {
-        transform($0, dy, saved, to: dx) {
+      return {
+        transform(0..<$3, $0, $1, to: $2) {
           $0.replacing(with: -$0, where: $1 .< 0).replacing(with: 0, where: $1 .== 0)
         }
       }
     case .square:
-      return threads.elementwise(count) { transform($0, dy, saved, to: dx) { $0 * ($1 + $1) } }
+      return { transform(0..<$3, $0, $1, to: $2) { $0 * ($1 + $1) } }
     case .pow(let exponent):
-      return Power(exponent - 1).backwardLoop(threads, count, dy, saved, dx, scale: exponent)
+      return Power(exponent - 1).backwardKernel(scale: exponent)
     case .affine(let scale, _):
-      return threads.elementwise(count) { transform($0, dy, to: dx) { $0 * scale } }
+      return { transform(0..<$3, $0, to: $2) { $0 * scale } }
     case .elu, .gelu, .silu: preconditionFailure("\(self) is a primitive")
     }
   }

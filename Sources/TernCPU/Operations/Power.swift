@@ -13,35 +13,29 @@ struct Power {
     self.quarters = quarters == quarters.rounded() && abs(quarters) <= 16 ? Int(quarters) : nil
   }
 
-  /// y[i] = x[i]^exponent; y may be x.
-  func loop(
-    _ threads: Threads, _ count: Int, _ x: UnsafePointer<Float>,
-    _ y: UnsafeMutablePointer<Float>
-  ) -> Step {
+  /// y = x^exponent.
+  var kernel: UnaryKernel {
     if let quarters {
-      return threads.elementwise(count) {
-        transform($0, x, to: y) { Self.power($0, quarters: quarters) }
+      return {
+        transform(0..<$2, $0, to: $1) { Self.power($0, quarters: quarters) }
       }
     }
-    return threads.elementwise(count) { [exponent] range in
-      for i in range { y[i] = pow(x[i], exponent) }
+    return { [exponent] x, y, count in
+      for i in 0..<count { y[i] = pow(x[i], exponent) }
     }
   }
 
-  /// dx[i] = scale · x[i]^exponent · dy[i]; dx may be dy.
-  func backwardLoop(
-    _ threads: Threads, _ count: Int, _ dy: UnsafePointer<Float>, _ x: UnsafePointer<Float>,
-    _ dx: UnsafeMutablePointer<Float>, scale: Float
-  ) -> Step {
+  /// dx = scale · x^exponent · dy, of dy and x.
+  func backwardKernel(scale: Float) -> BinaryKernel {
     if let quarters {
-      return threads.elementwise(count) {
-        transform($0, dy, x, to: dx) {
+      return {
+        transform(0..<$3, $0, $1, to: $2) {
           $0 * (Self.power($1, quarters: quarters) * scale)
         }
       }
     }
-    return threads.elementwise(count) { [exponent] range in
-      for i in range { dx[i] = dy[i] * (pow(x[i], exponent) * scale) }
+    return { [exponent] dy, x, dx, count in
+      for i in 0..<count { dx[i] = dy[i] * (pow(x[i], exponent) * scale) }
     }
   }
 
