@@ -18,7 +18,7 @@ extension TernError.Kind {
 
 enum Failure {
   static func exit(_ message: String, code: Int32) -> Never {
-    Output.progress("tern: error: \(message)")
+    Output.error(message)
     Foundation.exit(code)
   }
 }

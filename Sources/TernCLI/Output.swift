@@ -29,6 +29,8 @@ enum Output {
     }
   }
 
+  static func error(_ text: String) { progress("tern: error: \(text)") }
+
   static func warning(_ text: String) { progress("tern: warning: \(text)") }
 }
 

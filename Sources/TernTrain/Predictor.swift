@@ -18,16 +18,19 @@ public final class Predictor {
 
   /// The probabilities of the classes, sample by sample.
   ///
-  /// - Precondition: `samples` are as many as the batch size, of the model's input shape.
+  /// - Precondition: `samples` are at least one, at most as many as the batch size, and of the
+  ///   model's input shape.
   public func predict(_ samples: any Dataset, normalization: Normalization) throws -> [[Double]] {
-    precondition(samples.count == batchSize)
-    let loader = BatchLoader(samples, batchSize: batchSize, normalization: normalization)
+    precondition((1...batchSize).contains(samples.count))
+    // The network reads whole batches: the last sample fills one up.
+    let padded = Subset(samples, (0..<batchSize).map { Int32(min($0, samples.count - 1)) })
+    let loader = BatchLoader(padded, batchSize: batchSize, normalization: normalization)
     defer { loader.cancel() }
     guard let batch = try loader.next() else { return [] }
     try executable.upload(batch)
     try executable.step()
     let logits = try executable.read(EvaluationGraph.logitsOutput).floats
-    return (0..<batchSize).map {
+    return (0..<samples.count).map {
       ClassificationMetrics.softmax(Array(logits[$0 * classCount..<($0 + 1) * classCount]))
     }
   }

@@ -46,9 +46,9 @@ public struct TrainingData: Sendable {
     } else {
       (training, validation) = (source.training, source.validation)
     }
-    let stored = description[Self.normalizationKey].flatMap(Normalization.init(text:))
+    let stored = SampleDescription.normalization(in: description)
     if let stored, stored.fits(training.sampleShape),
-      ["auto", description[Self.normalizeKey]].contains(configuration.normalize)
+      ["auto", description[SampleDescription.normalizeKey]].contains(configuration.normalize)
     {
       normalization = stored
     } else {
@@ -63,15 +63,17 @@ public struct TrainingData: Sendable {
     try self.init(configuration, description: checkpoint?.description ?? [:])
   }
 
-  private static let normalizationKey = "normalization"
-  private static let normalizeKey = "normalize"
+  public var sampleDescription: SampleDescription {
+    SampleDescription(
+      shape: training.sampleShape, classNames: training.classNames, normalization: normalization)
+  }
 
   /// What is stored with the weights of a model trained on this data.
   func description(of model: Model) -> [String: String] {
-    [
-      "model": model.name, "input": "\(model.inputShape)", "classes": "\(model.classCount)",
-      Self.normalizationKey: normalization.text, Self.normalizeKey: normalize,
-    ]
+    var result = sampleDescription.metadata
+    result["model"] = model.name
+    result[SampleDescription.normalizeKey] = normalize
+    return result
   }
 
   /// The batches of a training epoch, from `startBatch` on.

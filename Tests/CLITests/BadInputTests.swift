@@ -5,21 +5,6 @@ import Testing
 /// Forty-odd things that are wrong with what a user gives: each is one clear line on stderr, the
 /// right exit code, nothing on stdout, and no run folder.
 @Suite struct BadInputTests {
-  struct BadInput: CustomTestStringConvertible, Sendable {
-    let arguments: String
-    let status: Int32
-    /// What the line says.
-    let fragments: [String]
-
-    init(_ arguments: String, _ status: Int32, _ fragments: String...) {
-      self.arguments = arguments
-      self.status = status
-      self.fragments = fragments
-    }
-
-    var testDescription: String { arguments }
-  }
-
   private static let train = "train lenet5 --data idx:data"
 
   private static let flags = [
@@ -123,18 +108,7 @@ import Testing
     try makeFiles(in: workspace)
     let all = Self.flags + Self.verbs + Self.files
     #expect(all.count >= 40)
-    for input in all {
-      let result = try Command.run(
-        input.arguments.split(separator: " ").map(String.init), in: workspace.path)
-      let what = "\(input.arguments): \(result.status) \(result.errors)"
-      #expect(result.status == input.status, "\(what)")
-      #expect(result.output.isEmpty, "\(what)")
-      #expect(result.errors.hasPrefix("tern: error: "), "\(what)")
-      #expect(result.errors.split(separator: "\n").count == 1, "\(what)")
-      for fragment in input.fragments {
-        #expect(result.errors.contains(fragment), "\(what)")
-      }
-    }
+    for input in all { try input.check(in: workspace) }
     #expect(!FileManager.default.fileExists(atPath: workspace.file("runs")))
   }
 }

@@ -4,9 +4,13 @@ import Tern
 
 struct Predict: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Say what a trained network takes samples for.",
+    abstract: "Say what a trained network takes pictures for.",
     discussion: """
+      Pictures are PNG or JPEG files; they are resized and normalised as the run's data was. One that
+      cannot be read is reported, the others are answered, and the exit code tells of it.
+
       Examples:
+        tern predict runs/resnet18-1 cat.jpg dog.png --top 3
         tern predict runs/lenet5-1 --index 0 --index 17
         tern predict runs/lenet5-1 --data idx:DIR --index 3 --top 3 --json
       """)
@@ -14,11 +18,15 @@ struct Predict: ParsableCommand {
   @Argument(help: ArgumentHelp("The folder of a training run.", valueName: "RUN"))
   var runPath: String
 
+  @Argument(help: ArgumentHelp("Picture files (PNG, JPEG).", valueName: "IMAGE"))
+  var images: [String] = []
+
   @Option(help: "The data whose test set --index counts in. (default: the run's)")
   var data: String?
   @Option(
     parsing: .singleValue,
-    help: ArgumentHelp("A sample of the test set, counted from 0; repeatable.", valueName: "N"))
+    help: ArgumentHelp(
+      "A sample of the test set, counted from 0, instead of pictures; repeatable.", valueName: "N"))
   var index: [Int] = []
   @Option(help: "How many classes are shown per sample.")
   var top = 5
@@ -30,30 +38,92 @@ struct Predict: ParsableCommand {
 
   func run() throws {
     guard top >= 1 else { throw TernError(.usage, "top: expected at least 1, got \(top)") }
-    guard !index.isEmpty else {
-      throw TernError(.usage, "predict what? give --index N, a sample of the test set")
+    guard images.isEmpty != index.isEmpty else {
+      throw TernError(
+        .usage,
+        images.isEmpty
+          ? "predict what? give picture files, or --index N, a sample of the test set"
+          : "give picture files or --index, not both")
     }
     let weights = try RunWeights(
       run: runPath, model: nil, weights: nil, checkpoint: checkpoint,
       overrides: data.map { ["data": .string($0)] } ?? [:], verb: "predict")
+    if images.isEmpty {
+      try predictSamples(weights)
+    } else {
+      try predictPictures(weights)
+    }
+  }
+
+  private func predictSamples(_ weights: RunWeights) throws {
     let data = try TrainingData(weights.configuration, description: weights.file.metadata)
     let set = data.test
     if let wrong = index.first(where: { $0 < 0 || $0 >= set.count }) {
       throw TernError(.usage, "index: expected 0 to \(set.count - 1), got \(wrong)")
     }
-    let network = try Model.named(
-      weights.configuration.model, inputShape: set.sampleShape, classCount: set.classCount)
-    guard [.classification, .beliefNetwork].contains(network.task) else {
-      throw TernError(.usage, "predict: \(network.name) does not classify whole samples")
-    }
-    let session = Session(device: try device.open())
-    let predictor = try Predictor(session: session, model: network, batchSize: index.count)
-    try weights.load(into: session)
+    let predictor = try predictor(
+      weights, shape: set.sampleShape, classCount: set.classCount, batchSize: index.count)
     let samples = Subset(set, index.map(Int32.init))
     let predictions = try predictor.predict(samples, normalization: data.normalization)
     for (number, probabilities) in zip(index, predictions) {
       show("\(number)", probabilities, set.classNames, label: Int(set.label(number)))
     }
+  }
+
+  /// Pictures decoded before any is answered.
+  private static let batchSize = 16
+
+  private func predictPictures(_ weights: RunWeights) throws {
+    guard data == nil else {
+      throw TernError(.usage, "data: picture files need none; it is for --index")
+    }
+    // The data itself is asked only where the weights do not say what they were trained on.
+    let metadata = weights.file.metadata
+    let description =
+      try SampleDescription(metadata)
+      ?? TrainingData(weights.configuration, description: metadata).sampleDescription
+    let frame = try DataSource.frame(weights.configuration.data, sampleShape: description.shape)
+    let batchSize = min(images.count, Self.batchSize)
+    let predictor = try predictor(
+      weights, shape: description.shape, classCount: description.classNames.count,
+      batchSize: batchSize)
+    // A picture that cannot be read is said, and does not keep the others from being answered.
+    var failure: TernError?
+    for start in stride(from: 0, to: images.count, by: batchSize) {
+      var (names, values) = ([String](), [Float]())
+      for path in images[start..<min(start + batchSize, images.count)] {
+        do {
+          values += try frame.values(ofFile: path)
+          names.append(path)
+        } catch let error as TernError {
+          Output.error(error.message)
+          failure = failure ?? error
+        }
+      }
+      guard !names.isEmpty else { continue }
+      let samples = ValueDataset(
+        values: values, labels: [Int32](repeating: 0, count: names.count),
+        sampleShape: description.shape, classNames: description.classNames)
+      let predictions = try predictor.predict(samples, normalization: description.normalization)
+      for (name, probabilities) in zip(names, predictions) {
+        show(name, probabilities, description.classNames, label: nil)
+      }
+    }
+    if let failure { throw ExitCode(failure.kind.exitCode) }
+  }
+
+  private func predictor(
+    _ weights: RunWeights, shape: Shape, classCount: Int, batchSize: Int
+  ) throws -> Predictor {
+    let network = try Model.named(
+      weights.configuration.model, inputShape: shape, classCount: classCount)
+    guard [.classification, .perceptron, .beliefNetwork].contains(network.task) else {
+      throw TernError(.usage, "predict: \(network.name) does not classify whole samples")
+    }
+    let session = Session(device: try device.open())
+    let predictor = try Predictor(session: session, model: network, batchSize: batchSize)
+    try weights.load(into: session)
+    return predictor
   }
 
   private func show(

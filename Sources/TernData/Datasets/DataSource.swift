@@ -90,6 +90,20 @@ public struct DataSource: Sendable {
     }
   }
 
+  /// How picture files become samples for a network trained on this data: as those of a folder do,
+  /// for other data from the centre of the picture.
+  ///
+  /// - Throws: ``TernError`` of kind `usage` where samples are not pictures.
+  public static func frame(_ specification: String, sampleShape: Shape) throws -> PictureFrame {
+    guard sampleShape.rank == 3, [1, 3].contains(sampleShape[0]) else {
+      throw TernError(
+        .usage, "samples of \(specification) are \(sampleShape), which no picture file gives")
+    }
+    return PictureFrame(
+      sampleShape,
+      view: specification.hasPrefix("images:") ? ImageFolderDataset.view : .center(part: 1))
+  }
+
   private static func withTest(
     _ specification: String, _ all: any Dataset, _ test: (any Dataset)?
   ) throws -> DataSource {

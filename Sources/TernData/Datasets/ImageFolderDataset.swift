@@ -11,14 +11,14 @@ import TernCore
 /// ending. A sample is the centre of the picture: shrunk so that its shorter side is 8/7 of the
 /// size, and cut to a square.
 public final class ImageFolderDataset: Dataset {
-  public let sampleShape: Shape
+  public var sampleShape: Shape { frame.sampleShape }
   public let classNames: [String]
   private let paths: [String]
   private let labels: [Int32]
-  private let size: Int
+  private let frame: PictureFrame
 
-  /// The part of the shorter side that a sample shows.
-  private static let centerPart = 7.0 / 8
+  /// What of a picture a sample shows.
+  static let view = PictureFrame.View.center(part: 7.0 / 8)
   /// Pictures decoded for statistics: means settle long before.
   private static let statisticsLimit = 2048
 
@@ -54,8 +54,7 @@ public final class ImageFolderDataset: Dataset {
     self.paths = paths
     self.labels = labels
     self.classNames = names
-    self.size = size
-    sampleShape = [3, size, size]
+    frame = PictureFrame([3, size, size], view: Self.view)
   }
 
   /// The folders in a folder, by name; hidden ones are passed over.
@@ -79,26 +78,13 @@ public final class ImageFolderDataset: Dataset {
   public func copySample(
     _ index: Int, to destination: UnsafeMutablePointer<Float>, scale: ChannelScale
   ) throws {
-    let side = Int((Double(size) / Self.centerPart).rounded())
-    let picture = try Picture(contentsOf: paths[index], minimumSide: side)
-    let region = PictureRegion.centered(
-      in: (picture.width, picture.height), aspect: 1, part: Self.centerPart)
-    write(picture, region, to: destination, scale: scale)
+    try frame.copy(file: paths[index], to: destination, scale: scale)
   }
 
   public func copyRegion(
     _ index: Int, to destination: UnsafeMutablePointer<Float>, scale: ChannelScale,
     choose: (Int, Int) -> PictureRegion
   ) throws {
-    let picture = try Picture(contentsOf: paths[index])
-    write(picture, choose(picture.width, picture.height), to: destination, scale: scale)
-  }
-
-  private func write(
-    _ picture: Picture, _ region: PictureRegion, to destination: UnsafeMutablePointer<Float>,
-    scale: ChannelScale
-  ) {
-    Resampler(region, of: (picture.width, picture.height), to: (size, size))
-      .resample(picture, planeCount: 3, scale: scale, to: destination)
+    try frame.copyRegion(file: paths[index], to: destination, scale: scale, choose: choose)
   }
 }

@@ -64,6 +64,10 @@ public final class Picture: @unchecked Sendable {
 
   deinit { free(bytes) }
 
+  var extent: PictureRegion {
+    PictureRegion(x: 0, y: 0, width: Double(width), height: Double(height))
+  }
+
   /// All bytes, row by row.
   public var pixels: [UInt8] {
     Array(UnsafeBufferPointer(start: bytes, count: width * height * channels))

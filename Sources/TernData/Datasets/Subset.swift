@@ -1,0 +1,92 @@
+import TernCore
+
+/// Some samples of another dataset, in an order of its own.
+public struct Subset: Dataset {
+  private let base: any Dataset
+  private let indices: [Int32]
+
+  public init(_ base: any Dataset, _ indices: [Int32]) {
+    self.base = base
+    self.indices = indices
+  }
+
+  public var count: Int { indices.count }
+  public var sampleShape: Shape { base.sampleShape }
+  public var classNames: [String] { base.classNames }
+  public var statisticsCount: Int { min(base.statisticsCount, count) }
+  public func label(_ index: Int) -> Int32 { base.label(Int(indices[index])) }
+  public var targetShape: Shape { base.targetShape }
+  public func copyTarget(_ index: Int, to destination: UnsafeMutablePointer<Int32>) {
+    base.copyTarget(Int(indices[index]), to: destination)
+  }
+  public func copySample(
+    _ index: Int, to destination: UnsafeMutablePointer<Float>, scale: ChannelScale
+  ) throws {
+    try base.copySample(Int(indices[index]), to: destination, scale: scale)
+  }
+  public func copyRegion(
+    _ index: Int, to destination: UnsafeMutablePointer<Float>, scale: ChannelScale,
+    choose: (Int, Int) -> PictureRegion
+  ) throws {
+    try base.copyRegion(Int(indices[index]), to: destination, scale: scale, choose: choose)
+  }
+
+  /// Holds out one of `count` equal parts, drawn by `seed`.
+  ///
+  /// - Throws: ``TernError`` of kind `usage` where a part would be empty.
+  public static func fold(_ base: any Dataset, _ index: Int, of count: Int, seed: UInt64) throws
+    -> (rest: Subset, held: Subset)
+  {
+    precondition(index >= 0 && index < count)
+    guard count >= 2, count <= base.count else {
+      throw TernError(.usage, "folds: \(base.count) samples cannot be cut into \(count) parts")
+    }
+    let order = Philox(seed: seed, stream: .data).permutation(base.count)
+    let (start, end) = (base.count * index / count, base.count * (index + 1) / count)
+    return (
+      Subset(base, (order[..<start] + order[end...]).sorted()),
+      Subset(base, order[start..<end].sorted())
+    )
+  }
+
+  /// Cuts a dataset in two: the second part holds `fraction` of the samples, drawn by `seed`.
+  ///
+  /// - Throws: ``TernError`` of kind `usage` where a part would be empty.
+  public static func split(_ base: any Dataset, fraction: Double, seed: UInt64) throws
+    -> (first: Subset, second: Subset)
+  {
+    let order = Philox(seed: seed, stream: .data).permutation(base.count)
+    let held = fraction > 0 && fraction < 1 ? Int((Double(base.count) * fraction).rounded()) : 0
+    guard held > 0, held < base.count else {
+      throw TernError(
+        .usage, "validation-split: \(fraction) of \(base.count) samples leaves one part empty")
+    }
+    return (
+      Subset(base, order.dropLast(held).sorted()), Subset(base, order.suffix(held).sorted())
+    )
+  }
+
+  /// Cuts a dataset that comes without a test set in two: every fifth sample of each class is for
+  /// testing.
+  ///
+  /// - Throws: ``TernError`` of kind `badData` where no class has five.
+  static func testSplit(_ base: any Dataset, name: String) throws -> (first: Subset, second: Subset)
+  {
+    var seen = [Int](repeating: 0, count: base.classCount)
+    var parts: ([Int32], [Int32]) = ([], [])
+    for index in 0..<base.count {
+      let label = Int(base.label(index))
+      seen[label] += 1
+      if seen[label].isMultiple(of: 5) {
+        parts.1.append(Int32(index))
+      } else {
+        parts.0.append(Int32(index))
+      }
+    }
+    guard !parts.1.isEmpty else {
+      throw TernError(
+        .badData, "\(name): no test set, and no class has the five samples to hold one out of")
+    }
+    return (Subset(base, parts.0), Subset(base, parts.1))
+  }
+}

@@ -1,0 +1,20 @@
+/// A rectangle of a picture, in pixels.
+public struct PictureRegion: Hashable, Sendable {
+  public var x: Double
+  public var y: Double
+  public var width: Double
+  public var height: Double
+
+  public init(x: Double, y: Double, width: Double, height: Double) {
+    (self.x, self.y, self.width, self.height) = (x, y, width, height)
+  }
+
+  /// The largest centred rectangle of an aspect (width / height), times `part`.
+  static func centered(in size: (Int, Int), aspect: Double, part: Double) -> PictureRegion {
+    let (w, h) = (Double(size.0), Double(size.1))
+    let width = min(w, h * aspect) * part
+    let height = width / aspect
+    return PictureRegion(
+      x: (w - width) / 2, y: (h - height) / 2, width: width, height: height)
+  }
+}
