@@ -7,7 +7,8 @@
 #include "CImages.h"
 
 /// Each decoder stops after the header where `inspect` is set.
-int tern_png_decode(const uint8_t *bytes, size_t size, bool inspect, TernImage *image);
+int tern_png_decode(const uint8_t *bytes, size_t size, bool inspect, bool is_mask,
+                    TernImage *image);
 int tern_jpeg_decode(const uint8_t *bytes, size_t size, int minimum_side, bool inspect,
                      TernImage *image);
 

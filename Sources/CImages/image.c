@@ -28,12 +28,16 @@ int tern_image_allocate(TernImage *image) {
   return image->pixels ? 1 : tern_image_fail(image, "no memory for its pixels");
 }
 
+static bool is_png(const uint8_t *bytes, size_t size) {
+  static const uint8_t signature[8] = {0x89, 'P', 'N', 'G', '\r', '\n', 0x1A, '\n'};
+  return size >= sizeof signature && memcmp(bytes, signature, sizeof signature) == 0;
+}
+
 static int dispatch(const uint8_t *bytes, size_t size, int minimum_side, bool inspect,
                     TernImage *image) {
-  static const uint8_t png[8] = {0x89, 'P', 'N', 'G', '\r', '\n', 0x1A, '\n'};
   memset(image, 0, sizeof *image);
   if (size == 0) return tern_image_fail(image, "the file is empty");
-  if (size >= 8 && memcmp(bytes, png, 8) == 0) return tern_png_decode(bytes, size, inspect, image);
+  if (is_png(bytes, size)) return tern_png_decode(bytes, size, inspect, false, image);
   if (size >= 3 && bytes[0] == 0xFF && bytes[1] == 0xD8 && bytes[2] == 0xFF)
     return tern_jpeg_decode(bytes, size, minimum_side, inspect, image);
   return tern_image_fail(image, "neither a PNG nor a JPEG file");
@@ -41,6 +45,12 @@ static int dispatch(const uint8_t *bytes, size_t size, int minimum_side, bool in
 
 int tern_image_decode(const uint8_t *bytes, size_t size, int minimum_side, TernImage *image) {
   return dispatch(bytes, size, minimum_side, false, image);
+}
+
+int tern_mask_decode(const uint8_t *bytes, size_t size, TernImage *image) {
+  memset(image, 0, sizeof *image);
+  if (!is_png(bytes, size)) return tern_image_fail(image, "a mask is a PNG file, this is none");
+  return tern_png_decode(bytes, size, false, true, image);
 }
 
 int tern_image_inspect(const uint8_t *bytes, size_t size, TernImage *image) {

@@ -28,8 +28,8 @@ static void read_bytes(png_structp png, png_bytep target, size_t count) {
 }
 
 /// Everything between two long jumps: no variable changes here that is read after one.
-static void read_image(png_structp png, png_infop info, bool inspect, TernImage *image,
-                       png_bytep **rows) {
+static void read_image(png_structp png, png_infop info, bool inspect, bool is_mask,
+                       TernImage *image, png_bytep **rows) {
   png_read_info(png, info);
   int type = png_get_color_type(png, info);
   image->width = (int)png_get_image_width(png, info);
@@ -38,9 +38,19 @@ static void read_image(png_structp png, png_infop info, bool inspect, TernImage 
   if (!tern_image_check(image)) longjmp(png_jmpbuf(png), 1);
   if (inspect) return;
 
-  png_set_expand(png);
-  png_set_scale_16(png);
-  png_set_strip_alpha(png);
+  if (is_mask) {
+    bool is_indexed = type == PNG_COLOR_TYPE_GRAY || type == PNG_COLOR_TYPE_PALETTE;
+    if (!is_indexed || png_get_bit_depth(png, info) > 8) {
+      tern_image_fail(image, "a mask is grey or has a palette, of at most eight bits");
+      longjmp(png_jmpbuf(png), 1);
+    }
+    image->channels = 1;
+    png_set_packing(png);
+  } else {
+    png_set_expand(png);
+    png_set_scale_16(png);
+    png_set_strip_alpha(png);
+  }
   png_set_interlace_handling(png);
   png_read_update_info(png, info);
   size_t row_size = (size_t)image->width * image->channels;
@@ -53,7 +63,8 @@ static void read_image(png_structp png, png_infop info, bool inspect, TernImage 
   png_read_end(png, NULL);
 }
 
-int tern_png_decode(const uint8_t *bytes, size_t size, bool inspect, TernImage *image) {
+int tern_png_decode(const uint8_t *bytes, size_t size, bool inspect, bool is_mask,
+                    TernImage *image) {
   Source source = {bytes, size, 0, image};
   png_structp png = png_create_read_struct(PNG_LIBPNG_VER_STRING, image, fail, ignore);
   if (!png) return tern_image_fail(image, "libpng cannot start");
@@ -66,7 +77,7 @@ int tern_png_decode(const uint8_t *bytes, size_t size, bool inspect, TernImage *
     // Texts and profiles that unpack to more than any honest one.
     png_set_chunk_malloc_max(png, 1 << 23);
     png_set_user_limits(png, 1 << 20, 1 << 20);
-    read_image(png, info, inspect, image, rows_place);
+    read_image(png, info, inspect, is_mask, image, rows_place);
     succeeded = 1;
   }
   free(*rows_place);

@@ -30,6 +30,7 @@ public struct ClassificationMetrics: Sendable {
     self.sampleCount += count
     lossSum += loss * Double(count)
     let pixelCount = labels.count / count
+    isPerPixel = pixelCount > 1
     var values = [Float](repeating: 0, count: classCount)
     for (position, label) in labels.enumerated() where label >= 0 {
       let (row, pixel) = position.quotientAndRemainder(dividingBy: pixelCount)
@@ -50,6 +51,8 @@ public struct ClassificationMetrics: Sendable {
   }
 
   public private(set) var sampleCount = 0
+  /// Whether what was classified are pixels.
+  public private(set) var isPerPixel = false
   /// What was classified: samples or pixels.
   private var labelCount = 0
   public var loss: Double { lossSum / Double(sampleCount) }

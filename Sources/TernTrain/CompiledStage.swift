@@ -114,6 +114,13 @@ struct StageCompiler {
         "epochs: \(model.name) is pre-trained for \(before) epochs; give more than that, got "
           + "\(configuration.epochs)")
     }
+    try data.check(model)
+    guard
+      try Augmentation(configuration.augment).mixup == nil
+        || stages.allSatisfy({ $0.objective is Classification })
+    else {
+      throw TernError(.usage, "augment: mixup is for classifiers, which \(model.name) is not")
+    }
     for needed in stages.compactMap(\.objective.requiredNormalization) {
       let wanted = try Normalization(needed, statisticsOf: data.training)
       guard data.normalization == wanted else {

@@ -139,5 +139,9 @@ extension Executable {
     if let input = inputIndex(TrainingGraph.targetsInput) {
       try upload(batch.labels, toInput: input)
     }
+    if let input = inputIndex(TrainingGraph.partnerTargetsInput) {
+      try upload(batch.partnerLabels, toInput: input)
+      try upload(batch.mix, toInput: TrainingGraph.mixInput)
+    }
   }
 }

@@ -131,11 +131,13 @@ extension Trainer {
       value.isFinite ? String(format: "%.\(digits)f", value) : "–"
     }
     let last = progress.history.last
+    let isPerPixel = testMetrics?.isPerPixel ?? false
     return RunReport(
       title: "\(model.name) on \(configuration.data)",
       facts: [
         ("result", end.reason.rawValue),
         ("test accuracy", number(last?.test.accuracy ?? .nan, 4)),
+        ("mean IoU", number(testMetrics?.meanIntersectionOverUnion ?? .nan, 4)),
         ("test loss", number(last?.test.loss ?? .nan, 4)),
         ("best test accuracy", number(end.bestAccuracy, 4)),
         ("epochs, steps", "\(progress.history.count), \(progress.step)"),
@@ -144,7 +146,7 @@ extension Trainer {
         ("images per second", number(medianRate, 0)),
         ("planned memory", "\(trainingPlan.peakByteCount >> 10) KiB"),
         ("training time", number(end.seconds, 1) + " s"),
-      ],
+      ].filter { isPerPixel || $0.0 != "mean IoU" },
       history: progress.history, metrics: testMetrics, testSet: data.test,
       settings: configuration.settings
     ).html

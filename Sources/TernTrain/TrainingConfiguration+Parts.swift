@@ -53,7 +53,8 @@ extension TrainingConfiguration {
   /// What can be chosen about the objectives.
   func makeObjectiveSettings(for training: any Dataset) throws -> ObjectiveSettings {
     ObjectiveSettings(
-      loss: try makeLoss(for: training), gibbsSteps: gibbsSteps,
+      loss: try makeLoss(for: training), isMixed: try Augmentation(augment).mixup != nil,
+      gibbsSteps: gibbsSteps,
       pretrainingEpochs: pretrainingEpochs)
   }
 

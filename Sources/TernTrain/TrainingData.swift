@@ -63,6 +63,27 @@ public struct TrainingData: Sendable {
     try self.init(configuration, description: checkpoint?.description ?? [:])
   }
 
+  /// Checks that a network predicts what the data has: a class per sample or per pixel.
+  ///
+  /// - Throws: ``TernError`` of kind `usage` where it does not.
+  public func check(_ model: Model) throws {
+    let isPerPixel = training.targetShape.rank == 2
+    switch model.task {
+    case .segmentation where !isPerPixel:
+      throw TernError(
+        .usage,
+        "\(model.name) gives a class per pixel, the data has one per sample; images:DIR with folders "
+          + "images and masks has one per pixel")
+    case .classification where isPerPixel, .perceptron where isPerPixel,
+      .beliefNetwork where isPerPixel:
+      throw TernError(
+        .usage,
+        "\(model.name) gives a class per sample, the data has one per pixel (masks); unet and "
+          + "hourglass give that")
+    default: break
+    }
+  }
+
   public var sampleDescription: SampleDescription {
     SampleDescription(
       shape: training.sampleShape, classNames: training.classNames, normalization: normalization)

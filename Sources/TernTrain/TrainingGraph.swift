@@ -51,13 +51,16 @@ public struct LossFunction: Hashable, Sendable {
 /// One training step as a graph: forward, loss, backward and the update of the parameters. An
 /// objective with several passes has one such graph for each.
 ///
-/// Inputs: `images` [N, C, H, W] and `targets`, where the loss reads them, `step` [], `batch` [] (what
+/// Inputs: `images` [N, C, H, W] and `targets`, where the loss reads them, `partner_targets` and `mix`
+/// [] where samples are mixed of two, `step` [], `batch` [] (what
 /// random numbers are drawn from, where it is not the step), and where the parameters are updated
 /// `learning_rate` []. The loss is an output. It and the objective's metrics are also summed on the
 /// device, weighted by the batch, so that an epoch's means need no reading per step.
 public struct TrainingGraph {
   public static let imagesInput = "images"
   public static let targetsInput = "targets"
+  public static let partnerTargetsInput = "partner_targets"
+  public static let mixInput = "mix"
   public static let lossOutput = "loss"
   /// What the names of the variables start with that sum a metric times the batch size.
   public static let metricPrefix = "metrics."

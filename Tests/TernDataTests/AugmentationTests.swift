@@ -107,6 +107,26 @@ import Testing
     }
   }
 
+  /// The classes of pixels go where the pixels go, and what comes in does not count.
+  @Test func masksAreMovedAsPicturesAre() throws {
+    let pixels = (0..<6 * 80).map { UInt8(truncatingIfNeeded: ($0 &* 37 + $0 / 80) % 4) }
+    let set = SegmentationDataset(
+      pixels: pixels.map { 50 + 50 * $0 }, masks: pixels, sampleShape: [1, 8, 10],
+      classNames: ["a", "b", "c", "d"])
+    let loader = BatchLoader(
+      set, batchSize: 6, normalization: Normalization(means: [0], deviations: [1]),
+      augmentation: (try Augmentation("flip,crop:3,vflip").prepared(for: set), 5, 0))
+    defer { loader.cancel() }
+    let batch = try #require(try loader.next())
+    let targets = batch.labels.bindMemory(to: Int32.self)
+    for (value, target) in zip(batch.images.bindMemory(to: Float.self), targets) {
+      let pixel = Int32((value * 255).rounded())
+      #expect(target == (pixel == 0 ? -100 : (pixel - 50) / 50))
+    }
+    #expect(targets.contains(-100) && targets.contains(3))
+    #expect(throws: TernError.self) { try Augmentation("rotate").prepared(for: set) }
+  }
+
   @Test func wrongListsAreRefused() throws {
     for (text, message) in [
       ("flop", "augment: unknown 'flop'; did you mean 'flip'?"),

@@ -10,7 +10,7 @@ struct DataCommand: ParsableCommand {
       Example:
         tern data preview --data cifar10:data/cifar --augment cifar --out sheet.png
       """,
-    subcommands: [Preview.self])
+    subcommands: [Preview.self, Bench.self])
 
   struct Preview: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -70,7 +70,12 @@ struct DataCommand: ParsableCommand {
       Output.result(
         "training \(Format.count(training.count))  test \(Format.count(source.test.count))  "
           + "samples \(training.sampleShape)  classes \(training.classCount)")
-      let names = batch.labels.bindMemory(to: Int32.self).map { training.classNames[Int($0)] }
+      let names = zip(
+        batch.labels.bindMemory(to: Int32.self), batch.partnerLabels.bindMemory(to: Int32.self)
+      ).map { own, partner in
+        training.classNames[Int(own)]
+          + (own == partner ? "" : "+\(training.classNames[Int(partner)])")
+      }
       var table = Table(["ROW"] + (1...min(Self.columns, shown)).map(String.init))
       for start in stride(from: 0, to: names.count, by: Self.columns) {
         let row = names[start..<min(start + Self.columns, names.count)]

@@ -45,6 +45,7 @@ struct Test: ParsableCommand {
     let data = try TrainingData(configuration, description: weights.file.metadata)
     let network = try Model.named(
       configuration.model, inputShape: data.test.sampleShape, classCount: data.test.classCount)
+    try data.check(network)
     let session = Session(device: try device.open())
     let evaluator = try Evaluator(
       session: session, model: network, batchSize: configuration.batchSize,
@@ -76,7 +77,7 @@ extension EvaluationResult {
 
 extension ClassificationMetrics {
   var json: JSON {
-    .object([
+    JSON.object([
       "loss": .double(loss), "accuracy": .double(accuracy), "top5": .double(top5),
       "samples": .int(sampleCount),
       "confusion": .array(confusion.map { .array($0.map(JSON.int)) }),
@@ -88,17 +89,19 @@ extension ClassificationMetrics {
           ])
         }),
       "auc": auc.map(JSON.double) ?? .null,
-    ])
+    ]).adding(isPerPixel ? ["mean_iou": meanIntersectionOverUnion] : [:])
   }
 
   func text(classNames: [String]) -> String {
     var lines = [
       "samples \(Format.count(sampleCount))  loss \(Format.fixed(loss, 4))  "
         + "accuracy \(Format.fixed(accuracy, 4))  top-5 \(Format.fixed(top5, 4))"
+        + (isPerPixel ? "  mean IoU \(Format.fixed(meanIntersectionOverUnion, 4))" : "")
         + (auc.map { "  ROC AUC \(Format.fixed($0, 4))" } ?? ""), "",
     ]
     var scores = Table(
-      ["CLASS", "PRECISION", "RECALL", "F1", "SAMPLES"], numeric: [1, 2, 3, 4])
+      ["CLASS", "PRECISION", "RECALL", "F1", isPerPixel ? "PIXELS" : "SAMPLES"],
+      numeric: [1, 2, 3, 4])
     for (index, score) in perClass.enumerated() {
       scores.append([
         index < classNames.count ? classNames[index] : "\(index)",

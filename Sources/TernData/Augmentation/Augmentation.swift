@@ -1,12 +1,14 @@
 import Foundation
 import TernCore
 
-/// Random changes to training pictures, which leave their class as it is.
+/// Random changes to training pictures, which leave their class as it is; mixup mixes the classes too.
 ///
 /// What is drawn depends on seed, epoch and sample alone, so that neither the number of workers nor
 /// a resumed run changes it.
 public struct Augmentation: Hashable, Sendable {
   let transforms: [Transform]
+  /// The α of mixup, where the samples of a batch are mixed.
+  public let mixup: Double?
   /// The principal colours of the training set, scaled by their variances, one a row; for fancy PCA.
   var colors: [Float] = []
 
@@ -21,33 +23,43 @@ public struct Augmentation: Hashable, Sendable {
   }
 
   /// Changes nothing.
-  public init() { transforms = [] }
+  public init() { (transforms, mixup) = ([], nil) }
 
-  /// Reads a comma-separated list such as `flip,crop:4,rotate:15`, a preset's name, or `none`.
+  /// Reads a comma-separated list such as `flip,crop:4,rotate:15`, presets among them as in
+  /// `cifar,mixup:0.2`, or `none`.
   ///
   /// - Throws: ``TernError`` of kind `usage` for an unknown name, with the nearest known one, or a
   ///   parameter that makes no sense.
   public init(_ text: String) throws {
     guard text != "none" else {
-      transforms = []
+      (transforms, mixup) = ([], nil)
       return
     }
-    let list = Self.presets[text] ?? text
-    transforms = try list.split(separator: ",", omittingEmptySubsequences: false).map {
-      try Transform(String($0.trimmingSpaces))
+    func entries(_ list: String) -> [String] {
+      list.split(separator: ",", omittingEmptySubsequences: false).map { String($0.trimmingSpaces) }
     }
+    let all = try entries(text).flatMap { entry in
+      try entries(Self.presets[entry] ?? entry).map { try Transform($0) }
+    }
+    let mixing = all.filter { $0.kind == .mixup }
+    guard mixing.count <= 1 else { throw TernError(.usage, "augment: mixup twice") }
+    mixup = mixing.first?.value
+    transforms = all.filter { $0.kind != .mixup }
     if let late = transforms.dropFirst().first(where: { $0.kind == .resizedCrop }) {
       throw TernError(.usage, "augment: \(late.kind.rawValue) has to come first")
     }
   }
 
-  public var isEmpty: Bool { transforms.isEmpty }
+  public var isEmpty: Bool { transforms.isEmpty && mixup == nil }
 
   /// Checks that samples can be changed so, and takes what is needed from the training set.
   ///
   /// - Throws: ``TernError`` of kind `usage` where a transform does not suit the samples.
   public func prepared(for dataset: any Dataset) throws -> Augmentation {
-    guard !isEmpty else { return self }
+    guard mixup == nil || dataset.targetShape.rank == 0 else {
+      throw TernError(.usage, "augment: mixup is for a class per sample, not per pixel")
+    }
+    guard !transforms.isEmpty else { return self }
     guard dataset.isPictures else {
       throw TernError(
         .usage, "augment: the samples are vectors of \(dataset.sampleShape), not pictures")
@@ -56,6 +68,12 @@ public struct Augmentation: Hashable, Sendable {
       dataset.sampleShape[0], dataset.sampleShape[1], dataset.sampleShape[2]
     )
     for transform in transforms {
+      if transform.kind.blendsPixels, dataset.targetShape.rank == 2 {
+        throw TernError(
+          .usage,
+          "augment: \(transform.kind.rawValue) would blend the classes of a mask; flip, vflip, crop, "
+            + "hsv, fancy-pca and erase do not")
+      }
       if transform.kind.needsColor, channels != 3 {
         throw TernError(
           .usage,
@@ -104,6 +122,29 @@ public struct Augmentation: Hashable, Sendable {
     // The result may have ended up in either place.
     if raster.values != destination {
       destination.update(from: raster.values, count: shape.elementCount)
+    }
+  }
+
+  /// Moves the classes of a sample's pixels as its pixels are moved.
+  func apply(
+    toTarget target: UnsafeMutablePointer<Int32>, _ shape: Shape, draws: SampleDraws
+  ) {
+    guard shape.rank == 2, transforms.contains(where: \.kind.movesPixels) else { return }
+    let count = shape.elementCount
+    withUnsafeTemporaryAllocation(of: Float.self, capacity: 2 * count) { planes in
+      let values = planes.baseAddress!
+      // What comes in at the border of a crop is 0: that has to be what does not count.
+      for i in 0..<count { values[i] = Float(max(target[i] + 1, 0)) }
+      var raster = Raster(
+        values: values, scratch: values + count, channels: 1, height: shape[0], width: shape[1])
+      for (number, transform) in transforms.enumerated() where transform.kind.movesPixels {
+        var draws = draws.substream(UInt64(number))
+        transform.apply(to: &raster, colors: colors, &draws)
+      }
+      for i in 0..<count {
+        let value = Int32(raster.values[i])
+        target[i] = value == 0 ? SegmentationFolderDataset.ignoredTarget : value - 1
+      }
     }
   }
 

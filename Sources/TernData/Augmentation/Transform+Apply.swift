@@ -28,8 +28,8 @@ extension Transform {
     case .hsv: Self.jitter(raster, &draws)
     case .fancyPCA: Self.shiftColors(raster, colors, deviation: Float(value), &draws)
     case .erase: if draws.unit() < value { Self.erase(raster, &draws) }
-    // Done while the sample was fetched.
-    case .resizedCrop: break
+    // Done while the sample was fetched, and with the whole batch.
+    case .resizedCrop, .mixup: break
     }
   }
 

@@ -12,6 +12,13 @@ struct Transform: Hashable, Sendable {
     case fancyPCA = "fancy-pca"
     case erase
     case resizedCrop = "resized-crop"
+    case mixup
+
+    /// Whether pixels change their places and stay what they are.
+    var movesPixels: Bool { [.flip, .verticalFlip, .crop].contains(self) }
+
+    /// Whether a pixel becomes a mean of others, which class numbers have not.
+    var blendsPixels: Bool { [.rotate, .scale, .resizedCrop].contains(self) }
 
     var needsColor: Bool { self == .hsv || self == .fancyPCA }
 
@@ -24,6 +31,7 @@ struct Transform: Hashable, Sendable {
       case .scale: (0.1, 0...0.9, "a part, 0 to 0.9")
       case .hsv: nil
       case .fancyPCA: (0.1, 0...10, "a standard deviation, 0 to 10")
+      case .mixup: (0.2, 0.01...10, "the α of a Beta distribution, 0.01 to 10")
       case .resizedCrop: (0.08, 0.01...1, "the smallest area, 0.01 to 1")
       }
     }

@@ -112,12 +112,17 @@ public struct DataSource: Sendable {
     return DataSource(specification, parts.first, parts.second)
   }
 
-  /// A folder per class, or folders `train` and `test` or `val` of such; with both, `val` is for
+  /// Pictures with masks, see ``SegmentationFolderDataset``; or a folder per class, or folders `train` and `test` or `val` of such; with both, `val` is for
   /// validation.
   private static func images(
     _ specification: String, _ directory: String, _ size: Int
   ) throws -> DataSource {
     let parts = try ImageFolderDataset.folders(in: directory)
+    if SegmentationFolderDataset.isFolder(directory)
+      || SegmentationFolderDataset.isFolder("\(directory)/train")
+    {
+      return try masks(specification, directory, size, parts: parts)
+    }
     guard parts.contains("train") else {
       return try withTest(
         specification, try ImageFolderDataset(directory: directory, size: size), nil)
@@ -130,6 +135,43 @@ public struct DataSource: Sendable {
     guard let test = others.first else { return try withTest(specification, training, nil) }
     return DataSource(
       specification, training, test, validation: others.count == 2 ? others[1] : nil)
+  }
+
+  /// Pictures and masks, in one folder or in `train` and `test` or `val`.
+  ///
+  /// Classes are called as the lines of `classes.txt` say, else by their numbers.
+  private static func masks(
+    _ specification: String, _ directory: String, _ size: Int, parts: [String]
+  ) throws -> DataSource {
+    let names = ["train", "test", "val"].filter(parts.contains)
+    let folders = parts.contains("train") ? names.map { "\(directory)/\($0)" } : [directory]
+    let files = try folders.map { folder in
+      guard SegmentationFolderDataset.isFolder(folder) else {
+        throw TernError(.badData, "\(folder): folders images and masks belong here")
+      }
+      return try SegmentationFolderDataset.files(in: folder)
+    }
+    let largest = Int(files.map(\.largestClass).max()!)
+    guard largest >= 1 else {
+      throw TernError(
+        .badData,
+        "\(directory): the masks hold class 0 alone; their pixels are class numbers, and 255 does not "
+          + "count")
+    }
+    var classNames = (0...largest).map(String.init)
+    let listPath = "\(directory)/classes.txt"
+    if FileManager.default.fileExists(atPath: listPath) {
+      let text = String(decoding: try InputFile.contents(of: listPath), as: UTF8.self)
+      classNames = text.split(whereSeparator: \.isNewline).map(String.init)
+      guard largest < classNames.count, classNames.count <= 255 else {
+        throw TernError(
+          .badData, "\(listPath): \(classNames.count) names; the masks hold class \(largest)")
+      }
+    }
+    let sets = files.map { SegmentationFolderDataset($0, size: size, classNames: classNames) }
+    guard sets.count >= 2 else { return try withTest(specification, sets[0], nil) }
+    return DataSource(
+      specification, sets[0], sets[1], validation: sets.count == 3 ? sets[2] : nil)
   }
 
   private static func table(_ specification: String, _ location: String) throws -> DataSource {

@@ -18,7 +18,10 @@ public protocol Dataset: Sendable {
   var targetShape: Shape { get }
 
   /// Writes what is to be predicted of a sample: classes, row by row.
-  func copyTarget(_ index: Int, to destination: UnsafeMutablePointer<Int32>)
+  ///
+  /// A pixel that does not count is below 0.
+  /// - Throws: ``TernError`` where a file that is read on demand is damaged or gone.
+  func copyTarget(_ index: Int, to destination: UnsafeMutablePointer<Int32>) throws
 
   /// Writes a sample's values, each through its channel's entry of `scale`.
   ///

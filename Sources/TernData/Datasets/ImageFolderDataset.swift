@@ -20,7 +20,7 @@ public final class ImageFolderDataset: Dataset {
   /// What of a picture a sample shows.
   static let view = PictureFrame.View.center(part: 7.0 / 8)
   /// Pictures decoded for statistics: means settle long before.
-  private static let statisticsLimit = 2048
+  static let statisticsLimit = 2048
 
   /// - Parameters:
   ///   - size: the side of a sample [3, `size`, `size`].

@@ -16,8 +16,8 @@ public struct Subset: Dataset {
   public var statisticsCount: Int { min(base.statisticsCount, count) }
   public func label(_ index: Int) -> Int32 { base.label(Int(indices[index])) }
   public var targetShape: Shape { base.targetShape }
-  public func copyTarget(_ index: Int, to destination: UnsafeMutablePointer<Int32>) {
-    base.copyTarget(Int(indices[index]), to: destination)
+  public func copyTarget(_ index: Int, to destination: UnsafeMutablePointer<Int32>) throws {
+    try base.copyTarget(Int(indices[index]), to: destination)
   }
   public func copySample(
     _ index: Int, to destination: UnsafeMutablePointer<Float>, scale: ChannelScale

@@ -11,6 +11,10 @@ public struct Batch {
   public let images: UnsafeRawBufferPointer
   /// [N], int32; for a class per pixel [N, H, W].
   public let labels: UnsafeRawBufferPointer
+  /// The labels of the samples that these are mixed with, and how much of each is its own: 1 where
+  /// nothing is mixed.
+  public let partnerLabels: UnsafeRawBufferPointer
+  public let mix: Float
 }
 
 /// Delivers the batches of one epoch, prepared ahead by background threads.
@@ -50,6 +54,9 @@ public final class BatchLoader {
     let assembly = BatchAssembly(
       dataset, order: order, batchSize: batchSize,
       preparation: SamplePreparation(dataset, normalization, augmentation),
+      mixup: augmentation.flatMap { augmentation, seed, epoch in
+        augmentation.mixup.map { Mixup(alpha: $0, seed: seed, epoch: epoch) }
+      },
       // Each worker has one slot to fill while another waits to be read; a worker alone also needs
       // one while the consumer holds one.
       slotCount: workers == 1 ? 3 : 2 * workers)
@@ -83,12 +90,17 @@ public final class BatchLoader {
     let count = assembly.count(ofBatch: position)
     position += 1
     held = slot
+    let labelCount = count * assembly.targetElementCount
     return Batch(
       count: count,
       images: UnsafeRawBufferPointer(
         UnsafeBufferPointer(start: slot.images, count: count * assembly.sampleElementCount)),
       labels: UnsafeRawBufferPointer(
-        UnsafeBufferPointer(start: slot.labels, count: count * assembly.targetElementCount)))
+        UnsafeBufferPointer(start: slot.labels, count: labelCount)),
+      partnerLabels: UnsafeRawBufferPointer(
+        UnsafeBufferPointer(
+          start: assembly.mixes ? slot.partnerLabels : slot.labels, count: labelCount)),
+      mix: slot.mix)
   }
 
   /// Ends the epoch and the workers.
@@ -102,6 +114,8 @@ public final class BatchLoader {
 private final class BatchSlot: @unchecked Sendable {
   let images: UnsafeMutablePointer<Float>
   let labels: UnsafeMutablePointer<Int32>
+  let partnerLabels: UnsafeMutablePointer<Int32>
+  var mix: Float = 1
   /// Why it could not be filled.
   var error: (any Error)?
   let isFree = DispatchSemaphore(value: 0)
@@ -110,12 +124,14 @@ private final class BatchSlot: @unchecked Sendable {
   init(sampleElementCount: Int, targetElementCount: Int, batchSize: Int) {
     images = .allocate(capacity: sampleElementCount * batchSize)
     labels = .allocate(capacity: targetElementCount * batchSize)
+    partnerLabels = .allocate(capacity: targetElementCount * batchSize)
     isFree.signal()
   }
 
   deinit {
     images.deallocate()
     labels.deallocate()
+    partnerLabels.deallocate()
   }
 }
 
@@ -129,6 +145,7 @@ private final class BatchAssembly: Sendable {
   private let sampleCount: Int
   private let order: [Int32]?
   private let preparation: SamplePreparation
+  private let mixup: Mixup?
   private let slots: [BatchSlot]
   private let isCancelled = Atomic(false)
 
@@ -136,8 +153,9 @@ private final class BatchAssembly: Sendable {
   ///   worker, in order.
   init(
     _ dataset: any Dataset, order: [Int32]?, batchSize: Int, preparation: SamplePreparation,
-    slotCount: Int
+    mixup: Mixup?, slotCount: Int
   ) {
+    self.mixup = mixup
     self.dataset = dataset
     self.order = order
     self.batchSize = batchSize
@@ -155,6 +173,8 @@ private final class BatchAssembly: Sendable {
         batchSize: min(batchSize, sampleCount))
     }
   }
+
+  var mixes: Bool { mixup != nil }
 
   func slot(ofBatch batch: Int) -> BatchSlot { slots[batch % slots.count] }
 
@@ -181,7 +201,13 @@ private final class BatchAssembly: Sendable {
       let sample = order.map { Int($0[index]) } ?? index
       try preparation.copySample(
         sample, of: dataset, to: slot.images + i * sampleElementCount, scratch: scratch)
-      dataset.copyTarget(sample, to: slot.labels + i * targetElementCount)
+      try preparation.copyTarget(
+        sample, of: dataset, to: slot.labels + i * targetElementCount)
+    }
+    if let mixup {
+      slot.mix = mixup.mix(
+        batch: batch, count: count(ofBatch: batch), sampleSize: sampleElementCount,
+        images: slot.images, labels: slot.labels, partners: slot.partnerLabels)
     }
   }
 

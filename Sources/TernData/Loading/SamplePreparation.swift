@@ -19,9 +19,20 @@ struct SamplePreparation: Sendable {
     elementCount = dataset.sampleShape.elementCount
     planeSize = elementCount / dataset.sampleShape[0]
     self.augmentation = augmentation.flatMap { transforms, seed, epoch in
-      transforms.isEmpty
+      transforms.transforms.isEmpty
         ? nil : (transforms, Philox(seed: seed, stream: .augmentation), epoch)
     }
+  }
+
+  /// Writes what is to be predicted of a sample, changed as the sample is.
+  func copyTarget(
+    _ index: Int, of dataset: any Dataset, to destination: UnsafeMutablePointer<Int32>
+  ) throws {
+    try dataset.copyTarget(index, to: destination)
+    guard let augmentation else { return }
+    augmentation.transforms.apply(
+      toTarget: destination, dataset.targetShape,
+      draws: SampleDraws(augmentation.draws, epoch: augmentation.epoch, sample: index))
   }
 
   /// - Parameter scratch: as large as a sample.

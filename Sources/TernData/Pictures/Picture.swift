@@ -24,42 +24,71 @@ public final class Picture: @unchecked Sendable {
   /// - Throws: ``TernError`` naming the file and its fault; of kind `notFound` where it cannot be
   ///   read.
   public convenience init(contentsOf path: String, minimumSide: Int? = nil) throws {
-    let data: Data
+    try self.init(try Self.contents(of: path), name: path, minimumSide: minimumSide)
+  }
+
+  /// Reads a PNG file whose pixels are class numbers: grey, or a palette's indices.
+  public convenience init(mask path: String) throws {
+    try self.init(try Self.contents(of: path), name: path, decode: tern_mask_decode)
+  }
+
+  static func contents(of path: String) throws -> Data {
     do {
       let attributes = try FileManager.default.attributesOfItem(atPath: path)
       let size = (attributes[.size] as? Int) ?? 0
-      guard size <= Self.fileSizeLimit else {
+      guard size <= fileSizeLimit else {
         throw TernError(
-          .badData, "\(path): \(size) bytes are more than the \(Self.fileSizeLimit) of a picture")
+          .badData, "\(path): \(size) bytes are more than the \(fileSizeLimit) of a picture")
       }
-      data = try Data(contentsOf: URL(fileURLWithPath: path))
+      return try Data(contentsOf: URL(fileURLWithPath: path))
     } catch let error as TernError {
       throw error
     } catch {
       throw TernError(.notFound, "\(path): no such file, or not readable")
     }
-    try self.init(data, name: path, minimumSide: minimumSide)
   }
 
   /// Decodes a PNG or JPEG file held in memory.
   ///
   /// - Parameter name: what an error calls it.
-  public init(_ data: Data, name: String, minimumSide: Int? = nil) throws {
+  public convenience init(_ data: Data, name: String, minimumSide: Int? = nil) throws {
+    try self.init(data, name: name) {
+      tern_image_decode($0, $1, Int32(clamping: minimumSide ?? 0), $2)
+    }
+  }
+
+  private init(
+    _ data: Data, name: String,
+    decode: (UnsafePointer<UInt8>?, Int, UnsafeMutablePointer<TernImage>) -> Int32
+  ) throws {
     var image = TernImage()
     let succeeded = data.withUnsafeBytes {
-      tern_image_decode(
-        $0.baseAddress?.assumingMemoryBound(to: UInt8.self), $0.count,
-        Int32(clamping: minimumSide ?? 0), &image)
+      decode($0.baseAddress?.assumingMemoryBound(to: UInt8.self), $0.count, &image)
     }
     guard succeeded != 0, let pixels = image.pixels else {
-      let text = withUnsafeBytes(of: &image.message) {
-        String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self)
-      }
-      throw TernError(.badData, "\(name): \(text)")
+      throw Self.fault(image, name)
     }
     (width, height) = (Int(image.width), Int(image.height))
     channels = Int(image.channels)
     bytes = pixels
+  }
+
+  private static func fault(_ image: TernImage, _ name: String) -> TernError {
+    var message = image.message
+    let text = withUnsafeBytes(of: &message) {
+      String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self)
+    }
+    return TernError(.badData, "\(name): \(text)")
+  }
+
+  /// Width and height of the picture in a PNG or JPEG file, from its header alone.
+  static func size(_ data: Data, name: String) throws -> (width: Int, height: Int) {
+    var image = TernImage()
+    let succeeded = data.withUnsafeBytes {
+      tern_image_inspect($0.baseAddress?.assumingMemoryBound(to: UInt8.self), $0.count, &image)
+    }
+    guard succeeded != 0 else { throw fault(image, name) }
+    return (Int(image.width), Int(image.height))
   }
 
   deinit { free(bytes) }

@@ -46,8 +46,17 @@ public struct PictureFrame: Sendable {
     file path: String, to destination: UnsafeMutablePointer<Float>, scale: ChannelScale,
     choose: (Int, Int) -> PictureRegion
   ) throws {
-    let picture = try Picture(contentsOf: path)
-    write(picture, choose(picture.width, picture.height), to: destination, scale: scale)
+    let data = try Picture.contents(of: path)
+    let size = try Picture.size(data, name: path)
+    var region = choose(size.width, size.height)
+    // A large part of a large picture need not be decoded in full.
+    let shrink = min(max(Double(width) / region.width, Double(height) / region.height), 1)
+    let side = (Double(min(size.width, size.height)) * shrink).rounded(.up)
+    let picture = try Picture(data, name: path, minimumSide: Int(side))
+    region.scale(
+      x: Double(picture.width) / Double(size.width), y: Double(picture.height) / Double(size.height)
+    )
+    write(picture, region, to: destination, scale: scale)
   }
 
   /// A sample of its own, its values in [0, 1].

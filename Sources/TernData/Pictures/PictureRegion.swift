@@ -9,6 +9,12 @@ public struct PictureRegion: Hashable, Sendable {
     (self.x, self.y, self.width, self.height) = (x, y, width, height)
   }
 
+  /// Goes along with a picture that is scaled.
+  mutating func scale(x factorX: Double, y factorY: Double) {
+    (x, width) = (x * factorX, width * factorX)
+    (y, height) = (y * factorY, height * factorY)
+  }
+
   /// The largest centred rectangle of an aspect (width / height), times `part`.
   static func centered(in size: (Int, Int), aspect: Double, part: Double) -> PictureRegion {
     let (w, h) = (Double(size.0), Double(size.1))

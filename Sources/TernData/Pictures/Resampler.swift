@@ -56,15 +56,35 @@ struct Resampler {
     let channels = picture.channels
     let (first, length) = (columns.span.lowerBound * channels, columns.span.count * channels)
     let planeSize = rows.count * columns.count
-    withUnsafeTemporaryAllocation(of: Float.self, capacity: length) { row in
+    // One more than there is, so that three channels can be read as a vector of four.
+    withUnsafeTemporaryAllocation(of: Float.self, capacity: length + 1) { row in
+      row[length] = 0
       for y in 0..<rows.count {
-        row.update(repeating: 0)
-        // Down the columns first: that is along whole rows, which vector units like.
-        for tap in 0..<rows.taps {
-          let weight = rows.weight(y, tap)
-          if weight == 0 { continue }
-          let source = picture.bytes + rows.index(y, tap) * width * channels + first
-          for x in 0..<length { row[x] += weight * Float(source[x]) }
+        // Down the columns first: that is along whole rows, which vector units like. Four source
+        // rows at once, so that the sums stay in registers; one without weight is read for nothing.
+        for group in stride(from: 0, to: rows.taps, by: 4) {
+          func source(_ tap: Int) -> (row: UnsafePointer<UInt8>, weight: Float) {
+            let isThere = group + tap < rows.taps
+            let index = rows.index(y, isThere ? group + tap : group)
+            return (
+              UnsafePointer(picture.bytes + index * width * channels + first),
+              isThere ? rows.weight(y, group + tap) : 0
+            )
+          }
+          let (s0, s1, s2, s3) = (source(0), source(1), source(2), source(3))
+          if group == 0 {
+            for x in 0..<length {
+              row[x] =
+                s0.weight * Float(s0.row[x]) + s1.weight * Float(s1.row[x])
+                + (s2.weight * Float(s2.row[x]) + s3.weight * Float(s3.row[x]))
+            }
+          } else {
+            for x in 0..<length {
+              row[x] +=
+                s0.weight * Float(s0.row[x]) + s1.weight * Float(s1.row[x])
+                + (s2.weight * Float(s2.row[x]) + s3.weight * Float(s3.row[x]))
+            }
+          }
         }
         let target = destination + y * columns.count
         if channels == 3, planeCount == 3 {
@@ -141,7 +161,7 @@ struct AxisWeights {
   func index(_ position: Int, _ tap: Int) -> Int { starts[position] + tap }
   func weight(_ position: Int, _ tap: Int) -> Float { weights[position * taps + tap] }
 
-  /// One row of three interleaved channels, into three planes.
+  /// One row of three interleaved channels and a number after them, into three planes.
   func gather3(
     _ row: UnsafePointer<Float>, to target: UnsafeMutablePointer<Float>, planeSize: Int
   ) {
@@ -151,7 +171,9 @@ struct AxisWeights {
           var source = row + (starts[x] - span.lowerBound) * 3
           var sum = SIMD4<Float>.zero
           for tap in 0..<taps {
-            sum += weights[x * taps + tap] * SIMD4(source[0], source[1], source[2], 0)
+            sum +=
+              weights[x * taps + tap]
+              * UnsafeRawPointer(source).loadUnaligned(as: SIMD4<Float>.self)
             source += 3
           }
           target[x] = sum[0]

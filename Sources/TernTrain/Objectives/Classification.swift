@@ -9,9 +9,15 @@ public struct Classification: Objective {
   public let lossFunction: LossFunction
   /// The type of the targets, where they are not class numbers.
   public let targetType: TensorType?
+  /// Whether the training samples are mixed of two: the loss is λ·L(target) + (1 − λ)·L(partner),
+  /// which for the cross-entropy is that of the mixed targets.
+  public let isMixed: Bool
 
-  public init(_ loss: LossFunction = LossFunction(), targetType: TensorType? = nil) {
+  public init(
+    _ loss: LossFunction = LossFunction(), targetType: TensorType? = nil, isMixed: Bool = false
+  ) {
     lossFunction = loss
+    self.isMixed = isMixed
     self.targetType = targetType
   }
 
@@ -22,12 +28,17 @@ public struct Classification: Objective {
   ) throws -> LossTerms {
     let logits = try model.forward(samples.images(), in: context)
     let targets = try samples.targets(targetType ?? Self.labelType(logits.shape))
-    let loss = try context.builder.scope("loss") {
+    func sum(_ targets: Tensor) throws -> Tensor {
       var sum = try lossFunction.apply(logits, targets)
       for (output, weight) in context.auxiliaryOutputs {
         sum = try sum + lossFunction.apply(output, targets).affine(scale: weight)
       }
       return sum
+    }
+    let loss = try context.builder.scope("loss") {
+      guard isMixed, context.mode == .training else { return try sum(targets) }
+      let (partners, mix) = try samples.partners()
+      return try mix * sum(targets) + mix.affine(scale: -1, shift: 1) * sum(partners)
     }
     return LossTerms(loss: loss, logits: logits)
   }

@@ -91,6 +91,15 @@ public final class SampleInputs {
   private let sampleShape: Shape
   private var held: (images: Tensor?, targets: Tensor?) = (nil, nil)
 
+  /// The second targets [N] of samples that are mixed of two, and how much of a sample is its own,
+  /// [].
+  public func partners() throws -> (targets: Tensor, mix: Tensor) {
+    (
+      try builder.input(TrainingGraph.partnerTargetsInput, TensorType([batchSize], .int32)),
+      try builder.input(TrainingGraph.mixInput, [])
+    )
+  }
+
   public init(_ builder: GraphBuilder, model: Model, batchSize: Int) {
     self.builder = builder
     self.batchSize = batchSize

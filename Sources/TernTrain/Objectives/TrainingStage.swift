@@ -17,6 +17,8 @@ struct TrainingStage: Sendable {
 struct ObjectiveSettings: Sendable {
   /// What a classifier minimises.
   var loss = LossFunction()
+  /// Whether training samples are mixed of two.
+  var isMixed = false
   /// The steps of a Gibbs chain in contrastive divergence.
   var gibbsSteps = 1
   /// The epochs that each machine of a belief network is trained before all are.
@@ -37,7 +39,8 @@ extension Model {
       }
     }
     switch task {
-    case .classification, .segmentation: return [TrainingStage(Classification(settings.loss))]
+    case .classification, .segmentation:
+      return [TrainingStage(Classification(settings.loss, isMixed: settings.isMixed))]
     case .perceptron:
       let loss = settings.loss
       return [
@@ -45,7 +48,7 @@ extension Model {
           Classification(
             LossFunction(
               LossFunction.perceptronName, labelSmoothing: loss.labelSmoothing,
-              classWeights: loss.classWeights)))
+              classWeights: loss.classWeights), isMixed: settings.isMixed))
       ]
     case .reconstruction(let noise): return [TrainingStage(Reconstruction(noise: noise))]
     case .variational: return [TrainingStage(Variational())]
