@@ -9,8 +9,8 @@
 /// Each decoder stops after the header where `inspect` is set.
 int tern_png_decode(const uint8_t *bytes, size_t size, bool inspect, bool is_mask,
                     TernImage *image);
-int tern_jpeg_decode(const uint8_t *bytes, size_t size, int minimum_side, bool inspect,
-                     TernImage *image);
+int tern_jpeg_decode(const uint8_t *bytes, size_t size, int minimum_side,
+                     const TernImagePart *part, bool inspect, TernImage *image);
 
 /// Sets the message and gives 0.
 int tern_image_fail(TernImage *image, const char *format, ...)

@@ -33,18 +33,21 @@ static bool is_png(const uint8_t *bytes, size_t size) {
   return size >= sizeof signature && memcmp(bytes, signature, sizeof signature) == 0;
 }
 
-static int dispatch(const uint8_t *bytes, size_t size, int minimum_side, bool inspect,
-                    TernImage *image) {
+static int dispatch(const uint8_t *bytes, size_t size, int minimum_side,
+                    const TernImagePart *part, bool inspect, TernImage *image) {
   memset(image, 0, sizeof *image);
   if (size == 0) return tern_image_fail(image, "the file is empty");
   if (is_png(bytes, size)) return tern_png_decode(bytes, size, inspect, false, image);
   if (size >= 3 && bytes[0] == 0xFF && bytes[1] == 0xD8 && bytes[2] == 0xFF)
-    return tern_jpeg_decode(bytes, size, minimum_side, inspect, image);
+    return tern_jpeg_decode(bytes, size, minimum_side, part, inspect, image);
   return tern_image_fail(image, "neither a PNG nor a JPEG file");
 }
 
-int tern_image_decode(const uint8_t *bytes, size_t size, int minimum_side, TernImage *image) {
-  return dispatch(bytes, size, minimum_side, false, image);
+int tern_image_decode(const uint8_t *bytes, size_t size, int minimum_side,
+                      const TernImagePart *part, TernImage *image) {
+  if (!dispatch(bytes, size, minimum_side, part, false, image)) return 0;
+  if (image->full_width == 0) image->full_width = image->width, image->full_height = image->height;
+  return 1;
 }
 
 int tern_mask_decode(const uint8_t *bytes, size_t size, TernImage *image) {
@@ -54,5 +57,5 @@ int tern_mask_decode(const uint8_t *bytes, size_t size, TernImage *image) {
 }
 
 int tern_image_inspect(const uint8_t *bytes, size_t size, TernImage *image) {
-  return dispatch(bytes, size, 0, true, image);
+  return dispatch(bytes, size, 0, NULL, true, image);
 }

@@ -108,8 +108,24 @@ static void convert_inks(const uint8_t *inks, uint8_t *target, int width, bool i
   }
 }
 
+/// Leaves out the columns before and after a part; rows are left out by who reads them. The part comes
+/// back at the scale of the output, as wide as libjpeg makes it.
+static void crop(j_decompress_ptr info, TernImagePart *part) {
+  double scale = (double)info->output_width / info->image_width;
+  int left = (int)(part->left * scale), top = (int)(part->top * scale);
+  int right = (int)((part->left + part->width) * scale) + 2;
+  int bottom = (int)((part->top + part->height) * scale) + 2;
+  left = left < 0 ? 0 : left, top = top < 0 ? 0 : top;
+  if (right > (int)info->output_width) right = info->output_width;
+  if (bottom > (int)info->output_height) bottom = info->output_height;
+  if (left >= right || top >= bottom) fail_with((j_common_ptr)info, "no such part");
+  JDIMENSION first = left, width = right - left;
+  jpeg_crop_scanline(info, &first, &width);
+  *part = (TernImagePart){(int)first, top, (int)width, bottom - top};
+}
+
 static void read_image(j_decompress_ptr info, const uint8_t *bytes, size_t size, int minimum_side,
-                       bool inspect, TernImage *image) {
+                       const TernImagePart *wanted, bool inspect, TernImage *image) {
   jpeg_mem_src(info, bytes, size);
   jpeg_save_markers(info, JPEG_APP0 + 1, 0xFFFF);
   jpeg_read_header(info, TRUE);
@@ -135,25 +151,35 @@ static void read_image(j_decompress_ptr info, const uint8_t *bytes, size_t size,
       info->scale_num /= 2;
   }
   jpeg_start_decompress(info);
-  image->width = info->output_width;
-  image->height = info->output_height;
+  image->full_width = info->output_width;
+  image->full_height = info->output_height;
+  TernImagePart part = {0, 0, image->full_width, image->full_height};
+  // What a camera has turned is rare, and its parts are elsewhere in the file.
+  if (wanted && turn <= 1) {
+    part = *wanted;
+    crop(info, &part);
+  }
+  image->left = part.left, image->top = part.top;
+  image->width = part.width, image->height = part.height;
   if (!tern_image_allocate(image)) longjmp(state->jump, 1);
   // libjpeg's own memory, so that it goes with `info` after a long jump.
   JSAMPARRAY inks = has_inks ? info->mem->alloc_sarray((j_common_ptr)info, JPOOL_IMAGE,
                                                        info->output_width * 4, 1)
                              : NULL;
-  while (info->output_scanline < info->output_height) {
-    uint8_t *row =
-        image->pixels + (size_t)info->output_scanline * image->width * image->channels;
+  if (part.top > 0) jpeg_skip_scanlines(info, part.top);
+  for (int y = 0; y < part.height; y++) {
+    uint8_t *row = image->pixels + (size_t)y * image->width * image->channels;
     jpeg_read_scanlines(info, has_inks ? inks : &row, 1);
     if (has_inks) convert_inks(inks[0], row, image->width, info->saw_Adobe_marker);
   }
-  jpeg_finish_decompress(info);
+  // Of a part, the rest of the file is not read.
+  if (info->output_scanline == info->output_height) jpeg_finish_decompress(info);
   if (!orient(image, turn)) longjmp(state->jump, 1);
+  if (turn >= 5) image->full_width = image->width, image->full_height = image->height;
 }
 
-int tern_jpeg_decode(const uint8_t *bytes, size_t size, int minimum_side, bool inspect,
-                     TernImage *image) {
+int tern_jpeg_decode(const uint8_t *bytes, size_t size, int minimum_side,
+                     const TernImagePart *part, bool inspect, TernImage *image) {
   struct jpeg_decompress_struct info;
   struct jpeg_progress_mgr progress = {.progress_monitor = watch_scans};
   ErrorState state;
@@ -166,7 +192,7 @@ int tern_jpeg_decode(const uint8_t *bytes, size_t size, int minimum_side, bool i
   if (!setjmp(state.jump)) {
     jpeg_create_decompress(&info);
     info.progress = &progress;
-    read_image(&info, bytes, size, minimum_side, inspect, image);
+    read_image(&info, bytes, size, minimum_side, part, inspect, image);
     succeeded = 1;
   }
   jpeg_destroy_decompress(&info);

@@ -19,9 +19,22 @@ typedef struct {
   int height;
   /// 1 for grey; 3 for red, green, blue.
   int channels;
+  /// Where in the picture the pixels are, and its whole extent, at the scale of the pixels.
+  int left;
+  int top;
+  int full_width;
+  int full_height;
   /// What is wrong with the file, where decoding failed.
   char message[TERN_IMAGE_MESSAGE_SIZE];
 } TernImage;
+
+/// A rectangle of a picture, in its own pixels.
+typedef struct {
+  int left;
+  int top;
+  int width;
+  int height;
+} TernImagePart;
 
 /// Decodes a PNG or JPEG file held in memory; 0 where it is damaged, with `message` set.
 ///
@@ -30,7 +43,14 @@ typedef struct {
 ///
 /// `minimum_side`: where above 0, a JPEG may be decoded smaller, to no less than so many pixels on
 /// either side: cheaper than decoding and shrinking.
-int tern_image_decode(const uint8_t *bytes, size_t size, int minimum_side, TernImage *image);
+///
+/// `part`: where not null, all that is needed; a JPEG may come without the rest.
+int tern_image_decode(const uint8_t *bytes, size_t size, int minimum_side,
+                      const TernImagePart *part, TernImage *image);
+
+/// Decodes a PNG file, grey or with a palette of at most eight bits, whose pixels are class numbers:
+/// the values as they are stored, indices into the palette among them.
+int tern_mask_decode(const uint8_t *bytes, size_t size, TernImage *image);
 
 /// Decodes a PNG file, grey or with a palette of at most eight bits, whose pixels are class numbers:
 /// the values as they are stored, indices into the palette among them.

@@ -8,6 +8,9 @@ public final class Picture: @unchecked Sendable {
   public let height: Int
   /// 1 for grey; 3 for red, green, blue.
   public let channels: Int
+  /// Where in the picture of the file the pixels are, and its extent at their scale.
+  let origin: (x: Int, y: Int)
+  let fullSize: (width: Int, height: Int)
   /// Row by row; never written after the initialiser.
   let bytes: UnsafeMutablePointer<UInt8>
 
@@ -53,7 +56,20 @@ public final class Picture: @unchecked Sendable {
   /// - Parameter name: what an error calls it.
   public convenience init(_ data: Data, name: String, minimumSide: Int? = nil) throws {
     try self.init(data, name: name) {
-      tern_image_decode($0, $1, Int32(clamping: minimumSide ?? 0), $2)
+      tern_image_decode($0, $1, Int32(clamping: minimumSide ?? 0), nil, $2)
+    }
+  }
+
+  /// Decodes as much of a file as is needed of it.
+  ///
+  /// - Parameter part: in pixels of the file; a JPEG may come without the rest.
+  convenience init(_ data: Data, name: String, minimumSide: Int, part: PictureRegion) throws {
+    func pixels(_ value: Double) -> Int32 { Int32(clamping: Int(value.rounded(.up))) }
+    var part = TernImagePart(
+      left: pixels(part.x) - 1, top: pixels(part.y) - 1, width: pixels(part.width) + 2,
+      height: pixels(part.height) + 2)
+    try self.init(data, name: name) {
+      tern_image_decode($0, $1, Int32(clamping: minimumSide), &part, $2)
     }
   }
 
@@ -70,6 +86,9 @@ public final class Picture: @unchecked Sendable {
     }
     (width, height) = (Int(image.width), Int(image.height))
     channels = Int(image.channels)
+    origin = (Int(image.left), Int(image.top))
+    let full = (Int(image.full_width), Int(image.full_height))
+    fullSize = full.0 > 0 ? full : (Int(image.width), Int(image.height))
     bytes = pixels
   }
 
@@ -92,10 +111,6 @@ public final class Picture: @unchecked Sendable {
   }
 
   deinit { free(bytes) }
-
-  var extent: PictureRegion {
-    PictureRegion(x: 0, y: 0, width: Double(width), height: Double(height))
-  }
 
   /// All bytes, row by row.
   public var pixels: [UInt8] {

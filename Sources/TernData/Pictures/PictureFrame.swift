@@ -26,16 +26,14 @@ public struct PictureFrame: Sendable {
   public func copy(
     file path: String, to destination: UnsafeMutablePointer<Float>, scale: ChannelScale
   ) throws {
-    switch view {
-    case .center(let part):
-      let side = Int((Double(max(width, height)) / part).rounded())
-      let picture = try Picture(contentsOf: path, minimumSide: side)
-      let region = PictureRegion.centered(
-        in: (picture.width, picture.height), aspect: Double(width) / Double(height), part: part)
-      write(picture, region, to: destination, scale: scale)
-    case .whole:
-      let picture = try Picture(contentsOf: path, minimumSide: max(width, height))
-      write(picture, picture.extent, to: destination, scale: scale)
+    try copyRegion(file: path, to: destination, scale: scale) { pictureWidth, pictureHeight in
+      switch view {
+      case .center(let part):
+        .centered(
+          in: (pictureWidth, pictureHeight), aspect: Double(width) / Double(height), part: part)
+      case .whole:
+        PictureRegion(x: 0, y: 0, width: Double(pictureWidth), height: Double(pictureHeight))
+      }
     }
   }
 
@@ -49,14 +47,21 @@ public struct PictureFrame: Sendable {
     let data = try Picture.contents(of: path)
     let size = try Picture.size(data, name: path)
     var region = choose(size.width, size.height)
-    // A large part of a large picture need not be decoded in full.
-    let shrink = min(max(Double(width) / region.width, Double(height) / region.height), 1)
-    let side = (Double(min(size.width, size.height)) * shrink).rounded(.up)
-    let picture = try Picture(data, name: path, minimumSide: Int(side))
+    // What is shrunk anyhow need not be decoded in full, nor what is not seen; the filter reads
+    // twice its step beyond the borders.
+    let steps = (x: region.width / Double(width), y: region.height / Double(height))
+    let shrink = 1 / max(min(steps.x, steps.y), 1)
+    let side = (Double(min(size.width, size.height)) * shrink - 1e-6).rounded(.up)
+    var part = region
+    part.widen(x: 16 + 2 * steps.x, y: 16 + 2 * steps.y)
+    let picture = try Picture(data, name: path, minimumSide: Int(side), part: part)
     region.scale(
-      x: Double(picture.width) / Double(size.width), y: Double(picture.height) / Double(size.height)
-    )
-    write(picture, region, to: destination, scale: scale)
+      x: Double(picture.fullSize.width) / Double(size.width),
+      y: Double(picture.fullSize.height) / Double(size.height))
+    region.x -= Double(picture.origin.x)
+    region.y -= Double(picture.origin.y)
+    Resampler(region, of: (picture.width, picture.height), to: (width, height))
+      .resample(picture, planeCount: sampleShape[0], scale: scale, to: destination)
   }
 
   /// A sample of its own, its values in [0, 1].
@@ -67,13 +72,5 @@ public struct PictureFrame: Sendable {
         scale: .identity(channels: sampleShape[0], hasBytes: true))
       count = sampleShape.elementCount
     }
-  }
-
-  private func write(
-    _ picture: Picture, _ region: PictureRegion, to destination: UnsafeMutablePointer<Float>,
-    scale: ChannelScale
-  ) {
-    Resampler(region, of: (picture.width, picture.height), to: (width, height))
-      .resample(picture, planeCount: sampleShape[0], scale: scale, to: destination)
   }
 }

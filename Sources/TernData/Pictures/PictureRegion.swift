@@ -9,6 +9,12 @@ public struct PictureRegion: Hashable, Sendable {
     (self.x, self.y, self.width, self.height) = (x, y, width, height)
   }
 
+  /// Moves all borders outwards.
+  mutating func widen(x marginX: Double, y marginY: Double) {
+    (x, width) = (x - marginX, width + 2 * marginX)
+    (y, height) = (y - marginY, height + 2 * marginY)
+  }
+
   /// Goes along with a picture that is scaled.
   mutating func scale(x factorX: Double, y factorY: Double) {
     (x, width) = (x * factorX, width * factorX)

@@ -56,6 +56,10 @@ struct Resampler {
     let channels = picture.channels
     let (first, length) = (columns.span.lowerBound * channels, columns.span.count * channels)
     let planeSize = rows.count * columns.count
+    func vector(_ values: [Float]) -> SIMD4<Float> {
+      planeCount == 3 ? SIMD4(values[0], values[1], values[2], 0) : .zero
+    }
+    let (factors, offsets) = (vector(scale.factors) / 255, vector(scale.offsets))
     // One more than there is, so that three channels can be read as a vector of four.
     withUnsafeTemporaryAllocation(of: Float.self, capacity: length + 1) { row in
       row[length] = 0
@@ -88,12 +92,14 @@ struct Resampler {
         }
         let target = destination + y * columns.count
         if channels == 3, planeCount == 3 {
-          columns.gather3(row.baseAddress!, to: target, planeSize: planeSize)
+          columns.gather3(
+            row.baseAddress!, to: target, planeSize: planeSize, factors: factors, offsets: offsets)
         } else {
           gather(row.baseAddress!, channels, planeCount, to: target, planeSize: planeSize)
         }
       }
     }
+    if channels == 3, planeCount == 3 { return }
     for plane in 0..<planeCount {
       let (factor, offset) = (scale.factors[plane] / 255, scale.offsets[plane])
       let target = destination + plane * planeSize
@@ -163,19 +169,29 @@ struct AxisWeights {
 
   /// One row of three interleaved channels and a number after them, into three planes.
   func gather3(
-    _ row: UnsafePointer<Float>, to target: UnsafeMutablePointer<Float>, planeSize: Int
+    _ row: UnsafePointer<Float>, to target: UnsafeMutablePointer<Float>, planeSize: Int,
+    factors: SIMD4<Float>, offsets: SIMD4<Float>
   ) {
+    func pixel(_ source: UnsafePointer<Float>, _ tap: Int) -> SIMD4<Float> {
+      UnsafeRawPointer(source + 3 * tap).loadUnaligned(as: SIMD4<Float>.self)
+    }
     weights.withUnsafeBufferPointer { weights in
       starts.withUnsafeBufferPointer { starts in
+        var weight = weights.baseAddress!
         for x in 0..<count {
           var source = row + (starts[x] - span.lowerBound) * 3
-          var sum = SIMD4<Float>.zero
-          for tap in 0..<taps {
-            sum +=
-              weights[x * taps + tap]
-              * UnsafeRawPointer(source).loadUnaligned(as: SIMD4<Float>.self)
-            source += 3
+          var (sum, other) = (SIMD4<Float>.zero, SIMD4<Float>.zero)
+          for _ in 0..<taps / 2 {
+            sum += weight[0] * pixel(source, 0)
+            other += weight[1] * pixel(source, 1)
+            source += 6
+            weight += 2
           }
+          if taps % 2 == 1 {
+            sum += weight[0] * pixel(source, 0)
+            weight += 1
+          }
+          sum = (sum + other) * factors + offsets
           target[x] = sum[0]
           target[planeSize + x] = sum[1]
           target[2 * planeSize + x] = sum[2]
