@@ -18,16 +18,24 @@
 #define ADDEND(row, column) bias[row]
 #endif
 
-// Where a block of a matrix product stands, from the work-item's number: neighbouring work-items
-// take blocks below each other, which read the same columns of B.
+// Where a block of a matrix product stands, from the work-item's number. Neighbouring work-items
+// take blocks below each other, which read the same columns of B; or with ACROSS blocks beside each
+// other, which write on in the same rows of C: better where B fits the cache and C is large.
+#ifdef ACROSS
+#define BLOCK_ROW(item) ((item) / column_blocks % row_blocks)
+#define BLOCK_COLUMN(item) ((item) % column_blocks)
+#else
+#define BLOCK_ROW(item) ((item) % row_blocks)
+#define BLOCK_COLUMN(item) ((item) / row_blocks % column_blocks)
+#endif
 #define PLACE(columns_per_block)                                               \
   const int block_width = (columns_per_block);                                 \
   const int row_blocks = (m + ROWS - 1) / ROWS;                                \
   const int column_blocks = (n + block_width - 1) / block_width;               \
   const int item = get_global_id(0);                                           \
   if (item >= row_blocks * column_blocks * batch) return;                      \
-  const int row = item % row_blocks * ROWS;                                    \
-  const int column = item / row_blocks % column_blocks * block_width;          \
+  const int row = BLOCK_ROW(item) * ROWS;                                      \
+  const int column = BLOCK_COLUMN(item) * block_width;                         \
   const int matrix = item / (row_blocks * column_blocks);                      \
   a += matrix * a_matrix;                                                      \
   b += matrix * b_matrix;                                                      \
@@ -85,6 +93,74 @@ __kernel void gemm_rows(IN(a), IN(b), IN(bias), OUT(c), const int batch, const i
         if (at >= column) STORE(value, target);
         else if (at + V > column) store_part(value, target, column - at, V);
       }
+    }
+  }
+}
+
+// The same where A has few rows, ROWS of them, and B is large: rows of B are read once, in stripes so
+// long that memory delivers them at full speed, while the sums of a stripe stay in the cache.
+#ifndef STRIPE
+#define STRIPE 16
+#endif
+__kernel void gemm_thin(IN(a), IN(b), IN(bias), OUT(c), const int batch, const int m, const int n,
+                        const int k, const int a_matrix, const int b_matrix, const int a_row,
+                        const int a_step) {
+  BIND(a);
+  BIND(b);
+  BIND_OUT(c);
+  PLACE(STRIPE * V)
+  const int vectors = min(STRIPE, (n - column + V - 1) / V);
+  VECTOR sum[STRIPE][ROWS];
+  for (int v = 0; v < vectors; ++v) {
+#pragma unroll
+    for (int i = 0; i < ROWS; ++i) sum[v][i] = 0;
+  }
+  int p = 0;
+  for (; p + 4 <= k; p += 4) {
+    float factors[4][ROWS];
+#pragma unroll
+    for (int q = 0; q < 4; ++q) {
+#pragma unroll
+      for (int i = 0; i < ROWS; ++i) factors[q][i] = a[i * a_row + (p + q) * a_step];
+    }
+    for (int v = 0; v < vectors; ++v) {
+      // The last vector of the matrix reaches back.
+      __global const float *source = b + p * n + min(column + v * V, n - V);
+      const VECTOR b0 = LOAD(source), b1 = LOAD(source + n);
+      const VECTOR b2 = LOAD(source + 2 * n), b3 = LOAD(source + 3 * n);
+#pragma unroll
+      for (int i = 0; i < ROWS; ++i) {
+        VECTOR value = sum[v][i];
+        value += factors[0][i] * b0;
+        value += factors[1][i] * b1;
+        value += factors[2][i] * b2;
+        value += factors[3][i] * b3;
+        sum[v][i] = value;
+      }
+    }
+  }
+  for (; p < k; ++p) {
+    for (int v = 0; v < vectors; ++v) {
+      const VECTOR value = LOAD(b + p * n + min(column + v * V, n - V));
+#pragma unroll
+      for (int i = 0; i < ROWS; ++i) sum[v][i] += a[i * a_row + p * a_step] * value;
+    }
+  }
+#ifdef ADDEND
+  BIND(bias);
+#endif
+  for (int v = 0; v < vectors; ++v) {
+    const int wanted = column + v * V, at = min(wanted, n - V);
+    for (int i = 0; i < ROWS; ++i) {
+      VECTOR value = sum[v][i];
+#if BIAS == 1
+      value += LOAD(bias + at);
+#elif BIAS == 2
+      value += bias[row + i];
+#endif
+      __global float *target = c + i * n + at;
+      if (at == wanted) STORE(value, target);
+      else store_part(value, target, wanted - at, V);
     }
   }
 }

@@ -26,21 +26,29 @@ __kernel void adaptive_avg_pool2d(IN(x), OUT(y), const int8 a) {
   y[i] = sum / ((bottom - top) * (right - left));
 }
 
+// A work-item writes a row.
 __kernel void adaptive_avg_pool2d_backward(IN(dy), OUT(dx), const int8 a) {
   BIND(dy);
   BIND_OUT(dx);
-  const int i = get_global_id(0);
-  if (i >= a.s0 * H * W) return;
-  const int w = i % W, h = i / W % H;
-  __global const float *plane = dy + i / (W * H) * OH * OW;
+  const int row = get_global_id(0);
+  if (row >= a.s0 * H) return;
+  const int h = row % H;
+  __global const float *plane = dy + row / H * OH * OW;
+  dx += row * W;
   float sum = 0;
-  for (int oh = h * OH / H; oh < OH && window_start(oh, H, OH) <= h; ++oh) {
-    for (int ow = w * OW / W; ow < OW && window_start(ow, W, OW) <= w; ++ow) {
-      const int bottom = window_end(oh, H, OH), right = window_end(ow, W, OW);
-      if (bottom <= h || right <= w) continue;
-      sum += plane[oh * OW + ow] /
-             ((bottom - window_start(oh, H, OH)) * (right - window_start(ow, W, OW)));
+  for (int w = 0; w < W; ++w) {
+    // With one window across, every element of the row gets the same.
+    if (w == 0 || OW > 1) {
+      sum = 0;
+      for (int oh = h * OH / H; oh < OH && window_start(oh, H, OH) <= h; ++oh) {
+        for (int ow = w * OW / W; ow < OW && window_start(ow, W, OW) <= w; ++ow) {
+          const int bottom = window_end(oh, H, OH), right = window_end(ow, W, OW);
+          if (bottom <= h || right <= w) continue;
+          sum += plane[oh * OW + ow] /
+                 ((bottom - window_start(oh, H, OH)) * (right - window_start(ow, W, OW)));
+        }
+      }
     }
+    dx[w] = sum;
   }
-  dx[i] = sum;
 }

@@ -122,3 +122,20 @@ __kernel void max_pool2d_backward(IN(dy), IN_INT(indices), OUT(dx), const int8 a
     dx[row * W + w] = sum;
   }
 }
+
+// A work-item scatters a plane of gradients, window by window. Where cores are few it beats
+// max_pool2d_backward, which compares every window with every element it covers.
+__kernel void max_pool2d_backward_planes(IN(dy), IN_INT(indices), OUT(dx), const int8 a) {
+  BIND(dy);
+  BIND_INT(indices);
+  BIND_OUT(dx);
+  const int plane = get_global_id(0);
+  if (plane >= PLANES) return;
+  dx += plane * (H * W);
+  dy += plane * (OH * OW);
+  indices += plane * (OH * OW);
+  int i = 0;
+  for (; i + V <= H * W; i += V) STORE((VECTOR)(0.0f), dx + i);
+  for (; i < H * W; ++i) dx[i] = 0;
+  for (int o = 0; o < OH * OW; ++o) dx[indices[o]] += dy[o];
+}

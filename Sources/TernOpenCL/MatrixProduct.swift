@@ -27,6 +27,8 @@ struct MatrixProduct {
       case library = "clblast"
       /// Elements of A meet vectors of B's rows.
       case rows
+      /// The same, for few rows of A: all of them meet stripes of B's rows.
+      case thin
       /// Rows of A meet rows of Bᵀ.
       case dot
       /// Both operands are first copied into blocks.
@@ -78,6 +80,13 @@ struct MatrixProduct {
       direct = [(rows, columns), (rows / 2, columns), (rows, 1)].filter {
         $0 == (rows, columns) || columns > 1 || $0.0 != rows
       }.map { Method(kind: .rows, rows: $0.0, columns: $0.1, vectorWidth: width) }
+      // Narrow blocks of a large B touch a page for every row, and use little of it.
+      if m <= 16, n >= 256, k >= 256 {
+        let stripes = [32, 16].map {
+          Method(kind: .thin, rows: m, columns: $0, vectorWidth: width)
+        }
+        return stripes + direct + packed + [library]
+      }
     }
     // Copying pays for itself where rows of B are so short that a vector often reaches into the
     // next, or so long that each stands in a page of its own.
@@ -92,6 +101,9 @@ struct MatrixProduct {
   func methodNames(on device: OpenCLDevice) -> [String] {
     methods(device.architecture).map(\.name)
   }
+
+  /// The floats of B that stay in the cache while other operands pass by.
+  private static let cachedCount = 1 << 17
 
   private func method(on device: OpenCLDevice) -> Method {
     let methods = methods(device.architecture)
@@ -137,9 +149,11 @@ struct MatrixProduct {
       _ distances: [Argument]
     ) throws {
       defines["V"] = vectorWidth
-      try encoder.blocks(
+      try encoder.map(
         name, in: "matmul/gemm",
         count: batch * ((m + block.rows - 1) / block.rows) * ((n + columns - 1) / columns),
+        // Stripes are few and each is much work.
+        groupSize: method.kind == .thin ? 1 : encoder.architecture.blockGroup,
         [.tensor(a), .tensor(b), .tensor(vector ?? a), .tensor(c)] + sizes + distances,
         defines: defines)
     }
@@ -147,9 +161,15 @@ struct MatrixProduct {
     switch method.kind {
     case .library:
       try encodeLibrary(a, b, vector, into: c, encoder)
-    case .rows:
+    case .rows, .thin:
+      if method.kind == .thin {
+        defines["STRIPE"] = block.columns
+      } else if k * n <= Self.cachedCount {
+        defines["ACROSS"] = 1
+      }
       try launch(
-        "gemm_rows", a, b, columns: block.columns * width, vectorWidth: width,
+        method.kind == .thin ? "gemm_thin" : "gemm_rows", a, b, columns: block.columns * width,
+        vectorWidth: width,
         [
           .int(aDistance), .int(k * n), .int(transposesA ? 1 : k), .int(transposesA ? m : 1),
         ])
@@ -196,7 +216,7 @@ struct MatrixProduct {
     let method = method(on: device)
     switch method.kind {
     case .library: return 1.2
-    case .rows, .dot, .packed:
+    case .rows, .thin, .dot, .packed:
       // What a block has beyond the edge is computed as well.
       let rows = (m + method.rows - 1) / method.rows * method.rows
       let width = method.kind == .dot ? method.columns : method.columns * method.vectorWidth

@@ -14,4 +14,8 @@ public enum ConvolutionAlgorithm: String, Hashable, Sendable, CaseIterable {
   case im2col
   /// One filter per channel.
   case depthwise
+
+  /// Whether whole numbers small enough to be added up exactly come out exact. Winograd's transforms
+  /// divide, by 6 and 24 among others.
+  public var isExact: Bool { self != .winograd }
 }

@@ -52,10 +52,6 @@ int tern_image_decode(const uint8_t *bytes, size_t size, int minimum_side,
 /// the values as they are stored, indices into the palette among them.
 int tern_mask_decode(const uint8_t *bytes, size_t size, TernImage *image);
 
-/// Decodes a PNG file, grey or with a palette of at most eight bits, whose pixels are class numbers:
-/// the values as they are stored, indices into the palette among them.
-int tern_mask_decode(const uint8_t *bytes, size_t size, TernImage *image);
-
 /// Reads the size and the channels alone; `pixels` stays null.
 int tern_image_inspect(const uint8_t *bytes, size_t size, TernImage *image);
 

@@ -9,6 +9,7 @@ extension OpCase {
     ("shared", [2, 3, 4, 5], [5, 6]), ("broadcast", [2, 1, 3, 4], [5, 4, 2]),
     ("tall", [257, 3], [3, 17]), ("deep", [3, 1031], [1031, 5]), ("big", [130, 129], [129, 131]),
     ("few-rows", [9, 517], [517, 301]), ("one-row", [1, 700], [700, 211]),
+    ("thin", [5, 262], [262, 1100]), ("thin-gradient", [300, 7], [7, 260]),
   ]
 
   private static let layers: [(String, Shape, Int, Bool)] = [

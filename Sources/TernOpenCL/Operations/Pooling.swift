@@ -48,6 +48,13 @@ extension MaxPool2D: OpenCLOperation {
 extension MaxPool2DBackward: OpenCLOperation {
   func encode(_ x: [View], _ y: [View], in encoder: StepEncoder) throws {
     let tiles = window.tiles(inputShape, x[0].shape)
+    if !tiles, encoder.architecture != .manyThreads {
+      return try encoder.map(
+        "max_pool2d_backward_planes", in: "pooling/max_pool",
+        count: inputShape[0] * inputShape[1], groupSize: 4,
+        (x + y).map(Argument.tensor) + [extents(inputShape, x[0].shape)],
+        defines: window.defines.merging(["V": encoder.architecture.vectorWidth]) { $1 })
+    }
     try encoder.planeRows(
       tiles ? "max_pool2d_backward_tiles" : "max_pool2d_backward", in: "pooling/max_pool", x + y,
       rowsOf: tiles ? x[0].shape : inputShape, extents(inputShape, x[0].shape), window.defines)
@@ -83,7 +90,8 @@ extension AdaptiveAvgPool2D: OpenCLOperation {
 extension AdaptiveAvgPool2DBackward: OpenCLOperation {
   func encode(_ x: [View], _ y: [View], in encoder: StepEncoder) throws {
     try encoder.map(
-      "adaptive_avg_pool2d_backward", in: "pooling/adaptive_avg_pool", count: y[0].count,
+      "adaptive_avg_pool2d_backward", in: "pooling/adaptive_avg_pool",
+      count: inputShape[0] * inputShape[1] * inputShape[2],
       [.tensor(x[0]), .tensor(y[0]), extents(inputShape, x[0].shape)])
   }
 }
