@@ -93,9 +93,11 @@ let package = Package(
     .testTarget(name: "CLITests", dependencies: ["Tern", "TernCLI"]),
     .testTarget(name: "TernConformanceTests", dependencies: ["Tern", "TernConformance"]),
     .testTarget(name: "TernReferenceTests", dependencies: ["TernReference"]),
+    // Counts the calls to OpenCL.
+    .target(name: "OpenCLCalls", dependencies: ["COpenCL"], path: "Tests/OpenCLCalls"),
     .testTarget(
       name: "TernOpenCLTests",
-      dependencies: ["TernOpenCL", "TernReference", "Tern", "TernConformance"]),
+      dependencies: ["TernOpenCL", "TernReference", "Tern", "TernConformance", "OpenCLCalls"]),
     .testTarget(name: "TernCPUTests", dependencies: ["TernCPU", "TernReference"]),
   ],
   cLanguageStandard: .gnu2x
