@@ -122,7 +122,8 @@ import Testing
     try workspace.writeDataset(train: 3000, test: 50)
     let running = try Command.start(
       [
-        "train", "lenet5", "--data", "idx:data", "--epochs", "1000", "--log-every", "1", "--device",
+        "train", "lenet5", "--data", "idx:data", "--epochs", "1000", "--log-every", "40",
+        "--device",
         "cpu", "--out", "run",
       ], in: workspace.path)
     // As soon as it trains.
@@ -148,25 +149,39 @@ import Testing
     try workspace.writeDataset(train: 3000, test: 50)
     let running = try Command.start(
       [
-        "train", "lenet5", "--data", "idx:data", "--epochs", "1000", "--log-every", "1", "--device",
+        "train", "lenet5", "--data", "idx:data", "--epochs", "1000", "--log-every", "40",
+        "--device",
         "cpu", "--log-format", "json", "--out", "run",
       ], in: workspace.path)
-    func count(_ event: String) -> Int {
+    /// How many events of each kind were logged until one moment: the run goes on while they are
+    /// counted.
+    func counts() -> [String: Int] {
       let text = FileManager.default.contents(atPath: running.outputPath) ?? Data()
-      return String(decoding: text, as: UTF8.self).components(separatedBy: "\"event\":\"\(event)\"")
-        .count - 1
+      let kinds = text.split(separator: UInt8(ascii: "\n")).map { line in
+        String(decoding: line.prefix { $0 != UInt8(ascii: ",") }, as: UTF8.self)
+      }
+      return Dictionary(kinds.map { ($0, 1) }, uniquingKeysWith: +)
     }
-    func wait(until condition: () -> Bool) {
-      for _ in 0..<1200 where !condition() { usleep(50_000) }
-      #expect(condition())
+    func count(_ event: String, _ counts: [String: Int]) -> Int {
+      counts["{\"event\":\"\(event)\""] ?? 0
     }
-    wait { count("step") > 0 }
-    let (checkpoints, epochs) = (count("checkpoint"), count("epoch"))
+    func wait(until condition: ([String: Int]) -> Bool) {
+      for _ in 0..<1200 {
+        if condition(counts()) { return }
+        usleep(50_000)
+      }
+      Issue.record("nothing came in a minute: \(counts())")
+    }
+    wait { count("step", $0) > 0 }
+    let before = counts()
     kill(running.process.processIdentifier, SIGUSR1)
     // More checkpoints than the ends of epochs account for.
-    wait { count("checkpoint") - checkpoints > count("epoch") - epochs }
-    let steps = count("step")
-    wait { count("step") > steps }
+    wait {
+      count("checkpoint", $0) - count("checkpoint", before)
+        > count("epoch", $0) - count("epoch", before)
+    }
+    let steps = count("step", counts())
+    wait { count("step", $0) > steps }
     kill(running.process.processIdentifier, SIGINT)
     #expect(running.wait().status == 130)
   }

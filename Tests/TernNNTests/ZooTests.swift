@@ -13,7 +13,8 @@ import Testing
     ("resnet18", 11_689_512, 1_814), ("resnet20", 269_722, 40.6),
     ("resnet34", 21_797_672, 3_664), ("resnet50", 25_557_032, 4_089),
     ("densenet121", 7_978_856, 2_834), ("mobilenet_v2", 3_504_872, 301),
-    ("squeezenet1_1", 1_235_496, 349), ("unet", 31_030_658, nil),
+    ("squeezenet1_1", 1_235_496, 349), ("vit_b_16", 86_567_656, 17_564),
+    ("unet", 31_030_658, nil),
   ]
 
   @Test(arguments: published) func sizeAndWork(

@@ -66,6 +66,8 @@ public final class LayerContext {
   public private(set) var auxiliaryOutputs: [(output: Tensor, weight: Float)] = []
   private var path: [String] = []
   private var isAside = false
+  /// The nodes that ``aside(_:)`` appended.
+  private var asideNodes: [Range<Int>] = []
   private var dropoutCount: UInt32 = 0
   private var noiseCount: UInt32 = 0
   /// How far each value sees; `nil` inside where it sees no neighbourhood.
@@ -120,8 +122,12 @@ public final class LayerContext {
 
   /// Appends layers that inference has no use for: their multiply-adds do not count there.
   func aside<R>(_ body: () throws -> R) rethrows -> R {
+    let start = builder.graph.nodes.count
     isAside = true
-    defer { isAside = false }
+    defer {
+      isAside = false
+      asideNodes.append(start..<builder.graph.nodes.count)
+    }
     return try body()
   }
 
@@ -154,27 +160,35 @@ public final class LayerContext {
       throw LayerError(layer: path.joined(separator: "."), reason: error)
     }
     if fields[output.id] == nil { inheritField(output, from: inputs) }
-    // A block is described by the layers inside.
-    if summaries.count == summariesBefore {
-      summaries.append(
+    // A block is described by the layers inside, and by a row of its own for what it computes besides
+    // them, such as the projections of an attention layer.
+    let inside = summaries[summariesBefore...]
+    let parameterCount =
+      parameters[parametersBefore...].filter(\.isTrainable)
+      .reduce(0) { $0 + $1.shape.elementCount } - inside.reduce(0) { $0 + $1.parameterCount }
+    let ownMultiplyAdds =
+      multiplyAdds(from: nodesBefore) - inside.reduce(0) { $0 + $1.multiplyAdds }
+    if inside.isEmpty || parameterCount > 0 || ownMultiplyAdds > 0 {
+      summaries.insert(
         LayerSummary(
           name: path.joined(separator: "."), kind: layer.kind, output: output.shape,
-          parameterCount: parameters[parametersBefore...].filter(\.isTrainable)
-            .reduce(0) { $0 + $1.shape.elementCount },
-          multiplyAdds: multiplyAdds(from: nodesBefore),
-          receptiveField: (fields[output.id] ?? nil).map { Int($0.extent.rounded(.up)) }))
+          parameterCount: parameterCount, multiplyAdds: ownMultiplyAdds,
+          receptiveField: (fields[output.id] ?? nil).map { Int($0.extent.rounded(.up)) }),
+        at: summariesBefore)
     }
     return output
   }
 
   private func multiplyAdds(from start: Int) -> Int {
     if isAside && mode == .inference { return 0 }
-    return builder.graph.nodes[start...].reduce(0) { sum, node in
-      switch node.operation {
+    let nodes = builder.graph.nodes
+    return nodes.indices[start...].reduce(0) { sum, index in
+      if mode == .inference, asideNodes.contains(where: { $0.contains(index) }) { return sum }
+      switch nodes[index].operation {
       case is TernGraph.Conv2D, is Conv2DBackwardInput, is MatMul, is TernGraph.Linear,
         is Attention:
-        sum + builder.graph.cost(of: node).flops / 2
-      default: sum
+        return sum + builder.graph.cost(of: nodes[index]).flops / 2
+      default: return sum
       }
     }
   }
