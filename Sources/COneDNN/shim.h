@@ -6,7 +6,6 @@
 
 // What an argument of a primitive is.
 static const int tern_dnnl_source = DNNL_ARG_SRC;
-static const int tern_dnnl_source_1 = DNNL_ARG_SRC_1;
 static const int tern_dnnl_destination = DNNL_ARG_DST;
 static const int tern_dnnl_weights = DNNL_ARG_WEIGHTS;
 static const int tern_dnnl_bias = DNNL_ARG_BIAS;
@@ -80,16 +79,6 @@ static inline dnnl_status_t tern_dnnl_matmul(
     const dnnl_memory_desc_t *bias, const dnnl_memory_desc_t *destination) {
   dnnl_matmul_desc_t description;
   dnnl_status_t status = dnnl_matmul_desc_init(&description, source, weights, bias, destination);
-  if (status != dnnl_success) return status;
-  return dnnl_primitive_desc_create(result, &description, attributes, engine, NULL);
-}
-
-static inline dnnl_status_t tern_dnnl_binary(
-    dnnl_primitive_desc_t *result, dnnl_engine_t engine, const_dnnl_primitive_attr_t attributes,
-    dnnl_alg_kind_t algorithm, const dnnl_memory_desc_t *a, const dnnl_memory_desc_t *b,
-    const dnnl_memory_desc_t *destination) {
-  dnnl_binary_desc_t description;
-  dnnl_status_t status = dnnl_binary_desc_init(&description, algorithm, a, b, destination);
   if (status != dnnl_success) return status;
   return dnnl_primitive_desc_create(result, &description, attributes, engine, NULL);
 }

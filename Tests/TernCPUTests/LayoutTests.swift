@@ -4,6 +4,27 @@ import TernRuntime
 import Testing
 
 @Suite struct LayoutTests {
+  /// One number per channel beside a tensor in blocks: what batch normalisation is in inference.
+  @Test(arguments: [8, 16, 32]) func numbersPerChannelKeepBlocks(channels: Int) throws {
+    var experiment = Experiment()
+    let x = try experiment.input("x", [3, 16, 13, 11])
+    let w = try experiment.input("w", [channels, 16, 3, 3])
+    let convolved = try x.conv2d(weight: w, padding: [1, 1])
+    let numbers = try (0..<4).map { try experiment.input("v\($0)", [channels]) }
+    let normalized = try convolved.batchNormInference(
+      runningMean: numbers[0], runningVariance: numbers[1].square(), weight: numbers[2],
+      bias: numbers[3], epsilon: 1
+    ).relu()
+    let reversed = try numbers[3].reshape([1, channels, 1, 1]) - normalized
+    experiment.builder.output(
+      "y", try reversed.conv2d(weight: experiment.input("v", [4, channels, 1, 1])))
+    let plan = try Session(device: cpu()).plan(experiment.builder.graph)
+    let reorders = plan.order.filter { plan.graph.nodes[$0].operation is Reorder }
+    // The images on their way in, the weights, and the result on its way out.
+    #expect(reorders.count <= 4)
+    try experiment.expectAgreement(tolerance: 1e-4)
+  }
+
   /// A network with everything that carries layouts from node to node: shared parameters' layouts,
   /// a branch, normalisation, pooling, concatenation.
   static func network(

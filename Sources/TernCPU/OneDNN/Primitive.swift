@@ -3,7 +3,7 @@ import TernCore
 
 /// What oneDNN calls an argument of a primitive.
 enum PrimitiveArgument {
-  case source, source1, destination, weights, bias, mean, variance, scale, shift
+  case source, destination, weights, bias, mean, variance, scale, shift
   case sourceGradient, destinationGradient, weightsGradient, biasGradient
   case scaleGradient, shiftGradient
   case workspace, scratchpad
@@ -11,7 +11,6 @@ enum PrimitiveArgument {
   var raw: Int32 {
     switch self {
     case .source: tern_dnnl_source
-    case .source1: tern_dnnl_source_1
     case .destination: tern_dnnl_destination
     case .weights: tern_dnnl_weights
     case .bias: tern_dnnl_bias

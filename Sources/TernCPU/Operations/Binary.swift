@@ -1,4 +1,3 @@
-import COneDNN
 import TernCore
 import TernGraph
 
@@ -17,8 +16,8 @@ extension Binary: RectifiableOperation {
       let isScalar =
         other.elementCount == 1 && (!leader.isPadded || function == .mul)
       let isPerChannel =
-        large == 0 && algorithm != nil && !leader.isPadded
-        && other.shape == [1, leader.shape[1], 1, 1]
+        try !leader.isPadded && other.shape == [1, leader.shape[1], 1, 1]
+        && ChannelFormat(leader, request.context) != nil
       guard isScalar || isPerChannel else { continue }
       var assignment = LayoutAssignment.dense(request)
       assignment.inputs[large] = leader.layout
@@ -38,7 +37,7 @@ extension Binary: RectifiableOperation {
             strides: [[a.type == y.type ? 1 : 0], [b.type == y.type ? 1 : 0], [1]]), context,
           rectifies)
       }
-      return try lowerPerChannel(node, context, rectifies ? [.relu] : [])
+      return try lowerPerChannel(node, context, rectifies)
     }
     return lower(
       StridedLoop(
@@ -87,33 +86,41 @@ extension Binary: RectifiableOperation {
     }
   }
 
-  /// oneDNN's name of the function, where it has one.
-  private var algorithm: dnnl_alg_kind_t? {
-    switch function {
-    case .add: dnnl_binary_add
-    case .sub: dnnl_binary_sub
-    case .mul: dnnl_binary_mul
-    case .div: dnnl_binary_div
-    case .maximum: dnnl_binary_max
-    case .minimum: dnnl_binary_min
-    case .heaviside, .equal: nil
-    }
-  }
-
-  /// A tensor in a blocked layout and one number per channel.
+  /// A tensor whose channels are innermost and one number per channel. The numbers of a block of
+  /// channels are repeated over a few pixels once, and then serve all pixels of the block.
   private func lowerPerChannel(
-    _ node: Signature, _ context: CPUContext, _ postOperations: [PostOperation]
+    _ node: Signature, _ context: CPUContext, _ rectifies: Bool
   ) throws -> Lowering {
-    let descriptor = try PrimitiveDescriptor(
-      "binary", context.engine, postOperations: postOperations
-    ) {
-      var a = try context.descriptor(node.inputs[0]).raw
-      var b = try context.descriptor(node.inputs[1]).raw
-      var y = try context.descriptor(node.outputs[0]).raw
-      return tern_dnnl_binary($0, $1, $2, algorithm!, &a, &b, &y)
+    let y = node.outputs[0]
+    let block = try ChannelFormat(y, context)!.blockSize ?? y.shape[1]
+    let blockCount = y.shape[1] / block
+    let planeLength = y.shape[2] * y.shape[3] * block
+    let tileLength = min(planeLength, block * max(1, 512 / block))
+    let tensor = node.inputs[0].type == y.type ? 0 : 1
+    let (kernel, rectify) = (kernel, Unary.Function.relu.kernel)
+    return Lowering(workspaceByteCount: 4 * tileLength * context.threads.count) { addresses in
+      let (x, numbers) = (addresses.input(tensor), addresses.input(1 - tensor))
+      let (y, tiles) = (addresses.output(0), addresses.workspace())
+      return context.threads.partitioned(
+        node.outputs[0].shape[0] * blockCount, grain: max(1, Threads.elementwiseGrain / planeLength)
+      ) { range, part in
+        let tile = tiles + part * tileLength
+        for index in range {
+          let first = numbers + index % blockCount * block
+          for i in 0..<tileLength { tile[i] = first[i % block] }
+          for start in stride(from: 0, to: planeLength, by: tileLength) {
+            let offset = index * planeLength + start
+            let count = min(tileLength, planeLength - start)
+            if tensor == 0 {
+              kernel(x + offset, tile, y + offset, count)
+            } else {
+              kernel(tile, x + offset, y + offset, count)
+            }
+            if rectifies { rectify(y + offset, y + offset, count) }
+          }
+        }
+      }
     }
-    return context.lowering(
-      of: descriptor, inputs: [(.source, 0), (.source1, 1)], outputs: [(.destination, 0)])
   }
 
   /// Whether f(0, 0) = 0, so that zeros of a padded layout stay zeros.
