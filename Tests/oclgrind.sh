@@ -9,10 +9,9 @@
 #
 # Each case runs twice: with the kernels for devices of few wide cores, and with those for many threads;
 # some convolutions besides with every algorithm. Each run has a process of its own: Oclgrind 21.10
-# takes memory that was freed and allocated again for uninitialised; built-in cases, which share one, are
-# not checked for that. A case in which only kernels of CLBlast (Xgemm…) are reported, or in which they
-# break the simulator, is listed and not counted. All cores are used; a run may take ten minutes. A kernel
-# in Kernels/ that no case ran is a failure.
+# takes memory that was freed and allocated again for uninitialised. A case in which only kernels of
+# CLBlast (Xgemm…) are reported, or in which they break the simulator, is listed and not counted. All
+# cores are used; a run may take ten minutes. A kernel in Kernels/ that no case ran is a failure.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -29,12 +28,9 @@ run() {
   output=$(mktemp -p "$folder" output.XXXXXX)
   log=$output.log
   status=0
-  checks="--data-races --uninitialized"
-  # The built-in cases of an operation share one process.
-  case $3 in --op*) checks=--data-races ;; esac
   # Optimised code has instructions that the check for uninitialised memory does not know.
   TERN_OPENCL_ARCHITECTURE=$architecture \
-    timeout 600 oclgrind --build-options -cl-opt-disable $checks \
+    timeout 600 oclgrind --build-options -cl-opt-disable --data-races --uninitialized \
     --inst-counts --max-errors 20 --log "$log" \
     .build/release/tern verify --device opencl $3 > "$output" 2>&1 || status=$?
   if grep -qs 'Kernel: X' "$log" && ! grep 'Kernel:' "$log" | grep -qv 'Kernel: X'; then
@@ -61,8 +57,9 @@ list() {
     done
     [ $# -eq 0 ] || continue
     # What is drawn at random has no recorded cases; some kernels run on larger shapes than recorded.
-    for operation in bernoulli dropout randn nll_loss batch_norm matmul; do
-      printf '%s\0' "$architecture" "$operation" "--op $operation"
+    for case in bernoulli dropout randn nll_loss/rows-none batch_norm/train-large matmul/big \
+      matmul/thin; do
+      printf '%s\0' "$architecture" "$case" "--op $case"
     done
     for algorithm in direct winograd gemm implicit-gemm im2col depthwise; do
       for case in basic pointwise pointwise-stride2 depthwise dilated; do

@@ -19,7 +19,7 @@ struct Verify: ParsableCommand {
   @Option(help: ArgumentHelp("A folder of .safetensors cases, or one such file.", valueName: "DIR"))
   var cases: String?
 
-  @Option(help: "Only cases of this operation.")
+  @Option(help: "Only cases of this operation, or one built-in case: matmul/odd.")
   var op: String?
 
   @Flag(help: "Print JSON lines.")
@@ -50,7 +50,7 @@ struct Verify: ParsableCommand {
       }
     } else {
       let reference = CaseRunner(device: try catalog.open("reference"))
-      for opCase in OpCase.all where op == nil || op == opCase.operation {
+      for opCase in OpCase.all where op == nil || op == opCase.operation || op == opCase.name {
         count(runner.run(try opCase.conformanceCase(reference: reference)))
       }
     }
