@@ -45,6 +45,9 @@ let package = Package(
       name: "CImages", dependencies: ["CPNG", "CJPEG"],
       linkerSettings: [.linkedLibrary("png"), .linkedLibrary("jpeg")]),
 
+    // Inner loops with instructions of newer processors, asked for at run time.
+    .target(name: "CMicrokernels"),
+
     // A target imports only what stands above it.
     .target(name: "TernCore"),
     .target(name: "TernGraph", dependencies: ["TernCore"]),
@@ -52,7 +55,9 @@ let package = Package(
     .target(name: "TernReference", dependencies: ["TernCore", "TernGraph", "TernRuntime"]),
     .target(
       name: "TernCPU",
-      dependencies: ["TernCore", "TernGraph", "TernRuntime", "COneDNN", "COpenMP"]),
+      dependencies: [
+        "TernCore", "TernGraph", "TernRuntime", "CMicrokernels", "COneDNN", "COpenMP",
+      ]),
     .target(
       name: "TernOpenCL",
       dependencies: [

@@ -16,9 +16,11 @@ public struct ModelBenchmark {
     /// The time of a step that the host spends outside nodes, in seconds: starting the work where a
     /// device works by itself, else what is left of a step without its nodes.
     public let hostOverheadSeconds: Double
-    /// The nodes by operation; empty where no peak was given.
+    /// What the device reaches at best, measured after the steps; `nil` where it was not asked for.
+    public let peak: DevicePeak?
+    /// The nodes by operation; empty without a peak.
     public let operations: [Executable.OperationProfile]
-    /// Every node of a step, in Chrome's trace format; empty where no peak was given.
+    /// Every node of a step, in Chrome's trace format; empty without a peak.
     public let trace: [JSON]
 
     public var imagesPerSecond: Double { Double(batchSize) / timing.median }
@@ -34,9 +36,9 @@ public struct ModelBenchmark {
 
   /// - Parameters:
   ///   - seconds: how long to measure, after a warm-up.
-  ///   - peak: what the device reaches at best, where nodes are to be held against it.
+  ///   - measuresNodes: whether nodes are to be held against what the device reaches at best.
   public func run(
-    on device: any Device, seconds: Double = 3, peak: DevicePeak? = nil
+    on device: any Device, seconds: Double = 3, measuresNodes: Bool = false
   ) throws -> Result {
     let objective = try model.objective()
     let graphs = try objective.passes.map {
@@ -90,6 +92,8 @@ public struct ModelBenchmark {
     }
     var operations: [Executable.OperationProfile] = []
     var trace: [JSON] = []
+    let peakRSSByteCount = Trainer.peakRSSByteCount
+    let peak = measuresNodes ? try device.measurePeak() : nil
     if let peak {
       let pairs = zip(passes, profiles).map { (executable: $0.0, seconds: $0.1) }
       operations = Executable.byOperation(pairs, peak: peak)
@@ -101,8 +105,8 @@ public struct ModelBenchmark {
     return Result(
       name: model.name, batchSize: batchSize, timing: timing,
       planByteCount: passes.map(\.plan.peakByteCount).max() ?? 0,
-      peakRSSByteCount: Trainer.peakRSSByteCount, hostOverheadSeconds: overhead,
-      operations: operations, trace: trace)
+      peakRSSByteCount: peakRSSByteCount, hostOverheadSeconds: overhead,
+      peak: peak, operations: operations, trace: trace)
   }
 
   private static func sum(_ profiles: [[Double]]) -> Double {

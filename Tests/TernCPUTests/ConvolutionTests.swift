@@ -33,6 +33,18 @@ import Testing
     Shape2D(label: "channels last, few outputs", channels: (12, 5)),
     Shape2D(label: "whole blocks", channels: (16, 32)),
     Shape2D(label: "padded blocks", channels: (24, 40), kernel: [1, 1], padding: [0, 0]),
+    Shape2D(
+      label: "whole blocks to tiles, strided", batch: 3, channels: (32, 64), extent: (9, 12),
+      stride: [2, 2]),
+    Shape2D(
+      label: "tiles of a wide stride, dilated", channels: (16, 128), extent: (11, 40),
+      kernel: [2, 3], stride: [1, 3], padding: [0, 2], dilation: [3, 2]),
+    Shape2D(
+      label: "an image to tiles", batch: 3, channels: (3, 64), extent: (20, 21), kernel: [7, 7],
+      stride: [2, 2], padding: [3, 3]),
+    Shape2D(
+      label: "an image to tiles, smaller than its padding", channels: (2, 128), extent: (2, 3),
+      kernel: [4, 3], stride: [2, 1], padding: [4, 3]),
     Shape2D(label: "dilated", channels: (16, 32), padding: [2, 1], dilation: [2, 1]),
     Shape2D(label: "depthwise", channels: (32, 32), groups: 32),
     Shape2D(label: "depthwise, few channels", channels: (6, 6), groups: 6),

@@ -42,17 +42,16 @@ struct BenchModel: ParsableCommand {
     let threshold = try comparison.threshold()
     let networks = try models.map { try Model.named($0) }
     let device = try device.open()
-    let peak = verbose || profile != nil ? try device.measurePeak() : nil
     var results: [ModelBenchmark.Result] = []
     for network in networks {
       let result = try ModelBenchmark(model: network, batchSize: batchSize)
-        .run(on: device, seconds: seconds, peak: peak)
-      if !json { Output.result(text(result, on: device.info, peak)) }
+        .run(on: device, seconds: seconds, measuresNodes: verbose || profile != nil)
+      if !json { Output.result(text(result, on: device.info)) }
       results.append(result)
     }
     if let profile { try write(.array(results.flatMap(\.trace)), to: profile) }
     let report = JSON.object([
-      "context": BenchmarkContext(device.info, peak).json,
+      "context": BenchmarkContext(device.info, results.first?.peak).json,
       "results": .array(results.map(\.json)),
     ])
     if json { Output.result(report.description) }
@@ -71,7 +70,7 @@ struct BenchModel: ParsableCommand {
   }
 
   private func text(
-    _ result: ModelBenchmark.Result, on info: DeviceInfo, _ peak: DevicePeak?
+    _ result: ModelBenchmark.Result, on info: DeviceInfo
   ) -> String {
     let timing = result.timing
     let overhead = 100 * result.hostOverheadSeconds / timing.median
@@ -86,7 +85,7 @@ struct BenchModel: ParsableCommand {
       host overhead \(Format.count(result.hostOverheadSeconds * 1e6)) µs per step \
       (\(Format.fixed(overhead, 1)) %)
       """
-    guard verbose, let peak else { return summary }
+    guard verbose, let peak = result.peak else { return summary }
     return summary + "\n" + operations(result, peak)
   }
 
@@ -111,6 +110,28 @@ struct BenchModel: ParsableCommand {
       \(table.text)
       all nodes: \(Format.fixed(100 * roof / total, 1)) % of the roofline (peak, measured: \
       \(Format.fixed(peak.gflops, 1)) GFLOP/s, \(Format.fixed(peak.gbs, 1)) GB/s)
+      """ + convolutions(result, peak, total)
+  }
+
+  /// What the convolutions take together, and how fast they are beside a matrix product.
+  private func convolutions(
+    _ result: ModelBenchmark.Result, _ peak: DevicePeak, _ total: Double
+  ) -> String {
+    let all = result.operations.filter { $0.operation.hasPrefix("conv") }
+    if all.isEmpty { return "" }
+    // oneDNN abbreviates its name.
+    let winograd = all.filter { $0.implementation.contains("wino") }
+    let others = all.filter { !$0.implementation.contains("wino") }
+    let speeds = [("Winograd", winograd), ("others", others)].filter { !$0.1.isEmpty }.map {
+      let seconds = $0.1.reduce(0) { $0 + $1.seconds }
+      let flops = $0.1.reduce(0) { $0 + $1.cost.flops }
+      return "\($0.0) \(Format.fixed(Double(flops) / seconds / peak.gflops / 1e7, 1)) %"
+    }
+    let share = all.reduce(0) { $0 + $1.seconds } / total
+    return """
+
+      convolutions: \(Format.fixed(100 * share, 1)) % of the step, at these parts of the peak: \
+      \(speeds.joined(separator: ", "))
       """
   }
 }

@@ -75,6 +75,13 @@ extension Conv2DBackwardWeight: CPUOperation {
       geometry(node.inputs.map(\.type)), .backwardWeight, context, source: node.inputs[0],
       destination: node.inputs[1])
     if let paired = convolution.paired { return try paired.backwardWeight(hasBias: hasBias) }
+    if let tiled = try TiledWeightGradient(
+      geometry(node.inputs.map(\.type)), context, source: ChannelFormat(node.inputs[0], context),
+      destination: ChannelFormat(node.inputs[1], context),
+      weights: context.descriptor(node.outputs[0]))
+    {
+      return tiled.lowering(hasBias: hasBias)
+    }
     return context.lowering(
       of: try convolution.descriptor(weights: node.outputs[0], hasBias: hasBias),
       inputs: [(.source, 0), (.destinationGradient, 1)],

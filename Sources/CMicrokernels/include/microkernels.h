@@ -1,0 +1,32 @@
+#ifndef TERN_MICROKERNELS_H
+#define TERN_MICROKERNELS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+// Inner loops that need instructions which a build for any x86-64 may not assume.
+
+/// Whether this processor has AVX-512, and its registers are saved by the system.
+bool tern_has_avx512(void);
+
+/// The channels of `y` that a call takes: four blocks of sixteen.
+enum { tern_outer_product_blocks = 4, tern_outer_product_block_size = 16 };
+
+/// The most values of `x` per pixel that a call takes.
+enum { tern_outer_product_limit = 4 };
+
+/// Adds up outer products over the pixels of some rows:
+///
+///     sum[b·sum_block + i·sum_step + o] += Σ x[r·x_row + p·x_pixel + i] · y[b·y_block + r·y_row + 16·p + o]
+///
+/// over rows r and pixels p, for i < count, blocks b < 4, channels o < 16. Distances are in floats.
+/// The sums stay in registers meanwhile: the more pixels, the better.
+///
+/// Requires AVX-512 and 1 ≤ count ≤ `tern_outer_product_limit`.
+void tern_add_outer_products(
+    int count, ptrdiff_t rows, ptrdiff_t pixels,  //
+    const float *x, ptrdiff_t x_row, ptrdiff_t x_pixel,  //
+    const float *y, ptrdiff_t y_row, ptrdiff_t y_block,  //
+    float *sum, ptrdiff_t sum_step, ptrdiff_t sum_block);
+
+#endif
