@@ -142,13 +142,14 @@ struct AxisWeights {
   init(start: Double, length: Double, sourceCount: Int, count: Int) {
     let scale = length / Double(count)
     let support = max(scale, 1)
-    let taps = min(Int((2 * support).rounded(.up)) + 1, sourceCount)
+    // No more pixels than these have their centres nearer than `support`.
+    let taps = min(Int((2 * support).rounded(.up)), sourceCount)
     var starts: [Int] = []
     var weights: [Float] = []
     weights.reserveCapacity(count * taps)
     for position in 0..<count {
       let center = start + (Double(position) + 0.5) * scale
-      let first = min(max(Int((center - support).rounded(.down)), 0), sourceCount - taps)
+      let first = min(max(Int((center - support + 0.5).rounded(.down)), 0), sourceCount - taps)
       var row = (0..<taps).map { max(0, 1 - abs((Double(first + $0) + 0.5 - center) / support)) }
       let sum = row.reduce(0, +)
       // A position outside takes the edge.
