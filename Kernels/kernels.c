@@ -63,6 +63,15 @@ static const char loss_nll_loss[] = {
 static const char matmul_gemm[] = {
 #embed "matmul/gemm.cl"
     , 0};
+static const char matmul_tensor_core[] = {
+#embed "matmul/tensor_core.cl"
+    , 0};
+static const char matmul_tensor_gemm[] = {
+#embed "matmul/tensor_gemm.cl"
+    , 0};
+static const char matmul_tensor_tile[] = {
+#embed "matmul/tensor_tile.cl"
+    , 0};
 static const char movement_pad[] = {
 #embed "movement/pad.cl"
     , 0};
@@ -127,6 +136,9 @@ static const struct {
     {"embedding/embedding", embedding_embedding},
     {"loss/nll_loss", loss_nll_loss},
     {"matmul/gemm", matmul_gemm},
+    {"matmul/tensor_core", matmul_tensor_core},
+    {"matmul/tensor_gemm", matmul_tensor_gemm},
+    {"matmul/tensor_tile", matmul_tensor_tile},
     {"movement/pad", movement_pad},
     {"movement/strided_copy", movement_strided_copy},
     {"normalization/batch_norm", normalization_batch_norm},

@@ -3,10 +3,12 @@ import TernGraph
 
 /// The product of two matrices, or of `batch` pairs of them: m × k by k × n, plus a bias.
 ///
-/// Devices with many threads leave it to CLBlast. Where cores are wide, kernels of this package are
+/// Devices with many threads leave it to CLBlast, or to their tensor cores where the user lets
+/// operands be rounded; see `matmul/tensor_gemm.cl`. Where cores are wide, kernels of this package are
 /// several times faster than CLBlast's; see `matmul/gemm.cl`.
 struct MatrixProduct {
-  enum Bias { case none, perColumn, perRow }
+  /// What is added; the kernels' BIAS.
+  enum Bias: Int { case none, perColumn, perRow }
 
   var batch = 1
   let m: Int
@@ -33,6 +35,8 @@ struct MatrixProduct {
       case dot
       /// Both operands are first copied into blocks.
       case packed
+      /// On tensor cores.
+      case tensor
     }
 
     let kind: Kind
@@ -40,8 +44,12 @@ struct MatrixProduct {
     var rows = 1
     var columns = 1
     var vectorWidth = 1
+    /// Of tensor cores, what a group computes.
+    var tile: TensorTile?
 
-    var name: String { kind == .library ? kind.rawValue : "\(kind) \(rows)x\(columns)" }
+    var name: String {
+      tile?.name ?? (kind == .library ? kind.rawValue : "\(kind) \(rows)x\(columns)")
+    }
   }
 
   /// The product in a line, as the tuner stores it.
@@ -51,6 +59,13 @@ struct MatrixProduct {
   }
 
   /// The ways there are; the one to take untuned in front.
+  private func methods(on device: OpenCLDevice) -> [Method] {
+    TensorTile.all(forRows: m, columns: n, count: batch, on: device).map {
+      Method(kind: .tensor, tile: $0)
+    } + methods(device.architecture)
+  }
+
+  /// Those without tensor cores.
   private func methods(_ architecture: Architecture) -> [Method] {
     let library = Method(kind: .library)
     if architecture == .manyThreads { return [library] }
@@ -99,14 +114,14 @@ struct MatrixProduct {
 
   /// The names of all ways to compute the product, for the tuner.
   func methodNames(on device: OpenCLDevice) -> [String] {
-    methods(device.architecture).map(\.name)
+    methods(on: device).map(\.name)
   }
 
   /// The floats of B that stay in the cache while other operands pass by.
   private static let cachedCount = 1 << 17
 
   private func method(on device: OpenCLDevice) -> Method {
-    let methods = methods(device.architecture)
+    let methods = methods(on: device)
     if let name = methodName ?? device.tuning[description],
       let tuned = methods.first(where: { $0.name == name })
     {
@@ -138,12 +153,7 @@ struct MatrixProduct {
     let (block, width) = (method, method.vectorWidth)
     if encoder.implementation == nil { encoder.implementation = method.name }
     let sizes: [Argument] = [.int(batch), .int(m), .int(n), .int(k)]
-    var defines = ["ROWS": block.rows, "COLUMNS": block.columns]
-    switch bias {
-    case .none: break
-    case .perColumn: defines["BIAS"] = 1
-    case .perRow: defines["BIAS"] = 2
-    }
+    var defines = ["ROWS": block.rows, "COLUMNS": block.columns, "BIAS": bias.rawValue]
     func launch(
       _ name: String, _ a: View, _ b: View, columns: Int, vectorWidth: Int,
       _ distances: [Argument]
@@ -159,6 +169,8 @@ struct MatrixProduct {
     }
     let aDistance = sharesA ? 0 : m * k
     switch method.kind {
+    case .tensor:
+      try encode(method.tile!, a, b, vector, into: c, encoder)
     case .library:
       try encodeLibrary(a, b, vector, into: c, encoder)
     case .rows, .thin:
@@ -216,6 +228,7 @@ struct MatrixProduct {
     let method = method(on: device)
     switch method.kind {
     case .library: return 1.2
+    case .tensor: return TensorTile.cost * method.tile!.waste(m, n)
     case .rows, .thin, .dot, .packed:
       // What a block has beyond the edge is computed as well.
       let rows = (m + method.rows - 1) / method.rows * method.rows
@@ -223,6 +236,29 @@ struct MatrixProduct {
       let columns = (n + width - 1) / width * width
       return 1.2 * Double(rows * columns) / Double(m * n)
     }
+  }
+
+  private func encode(
+    _ tile: TensorTile, _ a: View, _ b: View, _ vector: View?, into c: View,
+    _ encoder: StepEncoder
+  ) throws {
+    // A copy of four floats is one of 16 bytes, and starts at a multiple of them.
+    func copyWidth(_ x: View, rowLength: Int) -> Int {
+      x.offset % 4 == 0 && rowLength % 4 == 0 ? 4 : 1
+    }
+    try encoder.launch(
+      "gemm_tensor", in: "matmul/tensor_gemm", groups: [batch * tile.count(m, n)],
+      localSize: [tile.groupSize],
+      [
+        .tensor(a), .tensor(b), .tensor(vector ?? a), .tensor(c), .int(m), .int(n), .int(k),
+        .int(sharesA ? 0 : m * k), .int(k * n),
+      ],
+      defines: tile.defines.merging([
+        "LEFT_ALONG_TERMS": transposesA ? 0 : 1, "RIGHT_ALONG_TERMS": transposesB ? 1 : 0,
+        "LEFT_WIDTH": copyWidth(a, rowLength: transposesA ? m : k),
+        "RIGHT_WIDTH": copyWidth(b, rowLength: transposesB ? k : n),
+        "BIAS": bias.rawValue,
+      ]) { $1 })
   }
 
   private func encodeLibrary(

@@ -10,18 +10,25 @@ public struct OpenCLBackend: Backend {
 
   public func devices() -> [DeviceInfo] { CLDevice.all().map(\.info) }
 
+  public var precisions: [Precision] { Precision.allCases }
+
   public func open(_ info: DeviceInfo, options: DeviceOptions) throws -> any Device {
     try open(info, options: options, cache: .standard())
   }
 
-  /// - Parameter cache: where compiled programs and tuning results are kept.
+  /// - Parameters:
+  ///   - emulatesTensorCores: whether the device has slow ones, for tests, in place of its own.
+  ///   - cache: where compiled programs and tuning results are kept.
   package func open(
-    _ info: DeviceInfo, options: DeviceOptions = DeviceOptions(), cache: CacheDirectory?
+    _ info: DeviceInfo, options: DeviceOptions = DeviceOptions(),
+    emulatesTensorCores: Bool = false, cache: CacheDirectory?
   ) throws -> OpenCLDevice {
     guard let device = CLDevice.all().first(where: { $0.info.id == info.id }) else {
       throw TernError(.deviceUnavailable, "the device \(info.id) is gone")
     }
-    return try OpenCLDevice(device, options: options, cache: cache)
+    return try OpenCLDevice(
+      device, options: options,
+      tensorCores: emulatesTensorCores ? .emulated : TensorCores(device), cache: cache)
   }
 }
 

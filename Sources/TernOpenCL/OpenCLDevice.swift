@@ -13,6 +13,8 @@ public final class OpenCLDevice: Device {
   public let info: DeviceInfo
   let architecture: Architecture
   package let options: DeviceOptions
+  /// What multiplies where ``precision`` is not float32.
+  let tensorCores: TensorCores
   /// Which of several implementations runs a problem, as measured.
   package let tuning: TuningTable
   /// The work-items that keep the device busy.
@@ -23,10 +25,15 @@ public final class OpenCLDevice: Device {
   private let events = Atomic(0)
   private let waits = Atomic(0)
 
-  init(_ device: CLDevice, options: DeviceOptions, cache: CacheDirectory?) throws {
+  /// - Throws: ``TernError`` where the device lacks what the options ask for.
+  init(
+    _ device: CLDevice, options: DeviceOptions, tensorCores: TensorCores, cache: CacheDirectory?
+  ) throws {
     self.device = device
     self.options = options
+    self.tensorCores = tensorCores
     info = device.info
+    try tensorCores.check(options.precision, on: info)
     architecture = Architecture(device)
     busyItemCount = architecture.busyItemCount(computeUnits: info.computeUnits)
     context = try Context(device: device.handle)
@@ -36,7 +43,8 @@ public final class OpenCLDevice: Device {
       cache,
       .init(
         device: info.name, driver: device.string(CL_DEVICE_VERSION) + " " + info.driver,
-        architecture: "\(architecture)"),
+        architecture: "\(architecture)"
+          + (options.precision == .fp32 ? "" : " \(options.precision.rawValue)")),
       warn: CacheDirectory.warn)
   }
 
@@ -44,6 +52,11 @@ public final class OpenCLDevice: Device {
     // Kernels count elements in 32-bit integers.
     min(Int(device.number(CL_DEVICE_MAX_MEM_ALLOC_SIZE, cl_ulong.self)), 4 * Int(Int32.max))
   }
+
+  /// The local memory of a work-group, in bytes.
+  var localByteCount: Int { Int(device.number(CL_DEVICE_LOCAL_MEM_SIZE, cl_ulong.self)) }
+
+  public var precision: Precision { options.precision }
 
   /// How many programs were on the disk already.
   package var loadedProgramCount: Int { programs.loadCount }

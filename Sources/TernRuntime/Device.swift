@@ -46,6 +46,9 @@ public protocol Device: AnyObject, Sendable {
   /// The largest single allocation, in bytes.
   var maximumAllocationByteCount: Int { get }
 
+  /// What the operands of matrix products and convolutions may be rounded to.
+  var precision: Precision { get }
+
   /// Whether a step that was started goes on while the host does other things.
   var isAsynchronous: Bool { get }
 
@@ -87,6 +90,7 @@ public protocol Device: AnyObject, Sendable {
 }
 
 extension Device {
+  public var precision: Precision { .fp32 }
   public var isAsynchronous: Bool { false }
   public func assignLayouts(_ graph: Graph, variableLayouts: [String: Layout]) throws -> Graph {
     graph

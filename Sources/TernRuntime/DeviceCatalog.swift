@@ -6,10 +6,15 @@ public struct DeviceOptions: Hashable, Sendable {
   public var threads: Int?
   /// How convolutions are computed, where the device can; its own choice where `nil`.
   public var algorithm: ConvolutionAlgorithm?
+  /// What the operands of matrix products and convolutions may be rounded to.
+  public var precision: Precision
 
-  public init(threads: Int? = nil, algorithm: ConvolutionAlgorithm? = nil) {
+  public init(
+    threads: Int? = nil, algorithm: ConvolutionAlgorithm? = nil, precision: Precision = .fp32
+  ) {
     self.threads = threads
     self.algorithm = algorithm
+    self.precision = precision
   }
 }
 
@@ -21,8 +26,15 @@ public protocol Backend: Sendable {
   /// Every device, in a stable order. No driver and no device is a normal state, not an error.
   func devices() -> [DeviceInfo]
 
+  /// What some device of the backend may round operands to.
+  var precisions: [Precision] { get }
+
   /// Opens the device of that id.
   func open(_ info: DeviceInfo, options: DeviceOptions) throws -> any Device
+}
+
+extension Backend {
+  public var precisions: [Precision] { [.fp32] }
 }
 
 /// All backends of this build, and the rule by which `auto` chooses among their devices.
@@ -88,6 +100,12 @@ public struct DeviceCatalog: Sendable {
   {
     guard let backend = backends.first(where: { $0.name == choice.info.backend }) else {
       throw TernError(.deviceUnavailable, "no backend named \(choice.info.backend)")
+    }
+    guard backend.precisions.contains(options.precision) else {
+      throw TernError(
+        .usage,
+        "precision: \(choice.info.id) (\(choice.reason)) computes in fp32 alone; "
+          + "\(options.precision.rawValue) needs a GPU with tensor cores (--device opencl)")
     }
     return try backend.open(choice.info, options: options)
   }

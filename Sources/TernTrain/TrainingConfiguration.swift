@@ -66,6 +66,8 @@ public struct TrainingConfiguration: Equatable, Sendable {
   public var threads: Int?
   /// How convolutions are computed, where it is not the device's own choice.
   public var algorithm: ConvolutionAlgorithm?
+  /// What operands may be rounded to, where the device has tensor cores.
+  public var precision = Precision.fp32
   public var workers = 1
   public var initialWeights: String?
   /// The parameters that keep their values: prefixes of their names, separated by commas.
@@ -181,6 +183,10 @@ extension TrainingConfiguration {
       algorithm = ConvolutionAlgorithm(
         rawValue: try a.string("algorithm", oneOf: ConvolutionAlgorithm.allCases.map(\.rawValue)))
     }
+    if a.has("precision") {
+      precision = Precision(
+        rawValue: try a.string("precision", oneOf: Precision.allCases.map(\.rawValue)))!
+    }
     workers = try a.int("workers", default: workers)
     initialWeights = a.has("init") ? try a.string("init") : nil
     freeze = a.has("freeze") ? try a.string("freeze") : nil
@@ -239,7 +245,7 @@ extension TrainingConfiguration {
       ("shuffle", .bool(shuffle)), ("device", .string(device)),
       ("threads", optional(threads, AttributeValue.int)),
       ("algorithm", optional(algorithm?.rawValue, AttributeValue.string)),
-      ("workers", .int(workers)),
+      ("precision", .string(precision.rawValue)), ("workers", .int(workers)),
       ("init", optional(initialWeights, AttributeValue.string)),
       ("freeze", optional(freeze, AttributeValue.string)),
       ("save_every", optional(saveEvery, AttributeValue.int)), ("keep_best", .bool(keepBest)),
@@ -302,5 +308,7 @@ extension TrainingConfiguration {
     _ = try makeSchedule()
   }
 
-  public var deviceOptions: DeviceOptions { DeviceOptions(threads: threads, algorithm: algorithm) }
+  public var deviceOptions: DeviceOptions {
+    DeviceOptions(threads: threads, algorithm: algorithm, precision: precision)
+  }
 }

@@ -15,7 +15,16 @@ struct DeviceArguments: ParsableArguments {
       """)
   var algorithm: ConvolutionAlgorithm?
 
-  var options: DeviceOptions { DeviceOptions(threads: threads, algorithm: algorithm) }
+  @Option(
+    help: """
+      What the operands of matrix products and convolutions may be rounded to, on GPUs with tensor \
+      cores: \(Precision.allCases.map(\.rawValue).joined(separator: ", ")).
+      """)
+  var precision = Precision.fp32
+
+  var options: DeviceOptions {
+    DeviceOptions(threads: threads, algorithm: algorithm, precision: precision)
+  }
 
   func open() throws -> any Device {
     try DeviceCatalog.standard.open(device, options: options)
@@ -30,3 +39,4 @@ struct DeviceArguments: ParsableArguments {
 }
 
 extension ConvolutionAlgorithm: ExpressibleByArgument {}
+extension Precision: ExpressibleByArgument {}

@@ -108,6 +108,13 @@ struct TrainingOptions: ParsableArguments {
       (default: its own choice per shape)
       """)
   var algorithm: ConvolutionAlgorithm?
+  @Option(
+    help: """
+      What the operands of matrix products and convolutions may be rounded to, on GPUs with tensor \
+      cores: \(Precision.allCases.map(\.rawValue).joined(separator: ", ")). \
+      (default: fp32)
+      """)
+  var precision: Precision?
   @Option(help: "Threads that prepare batches. (default: 1)")
   var workers: Int?
   @Option(name: .customLong("init"), help: "Start from these weights (.safetensors) where names and shapes fit.")
@@ -172,6 +179,7 @@ struct TrainingOptions: ParsableArguments {
     set("device", device, AttributeValue.string)
     set("threads", threads, AttributeValue.int)
     set("algorithm", algorithm?.rawValue, AttributeValue.string)
+    set("precision", precision?.rawValue, AttributeValue.string)
     set("workers", workers, AttributeValue.int)
     set("init", initialWeights, AttributeValue.string)
     set("freeze", freeze, AttributeValue.string)
