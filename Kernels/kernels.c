@@ -18,6 +18,9 @@ static const char common_philox[] = {
 static const char convolution_depthwise[] = {
 #embed "convolution/depthwise.cl"
     , 0};
+static const char convolution_gather[] = {
+#embed "convolution/gather.cl"
+    , 0};
 static const char convolution_im2col[] = {
 #embed "convolution/im2col.cl"
     , 0};
@@ -38,6 +41,9 @@ static const char convolution_planes_backward_weight[] = {
     , 0};
 static const char convolution_taps[] = {
 #embed "convolution/taps.cl"
+    , 0};
+static const char convolution_tensor_implicit_gemm[] = {
+#embed "convolution/tensor_implicit_gemm.cl"
     , 0};
 static const char convolution_winograd[] = {
 #embed "convolution/winograd.cl"
@@ -121,6 +127,7 @@ static const struct {
     {"common/common", common_common},
     {"common/philox", common_philox},
     {"convolution/depthwise", convolution_depthwise},
+    {"convolution/gather", convolution_gather},
     {"convolution/im2col", convolution_im2col},
     {"convolution/implicit_gemm", convolution_implicit_gemm},
     {"convolution/packed_planes", convolution_packed_planes},
@@ -128,6 +135,7 @@ static const struct {
     {"convolution/planes", convolution_planes},
     {"convolution/planes_backward_weight", convolution_planes_backward_weight},
     {"convolution/taps", convolution_taps},
+    {"convolution/tensor_implicit_gemm", convolution_tensor_implicit_gemm},
     {"convolution/winograd", convolution_winograd},
     {"elementwise/binary", elementwise_binary},
     {"elementwise/dropout", elementwise_dropout},

@@ -4,13 +4,16 @@ import Tern
 struct Comparison {
   let relativeTolerance: Double
   let absoluteTolerance: Double
+  /// Beside both: of the largest element of a tensor, what its elements may be off.
+  let scaledTolerance: Double
   private(set) var maximumAbsoluteError = 0.0
   private(set) var maximumRelativeError = 0.0
   private(set) var failure: (location: String, message: String)?
 
-  init(relativeTolerance: Double, absoluteTolerance: Double) {
+  init(relativeTolerance: Double, absoluteTolerance: Double, scaledTolerance: Double = 0) {
     self.relativeTolerance = relativeTolerance
     self.absoluteTolerance = absoluteTolerance
+    self.scaledTolerance = scaledTolerance
   }
 
   mutating func compare(_ name: String, got: HostTensor?, expected: HostTensor) {
@@ -26,11 +29,15 @@ struct Comparison {
   }
 
   mutating func compare(_ name: String, got: [Double], expected: [Double], shape: Shape) {
+    let least =
+      scaledTolerance > 0
+      ? max(absoluteTolerance, scaledTolerance * (expected.map(abs).max() ?? 0))
+      : absoluteTolerance
     for (index, (value, target)) in zip(got, expected).enumerated() {
       if value == target { continue }
       let error = abs(value - target)
       // Written so that NaN fails.
-      if !(error <= absoluteTolerance + relativeTolerance * abs(target)) {
+      if !(error <= least + relativeTolerance * abs(target)) {
         fail("\(name)\(Self.coordinates(index, shape))", "expected \(target), got \(value)")
       }
       maximumAbsoluteError = max(maximumAbsoluteError, error.isNaN ? .infinity : error)

@@ -141,7 +141,8 @@ public struct Tuner {
     expected.allSatisfy { name, tensor in
       let target = tensor.doubles
       let scale = target.reduce(0) { max($0, abs($1)) }
-      return zip(got[name]!.doubles, target).allSatisfy { abs($0 - $1) <= 1e-3 * scale }
+      let tolerance = max(1e-3, 4 * device.precision.unitRoundoff)
+      return zip(got[name]!.doubles, target).allSatisfy { abs($0 - $1) <= tolerance * scale }
     }
   }
 

@@ -76,7 +76,7 @@ public struct KernelBenchmark {
         results["output.parameter"] = try session.read("parameter")
       }
       let verification = try KernelVerification(
-        testCase, pass, kernel, inputs: inputs, results: results)
+        testCase, pass, kernel, inputs: inputs, results: results, precision: device.precision)
       result.maximumRelativeError = verification.maximumRelativeError
       guard verification.fault == nil else {
         result.status = .failed

@@ -5,7 +5,8 @@ import TernReference
 struct KernelVerification {
   /// Floats of a result may differ by this part of the expected value, or of the root mean square
   /// of all expected values where that is larger: a sum of many terms may come out near zero.
-  static let tolerance = 1e-4
+  /// Where the device rounds operands, by several roundings.
+  private let tolerance: Double
 
   private(set) var maximumRelativeError = 0.0
   /// Where the first value differs too much, and how.
@@ -16,8 +17,9 @@ struct KernelVerification {
   ///   - results: what it computed: `output.NAME` or `gradient.NAME`.
   init(
     _ testCase: BenchmarkCase, _ pass: BenchmarkPass, _ kernel: KernelGraph,
-    inputs: [String: HostTensor], results: [String: HostTensor]
+    inputs: [String: HostTensor], results: [String: HostTensor], precision: Precision
   ) throws {
+    tolerance = max(1e-4, 8 * precision.unitRoundoff)
     let sample = SampledCase(testCase, pass, kernel.cost)
     func parts(_ prefix: String) -> [String: HostTensor] {
       Dictionary(
@@ -64,7 +66,7 @@ struct KernelVerification {
       let error = abs(value - target) / max(abs(target), rootMeanSquare)
       maximumRelativeError = max(maximumRelativeError, error.isNaN ? .infinity : error)
       // Written so that NaN fails.
-      if !(error <= Self.tolerance), fault == nil {
+      if !(error <= tolerance), fault == nil {
         fault = "\(name), element \(index): expected \(target), got \(value)"
       }
     }

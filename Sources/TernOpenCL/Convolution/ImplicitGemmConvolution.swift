@@ -2,8 +2,8 @@ import TernCore
 import TernGraph
 import TernRuntime
 
-/// A convolution as a matrix product that never stores its patches, for devices with many threads;
-/// see `convolution/implicit_gemm.cl`.
+/// A convolution as a matrix product that never stores its patches, for devices with many threads,
+/// see `convolution/implicit_gemm.cl`, or on tensor cores, see `convolution/tensor_implicit_gemm.cl`.
 struct ImplicitGemmConvolution: ConvolutionMethod {
   static let algorithm = ConvolutionAlgorithm.implicitGEMM
 
@@ -13,48 +13,66 @@ struct ImplicitGemmConvolution: ConvolutionMethod {
   /// Of the product that each group of channels is.
   private let rows: Int
   private let columns: Int
+  /// What a work-group computes on tensor cores; `nil` where it does without.
+  private let tensorTile: TensorTile?
 
-  /// The side of the tile that a work-group computes; the kernel's TILE.
+  /// The side of the tile that a work-group computes without tensor cores; the kernel's TILE.
   private static let tile = 64
-  private static let groupSize = 256
 
   static func candidates(for problem: ConvolutionProblem, on device: OpenCLDevice) -> [Self] {
-    [Self(problem, on: device)]
+    let (rows, columns) = size(problem)
+    let tiles: [TensorTile?] =
+      TensorTile.all(
+        forRows: rows, columns: columns, count: problem.geometry.groups, on: device) + [nil]
+    return tiles.map { Self(problem, $0, on: device) }
   }
 
-  private init(_ problem: ConvolutionProblem, on device: OpenCLDevice) {
+  /// Of the product that each group of channels is.
+  private static func size(_ problem: ConvolutionProblem) -> (rows: Int, columns: Int) {
+    let g = problem.geometry
+    return switch problem.pass {
+    case .forward: (problem.outputs, g.batch * g.outHeight * g.outWidth)
+    case .backwardInput: (problem.inputs, g.batch * g.inHeight * g.inWidth)
+    case .backwardWeight: (problem.outputs, problem.inputs * problem.taps)
+    }
+  }
+
+  private init(_ problem: ConvolutionProblem, _ tile: TensorTile?, on device: OpenCLDevice) {
     self.problem = problem
+    tensorTile = tile
     // A work-item's 4 × 4 accumulators fill no vectors.
     isSuited = device.architecture == .manyThreads
     let g = problem.geometry
-    let (inputs, outputs, taps) = (problem.inputs, problem.outputs, problem.taps)
-    switch problem.pass {
-    case .forward: (rows, columns) = (outputs, g.batch * g.outHeight * g.outWidth)
-    case .backwardInput: (rows, columns) = (inputs, g.batch * g.inHeight * g.inWidth)
-    case .backwardWeight: (rows, columns) = (outputs, inputs * taps)
-    }
-    let tiles = { (extent: Int) in (extent + Self.tile - 1) / Self.tile }
+    let (rows, columns) = Self.size(problem)
+    (self.rows, self.columns) = (rows, columns)
     // A weight is small and its terms are many: several groups share an element's sum.
     let terms = g.batch * g.outHeight * g.outWidth
-    let groups = tiles(rows) * tiles(columns) * g.groups
+    let count = Self.count(tile, rows, columns) * g.groups * (tile?.groupSize ?? 256)
     parts =
       problem.pass == .backwardWeight
-      ? max(1, min(64, terms / 256, device.busyItemCount / (groups * Self.groupSize))) : 1
+      ? max(1, min(64, terms / 256, device.busyItemCount / count)) : 1
+  }
+
+  /// The tiles of a product.
+  private static func count(_ tile: TensorTile?, _ rows: Int, _ columns: Int) -> Int {
+    tile?.count(rows, columns) ?? (rows + Self.tile - 1) / Self.tile
+      * ((columns + Self.tile - 1) / Self.tile)
   }
 
   var workspaceByteCount: Int {
     parts > 1 ? 4 * parts * problem.geometry.weightShape.elementCount : 0
   }
 
-  var parameters: String { "\(Self.tile)x\(Self.tile)x16" }
+  var parameters: String { tensorTile?.name ?? "\(Self.tile)x\(Self.tile)x16" }
 
   var cost: ConvolutionCost {
     // What a tile has beyond the edge is computed as well.
-    let whole = { (extent: Int) in Double((extent + Self.tile - 1) / Self.tile * Self.tile) }
-    let g = problem.geometry
-    let used = Double(rows * columns) / (whole(rows) * whole(columns))
+    let area = tensorTile.map { $0.rows * $0.columns } ?? Self.tile * Self.tile
+    let waste = Double(Self.count(tensorTile, rows, columns) * area) / Double(rows * columns)
+    let operationsPerTerm = tensorTile == nil ? isSuited ? 1.2 : 20 : TensorTile.cost
     return ConvolutionCost(
-      flops: Double(g.flops) / used * (isSuited ? 1.2 : 20), bytes: Double(workspaceByteCount) * 2)
+      flops: Double(problem.geometry.flops) * waste * operationsPerTerm,
+      bytes: Double(workspaceByteCount) * 2)
   }
 
   /// `PASS` of the kernel, its operands, and what it writes.
@@ -70,14 +88,24 @@ struct ImplicitGemmConvolution: ConvolutionMethod {
     let (g, window) = (problem.geometry, problem.geometry.window)
     let (pass, a, b, y) = kernel(operands)
     let target = parts > 1 ? encoder.scratch(0, count: parts * y.count) : y
+    let (tileRows, tileColumns) = (tensorTile?.rows ?? Self.tile, tensorTile?.columns ?? Self.tile)
+    var defines = tensorTile?.defines ?? [:]
+    if tensorTile != nil {
+      defines["RIGHT_ALONG_TERMS"] = problem.pass == .backwardWeight ? 1 : 0
+      // Rows of weights are copied by sixteen bytes where they start at multiples of that.
+      let terms = problem.inputs * problem.taps
+      defines["LEFT_WIDTH"] =
+        problem.pass == .forward && terms % 4 == 0 && a.offset % 4 == 0 ? 4 : 1
+    }
     try encoder.launch(
-      "conv2d_implicit_gemm", in: "convolution/implicit_gemm",
+      tensorTile == nil ? "conv2d_implicit_gemm" : "conv2d_tensor_implicit_gemm",
+      in: tensorTile == nil ? "convolution/implicit_gemm" : "convolution/tensor_implicit_gemm",
       groups: [
-        (columns + Self.tile - 1) / Self.tile, (rows + Self.tile - 1) / Self.tile,
+        (columns + tileColumns - 1) / tileColumns, (rows + tileRows - 1) / tileRows,
         g.groups * parts,
-      ], localSize: [Self.groupSize, 1, 1],
+      ], localSize: [tensorTile?.groupSize ?? 256, 1, 1],
       [.tensor(a), .tensor(b), .tensor(operands.bias ?? a), .tensor(target)],
-      defines: [
+      defines: defines.merging([
         "PASS": pass, "PARTS": parts, "BATCH": g.batch, "GROUPS": g.groups,
         "IN_CHANNELS": g.inChannels / g.groups, "H": g.inHeight, "W": g.inWidth,
         "OUT_CHANNELS": g.outChannels / g.groups, "OH": g.outHeight, "OW": g.outWidth,
@@ -85,7 +113,7 @@ struct ImplicitGemmConvolution: ConvolutionMethod {
         "SW": window.strideWidth, "PH": window.paddingHeight, "PW": window.paddingWidth,
         "DH": window.dilationHeight, "DW": window.dilationWidth,
         "HAS_BIAS": operands.bias == nil ? 0 : 1,
-      ])
+      ]) { $1 })
     if parts > 1 {
       try encoder.sumParts(target, into: y, parts: parts)
     }

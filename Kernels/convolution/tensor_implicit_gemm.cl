@@ -1,0 +1,83 @@
+#include "../matmul/tensor_tile.cl"
+#include "gather.cl"
+
+// Convolution on tensor cores, as a matrix product; see gather.cl for its operands.
+
+// The floats that a copy of the left operand takes: 4 where rows start at multiples of 16 bytes, else 1.
+#ifndef LEFT_WIDTH
+#define LEFT_WIDTH 1
+#endif
+
+// Starts copying the tile of the left operand with the terms from `start` on.
+static inline void copy_left(__local float *tile, __global const float *a, const int group,
+                             const int first_row, const int start, const int end) {
+#pragma unroll
+  for (int round = 0; round < TILE_ROWS * DEPTH / LEFT_WIDTH / THREADS; ++round) {
+    const int item = round * THREADS + (int)get_local_id(0);
+    const int deep = item % (DEPTH / LEFT_WIDTH) * LEFT_WIDTH, down = item / (DEPTH / LEFT_WIDTH);
+    const int row = first_row + down, term = start + deep;
+    const bool inside = row < ROWS && term < end;
+    __global const float *source = a + (inside ? left_index(group, row, term) : 0);
+    __local float *target = tile + PLACE_LEFT(down, deep);
+#if LEFT_WIDTH == 4
+    copy_four(target, source, inside);
+#else
+    copy_one(target, source, inside);
+#endif
+  }
+}
+
+// The same of the right operand. Neighbouring work-items read what lies side by side in memory.
+static inline void copy_right(__local float *tile, __global const float *b, const int group,
+                              const int first_column, const int start, const int end) {
+#pragma unroll
+  for (int round = 0; round < TILE_COLUMNS * DEPTH / THREADS; ++round) {
+    const int item = round * THREADS + (int)get_local_id(0);
+    const int deep = RIGHT_ALONG_TERMS ? item % DEPTH : item / TILE_COLUMNS;
+    const int wide = RIGHT_ALONG_TERMS ? item / DEPTH : item % TILE_COLUMNS;
+    const int column = first_column + wide, term = start + deep;
+    const int index = column < COLUMNS && term < end ? right_index(group, term, column) : -1;
+    copy_one(tile + PLACE_RIGHT(wide, deep), b + max(index, 0), index >= 0);
+  }
+}
+
+#define COPY(stage, start)                                             \
+  copy_left(left[stage], a, group, first_row, start, end);             \
+  copy_right(right[stage], b, group, first_column, start, end)
+
+// Inputs: pass 0 weight, input, bias; 1 weight, dy; 2 dy, input.
+__kernel __attribute__((reqd_work_group_size(THREADS, 1, 1))) void conv2d_tensor_implicit_gemm(
+    IN(a), IN(b), IN(bias), OUT(y)) {
+  BIND(a);
+  BIND(b);
+  BIND_OUT(y);
+  DECLARE_TILES;
+  const int first_column = get_group_id(0) * TILE_COLUMNS, first_row = get_group_id(1) * TILE_ROWS;
+  const int group = get_group_id(2) / PARTS, part = get_group_id(2) % PARTS;
+  const int share = (TERMS + PARTS - 1) / PARTS;
+  const int first = part * share, end = min(TERMS, first + share);
+  float4 sum[BLOCKS_DOWN][BLOCKS_ACROSS];
+  clear_sums(sum);
+  MULTIPLY(first, end, COPY)
+#if HAS_BIAS
+  BIND(bias);
+#endif
+#pragma unroll
+  for (int i = 0; i < BLOCKS_DOWN; ++i) {
+#pragma unroll
+    for (int j = 0; j < BLOCKS_ACROSS; ++j) {
+      float totals[4];
+      vstore4(sum[i][j], 0, totals);
+#pragma unroll
+      for (int e = 0; e < 4; ++e) {
+        const int row = first_row + ROW_IN_TILE(i, e);
+        const int column = first_column + COLUMN_IN_TILE(j, e);
+        if (row >= ROWS || column >= COLUMNS) continue;
+#if HAS_BIAS
+        totals[e] += bias[group * OUT_CHANNELS + row];
+#endif
+        y[result_index(group, part, row, column)] = totals[e];
+      }
+    }
+  }
+}
