@@ -8,7 +8,7 @@
 #   Tests/oclgrind.sh conv2d gru      # those whose names start so
 #
 # Each case runs twice: with the kernels for devices of few wide cores, and with those for many threads;
-# some convolutions besides with every algorithm. Each run has a process of its own: Oclgrind 21.10
+# some convolutions besides with every algorithm, and some products on emulated tensor cores. Each run has a process of its own: Oclgrind 21.10
 # takes memory that was freed and allocated again for uninitialised. A case in which only kernels of
 # CLBlast (Xgemm…) are reported, or in which they break the simulator, is listed and not counted. All
 # cores are used; a run may take ten minutes. A kernel in Kernels/ that no case ran is a failure.
@@ -18,6 +18,8 @@ cd "$(dirname "$0")/.."
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 export folder
+# Slow tensor cores, for the cases that ask for their precision.
+export TERN_TENSOR_CORES=emulated
 
 # Runs one case; prints its outcome, and keeps the names of the kernels that ran.
 #
@@ -65,6 +67,16 @@ list() {
       for case in basic pointwise pointwise-stride2 depthwise dilated; do
         printf '%s\0' "$architecture" "conv2d-$case by $algorithm" \
           "--cases Tests/Cases/conv2d-$case.safetensors --algorithm $algorithm"
+      done
+    done
+    [ "$architecture" = many-threads ] || continue
+    for precision in tf32 bf16; do
+      for case in matmul/odd matmul/batch linear/classes; do
+        printf '%s\0' "$architecture" "$case in $precision" "--op $case --precision $precision"
+      done
+      for case in basic pointwise grouped; do
+        printf '%s\0' "$architecture" "conv2d-$case in $precision" \
+          "--cases Tests/Cases/conv2d-$case.safetensors --algorithm implicit-gemm --precision $precision"
       done
     done
   done

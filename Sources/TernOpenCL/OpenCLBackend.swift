@@ -1,4 +1,5 @@
 import COpenCL
+import Foundation
 import TernCore
 import TernRuntime
 
@@ -7,6 +8,10 @@ public struct OpenCLBackend: Backend {
   public init() {}
 
   public var name: String { "opencl" }
+
+  /// `TERN_OPENCL_COMMAND_BUFFERS=on` has steps recorded.
+  package static let recordsSteps =
+    ProcessInfo.processInfo.environment["TERN_OPENCL_COMMAND_BUFFERS"] == "on"
 
   public func devices() -> [DeviceInfo] { CLDevice.all().map(\.info) }
 
@@ -18,17 +23,21 @@ public struct OpenCLBackend: Backend {
 
   /// - Parameters:
   ///   - emulatesTensorCores: whether the device has slow ones, for tests, in place of its own.
+  ///   - recordsSteps: whether a step's kernels are recorded once and enqueued together from then on,
+  ///     where the driver has cl_khr_command_buffer.
   ///   - cache: where compiled programs and tuning results are kept.
   package func open(
     _ info: DeviceInfo, options: DeviceOptions = DeviceOptions(),
-    emulatesTensorCores: Bool = false, cache: CacheDirectory?
+    emulatesTensorCores: Bool = false, recordsSteps: Bool = Self.recordsSteps,
+    cache: CacheDirectory?
   ) throws -> OpenCLDevice {
     guard let device = CLDevice.all().first(where: { $0.info.id == info.id }) else {
       throw TernError(.deviceUnavailable, "the device \(info.id) is gone")
     }
     return try OpenCLDevice(
       device, options: options,
-      tensorCores: emulatesTensorCores ? .emulated : TensorCores(device), cache: cache)
+      tensorCores: emulatesTensorCores ? .emulated : TensorCores(device),
+      recordsSteps: recordsSteps, cache: cache)
   }
 }
 

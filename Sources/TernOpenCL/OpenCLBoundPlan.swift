@@ -13,6 +13,8 @@ final class OpenCLBoundPlan: BoundPlan {
   private let memory: PlanMemory
   /// Per node of the plan's order.
   private let steps: [[any Launch]]
+  /// What a step enqueues: the launches of all nodes, or recordings of them.
+  private let commands: [any Launch]
   let implementations: [String]
   private let inputs: InputRing
 
@@ -44,6 +46,11 @@ final class OpenCLBoundPlan: BoundPlan {
       return encoder.launches
     }
     self.implementations = implementations
+    let launches = steps.flatMap(\.self)
+    commands =
+      try device.commandBuffers.map {
+        try CommandBuffer.recording(launches, for: device.computeQueue, $0)
+      } ?? launches
     inputs = InputRing(
       zip(graph.inputs, memory.inputs).map { (graph.type($0), $1) }, device: device)
     try check(clFinish(device.computeQueue.handle), "clFinish")
@@ -56,9 +63,7 @@ final class OpenCLBoundPlan: BoundPlan {
   func replay() throws {
     let queue = device.computeQueue.handle
     try inputs.deliver()
-    for step in steps {
-      for launch in step { try launch.enqueue(queue) }
-    }
+    for command in commands { try command.enqueue(queue) }
     try check(clFlush(queue), "clFlush")
   }
 

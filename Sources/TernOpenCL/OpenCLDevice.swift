@@ -15,6 +15,8 @@ public final class OpenCLDevice: Device {
   package let options: DeviceOptions
   /// What multiplies where ``precision`` is not float32.
   let tensorCores: TensorCores
+  /// By which steps are recorded; `nil` where they are not.
+  let commandBuffers: CommandBufferCalls?
   /// Which of several implementations runs a problem, as measured.
   package let tuning: TuningTable
   /// The work-items that keep the device busy.
@@ -27,11 +29,13 @@ public final class OpenCLDevice: Device {
 
   /// - Throws: ``TernError`` where the device lacks what the options ask for.
   init(
-    _ device: CLDevice, options: DeviceOptions, tensorCores: TensorCores, cache: CacheDirectory?
+    _ device: CLDevice, options: DeviceOptions, tensorCores: TensorCores,
+    recordsSteps: Bool, cache: CacheDirectory?
   ) throws {
     self.device = device
     self.options = options
     self.tensorCores = tensorCores
+    commandBuffers = recordsSteps ? CommandBufferCalls(device) : nil
     info = device.info
     try tensorCores.check(options.precision, on: info)
     architecture = Architecture(device)
@@ -46,6 +50,7 @@ public final class OpenCLDevice: Device {
         architecture: "\(architecture)"
           + (options.precision == .fp32 ? "" : " \(options.precision.rawValue)")),
       warn: CacheDirectory.warn)
+    if options.precision != .fp32 { try checkTensorCores() }
   }
 
   public var maximumAllocationByteCount: Int {
@@ -57,6 +62,9 @@ public final class OpenCLDevice: Device {
   var localByteCount: Int { Int(device.number(CL_DEVICE_LOCAL_MEM_SIZE, cl_ulong.self)) }
 
   public var precision: Precision { options.precision }
+
+  /// Whether steps are recorded: asked for, and the driver can.
+  package var recordsSteps: Bool { commandBuffers != nil }
 
   /// How many programs were on the disk already.
   package var loadedProgramCount: Int { programs.loadCount }

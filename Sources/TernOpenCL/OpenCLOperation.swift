@@ -82,6 +82,11 @@ final class KernelLaunch: Launch {
         queue, kernel.handle, cl_uint(globalSize.count), nil, globalSize, localSize, 0, nil, nil),
       "clEnqueueNDRangeKernel(\(name))")
   }
+
+  /// What it takes to record the launch: the kernel, and how many work-items in all and in a group.
+  func withRange(_ body: (cl_kernel, [Int], [Int]) throws -> Void) rethrows {
+    try body(kernel.handle, globalSize, localSize)
+  }
 }
 
 /// A copy between buffers.

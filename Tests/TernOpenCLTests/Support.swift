@@ -11,9 +11,12 @@ let openCLDevice = OpenCLBackend().devices().first
 
 /// Opens the device with nothing kept from earlier runs, unless a folder is given.
 func open(
-  _ options: DeviceOptions = DeviceOptions(), cache: CacheDirectory? = nil
+  _ options: DeviceOptions = DeviceOptions(), emulatesTensorCores: Bool = false,
+  cache: CacheDirectory? = nil
 ) throws -> OpenCLDevice {
-  try OpenCLBackend().open(#require(openCLDevice), options: options, cache: cache)
+  try OpenCLBackend().open(
+    #require(openCLDevice), options: options, emulatesTensorCores: emulatesTensorCores,
+    cache: cache)
 }
 
 /// Calls `body` with an empty folder, which is gone afterwards.
@@ -31,14 +34,15 @@ struct ConvolutionExperiment {
 
   init(
     _ input: Shape, weight: Shape, stride: [Int] = [1, 1], padding: [Int] = [0, 0],
-    dilation: [Int] = [1, 1], groups: Int = 1, hasBias: Bool = true
+    dilation: [Int] = [1, 1], groups: Int = 1, hasBias: Bool = true,
+    rounding: (Float) -> Float = { $0 }
   ) throws {
     let builder = GraphBuilder()
     var values: [String: HostTensor] = [:]
     func add(_ name: String, _ shape: Shape) throws -> Tensor {
       let generator = Philox(seed: 1, stream: .data)
       values[name] = HostTensor(
-        shape, generator.normals(shape.elementCount, UInt32(values.count)))
+        shape, generator.normals(shape.elementCount, UInt32(values.count)).map(rounding))
       return try builder.input(name, shape)
     }
     let x = try add("x", input)

@@ -6,7 +6,7 @@ import TernKernels
 
 /// Builds kernel sources, each combination of file and options once per process, and once for all
 /// processes where there is a folder for binaries.
-final class ProgramCache: Sendable {
+package final class ProgramCache: Sendable {
   private let context: Context
   private let device: CLDevice
   private let store: ProgramStore?
@@ -28,7 +28,7 @@ final class ProgramCache: Sendable {
   var loadCount: Int { loads.load(ordering: .relaxed) }
 
   /// The source of a kernel file, such as `elementwise/unary`, with what it includes put in.
-  static func source(_ file: String) -> String {
+  package static func source(_ file: String) -> String {
     var included: Set<String> = []
     return source(file, &included)
   }
