@@ -80,6 +80,17 @@ else
   step ops 300 tern bench ops --device opencl --json
   step resnet50_conv 300 tern bench conv --device opencl --suite resnet50 --json
   step conv_versus_im2col 600 tern bench conv --device opencl --suite resnet50 --versus im2col --json
+  # On tensor cores; where there are none, tern says why.
+  limit=300
+  tern verify --device opencl --precision tf32 --op linear > /dev/null
+  if [ $? != 69 ]; then
+    for precision in tf32 bf16; do
+      step "verify_$precision" 300 tern verify --device opencl --precision "$precision" --json
+      step "gemm_$precision" 300 tern bench gemm --device opencl --precision "$precision" --json
+      step "resnet50_$precision" 300 tern bench model resnet50 --device opencl --batch-size 32 \
+        --precision "$precision" --json
+    done
+  fi
   step lenet5 120 tern bench model lenet5 --device opencl --batch-size 64 --json
   step resnet50 300 tern bench model resnet50 --device opencl --batch-size 32 --json
   if python3 -c 'import torch; assert torch.cuda.is_available()' 2> /dev/null; then

@@ -112,6 +112,18 @@ import Testing
     #expect(workspace.bytes("file") == Data("in the way".utf8))
   }
 
+  @Test func aPrecisionThatTheDeviceLacks() throws {
+    guard let device = OpenCLBackend().devices().first, device.kind == .cpu else { return }
+    let workspace = try Workspace()
+    defer { workspace.remove() }
+    try workspace.writeDataset()
+    for verb in [["train", "lenet5", "--data", "idx:data"], ["verify"], ["bench", "gemm"]] {
+      try expectFailure(
+        verb + ["--device", device.id, "--precision", "tf32"], in: workspace, status: 69, "tf32",
+        device.id, "tensor cores")
+    }
+  }
+
   /// Without an OpenCL platform everything but OpenCL works.
   @Test func noOpenCLPlatform() throws {
     let workspace = try Workspace()

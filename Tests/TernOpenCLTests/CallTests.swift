@@ -44,6 +44,35 @@ import Testing
     #expect(opencl_calls_of_this_thread().waits > after.waits)
   }
 
+  @Test func aRecordedStepEnqueuesNoKernelByItselfAndComputesTheSame() throws {
+    let device = try open(recordsSteps: true)
+    guard device.recordsSteps else { return }
+    let builder = GraphBuilder()
+    let total = try builder.variable("total", [64, 64])
+    let x = try builder.input("x", [64, 64])
+    let rate = try builder.input("rate", [])
+    let sum = try total + x.relu() * rate + x.exp().sum([0], keepsAxes: true)
+    builder.assign(total, sum)
+    builder.output("sum", sum)
+    func run(on device: OpenCLDevice) throws -> (HostTensor, launches: Int) {
+      let executable = try Session(device: device).compile(builder.graph)
+      let before = opencl_calls_of_this_thread()
+      for step in 0..<5 {
+        let values = Philox(seed: 1, stream: .data).normals(64 * 64, UInt32(step))
+        try executable.upload(HostTensor([64, 64], values), toInput: executable.inputIndex("x")!)
+        try executable.upload(Float(step), toInput: "rate")
+        try executable.step()
+      }
+      let after = opencl_calls_of_this_thread()
+      #expect(after.allocations == before.allocations)
+      #expect(after.preparations == before.preparations)
+      return (try executable.read("sum"), after.launches - before.launches)
+    }
+    let (recorded, plain) = (try run(on: device), try run(on: open(recordsSteps: false)))
+    #expect(recorded.launches == 0 && plain.launches > 0)
+    #expect(recorded.0 == plain.0)
+  }
+
   @Test func anUploadIsWrittenWithoutWaiting() throws {
     let builder = GraphBuilder()
     let x = try builder.input("x", [100])

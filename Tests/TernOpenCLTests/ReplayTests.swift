@@ -46,8 +46,9 @@ import Testing
     #expect(device.eventCount <= events + 2)
   }
 
-  @Test func everyStepSeesItsOwnInputs() throws {
-    let executable = try executable(on: open())
+  // Recorded steps too, where the driver has command buffers.
+  @Test(arguments: [false, true]) func everyStepSeesItsOwnInputs(isRecorded: Bool) throws {
+    let executable = try executable(on: open(recordsSteps: isRecorded))
     // Far more than the ring has slots, without waiting.
     for step in 0..<200 {
       try upload(step, to: executable)

@@ -12,11 +12,11 @@ let openCLDevice = OpenCLBackend().devices().first
 /// Opens the device with nothing kept from earlier runs, unless a folder is given.
 func open(
   _ options: DeviceOptions = DeviceOptions(), emulatesTensorCores: Bool = false,
-  cache: CacheDirectory? = nil
+  recordsSteps: Bool = OpenCLBackend.recordsSteps, cache: CacheDirectory? = nil
 ) throws -> OpenCLDevice {
   try OpenCLBackend().open(
     #require(openCLDevice), options: options, emulatesTensorCores: emulatesTensorCores,
-    cache: cache)
+    recordsSteps: recordsSteps, cache: cache)
 }
 
 /// Calls `body` with an empty folder, which is gone afterwards.

@@ -18,18 +18,16 @@ extension Precision {
 }
 
 @Suite struct TensorCoreProbeTests {
-  private static let attributes = "cl_khr_icd cl_nv_device_attribute_query cl_khr_fp64"
-
-  private func probe(
-    _ vendor: String, _ extensions: String = attributes, _ major: Int, _ minor: Int
-  ) -> TensorCores {
-    TensorCores(vendor: vendor, extensions: extensions) { (major, minor) }
+  private func probe(_ vendor: String, _ major: Int, _ minor: Int) -> TensorCores {
+    TensorCores(
+      vendor: vendor, extensions: "cl_khr_icd cl_nv_device_attribute_query cl_khr_fp64"
+    ) { (major, minor) }
   }
 
   @Test func ampereAndLaterHaveThem() {
-    #expect(probe("NVIDIA Corporation", 8, 0) == .nvidia)
-    #expect(probe("NVIDIA Corporation", 8, 9) == .nvidia)
-    #expect(probe("NVIDIA Corporation", 12, 0) == .nvidia)
+    for (major, minor) in [(8, 0), (8, 9), (12, 0)] {
+      #expect(probe("NVIDIA Corporation", major, minor) == .nvidia)
+    }
   }
 
   @Test func earlierOnesAndOtherVendorsHaveNone() {
@@ -53,35 +51,33 @@ extension Precision {
 
 /// The kernels with the functions of `matmul/tensor_core.cl` emulated.
 @Suite(.enabled(if: openCLDevice != nil)) struct TensorCoreTests {
-  struct Product: Sendable, CustomTestStringConvertible {
-    let precision: Precision
+  struct Product: Sendable {
     var batch = 1
     let m: Int
     let n: Int
     let k: Int
     var transposesA = false
     var transposesB = false
-    var testDescription: String {
-      "\(precision) \(batch)x\(m)x\(n)x\(k) \(transposesA) \(transposesB)"
-    }
   }
 
   // Aligned rows and not, more tiles than one either way, fewer terms than an instruction has.
-  static let products = [Precision.tf32, .bf16].flatMap { precision in
-    [
-      Product(precision: precision, batch: 3, m: 37, n: 29, k: 53),
-      Product(precision: precision, m: 68, n: 132, k: 40),
-      Product(precision: precision, m: 131, n: 67, k: 20, transposesA: true),
-      Product(precision: precision, batch: 2, m: 72, n: 40, k: 36, transposesB: true),
-      Product(
-        precision: precision, m: 33, n: 65, k: 17, transposesA: true, transposesB: true),
-      Product(precision: precision, m: 1, n: 1, k: 3),
-    ]
+  static let products = [
+    Product(batch: 3, m: 37, n: 29, k: 53),
+    Product(m: 68, n: 132, k: 40),
+    Product(m: 131, n: 67, k: 20, transposesA: true),
+    Product(batch: 2, m: 72, n: 40, k: 36, transposesB: true),
+    Product(m: 33, n: 65, k: 17, transposesA: true, transposesB: true),
+    Product(m: 1, n: 1, k: 3),
+  ]
+
+  @Test(arguments: [Precision.tf32, .bf16]) func operandsAreRoundedAndSumsAreNot(
+    _ precision: Precision
+  ) throws {
+    let device = try open(DeviceOptions(precision: precision), emulatesTensorCores: true)
+    for product in Self.products { try check(product, precision, on: device) }
   }
 
-  @Test(arguments: products) func operandsAreRoundedAndSumsAreNot(_ p: Product) throws {
-    let device = try open(
-      DeviceOptions(precision: p.precision), emulatesTensorCores: true)
+  private func check(_ p: Product, _ precision: Precision, on device: OpenCLDevice) throws {
     let generator = Philox(seed: 3, stream: .data)
     let a = generator.normals(p.batch * p.m * p.k, 0)
     let b = generator.normals(p.batch * p.k * p.n, 1)
@@ -93,9 +89,9 @@ extension Precision {
     builder.output("c", z)
     let executable = try Session(device: device).compile(builder.graph)
     let result = try executable.run(["a": HostTensor(x.shape, a), "b": HostTensor(y.shape, b)])
-    #expect(executable.bound.implementations.allSatisfy { $0.hasPrefix(p.precision.rawValue) })
+    #expect(executable.bound.implementations.allSatisfy { $0.hasPrefix(precision.rawValue) })
 
-    let (left, right) = (a.map(p.precision.rounded), b.map(p.precision.rounded))
+    let (left, right) = (a.map(precision.rounded), b.map(precision.rounded))
     var largest = 0.0
     var expected: [Double] = []
     for matrix in 0..<p.batch {
@@ -115,7 +111,7 @@ extension Precision {
     let floats = try #require(result["c"]).floats
     try #require(floats.count == expected.count)
     let error = zip(floats, expected).map { abs(Double($0) - $1) }.max()!
-    #expect(error <= 2e-6 * largest)
+    #expect(error <= 2e-6 * largest, "\(p)")
   }
 
   @Test(arguments: [Precision.tf32, .bf16]) func everyTileComputesTheSame(
