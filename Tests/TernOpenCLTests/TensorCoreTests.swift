@@ -136,7 +136,7 @@ extension Precision {
         try device.tuningProblem(
           of: builder.graph.nodes[0].operation, inputs: [x.type, w.type, b.type]))
       let tiles = problem.candidates.filter { $0.hasPrefix(precision.rawValue) }
-      #expect(tiles.count == (precision == .tf32 ? 3 : 2))
+      #expect(tiles.count == 3)
       let results = try tiles.map { tile in
         device.tuning.force(problem.description, tile)
         let executable = try Session(device: device).compile(builder.graph)

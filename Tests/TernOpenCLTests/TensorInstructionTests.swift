@@ -53,8 +53,14 @@ import Testing
     let file: String
     let precision: Int
     let options: [String]
-    var testDescription: String { "\(file) \(precision) \(options)" }
+    var testDescription: String { "\(file) \(precision) \(options.prefix(5))" }
   }
+
+  private static let geometry = [
+    "PASS=0", "PARTS=1", "BATCH=8", "GROUPS=1", "IN_CHANNELS=64", "H=14", "W=14",
+    "OUT_CHANNELS=64", "OH=14", "OW=14", "KH=3", "KW=3", "SH=1", "SW=1", "PH=1", "PW=1", "DH=1",
+    "DW=1", "HAS_BIAS=0",
+  ].map { "-D" + $0 }
 
   static let kernels = [1, 2].flatMap { precision in
     [
@@ -63,10 +69,13 @@ import Testing
         options: ["-DLEFT_WIDTH=4", "-DRIGHT_WIDTH=4", "-DRIGHT_ALONG_TERMS=1", "-DBIAS=1"]),
       Kernel(
         file: "matmul/tensor_gemm", precision: precision,
-        options: ["-DTILE_ROWS=128", "-DWARP_ROWS=64", "-DLEFT_ALONG_TERMS=0"]),
+        options: [
+          "-DTILE_ROWS=128", "-DTILE_COLUMNS=128", "-DWARP_ROWS=64", "-DWARP_COLUMNS=32",
+          "-DLEFT_ALONG_TERMS=0",
+        ]),
       Kernel(
         file: "convolution/tensor_implicit_gemm", precision: precision,
-        options: ["-DLEFT_WIDTH=4"]),
+        options: ["-DLEFT_WIDTH=4"] + geometry),
     ]
   }
 
