@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import Synchronization
 import Tern
 import TernConformance
 
@@ -9,8 +10,8 @@ struct Tune: ParsableCommand {
     discussion: """
       Every implementation of a convolution or matrix product is checked, then timed; the fastest \
       is used from then on. What is found is kept for the device, its driver and this version in \
-      $XDG_CACHE_HOME/tern (by default ~/.cache/tern), also when the search is interrupted: a \
-      second run goes on where the first ended.
+      $XDG_CACHE_HOME/tern (by default ~/.cache/tern), also when the search is interrupted or its \
+      budget is spent: a second run goes on where the first ended.
 
       Examples:
         tern tune --device opencl --model lenet5 --batch-size 64 --budget 120
@@ -33,8 +34,8 @@ struct Tune: ParsableCommand {
   @Option(help: "Samples per step of the network.")
   var batchSize = 64
 
-  @Option(help: "How long to search, in seconds.")
-  var budget = 120.0
+  @Option(help: "How long to search, in seconds; the search ends then, whatever is left.")
+  var budget = 100.0
 
   @Flag(help: "Tune again what was tuned before.")
   var force = false
@@ -62,17 +63,20 @@ struct Tune: ParsableCommand {
     Output.progress(
       "\(problems.count) to tune, \(problems.count - open.count) of them known, in "
         + (tuner.databasePath ?? "memory (TERN_CACHE=off)"))
-    let clock = ContinuousClock()
-    let start = clock.now
-    for (index, problem) in open.enumerated() {
-      guard (clock.now - start) / .seconds(1) < budget else {
-        Output.progress(
-          "the budget of \(Format.fixed(budget, 0)) s is spent, \(open.count - index) are left; "
-            + "run it again to go on")
-        break
-      }
-      report(try tuner.tune(problem))
+    guard !open.isEmpty else {
+      Output.progress("nothing left to do")
+      return
     }
+    var search = TuningBudget(seconds: budget)
+    let deadline = Deadline(seconds: budget, problemCount: open.count)
+    for (index, problem) in open.enumerated() {
+      guard search.remainingSeconds > 0 else { break }
+      search.start(problemsLeft: open.count - index)
+      let finding = try tuner.tune(problem, within: &search)
+      deadline.note(isComplete: finding.untried.isEmpty)
+      report(finding)
+    }
+    deadline.summarize()
   }
 
   private func networkProblems(_ tuner: Tuner) throws -> [Tuner.Problem] {
@@ -93,8 +97,10 @@ struct Tune: ParsableCommand {
               .object([
                 "implementation": .string($0.name),
                 "seconds": $0.seconds.map(JSON.double) ?? .null,
+                "preparation_seconds": .double($0.preparationSeconds),
               ])
             }),
+          "untried": .array(finding.untried.map(JSON.string)),
         ]).description)
       return
     }
@@ -102,6 +108,51 @@ struct Tune: ParsableCommand {
       "\(candidate.name) "
         + (candidate.seconds.map { Format.fixed($0 * 1e3, 3) + " ms" } ?? "wrong")
     }
-    Output.result("\(finding.problem): \(times.joined(separator: ", "))")
+    let untried = finding.untried.isEmpty ? "" : "; no time for \(finding.untried.count) more"
+    Output.result("\(finding.problem): \(times.joined(separator: ", "))\(untried)")
+  }
+}
+
+/// Ends the process when the time is over. The search looks at the clock too, but a driver's compiler
+/// cannot be interrupted; whatever was found has been written by then.
+private final class Deadline: Sendable {
+  private let seconds: Double
+  /// Problems of which every candidate was measured, some were, and none was.
+  private let counts: Mutex<(complete: Int, partial: Int, untouched: Int)>
+  private let hasEnded = Mutex(false)
+
+  init(seconds: Double, problemCount: Int) {
+    self.seconds = seconds
+    counts = Mutex((0, 0, problemCount))
+    Thread.detachNewThread { [self] in
+      Thread.sleep(forTimeInterval: seconds)
+      summarize()
+      // Without the drivers' own clean-up: their compilers are at work.
+      _exit(0)
+    }
+  }
+
+  func note(isComplete: Bool) {
+    counts.withLock { counts in
+      counts.untouched -= 1
+      if isComplete { counts.complete += 1 } else { counts.partial += 1 }
+    }
+  }
+
+  /// Says what remains, once.
+  func summarize() {
+    let isFirst = hasEnded.withLock { hasEnded in
+      defer { hasEnded = true }
+      return !hasEnded
+    }
+    guard isFirst else { return }
+    let (complete, partial, untouched) = counts.withLock { $0 }
+    guard partial + untouched > 0 else {
+      Output.progress("\(complete) tuned")
+      return
+    }
+    Output.progress(
+      "the budget of \(Format.fixed(seconds, 0)) s is spent: \(complete) tuned, \(partial) in "
+        + "part, \(untouched) left; run it again to go on")
   }
 }
