@@ -78,7 +78,7 @@ struct BenchConv: ParsableCommand {
     abstract: "Time convolutions: forward, data gradients and weight gradients.",
     discussion: """
       Example:
-        tern bench conv --suite resnet50 --device opencl --versus im2col
+        tern bench conv --suite resnet50 --device opencl --versus im2col --batch-size 8
       """)
   @OptionGroup var options: KernelOptions
   func run() throws { try KernelBench(options, kinds: [.conv]).run() }
@@ -126,9 +126,7 @@ private struct KernelBench {
           versus.map { benchmark.run(testCase, pass, alternatingWith: $0) }
           ?? (benchmark.run(testCase, pass), nil)
         report.append(result, other)
-        if !options.json {
-          Output.progress(result.progress)
-        }
+        Output.progress(result.progress)
       }
     }
     if options.json {

@@ -40,7 +40,7 @@ struct Tune: ParsableCommand {
   @Flag(help: "Tune again what was tuned before.")
   var force = false
 
-  @Flag(help: "Print a JSON line per finding.")
+  @Flag(help: "Print a JSON line per finding, and one that counts them.")
   var json = false
 
   func run() throws {
@@ -63,18 +63,23 @@ struct Tune: ParsableCommand {
     Output.progress(
       "\(problems.count) to tune, \(problems.count - open.count) of them known, in "
         + (tuner.databasePath ?? "memory (TERN_CACHE=off)"))
-    guard !open.isEmpty else {
-      Output.progress("nothing left to do")
-      return
-    }
+    let deadline = Deadline(
+      seconds: budget, knownCount: problems.count - open.count, problemCount: open.count,
+      json: json)
     var search = TuningBudget(seconds: budget)
-    let deadline = Deadline(seconds: budget, problemCount: open.count)
-    for (index, problem) in open.enumerated() {
-      guard search.remainingSeconds > 0 else { break }
-      search.start(problemsLeft: open.count - index)
-      let finding = try tuner.tune(problem, within: &search)
-      deadline.note(isComplete: finding.untried.isEmpty)
-      report(finding)
+    // What is left of the time when all have had their part is for those that needed more.
+    var round = open.map { (problem: $0, untried: Int.max) }
+    while !round.isEmpty {
+      var next: [(problem: Tuner.Problem, untried: Int)] = []
+      for (index, entry) in round.enumerated() where search.remainingSeconds > 0 {
+        search.start(problemsLeft: round.count - index)
+        let finding = try tuner.tune(entry.problem, within: &search)
+        let untried = finding.untried.count
+        deadline.note(isComplete: untried == 0, isFirst: entry.untried == Int.max)
+        if untried == 0 || entry.untried == Int.max { report(finding) }
+        if untried > 0, untried < entry.untried { next.append((entry.problem, untried)) }
+      }
+      round = search.remainingSeconds > 0 ? next : []
     }
     deadline.summarize()
   }
@@ -117,12 +122,16 @@ struct Tune: ParsableCommand {
 /// cannot be interrupted; whatever was found has been written by then.
 private final class Deadline: Sendable {
   private let seconds: Double
+  private let knownCount: Int
+  private let json: Bool
   /// Problems of which every candidate was measured, some were, and none was.
   private let counts: Mutex<(complete: Int, partial: Int, untouched: Int)>
   private let hasEnded = Mutex(false)
 
-  init(seconds: Double, problemCount: Int) {
+  init(seconds: Double, knownCount: Int, problemCount: Int, json: Bool) {
     self.seconds = seconds
+    self.knownCount = knownCount
+    self.json = json
     counts = Mutex((0, 0, problemCount))
     Thread.detachNewThread { [self] in
       Thread.sleep(forTimeInterval: seconds)
@@ -132,9 +141,10 @@ private final class Deadline: Sendable {
     }
   }
 
-  func note(isComplete: Bool) {
+  /// - Parameter isFirst: whether the problem was not searched in part before.
+  func note(isComplete: Bool, isFirst: Bool) {
     counts.withLock { counts in
-      counts.untouched -= 1
+      if isFirst { counts.untouched -= 1 } else { counts.partial -= 1 }
       if isComplete { counts.complete += 1 } else { counts.partial += 1 }
     }
   }
@@ -147,8 +157,15 @@ private final class Deadline: Sendable {
     }
     guard isFirst else { return }
     let (complete, partial, untouched) = counts.withLock { $0 }
+    if json {
+      Output.result(
+        JSON.object([
+          "known": .int(knownCount), "tuned": .int(complete), "partial": .int(partial),
+          "left": .int(untouched),
+        ]).description)
+    }
     guard partial + untouched > 0 else {
-      Output.progress("\(complete) tuned")
+      Output.progress(complete > 0 ? "\(complete) tuned" : "nothing left to do")
       return
     }
     Output.progress(
