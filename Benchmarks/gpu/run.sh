@@ -64,6 +64,7 @@ if [ -n "$quick" ]; then
   fast=(--iterations 5 --suite lenet5)
   step devices 60 tern devices --json
   step verify 300 tern verify --device opencl --op softmax --json
+  step tune 120 tern tune --device opencl --suite lenet5 --budget 30 --json
   step gemm 300 tern bench gemm --device opencl "${fast[@]}" --json
   step conv 300 tern bench conv --device opencl "${fast[@]}" --json
   step ops 300 tern bench ops --device opencl "${fast[@]}" --json
@@ -72,9 +73,7 @@ if [ -n "$quick" ]; then
 else
   step devices 60 tern devices --json
   step verify 300 tern verify --device opencl --json
-  if tern tune --help > /dev/null 2>&1; then
-    step tune 600 tern tune --device opencl --suite resnet50
-  fi
+  step tune 600 tern tune --device opencl --suite resnet50 --budget 500 --json
   step gemm 300 tern bench gemm --device opencl --json
   step conv 600 tern bench conv --device opencl --json
   step ops 300 tern bench ops --device opencl --json

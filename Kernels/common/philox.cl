@@ -8,3 +8,36 @@ static inline uint4 philox(uint4 counter, uint2 key) {
   }
   return counter;
 }
+
+// The words of V counters from `block` on, one after the other: those of 4·V elements.
+static inline void philox_words(const int block, const uint step, const uint stream, uint2 key,
+                                uint words[4 * V]) {
+#if V == 1
+  vstore4(philox((uint4)((uint)block, 0u, step, stream), key), 0, words);
+#else
+  // A counter in each lane. Products of 64 bits: compilers for processors have vectors of them, but
+  // take mul_hi lane by lane.
+#define UNSIGNED CONCAT(uint, V)
+#define LONG CONCAT(ulong, V)
+#define LOW CONCAT(convert_uint, V)
+#define WIDEN CONCAT(convert_ulong, V)
+  UNSIGNED x = LOW(LANES) + (uint)block, y = 0, z = step, w = stream;
+  for (int round = 0; round < 10; ++round) {
+    const LONG product0 = WIDEN(x) * 0xD2511F53ul;
+    const LONG product1 = WIDEN(z) * 0xCD9E8D57ul;
+    x = LOW(product1 >> 32) ^ y ^ key.x;
+    y = LOW(product1);
+    z = LOW(product0 >> 32) ^ w ^ key.y;
+    w = LOW(product0);
+    key += (uint2)(0x9E3779B9u, 0xBB67AE85u);
+  }
+  const UNSIGNED all[4] = {x, y, z, w};
+#pragma unroll
+  for (int word = 0; word < 4; ++word) {
+    uint lanes[V];
+    CONCAT(vstore, V)(all[word], 0, lanes);
+#pragma unroll
+    for (int lane = 0; lane < V; ++lane) words[4 * lane + word] = lanes[lane];
+  }
+#endif
+}

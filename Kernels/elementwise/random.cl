@@ -21,18 +21,17 @@ __kernel void random_normal(IN_INT(step), OUT(y), const int n, const uint key0, 
   }
 }
 
-// 1 with probability p, else 0.
+// 1 with probability p, else 0. A work-item draws the numbers of V counters, four of each.
 __kernel void bernoulli(IN(p), IN_INT(step), OUT(y), const int n, const uint key0, const uint key1,
                         const uint stream) {
   BIND(p);
   BIND_INT(step);
   BIND_OUT(y);
-  const int block = get_global_id(0);
-  if (4 * block >= n) return;
-  uint words[4];
-  vstore4(philox((uint4)((uint)block, 0u, (uint)step[0], stream), (uint2)(key0, key1)), 0, words);
-  for (int lane = 0; lane < 4; ++lane) {
-    const int i = 4 * block + lane;
-    if (i < n) y[i] = (float)(words[lane] >> 8) * 0x1p-24f < p[i] ? 1.0f : 0.0f;
+  const int first = get_global_id(0) * 4 * V;
+  if (first >= n) return;
+  uint words[4 * V];
+  philox_words(first / 4, (uint)step[0], stream, (uint2)(key0, key1), words);
+  for (int i = first; i < min(first + 4 * V, n); ++i) {
+    y[i] = (float)(words[i - first] >> 8) * 0x1p-24f < p[i] ? 1.0f : 0.0f;
   }
 }

@@ -35,11 +35,13 @@ public struct BenchmarkSuite: Sendable {
 
   /// The suite of that name in the binary, or else the one in the file of that path.
   ///
+  /// - Parameter batchSize: the `batch` of convolutions and linear layers; the suite's own where `nil`.
   /// - Throws: ``TernError`` of kind `notFound` or `badData`.
-  public init(_ nameOrPath: String) throws {
+  public init(_ nameOrPath: String, batchSize: Int? = nil) throws {
     if let index = Self.embeddedNames.firstIndex(of: nameOrPath) {
       try self.init(
-        JSON(parsing: String(cString: tern_suite_text(index))), source: "suite \(nameOrPath)")
+        JSON(parsing: String(cString: tern_suite_text(index))), source: "suite \(nameOrPath)",
+        batchSize: batchSize)
       return
     }
     guard FileManager.default.fileExists(atPath: nameOrPath) else {
@@ -49,12 +51,13 @@ public struct BenchmarkSuite: Sendable {
           + Self.embeddedNames.joined(separator: ", "))
     }
     try self.init(
-      JSON(contentsOf: nameOrPath, maximumByteCount: Self.maximumByteCount), source: nameOrPath)
+      JSON(contentsOf: nameOrPath, maximumByteCount: Self.maximumByteCount), source: nameOrPath,
+      batchSize: batchSize)
   }
 
   /// - Parameter source: how errors name the text.
   /// - Throws: ``TernError`` of kind `badData`, with the number of the case.
-  public init(_ json: JSON, source: String) throws {
+  public init(_ json: JSON, source: String, batchSize: Int? = nil) throws {
     func fault(_ message: String) -> TernError { TernError(.badData, "\(source): \(message)") }
     guard case .object(let members) = json else { throw fault("expected a JSON object") }
     let known = ["name", "about", "cases"]
@@ -69,8 +72,11 @@ public struct BenchmarkSuite: Sendable {
     self.name = name
     cases = try elements.enumerated().map { index, element in
       do {
-        guard case .map(let values) = element.attribute else {
+        guard case .map(var values) = element.attribute else {
           throw TernError(.badData, "expected a JSON object")
+        }
+        if let batchSize, values["batch"] != nil, values["op"] != .string("matmul") {
+          values["batch"] = .int(batchSize)
         }
         return try BenchmarkCase(values)
       } catch {

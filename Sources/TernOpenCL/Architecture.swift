@@ -63,6 +63,23 @@ enum Architecture: Hashable, Sendable {
     }
   }
 
+  /// How many times the least estimate a way may cost by its own for the tuner to try it.
+  /// Compilers for processors take seconds for what is then an order of magnitude slower.
+  var tuningMargin: Double {
+    switch self {
+    case .wideCores: 4
+    case .manyThreads: 16
+    }
+  }
+
+  /// What CLBlast's matrix products cost, in operations of the device's best kernels.
+  var libraryProductCost: Double {
+    switch self {
+    case .wideCores: 5
+    case .manyThreads: 1.2
+    }
+  }
+
   /// The work-items that share a row.
   var rowGroup: Int {
     switch self {

@@ -104,10 +104,11 @@ struct MatrixProduct {
       }
     }
     // Copying pays for itself where rows of B are so short that a vector often reaches into the
-    // next, or so long that each stands in a page of its own.
+    // next, or so long that each stands in a page of its own. Where rows of Bᵀ would meet those of A,
+    // it also saves the sums over lanes.
     let isLarge =
       transposesB
-      ? min(m, n) >= 128 && k >= 32
+      ? m >= 32 && n >= 32 && k >= 32
       : m >= 128 && (n >= 1024 && k >= 32 || (32..<256).contains(n) && k >= 128)
     return (isLarge ? packed + direct : direct + packed) + [library]
   }
@@ -227,7 +228,7 @@ struct MatrixProduct {
   func operationsPerTerm(_ device: OpenCLDevice) -> Double {
     let method = method(on: device)
     switch method.kind {
-    case .library: return 1.2
+    case .library: return device.architecture.libraryProductCost
     case .tensor: return TensorTile.cost * method.tile!.waste(m, n)
     case .rows, .thin, .dot, .packed:
       // What a block has beyond the edge is computed as well.

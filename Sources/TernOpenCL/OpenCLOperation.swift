@@ -160,6 +160,15 @@ final class StepEncoder {
       defines: defines.merging(["V": width]) { given, _ in given }, function: function)
   }
 
+  /// Appends a kernel over `count` elements, four for every counter of the random stream; a work-item
+  /// takes a vector of counters.
+  func counters(_ name: String, in file: String, count: Int, _ arguments: [Argument]) throws {
+    let width = architecture.vectorWidth
+    try map(
+      name, in: file, count: (count + 4 * width - 1) / (4 * width), arguments,
+      defines: ["V": width])
+  }
+
   /// Appends a kernel over `count` work-items each of which does much.
   func blocks(
     _ name: String, in file: String, count: Int, _ arguments: [Argument],

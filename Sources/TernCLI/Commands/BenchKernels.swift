@@ -17,6 +17,8 @@ struct KernelOptions: ParsableArguments {
   var onlyPass: BenchmarkPass?
   @Option(help: "Only cases whose operation or name contains this.")
   var filter: String?
+  @Option(help: "Samples per convolution and linear layer, in place of the suite's.")
+  var batchSize: Int?
   @Option(help: "How long to measure each pass.")
   var seconds = 0.5
   @Option(help: "How often to run each pass, in place of --seconds.")
@@ -34,6 +36,9 @@ struct KernelOptions: ParsableArguments {
   /// - Throws: ``TernError`` of kind `usage`.
   func check() throws {
     try Bench.check(seconds: seconds)
+    if let batchSize, batchSize < 1 {
+      throw TernError(.usage, "batch-size: expected at least 1, got \(batchSize)")
+    }
     if let iterations, iterations < 1 || iterations > 1_000_000 {
       throw TernError(.usage, "iterations: expected 1 to 1000000, got \(iterations)")
     }
@@ -73,7 +78,7 @@ struct BenchConv: ParsableCommand {
     abstract: "Time convolutions: forward, data gradients and weight gradients.",
     discussion: """
       Example:
-        tern bench conv --suite resnet50 --device opencl --versus im2col
+        tern bench conv --suite resnet50 --device opencl --versus im2col --batch-size 8
       """)
   @OptionGroup var options: KernelOptions
   func run() throws { try KernelBench(options, kinds: [.conv]).run() }
@@ -121,9 +126,7 @@ private struct KernelBench {
           versus.map { benchmark.run(testCase, pass, alternatingWith: $0) }
           ?? (benchmark.run(testCase, pass), nil)
         report.append(result, other)
-        if !options.json {
-          Output.progress(result.progress)
-        }
+        Output.progress(result.progress)
       }
     }
     if options.json {
@@ -153,7 +156,9 @@ private struct KernelBench {
   }
 
   private func selectedCases() throws -> [BenchmarkCase] {
-    let suites = try (options.suite.map { [$0] } ?? kinds.map(\.rawValue)).map(BenchmarkSuite.init)
+    let suites = try (options.suite.map { [$0] } ?? kinds.map(\.rawValue)).map {
+      try BenchmarkSuite($0, batchSize: options.batchSize)
+    }
     let selected = suites.flatMap(\.cases).filter { testCase in
       kinds.contains(testCase.kind)
         && (options.filter.map { testCase.operation.contains($0) || testCase.name.contains($0) }

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import Synchronization
 import Tern
 import TernConformance
 
@@ -9,8 +10,8 @@ struct Tune: ParsableCommand {
     discussion: """
       Every implementation of a convolution or matrix product is checked, then timed; the fastest \
       is used from then on. What is found is kept for the device, its driver and this version in \
-      $XDG_CACHE_HOME/tern (by default ~/.cache/tern), also when the search is interrupted: a \
-      second run goes on where the first ended.
+      $XDG_CACHE_HOME/tern (by default ~/.cache/tern), also when the search is interrupted or its \
+      budget is spent: a second run goes on where the first ended.
 
       Examples:
         tern tune --device opencl --model lenet5 --batch-size 64 --budget 120
@@ -33,13 +34,13 @@ struct Tune: ParsableCommand {
   @Option(help: "Samples per step of the network.")
   var batchSize = 64
 
-  @Option(help: "How long to search, in seconds.")
-  var budget = 120.0
+  @Option(help: "How long to search, in seconds; the search ends then, whatever is left.")
+  var budget = 100.0
 
   @Flag(help: "Tune again what was tuned before.")
   var force = false
 
-  @Flag(help: "Print a JSON line per finding.")
+  @Flag(help: "Print a JSON line per finding, and one that counts them.")
   var json = false
 
   func run() throws {
@@ -62,17 +63,25 @@ struct Tune: ParsableCommand {
     Output.progress(
       "\(problems.count) to tune, \(problems.count - open.count) of them known, in "
         + (tuner.databasePath ?? "memory (TERN_CACHE=off)"))
-    let clock = ContinuousClock()
-    let start = clock.now
-    for (index, problem) in open.enumerated() {
-      guard (clock.now - start) / .seconds(1) < budget else {
-        Output.progress(
-          "the budget of \(Format.fixed(budget, 0)) s is spent, \(open.count - index) are left; "
-            + "run it again to go on")
-        break
+    let deadline = Deadline(
+      seconds: budget, knownCount: problems.count - open.count, problemCount: open.count,
+      json: json)
+    var search = TuningBudget(seconds: budget)
+    // What is left of the time when all have had their part is for those that needed more.
+    var round = open.map { (problem: $0, untried: Int.max) }
+    while !round.isEmpty {
+      var next: [(problem: Tuner.Problem, untried: Int)] = []
+      for (index, entry) in round.enumerated() where search.remainingSeconds > 0 {
+        search.start(problemsLeft: round.count - index)
+        let finding = try tuner.tune(entry.problem, within: &search)
+        let untried = finding.untried.count
+        deadline.note(isComplete: untried == 0, isFirst: entry.untried == Int.max)
+        if untried == 0 || entry.untried == Int.max { report(finding) }
+        if untried > 0, untried < entry.untried { next.append((entry.problem, untried)) }
       }
-      report(try tuner.tune(problem))
+      round = search.remainingSeconds > 0 ? next : []
     }
+    deadline.summarize()
   }
 
   private func networkProblems(_ tuner: Tuner) throws -> [Tuner.Problem] {
@@ -93,8 +102,10 @@ struct Tune: ParsableCommand {
               .object([
                 "implementation": .string($0.name),
                 "seconds": $0.seconds.map(JSON.double) ?? .null,
+                "preparation_seconds": .double($0.preparationSeconds),
               ])
             }),
+          "untried": .array(finding.untried.map(JSON.string)),
         ]).description)
       return
     }
@@ -102,6 +113,63 @@ struct Tune: ParsableCommand {
       "\(candidate.name) "
         + (candidate.seconds.map { Format.fixed($0 * 1e3, 3) + " ms" } ?? "wrong")
     }
-    Output.result("\(finding.problem): \(times.joined(separator: ", "))")
+    let untried = finding.untried.isEmpty ? "" : "; no time for \(finding.untried.count) more"
+    Output.result("\(finding.problem): \(times.joined(separator: ", "))\(untried)")
+  }
+}
+
+/// Ends the process when the time is over. The search looks at the clock too, but a driver's compiler
+/// cannot be interrupted; whatever was found has been written by then.
+private final class Deadline: Sendable {
+  private let seconds: Double
+  private let knownCount: Int
+  private let json: Bool
+  /// Problems of which every candidate was measured, some were, and none was.
+  private let counts: Mutex<(complete: Int, partial: Int, untouched: Int)>
+  private let hasEnded = Mutex(false)
+
+  init(seconds: Double, knownCount: Int, problemCount: Int, json: Bool) {
+    self.seconds = seconds
+    self.knownCount = knownCount
+    self.json = json
+    counts = Mutex((0, 0, problemCount))
+    Thread.detachNewThread { [self] in
+      Thread.sleep(forTimeInterval: seconds)
+      summarize()
+      // Without the drivers' own clean-up: their compilers are at work.
+      _exit(0)
+    }
+  }
+
+  /// - Parameter isFirst: whether the problem was not searched in part before.
+  func note(isComplete: Bool, isFirst: Bool) {
+    counts.withLock { counts in
+      if isFirst { counts.untouched -= 1 } else { counts.partial -= 1 }
+      if isComplete { counts.complete += 1 } else { counts.partial += 1 }
+    }
+  }
+
+  /// Says what remains, once.
+  func summarize() {
+    let isFirst = hasEnded.withLock { hasEnded in
+      defer { hasEnded = true }
+      return !hasEnded
+    }
+    guard isFirst else { return }
+    let (complete, partial, untouched) = counts.withLock { $0 }
+    if json {
+      Output.result(
+        JSON.object([
+          "known": .int(knownCount), "tuned": .int(complete), "partial": .int(partial),
+          "left": .int(untouched),
+        ]).description)
+    }
+    guard partial + untouched > 0 else {
+      Output.progress(complete > 0 ? "\(complete) tuned" : "nothing left to do")
+      return
+    }
+    Output.progress(
+      "the budget of \(Format.fixed(seconds, 0)) s is spent: \(complete) tuned, \(partial) in "
+        + "part, \(untouched) left; run it again to go on")
   }
 }

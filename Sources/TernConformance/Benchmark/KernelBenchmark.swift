@@ -34,12 +34,17 @@ public struct KernelBenchmark {
   /// Checks and times one pass of a case; a failure of any kind becomes the result's status.
   public func run(_ testCase: BenchmarkCase, _ pass: BenchmarkPass) -> KernelResult {
     var (result, executable) = prepare(testCase, pass)
-    time(&result, executable, seconds: seconds)
+    if let executable {
+      do {
+        record(try timer.measure(executable), in: &result)
+      } catch {
+        fail(&result, error)
+      }
+    }
     return result
   }
 
-  /// How often two measurements take turns.
-  private static let turnCount = 3
+  private var timer: StepTimer { StepTimer(seconds: seconds, iterations: iterations) }
 
   /// Runs a pass here and elsewhere by turns, so that both see the machine in the same state.
   public func run(
@@ -47,9 +52,14 @@ public struct KernelBenchmark {
   ) -> (KernelResult, KernelResult?) {
     var (own, ownExecutable) = prepare(testCase, pass)
     var (others, otherExecutable) = other.prepare(testCase, pass)
-    for _ in 0..<Self.turnCount {
-      time(&own, ownExecutable, seconds: seconds / Double(Self.turnCount))
-      other.time(&others, otherExecutable, seconds: seconds / Double(Self.turnCount))
+    if let ownExecutable, let otherExecutable {
+      do {
+        let timings = try timer.measure(ownExecutable, alternatingWith: otherExecutable)
+        record(timings.0, in: &own)
+        record(timings.1, in: &others)
+      } catch {
+        fail(&own, error)
+      }
     }
     return (own, others)
   }
@@ -85,23 +95,19 @@ public struct KernelBenchmark {
       }
       return (result, executable)
     } catch {
-      result.status = .error
-      result.message = "\(error)"
+      fail(&result, error)
       return (result, nil)
     }
   }
 
-  /// Adds to a result's timing.
-  private func time(_ result: inout KernelResult, _ executable: Executable?, seconds: Double) {
-    guard let executable, result.status == .passed else { return }
-    do {
-      let timing = try StepTimer(seconds: seconds, iterations: iterations).measure(executable)
-      result.timing = result.timing.map { $0.merging(timing) } ?? timing
-      result.judge(peak: peak, launchSeconds: launchSeconds)
-    } catch {
-      result.status = .error
-      result.message = "\(error)"
-    }
+  private func record(_ timing: StepTimer.Timing, in result: inout KernelResult) {
+    result.timing = timing
+    result.judge(peak: peak, launchSeconds: launchSeconds)
+  }
+
+  private func fail(_ result: inout KernelResult, _ error: any Error) {
+    result.status = .error
+    result.message = "\(error)"
   }
 
   /// Runs a forward pass and returns what the backward pass reads of it.

@@ -7,7 +7,8 @@ public struct KernelReport: Sendable {
   /// The algorithm that was measured beside the chosen one; `nil` where none was.
   public let versus: String?
   public private(set) var results: [KernelResult] = []
-  /// Per result, how many times as fast it is as with ``versus``.
+  /// Per result, how many times as fast it is as with ``versus``, by the least times: other programs
+  /// can only add to a time.
   public private(set) var ratios: [Double?] = []
 
   public init(context: BenchmarkContext, versus: String? = nil) {
@@ -17,7 +18,7 @@ public struct KernelReport: Sendable {
 
   public mutating func append(_ result: KernelResult, _ other: KernelResult? = nil) {
     results.append(result)
-    if let own = result.timing?.median, let other = other?.timing?.median {
+    if let own = result.timing?.least, let other = other?.timing?.least {
       ratios.append(other / own)
     } else {
       ratios.append(nil)

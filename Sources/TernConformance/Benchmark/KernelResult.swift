@@ -60,7 +60,7 @@ public struct KernelResult: Sendable {
     let times: JSON =
       timing.map {
         .object([
-          "min": .double($0.samples[0] * 1e9), "median": .double($0.median * 1e9),
+          "min": .double($0.least * 1e9), "median": .double($0.median * 1e9),
           "p95": .double($0.percentile95 * 1e9),
         ])
       } ?? .null

@@ -2,8 +2,8 @@ import TernGraph
 
 extension Dropout: OpenCLOperation {
   func encode(_ x: [View], _ y: [View], in encoder: StepEncoder) throws {
-    try encoder.map(
-      "dropout", in: "elementwise/dropout", count: (y[0].count + 3) / 4,
+    try encoder.counters(
+      "dropout", in: "elementwise/dropout", count: y[0].count,
       [
         .tensor(x[0]), .tensor(x[1]), .tensor(y[0]), .int(y[0].count), .float(probability),
         .float(1 / (1 - probability)), .uint(key0), .uint(key1), .uint(stream),

@@ -12,8 +12,8 @@ extension RandomNormal: OpenCLOperation {
 
 extension Bernoulli: OpenCLOperation {
   func encode(_ x: [View], _ y: [View], in encoder: StepEncoder) throws {
-    try encoder.map(
-      "bernoulli", in: "elementwise/random", count: (y[0].count + 3) / 4,
+    try encoder.counters(
+      "bernoulli", in: "elementwise/random", count: y[0].count,
       [
         .tensor(x[0]), .tensor(x[1]), .tensor(y[0]), .int(y[0].count), .uint(key0), .uint(key1),
         .uint(stream),

@@ -36,10 +36,13 @@ package final class TuningTable: Sendable {
     package let implementation: String
     /// The least time measured, in seconds.
     package let seconds: Double
+    /// Whether every candidate was measured; where not, a better one may be found.
+    package let isComplete: Bool
 
-    package init(implementation: String, seconds: Double) {
+    package init(implementation: String, seconds: Double, isComplete: Bool = true) {
       self.implementation = implementation
       self.seconds = seconds
+      self.isComplete = isComplete
     }
   }
 
@@ -75,9 +78,12 @@ package final class TuningTable: Sendable {
     return try Dictionary(
       members.map { member in
         guard let name = member.value["implementation"]?.stringValue,
-          let seconds = member.value["seconds"]?.doubleValue
+          let seconds = member.value["seconds"]?.doubleValue,
+          case .bool(let isComplete)? = member.value["complete"] ?? .bool(true)
         else { throw Malformed() }
-        return (member.name, Entry(implementation: name, seconds: seconds))
+        return (
+          member.name, Entry(implementation: name, seconds: seconds, isComplete: isComplete)
+        )
       }, uniquingKeysWith: { $1 })
   }
 
@@ -107,7 +113,7 @@ package final class TuningTable: Sendable {
                   name: name,
                   value: .object([
                     "implementation": .string(entry.implementation),
-                    "seconds": .double(entry.seconds),
+                    "seconds": .double(entry.seconds), "complete": .bool(entry.isComplete),
                   ]))
               }))
         ])
