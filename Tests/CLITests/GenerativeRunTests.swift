@@ -49,6 +49,31 @@ import Testing
     #expect(newest.starts(with: [0x89, 0x50, 0x4E, 0x47]))
     #expect(workspace.bytes("run/samples/epoch-2.png") == newest)
     #expect(workspace.bytes("run/samples/epoch-1.png") != newest)
+    let report = String(decoding: try #require(workspace.bytes("run/report.html")), as: UTF8.self)
+    #expect(report.contains("data:image/png;base64,\(newest.base64EncodedString())"))
+    #expect(!report.contains("accuracy"), "there are no classes")
+  }
+
+  /// What a run exports can be imported again, and nothing is lost on the way.
+  @Test(arguments: ["rbm", "dbn", "vae"]) func weightsGoOutAndIn(model: String) throws {
+    let workspace = try Workspace()
+    defer { workspace.remove() }
+    try workspace.writeDataset(train: 16, test: 8)
+    let path = workspace.file
+    try train(
+      workspace,
+      [model, "--data", "idx:data", "--epochs", "3", "--device", "cpu", "--out", "run"])
+    for arguments in [
+      "export run --out out.safetensors", "plot run --out curves.svg",
+      "import out.safetensors --model \(model) --out in.safetensors",
+    ] {
+      let result = try Command.run(
+        arguments.split(separator: " ").map(String.init), in: workspace.path)
+      #expect(result.status == 0, "\(arguments): \(result.errors)")
+    }
+    #expect(
+      try Safetensors(contentsOf: path("in.safetensors")).tensors
+        == Safetensors(contentsOf: path("out.safetensors")).tensors)
   }
 
   @Test func objectivesLogTheirMetrics() throws {
