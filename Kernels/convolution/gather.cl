@@ -1,5 +1,3 @@
-#include "../common/common.cl"
-
 // A convolution as a matrix product whose operands are gathered from the tensors, never stored: where
 // their elements are. One of three products of each group of channels, PASS:
 //   0  forward          weight [O, C·KH·KW]  ×  input patches [C·KH·KW, N·OH·OW]

@@ -1,3 +1,4 @@
+#include "../common/common.cl"
 #include "gather.cl"
 
 // Convolution on devices with many threads, as a matrix product; see gather.cl for its operands.
