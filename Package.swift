@@ -65,7 +65,8 @@ let package = Package(
       ]),
     .target(
       name: "TernNN",
-      dependencies: ["TernCore", "TernGraph", .product(name: "Yams", package: "Yams")]),
+      dependencies: ["TernCore", "TernGraph", .product(name: "Yams", package: "Yams")],
+      exclude: ["Models/ModelFile.md"]),
     .target(name: "TernOptim", dependencies: ["TernCore", "TernGraph"]),
     .target(name: "TernData", dependencies: ["TernCore", "CImages", "CZlib"]),
     .target(

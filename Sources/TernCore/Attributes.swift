@@ -175,7 +175,11 @@ public struct Attributes: Sendable {
     guard let unknown = values.keys.filter({ !known.contains($0) }).min() else { return }
     throw ShapeError(
       operation, unknown,
-      expected: "one of the attributes \(known.sorted().joined(separator: ", "))",
-      got: "an unknown attribute")
+      expected: known.isEmpty
+        ? "no attributes" : "one of the attributes \(known.sorted().joined(separator: ", "))",
+      got: "an unknown attribute"
+        + (EditDistance.nearest(to: unknown, among: known.sorted()).map {
+          "; did you mean '\($0)'?"
+        } ?? ""))
   }
 }

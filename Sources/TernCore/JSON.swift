@@ -35,6 +35,22 @@ public indirect enum JSON: Hashable, Sendable {
     .object(members.map { Member(name: $0.key, value: $0.value) })
   }
 
+  /// The value of a setting or an attribute; maps in alphabetic order.
+  public init(_ value: AttributeValue) {
+    self =
+      switch value {
+      case .null: .null
+      case .bool(let value): .bool(value)
+      case .int(let value): .int(value)
+      case .double(let value): .double(value)
+      case .string(let value): .string(value)
+      case .list(let values): .array(values.map(JSON.init))
+      case .map(let values):
+        .object(
+          values.sorted { $0.key < $1.key }.map { Member(name: $0.key, value: JSON($0.value)) })
+      }
+  }
+
   public subscript(name: String) -> JSON? {
     guard case .object(let members) = self else { return nil }
     return members.first { $0.name == name }?.value

@@ -56,6 +56,14 @@ public struct Cost: Hashable, Sendable {
     self.bytes = bytes
   }
 
+  /// A product of extents, at most 2^58: those of one value are bounded, those of several are not.
+  public static func product(_ factors: Int...) -> Int {
+    factors.reduce(1) { product, factor in
+      let (next, overflow) = product.multipliedReportingOverflow(by: factor)
+      return overflow ? 1 << 58 : Swift.min(next, 1 << 58)
+    }
+  }
+
   /// Every input read once, every output written once, `flopsPerElement` for each output element.
   public static func elementwise(
     _ inputs: [TensorType], _ outputs: [TensorType], flopsPerElement: Int = 1

@@ -2,7 +2,8 @@ import TernCore
 import TernNN
 
 /// The parameters that training leaves as they are: no gradient of them is computed, and no node
-/// updates them. Running statistics of frozen layers still follow the data, as in PyTorch.
+/// updates them. A batch normalisation that is frozen as a whole also keeps its running statistics,
+/// and normalises with them.
 public struct FrozenParameters: Sendable {
   /// Names of layers or parameters: `features` stands for `features.0.weight`, too.
   public let names: [String]

@@ -125,6 +125,9 @@ public final class RunDirectory {
     try AtomicFile.write(Data(html.utf8), to: file("report.html"))
   }
 
+  /// The newest sheet of pictures, where the network makes some.
+  var newestSheet: Data? { FileManager.default.contents(atPath: file("samples.png")) }
+
   /// Writes the pictures of an epoch: `samples/epoch-3.png`, and `samples.png` for the newest.
   func write(_ sheet: SheetPicture, epoch: Int) throws {
     let data = sheet.png
@@ -202,10 +205,7 @@ public final class RunDirectory {
 extension TrainingConfiguration {
   /// Reads a config file.
   public init(contentsOf path: String) throws {
-    guard let data = FileManager.default.contents(atPath: path) else {
-      throw TernError(.notFound, "\(path): no such file")
-    }
-    let settings = try YAML.parseMap(String(decoding: data, as: UTF8.self), file: path)
+    let settings = try YAML.map(ofFile: path)
     do { try self.init(settings) } catch let error as TernError {
       throw TernError(.badData, "\(path): \(error.message)")
     }

@@ -90,7 +90,9 @@ public struct TrainingGraph {
       batchSize: batchSize, update: update, seed: seed, position: position)
   }
 
-  /// - Parameter position: where the batch stands among those of one update.
+  /// - Parameters:
+  ///   - position: where the batch stands among those of one update.
+  ///   - frozen: the parameters that the step leaves as they are.
   public init(
     model: Model, objective: any Objective, pass: TrainingPass, batchSize: Int,
     update: ParameterUpdate, seed: UInt64, position: ParameterUpdate.Position = .only,
@@ -101,7 +103,8 @@ public struct TrainingGraph {
     let step = try builder.input(Optimizer.stepInput, TensorType([], .int32))
     let batch =
       position == .only ? step : try builder.input(Self.batchInput, TensorType([], .int32))
-    let context = LayerContext(builder: builder, mode: .training, seed: seed, step: batch)
+    let context = LayerContext(
+      builder: builder, mode: .training, seed: seed, step: batch, isFrozen: frozen.contains)
     let terms = try objective.loss(of: pass, model, on: samples, in: context)
     builder.output(Self.lossOutput, terms.loss)
     let metrics =

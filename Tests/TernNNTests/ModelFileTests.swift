@@ -2,20 +2,10 @@ import Foundation
 import Tern
 import Testing
 
-/// Networks written as YAML: what they mean, and what is said of those that do not fit.
+/// Networks written as YAML: what they mean.
 @Suite struct ModelFileTests {
-  private func read(_ text: String) throws -> Model {
-    let path = NSTemporaryDirectory() + "tern-\(UUID().uuidString).yaml"
-    defer { try? FileManager.default.removeItem(atPath: path) }
-    try text.write(toFile: path, atomically: true, encoding: .utf8)
-    do { return try ModelFile.read(path) } catch let error as TernError {
-      throw TernError(error.kind, error.message.replacing(path, with: "net.yaml"))
-    }
-  }
-
-  /// A file with these layers, whose first stands on line 4.
   private func model(_ layers: String, header: String = "") throws -> Model {
-    try read("input: [1, 8, 8]\nclasses: 3\nlayers:\n\(layers)\n\(header)")
+    try ModelFixture.model(layers, header: header)
   }
 
   private func names(_ model: Model) throws -> [String] {
@@ -105,61 +95,5 @@ import Testing
     #expect(initializers["b.weight"] == .normal(deviation: 0.001))
     #expect(initializers["c.weight"] == .zeros)
     #expect(initializers["d.weight"] == .normal(deviation: 1 / Float(3).squareRoot()))
-  }
-
-  static let faults: [(layers: String, header: String, message: String)] = [
-    (
-      "  - relu\n  - linaer: {out_features: 3}", "",
-      "net.yaml:5: layer linaer_0: linaer: layer: expected a known layer, such as 'linear', "
-        + "got 'linaer'"
-    ),
-    (
-      "  - residual: {repeat: 2, layers: [relu, conv2d: {out_channels: 2, kernel_size: 3}]}", "",
-      "net.yaml:4: layer residual_0.0.add: add: "
-    ),
-    (
-      "  - sequential:\n      name: s\n      layers:\n        - relu\n        - max_pool2d: {}", "",
-      "net.yaml:8: layer s.max_pool2d_0: max_pool2d: kernel_size: expected"
-    ),
-    (
-      "  - sequential: {repeat: 0, layers: [relu]}", "",
-      "net.yaml:4: layer sequential_0: 'repeat' is not a number from 1 to 1000"
-    ),
-    (
-      "  - sequential: {repeat: 1000, layers: [sequential: {repeat: 1000, layers: [relu]}]}", "",
-      "the network has more than 10000 layers"
-    ),
-    ("  - sequential", "", "net.yaml:4: layer sequential_0: expected 'layers', a list"),
-    (
-      "  - concatenation: {layers: [relu], scale: 2}", "",
-      "net.yaml:4: layer concatenation_0: concatenation has no argument 'scale'"
-    ),
-    (
-      "  - a", "blocks: {a: [b], b: [a]}", "layer a_0.b_0.a_0: block 'a' contains itself"
-    ),
-    ("  - relu", "blocks: {relu: [tanh]}", "block 'relu' has the name of a layer"),
-    (
-      "  - flatten\n  - linear: {out_features: 3, init: gauss}", "",
-      "net.yaml:5: layer linear_0: linear: init: expected one of standard, zeros, small"
-    ),
-    (
-      "  - relu: {name: a}\n  - relu: {from: b}", "",
-      "net.yaml:5: relu_1: 'from' names 'b', which is not a layer above"
-    ),
-    ("  - relu: {name: a}\n  - relu: {name: a}", "", "net.yaml:5: two layers are named 'a'"),
-    (
-      "  - conv2d: {out_channels: 2, kernel_size: 3}\n  - max_pool2d: {kernel_size: 9}", "",
-      "net.yaml:5: layer max_pool2d_0: max_pool2d: input: expected"
-    ),
-  ]
-
-  @Test(arguments: faults) func faultsNameLineAndLayer(
-    fault: (layers: String, header: String, message: String)
-  ) throws {
-    let error = #expect(throws: TernError.self) { try model(fault.layers, header: fault.header) }
-    #expect(error?.kind == .badData)
-    let message = try #require(error?.message)
-    #expect(message.contains(fault.message), "\(message)")
-    #expect(!message.contains("\n"))
   }
 }

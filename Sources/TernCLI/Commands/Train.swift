@@ -50,7 +50,9 @@ struct Train: ParsableCommand {
     }
     let trainer = try Trainer(
       job.configuration, catalog: .standard, checkpoint: job.checkpoint, report: reporter.report)
-    for note in trainer.initializationNotes { Output.progress("init: \(note)") }
+    if !quiet {
+      for note in trainer.initializationNotes { Output.progress("init: \(note)") }
+    }
     if verbose { Output.progress("\(trainer.trainingPlan.graph)") }
     if let profile { try writeProfile(trainer, to: profile) }
     if dryRun {
@@ -133,12 +135,7 @@ extension Train {
 
   private func newJob() throws -> Job {
     var settings: [String: AttributeValue] = [:]
-    if let config {
-      guard let contents = FileManager.default.contents(atPath: config) else {
-        throw TernError(.notFound, "\(config): no such file")
-      }
-      settings = try YAML.parseMap(String(decoding: contents, as: UTF8.self), file: config)
-    }
+    if let config { settings = try YAML.map(ofFile: config) }
     settings.merge(try givenSettings()) { _, given in given }
     for required in ["model", "data"] where settings[required] == nil {
       throw TernError(

@@ -110,11 +110,16 @@ struct TrainingOptions: ParsableArguments {
   var algorithm: ConvolutionAlgorithm?
   @Option(help: "Threads that prepare batches. (default: 1)")
   var workers: Int?
-  @Option(name: .customLong("init"), help: "Start from these weights (.safetensors) where names and shapes fit.")
+  @Option(
+    name: .customLong("init"),
+    help: "Start from these weights (.safetensors) where names and shapes fit.")
   var initialWeights: String?
   @Option(
     help: ArgumentHelp(
-      "Keep the parameters of these layers as they are: features,classifier.1.",
+      """
+      Keep the parameters of these layers, and what their normalisations know of the data, as they \
+      are: features,classifier.1.
+      """,
       valueName: "NAME,NAME..."))
   var freeze: String?
   @Option(help: "Steps between checkpoints. (default: an epoch)")

@@ -39,7 +39,7 @@ public struct Attention: Operation {
 
   public func cost(inputs: [TensorType], outputs: [TensorType]) -> Cost {
     let (q, v) = (inputs[0].shape, inputs[2].shape)
-    let products = 2 * q[0] * q[1] * v[1] * (q[2] + v[2])
+    let products = Cost.product(2, q[0], q[1], v[1], q[2] + v[2])
     return Cost(
       flops: isCausal ? products / 2 : products,
       bytes: (inputs + outputs).reduce(0) { $0 + $1.byteCount })
@@ -66,7 +66,7 @@ public struct AttentionBackward: Operation {
 
   public func cost(inputs: [TensorType], outputs: [TensorType]) -> Cost {
     let (q, v) = (inputs[1].shape, inputs[3].shape)
-    let products = 2 * q[0] * q[1] * v[1] * (3 * q[2] + 2 * v[2])
+    let products = Cost.product(2, q[0], q[1], v[1], 3 * q[2] + 2 * v[2])
     return Cost(
       flops: isCausal ? products / 2 : products,
       bytes: (inputs + outputs).reduce(0) { $0 + $1.byteCount })

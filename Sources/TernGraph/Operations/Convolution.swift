@@ -141,7 +141,7 @@ public struct Conv2D: Operation {
 
   public func cost(inputs: [TensorType], outputs: [TensorType]) -> Cost {
     Cost(
-      flops: 2 * outputs[0].elementCount * inputs[1].shape.elementCount(in: 1..<4),
+      flops: Cost.product(2, outputs[0].elementCount, inputs[1].shape.elementCount(in: 1..<4)),
       bytes: (inputs + outputs).reduce(0) { $0 + $1.byteCount })
   }
 }
@@ -185,7 +185,7 @@ public struct Conv2DBackwardInput: Operation {
 
   public func cost(inputs: [TensorType], outputs: [TensorType]) -> Cost {
     Cost(
-      flops: 2 * inputs[0].elementCount * inputs[1].shape.elementCount(in: 1..<4),
+      flops: Cost.product(2, inputs[0].elementCount, inputs[1].shape.elementCount(in: 1..<4)),
       bytes: (inputs + outputs).reduce(0) { $0 + $1.byteCount })
   }
 }
@@ -234,7 +234,7 @@ public struct Conv2DBackwardWeight: Operation {
 
   public func cost(inputs: [TensorType], outputs: [TensorType]) -> Cost {
     Cost(
-      flops: 2 * inputs[1].elementCount * weightShape.elementCount(in: 1..<4),
+      flops: Cost.product(2, inputs[1].elementCount, weightShape.elementCount(in: 1..<4)),
       bytes: (inputs + outputs).reduce(0) { $0 + $1.byteCount })
   }
 }
@@ -278,7 +278,9 @@ extension Tensor {
       stride: stride, padding: padding, dilation: dilation, groups: groups)
     try window.validate(name)
     let (x, w) = (shape, weight.shape)
-    guard x.rank == 4, w.rank == 4, w[0] == x[1], x[1] % groups == 0 else {
+    guard x.rank == 4, w.rank == 4, w[0] == x[1], x[1] % groups == 0,
+      x.dimensions.allSatisfy({ $0 <= Attributes.largestInteger })
+    else {
       throw ShapeError(
         name, "weight", expected: "[C, O/groups, KH, KW] for an input [N, C, H, W]",
         got: "\(w) for \(x)")

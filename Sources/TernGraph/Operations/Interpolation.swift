@@ -81,12 +81,23 @@ extension OperationSpec {
       let alignsCorners = try a.bool("align_corners", default: false)
       let mode: Interpolate.Mode =
         name == "nearest" ? .nearest : .bilinear(alignsCorners: alignsCorners)
+      let isScaled = a.has("scale_factor")
       let size: [Int]
-      if a.has("scale_factor") {
-        let factor = try a.double("scale_factor")
-        size = (2..<4).map { Int((Double(input.shape[$0]) * factor).rounded(.down)) }
-      } else {
+      if a.has("size") || !isScaled {
+        guard !isScaled else {
+          throw ShapeError(
+            "interpolate", "size", expected: "either 'size' or 'scale_factor'", got: "both")
+        }
         size = try a.ints("size", count: 2)
+      } else {
+        let factor = try a.double("scale_factor")
+        let extents = (2..<4).map { (Double(input.shape[$0]) * factor).rounded(.down) }
+        guard extents.allSatisfy({ (1...Double(Attributes.largestInteger)).contains($0) }) else {
+          throw ShapeError(
+            "interpolate", "scale_factor", expected: "a factor that gives an image",
+            got: "\(factor) of \(input.shape)")
+        }
+        size = extents.map { Int($0) }
       }
       return [try input.interpolate(mode, height: size[0], width: size[1])]
     }

@@ -66,7 +66,7 @@ public struct MatMul: Operation {
   public func cost(inputs: [TensorType], outputs: [TensorType]) -> Cost {
     let d = dimensions(inputs[0].shape, inputs[1].shape)
     return Cost(
-      flops: 2 * d.batch * d.m * d.n * d.k,
+      flops: Cost.product(2, d.batch, d.m, d.n, d.k),
       bytes: (inputs + outputs).reduce(0) { $0 + $1.byteCount })
   }
 }
@@ -102,7 +102,7 @@ public struct Linear: Operation {
 
   public func cost(inputs: [TensorType], outputs: [TensorType]) -> Cost {
     Cost(
-      flops: 2 * outputs[0].elementCount * inputs[0].shape[1],
+      flops: Cost.product(2, outputs[0].elementCount, inputs[0].shape[1]),
       bytes: (inputs + outputs).reduce(0) { $0 + $1.byteCount })
   }
 }

@@ -12,7 +12,7 @@ public struct Reshape: Operation {
   public func outputTypes(for inputs: [TensorType]) throws(ShapeError) -> [TensorType] {
     try expectCount(inputs, 1...1)
     try expect(
-      inputs[0].elementCount == shape.elementCount, "shape",
+      shape.isUsable && inputs[0].elementCount == shape.elementCount, "shape",
       "\(inputs[0].elementCount) elements (input \(inputs[0].shape))", "\(shape)")
     return [TensorType(shape, inputs[0].dataType)]
   }
@@ -233,21 +233,22 @@ extension Tensor {
   public func reshape(_ target: Shape) throws(ShapeError) -> Tensor {
     var target = target
     if let unknown = target.firstIndex(of: -1) {
+      let given = target
       target[unknown] = 1
-      let known = target.elementCount
-      guard known > 0, shape.elementCount % known == 0 else {
+      guard target.isUsable, shape.elementCount % target.elementCount == 0 else {
         throw ShapeError(
           "reshape", "shape", expected: "a divisor of \(shape.elementCount) elements",
-          got: "\(known)")
+          got: "\(given)")
       }
-      target[unknown] = shape.elementCount / known
+      target[unknown] = shape.elementCount / target.elementCount
     }
     return target == shape ? self : try apply(Reshape(target))
   }
 
   /// [N, ...] with the axes from `start` on merged into one.
   public func flatten(from start: Int = 1) throws(ShapeError) -> Tensor {
-    guard start < shape.rank else { return try reshape(Shape(shape.dimensions + [1])) }
+    guard start != shape.rank else { return try reshape(Shape(shape.dimensions + [1])) }
+    let start = try axis(start, "flatten")
     return try reshape(
       Shape(shape.dimensions[..<start] + [shape.elementCount(in: start..<shape.rank)]))
   }

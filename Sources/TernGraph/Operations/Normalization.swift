@@ -213,17 +213,18 @@ extension Tensor {
   public func localResponseNorm(
     size: Int, alpha: Float = 1e-4, beta: Float = 0.75, k: Float = 1
   ) throws -> Tensor {
-    guard shape.rank >= 2, size >= 1 else {
+    guard shape.rank >= 2, (1...1 << 16).contains(size) else {
       throw ShapeError(
-        "local_response_norm", "size", expected: "at least 1, on an input [N, C, *]",
+        "local_response_norm", "size", expected: "1 to 65536, on an input [N, C, *]",
         got: "\(size) on \(shape)")
     }
     let channels = shape[1]
     let inner = shape.elementCount(in: 2..<shape.rank)
-    let squares = try square().reshape([shape[0], channels, inner])
-      .pad([0, 0, size / 2, (size - 1) / 2])
+    // A neighbour further away than there are channels is always zero.
+    let (before, after) = (Swift.min(size / 2, channels), Swift.min((size - 1) / 2, channels))
+    let squares = try square().reshape([shape[0], channels, inner]).pad([0, 0, before, after])
     var sum = try squares.narrow(1, start: 0, length: channels)
-    for offset in 1..<Swift.max(size, 1) where offset < size {
+    for offset in stride(from: 1, through: before + after, by: 1) {
       sum = try sum + squares.narrow(1, start: offset, length: channels)
     }
     let scale = try sum.affine(scale: alpha / Float(size), shift: k).pow(-beta).reshape(shape)

@@ -36,13 +36,9 @@ public struct Conv1D: Layer {
         kind, "out_channels, kernel_size", expected: "at least 1",
         got: "\(outChannels), \(kernelSize)")
     }
-    let fanIn = x.shape[1] * kernelSize
-    let weight = try context.parameter(
-      "weight", [outChannels, x.shape[1], kernelSize],
-      initializer.weight(fanIn: fanIn, fanOut: outChannels * kernelSize))
-    let bias =
-      hasBias
-      ? try context.parameter("bias", [outChannels], initializer.bias(fanIn: fanIn)) : nil
+    let (weight, bias) = try context.weightAndBias(
+      kind, [outChannels, x.shape[1], kernelSize], biasCount: hasBias ? outChannels : nil,
+      initializer)
     return try x.conv1d(
       weight: weight, bias: bias, stride: stride, padding: padding, dilation: dilation)
   }

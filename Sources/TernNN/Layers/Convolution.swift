@@ -52,14 +52,9 @@ public struct Conv2D: Layer {
         expected: "positive numbers; groups dividing \(x.shape[1]) and \(outChannels) channels",
         got: "\(outChannels), \(kernelSize), \(groups)")
     }
-    let area = kernelSize[0] * kernelSize[1]
-    let fanIn = x.shape[1] / groups * area
-    let weight = try context.parameter(
-      "weight", [outChannels, x.shape[1] / groups, kernelSize[0], kernelSize[1]],
-      initializer.weight(fanIn: fanIn, fanOut: outChannels / groups * area))
-    let bias =
-      hasBias
-      ? try context.parameter("bias", [outChannels], initializer.bias(fanIn: fanIn)) : nil
+    let (weight, bias) = try context.weightAndBias(
+      kind, [outChannels, x.shape[1] / groups, kernelSize[0], kernelSize[1]],
+      biasCount: hasBias ? outChannels : nil, groups: groups, initializer)
     let y = try x.conv2d(
       weight: weight, bias: bias, stride: stride, padding: padding, dilation: dilation,
       groups: groups)

@@ -61,6 +61,11 @@ public struct Functional: Layer {
     if let list = operation.inputs.first(where: { $0.hasSuffix("*") }) {
       for (i, input) in inputs.enumerated() { named["\(list.dropLast()).\(i)"] = input }
     } else {
+      guard inputs.count <= operation.inputs.count else {
+        throw ShapeError(
+          kind, "from", expected: "at most \(operation.inputs.count) layers to read",
+          got: "\(inputs.count)")
+      }
       for (name, input) in zip(operation.inputs, inputs) { named[name] = input }
     }
     let output = try operation.build(Attributes(kind, attributes), named)[0]

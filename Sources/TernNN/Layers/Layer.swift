@@ -74,6 +74,8 @@ public final class LayerContext {
   private var fields: [ValueID: ReceptiveField?] = [:]
   /// What the names of the variables start with, where they are not the parameters' own.
   private let variablePrefix: String
+  /// Which parameters keep their values.
+  private let isFrozen: (String) -> Bool
 
   /// How far a value sees: `extent` input pixels, neighbours `jump` pixels apart.
   struct ReceptiveField {
@@ -81,13 +83,16 @@ public final class LayerContext {
     var jump: Double
   }
 
-  /// - Parameter variablePrefix: lets the network read other variables than its parameters, such as
-  ///   their averages: `ema.conv1.weight` for `conv1.weight`.
+  /// - Parameters:
+  ///   - variablePrefix: lets the network read other variables than its parameters, such as their
+  ///     averages: `ema.conv1.weight` for `conv1.weight`.
+  ///   - isFrozen: which parameters, by name, training leaves as they are.
   public init(
     builder: GraphBuilder, mode: Mode, seed: UInt64 = 0, step: Tensor? = nil,
-    variablePrefix: String = ""
+    variablePrefix: String = "", isFrozen: @escaping (String) -> Bool = { _ in false }
   ) {
     self.builder = builder
+    self.isFrozen = isFrozen
     self.variablePrefix = variablePrefix
     self.mode = mode
     self.seed = seed
@@ -107,6 +112,31 @@ public final class LayerContext {
         Parameter(name: full, tensor: tensor, initializer: initializer, isTrainable: isTrainable))
     }
     return tensor
+  }
+
+  /// Declares `weight` of the current layer, its outputs along axis 0 and what an output reads along
+  /// the others, and `bias` with as many elements as asked for.
+  ///
+  /// - Parameter groups: parts of the outputs of which an input reaches one.
+  func weightAndBias(
+    _ kind: String, _ shape: Shape, biasCount: Int?, groups: Int = 1,
+    _ initializer: WeightInitializer
+  ) throws -> (weight: Tensor, bias: Tensor?) {
+    // Products of extents from a file overflow unless they were checked.
+    guard shape.isUsable else {
+      throw ShapeError(kind, "weight", expected: GraphBuilder.usableExtents, got: "\(shape)")
+    }
+    let fanIn = shape.elementCount(in: 1..<shape.rank)
+    let fanOut = shape[0] / groups * shape.elementCount(in: 2..<shape.rank)
+    return (
+      try parameter("weight", shape, initializer.weight(fanIn: fanIn, fanOut: fanOut)),
+      try biasCount.map { try parameter("bias", [$0], initializer.bias(fanIn: fanIn)) }
+    )
+  }
+
+  /// Whether training leaves these parameters of the current layer as they are.
+  func keeps(_ names: String...) -> Bool {
+    names.allSatisfy { isFrozen((path + [$0]).joined(separator: ".")) }
   }
 
   /// Tells dropout layers apart.
@@ -187,7 +217,7 @@ public final class LayerContext {
       switch nodes[index].operation {
       case is TernGraph.Conv2D, is Conv2DBackwardInput, is MatMul, is TernGraph.Linear,
         is Attention:
-        return sum + builder.graph.cost(of: nodes[index]).flops / 2
+        return Swift.min(sum + builder.graph.cost(of: nodes[index]).flops / 2, 1 << 60)
       default: return sum
       }
     }

@@ -40,7 +40,15 @@ public enum LayerFactory {
         stride: try a.ints("stride", count: 1, default: [1])[0],
         padding: try a.ints("padding", count: 1, default: [0])[0],
         dilation: try a.ints("dilation", count: 1, default: [1])[0],
-        hasBias: try a.bool("bias", default: true))
+        hasBias: try a.bool("bias", default: true), initializer: try initializer(&a))
+    },
+    "group_norm": { a in
+      GroupNorm(
+        try a.int("num_groups"), epsilon: Float(try a.double("eps", default: 1e-5)))
+    },
+    "prelu": { a in
+      PReLU(
+        try a.int("num_parameters", default: 1), start: Float(try a.double("init", default: 0.25)))
     },
     "layer_norm": { a in
       LayerNorm(
@@ -80,14 +88,30 @@ public enum LayerFactory {
     "dropout": { a in Dropout(Float(try a.double("p", default: 0.5))) },
   ]
 
+  /// Operations that read outputs of layers and nothing else: no weight, target or step number.
+  private static let functionals: Set<String> = {
+    let readable: Set<String> = ["input", "other", "query", "key", "value", "tensors*"]
+    return Set(
+      OperationSpec.all.filter { operation in
+        operation.inputs.allSatisfy { $0.hasSuffix("?") || readable.contains($0) }
+      }.map(\.name)
+    ).subtracting(makers.keys)
+  }()
+
+  /// The kinds of layers, without the blocks that hold layers themselves.
+  package static let kinds: [String] = functionals.union(makers.keys).sorted()
+
   /// Whether there is such a layer.
   static func isKnown(_ kind: String) -> Bool {
-    makers[kind] != nil || OperationSpec.named(kind) != nil
+    makers[kind] != nil || functionals.contains(kind)
   }
+
+  /// Whether a layer can read the outputs of several others.
+  static func readsSeveral(_ kind: String) -> Bool { functionals.contains(kind) }
 
   /// Whether a layer has an argument `init`, a ``WeightInitializer``.
   static func takesInitializer(_ kind: String) -> Bool {
-    ["conv2d", "conv_transpose2d", "linear"].contains(kind)
+    ["conv1d", "conv2d", "conv_transpose2d", "linear"].contains(kind)
   }
 
   private static func initializer(_ a: inout Attributes) throws -> WeightInitializer {
@@ -112,11 +136,9 @@ public enum LayerFactory {
       try attributes.finish()
       return layer
     }
-    guard OperationSpec.named(kind) != nil else {
-      let known =
-        makers.keys + OperationSpec.all.map(\.name) + LayerListReader.Block.allCases.map(\.rawValue)
-      let hint = EditDistance.nearest(to: kind, among: known.sorted()).map { ", such as '\($0)'" }
-      throw ShapeError(kind, "layer", expected: "a known layer\(hint ?? "")", got: "'\(kind)'")
+    guard functionals.contains(kind) else {
+      let hint = EditDistance.nearest(to: kind, among: kinds).map { ", such as '\($0)'" } ?? ""
+      throw ShapeError(kind, "layer", expected: "a known kind\(hint)", got: "'\(kind)'")
     }
     return Functional(kind, values)
   }

@@ -22,12 +22,8 @@ public struct Linear: Layer {
       throw ShapeError(
         kind, "out_features", expected: "at least 1, on an input [*, I]", got: "\(outFeatures)")
     }
-    let weight = try context.parameter(
-      "weight", [outFeatures, fanIn],
-      initializer.weight(fanIn: fanIn, fanOut: outFeatures))
-    let bias =
-      hasBias
-      ? try context.parameter("bias", [outFeatures], initializer.bias(fanIn: fanIn)) : nil
+    let (weight, bias) = try context.weightAndBias(
+      kind, [outFeatures, fanIn], biasCount: hasBias ? outFeatures : nil, initializer)
     return try inputs[0].linear(weight: weight, bias: bias)
   }
 }

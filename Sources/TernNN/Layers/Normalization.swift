@@ -2,6 +2,9 @@ import TernCore
 import TernGraph
 
 /// Batch normalisation over axis 1 with weight, bias and running statistics [C].
+///
+/// Where weight and bias are frozen, training normalises with the running statistics and keeps them:
+/// a layer that is not trained does what it does in inference.
 public struct BatchNorm2D: Layer {
   public let epsilon: Float
   public let momentum: Float
@@ -23,7 +26,7 @@ public struct BatchNorm2D: Layer {
     let bias = try context.parameter("bias", channels, .zeros)
     let mean = try context.parameter("running_mean", channels, .zeros, isTrainable: false)
     let variance = try context.parameter("running_var", channels, .ones, isTrainable: false)
-    guard context.mode == .training else {
+    guard context.mode == .training, !context.keeps("weight", "bias") else {
       return try x.batchNormInference(
         runningMean: mean, runningVariance: variance, weight: weight, bias: bias,
         epsilon: epsilon)

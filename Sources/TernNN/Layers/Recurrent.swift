@@ -54,9 +54,9 @@ public struct Recurrent: Layer {
     guard x.shape.rank == 3 else {
       throw ShapeError(kind, "input", expected: "shape [N, T, I]", got: "\(x.shape)")
     }
-    guard hiddenSize >= 1, layerCount >= 1 else {
+    guard hiddenSize >= 1, (1...1000).contains(layerCount) else {
       throw ShapeError(
-        kind, "hidden_size, num_layers", expected: "at least 1",
+        kind, "hidden_size, num_layers", expected: "at least 1, 1 to 1000",
         got: "\(hiddenSize), \(layerCount)")
     }
     var sequence = try x.transpose(0, 1)
@@ -71,7 +71,8 @@ public struct Recurrent: Layer {
   private func run(
     _ x: Tensor, layer: Int, in context: LayerContext
   ) throws -> (output: Tensor, state: Tensor) {
-    let zeros = context.builder.constant(0, [x.shape[1], hiddenSize])
+    /// Made after the parameters, which say whether the size is one.
+    func zeros() -> Tensor { context.builder.constant(0, [x.shape[1], hiddenSize]) }
     let start = Initializer.inverseSqrt(fanIn: hiddenSize)
     func parameter(_ name: String, _ shape: Shape) throws -> Tensor {
       try context.parameter("\(name)_l\(layer)", shape, start)
@@ -86,7 +87,7 @@ public struct Recurrent: Layer {
         if gate != "c" { v[gate] = try parameter("V_\(gate)", [hiddenSize]) }
         if hasBias { b[gate] = try parameter("b_\(gate)", [hiddenSize]) }
       }
-      let result = try x.lstmPeephole(state: zeros, cell: zeros, w: w, u: u, v: v, b: b)
+      let result = try x.lstmPeephole(state: zeros(), cell: zeros(), w: w, u: u, v: v, b: b)
       return (result.output, result.state)
     }
     let rows = gateCount * hiddenSize
@@ -97,16 +98,16 @@ public struct Recurrent: Layer {
     switch cell {
     case .gru(let resetsAfter):
       return try x.gru(
-        state: zeros, weightIH: weightIH, weightHH: weightHH, biasIH: biasIH, biasHH: biasHH,
+        state: zeros(), weightIH: weightIH, weightHH: weightHH, biasIH: biasIH, biasHH: biasHH,
         resetsAfter: resetsAfter)
     case .lstm:
       let result = try x.lstm(
-        state: zeros, cell: zeros, weightIH: weightIH, weightHH: weightHH, biasIH: biasIH,
+        state: zeros(), cell: zeros(), weightIH: weightIH, weightHH: weightHH, biasIH: biasIH,
         biasHH: biasHH)
       return (result.output, result.state)
     case .elman, .lstmPeephole:
       return try x.rnnTanh(
-        state: zeros, weightIH: weightIH, weightHH: weightHH, biasIH: biasIH, biasHH: biasHH)
+        state: zeros(), weightIH: weightIH, weightHH: weightHH, biasIH: biasIH, biasHH: biasHH)
     }
   }
 

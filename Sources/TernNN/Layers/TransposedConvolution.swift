@@ -56,15 +56,10 @@ public struct ConvTranspose2D: Layer {
         expected: "positive numbers; groups dividing \(x.shape[1]) and \(outChannels) channels",
         got: "\(outChannels), \(kernelSize), \(groups)")
     }
-    let area = kernelSize[0] * kernelSize[1]
-    // PyTorch counts the second axis of the weight as its inputs.
-    let fanIn = outChannels / groups * area
-    let weight = try context.parameter(
-      "weight", [x.shape[1], outChannels / groups, kernelSize[0], kernelSize[1]],
-      initializer.weight(fanIn: fanIn, fanOut: x.shape[1] / groups * area))
-    let bias =
-      hasBias
-      ? try context.parameter("bias", [outChannels], initializer.bias(fanIn: fanIn)) : nil
+    // The weight's second axis counts as its inputs, as PyTorch counts.
+    let (weight, bias) = try context.weightAndBias(
+      kind, [x.shape[1], outChannels / groups, kernelSize[0], kernelSize[1]],
+      biasCount: hasBias ? outChannels : nil, groups: groups, initializer)
     let y = try x.convTranspose2d(
       weight: weight, bias: bias, stride: stride, padding: padding, outputPadding: outputPadding,
       dilation: dilation, groups: groups)

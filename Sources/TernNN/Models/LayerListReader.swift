@@ -7,7 +7,7 @@ struct LayerListReader {
   /// How weights start where their layer does not say.
   let initializer: WeightInitializer?
   /// Where each layer stands, by its path: `stage.0.conv2d_0`.
-  private(set) var lines: [String: Node] = [:]
+  private var lines: [String: Node] = [:]
   /// The blocks of the file's own, by name.
   private var blocks: [String: Node] = [:]
 
@@ -51,20 +51,55 @@ struct LayerListReader {
       let index = counts[entry.kind, default: 0]
       counts[entry.kind] = index + 1
       let name = try entry.name() ?? "\(entry.kind)_\(index)"
-      let from = try entry.from(name)
-      for source in from ?? [] where !names.contains(source) {
-        throw file.fault(node, "\(name): 'from' names '\(source)', which is not a layer above")
-      }
-      guard names.insert(name).inserted else {
-        throw file.fault(node, "two layers are named '\(name)'")
-      }
       let path = prefix + name
+      let from = try entry.from(path)
+      try check(entry, path: path, from: from, above: names)
+      guard names.insert(name).inserted else {
+        throw file.fault(node, "layer \(path): two layers of a list are named '\(name)'")
+      }
       try note(path, node)
       result.append(
         NamedLayer(name, try layer(&entry, path: path, inside: owners), from: from))
     }
     return result
   }
+
+  /// Checks a layer's kind, and that what it reads stands above it.
+  private func check(
+    _ entry: Entry, path: String, from: [String]?, above names: Set<String>
+  ) throws {
+    let isBlock = Block(rawValue: entry.kind) != nil || blocks[entry.kind] != nil
+    guard isBlock || LayerFactory.isKnown(entry.kind) else {
+      let known = LayerFactory.kinds + Block.allCases.map(\.rawValue) + blocks.keys.sorted()
+      let hint = EditDistance.nearest(to: entry.kind, among: known)
+      throw file.fault(
+        entry.node,
+        "layer \(path): unknown layer '\(entry.kind)'"
+          + (hint.map { "; did you mean '\($0)'?" } ?? ""))
+    }
+    for source in from ?? [] where !names.contains(source) {
+      let hint = EditDistance.nearest(to: source, among: names.sorted())
+      throw file.fault(
+        entry.node,
+        "layer \(path): 'from' names '\(source)', which is not a layer above in the same list"
+          + (hint.map { "; did you mean '\($0)'?" } ?? ""))
+    }
+    guard isBlock || (from?.count ?? 1) == 1 || LayerFactory.readsSeveral(entry.kind) else {
+      throw file.fault(
+        entry.node, "layer \(path): \(entry.kind) reads one layer, 'from' names \(from!.count)")
+    }
+  }
+
+  /// The layer of the file that `path` is or is in. A block adds layers of its own, such as a sum:
+  /// those are in the block.
+  func layer(of path: String) -> String {
+    var path = path[...]
+    while lines[String(path)] == nil, let dot = path.lastIndex(of: ".") { path = path[..<dot] }
+    return String(path)
+  }
+
+  /// Where the layer stands that `path` is in.
+  func line(of path: String) -> Node? { lines[layer(of: path)] }
 
   private mutating func note(_ path: String, _ node: Node) throws {
     guard lines.count < Self.maximumCount else {
@@ -79,9 +114,11 @@ struct LayerListReader {
     guard Block(rawValue: entry.kind) != nil || blocks[entry.kind] != nil else {
       return try plainLayer(entry, path: path)
     }
-    guard owners.count < Self.maximumDepth,
-      !owners.contains(entry.kind) || blocks[entry.kind] == nil
-    else {
+    guard owners.count < Self.maximumDepth else {
+      throw file.fault(
+        entry.node, "layer \(path): more than \(Self.maximumDepth) blocks are in one another")
+    }
+    guard !owners.contains(entry.kind) || blocks[entry.kind] == nil else {
       throw file.fault(entry.node, "layer \(path): block '\(entry.kind)' contains itself")
     }
     guard let count = try entry.count("repeat", path: path) else {
@@ -111,6 +148,11 @@ struct LayerListReader {
   enum Block: String, CaseIterable {
     case sequential, residual, concatenation
     case skipConcatenation = "skip_concatenation"
+
+    var arguments: [String] {
+      ["name", "from", "repeat", "layers"]
+        + (self == .residual ? ["shortcut", "scale", "activation"] : [])
+    }
   }
 
   private mutating func block(
@@ -129,6 +171,11 @@ struct LayerListReader {
     let activation = kind == .residual ? try entry.activation(path: path) : nil
     try entry.finish(path: path)
     let body = try layers(list, under: prefix, inside: owners)
+    if kind == .concatenation, let wrong = body.first(where: { $0.from != nil })?.name {
+      throw file.fault(
+        lines[prefix + wrong],
+        "layer \(prefix)\(wrong): a branch reads what its block reads, and takes no 'from'")
+    }
     switch kind {
     case .sequential: return Sequential(body)
     case .concatenation: return Concatenation { body }
@@ -178,7 +225,8 @@ private struct Entry {
     return text
   }
 
-  mutating func from(_ name: String) throws -> [String]? {
+  /// The layers that the one at `path` reads.
+  mutating func from(_ path: String) throws -> [String]? {
     guard let given = arguments.removeValue(forKey: "from") else { return nil }
     switch try file.value(given) {
     case .string(let text): return [text]
@@ -186,7 +234,7 @@ private struct Entry {
       let names = list.compactMap { if case .string(let text) = $0 { text } else { nil } }
       if !names.isEmpty, names.count == list.count { return names }
       fallthrough
-    default: throw file.fault(node, "\(name): 'from' is not a list of layers")
+    default: throw file.fault(node, "layer \(path): 'from' is not a list of layers")
     }
   }
 
@@ -217,6 +265,11 @@ private struct Entry {
 
   func finish(path: String) throws {
     guard let name = arguments.keys.min() else { return }
-    throw file.fault(node, "layer \(path): \(kind) has no argument '\(name)'")
+    let known = LayerListReader.Block(rawValue: kind)?.arguments ?? ["name", "from", "repeat"]
+    throw file.fault(
+      node,
+      "layer \(path): \(kind) has no argument '\(name)'"
+        + (EditDistance.nearest(to: name, among: known).map { "; did you mean '\($0)'?" }
+          ?? "; it has \(known.joined(separator: ", "))"))
   }
 }

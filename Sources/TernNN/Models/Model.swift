@@ -21,6 +21,20 @@ public enum ModelTask: Hashable, Sendable {
   /// A class per sample, the restricted Boltzmann machines among the parts trained first, one after
   /// the other.
   case beliefNetwork
+
+  /// As tables and model files spell it.
+  public var name: String {
+    switch self {
+    case .classification: "classification"
+    case .perceptron: "perceptron"
+    case .segmentation: "segmentation"
+    case .reconstruction: "reconstruction"
+    case .variational: "variational"
+    case .adversarial: "adversarial"
+    case .contrastiveDivergence: "contrastive-divergence"
+    case .beliefNetwork: "belief-network"
+    }
+  }
 }
 
 /// A network: named layers, each reading the one before or the ones it names.
@@ -71,13 +85,14 @@ public struct Model: Sendable {
     }
   }
 
-  /// Builds the network once.
+  /// Builds the network once, for two samples, so that a layer that only fits one is found.
   ///
   /// - Throws: ``LayerError`` for the first layer that does not fit what it reads.
-  func check() throws {
+  func build() throws -> (output: Shape, context: LayerContext) {
     let builder = GraphBuilder()
-    let x = try builder.input("images", Shape([1] + inputShape.dimensions))
-    _ = try layers.forward([x], in: LayerContext(builder: builder, mode: .inference))
+    let context = LayerContext(builder: builder, mode: .inference)
+    let x = try builder.input("images", Shape([2] + inputShape.dimensions))
+    return (try layers.forward([x], in: context).shape, context)
   }
 
   /// The network in a graph of its own, with input `images` [N, C, H, W] and output `logits`.

@@ -2,7 +2,7 @@ import Foundation
 import TernCore
 import Yams
 
-/// Networks as YAML files.
+/// Networks as YAML files. Every layer and argument is described in `ModelFile.md`.
 ///
 /// ```yaml
 /// name: small-resnet
@@ -45,10 +45,7 @@ public struct ModelFile {
   ///
   /// - Throws: ``TernError`` naming file, line and layer.
   public static func read(_ path: String) throws -> Model {
-    guard let data = FileManager.default.contents(atPath: path) else {
-      throw TernError(.notFound, "\(path): no such file")
-    }
-    return try ModelFile(path: path).parse(String(decoding: data, as: UTF8.self))
+    try ModelFile(path: path).parse(YAML.text(ofFile: path))
   }
 
   func fault(_ node: Node?, _ message: String) -> TernError {
@@ -60,46 +57,54 @@ public struct ModelFile {
   func value(_ node: Node) throws -> AttributeValue { try YAML.value(node, file: path) }
 
   private func parse(_ text: String) throws -> Model {
-    let root: Node?
-    do { root = try Yams.compose(yaml: text) } catch {
-      let reason = "\(error)".split(separator: "\n").first.map(String.init) ?? "not YAML"
-      throw TernError(.badData, "\(path): \(reason)")
+    guard let root = try YAML.compose(text, file: path) else {
+      throw TernError(.badData, "\(path): the file is empty; expected a map with 'layers'")
     }
-    guard let map = root?.mapping else { throw fault(root, "expected a map with 'layers'") }
+    guard let map = root.mapping else { throw fault(root, "expected a map with 'layers'") }
     let known = ["name", "input", "classes", "task", "init", "blocks", "layers"]
     for (key, _) in map where !known.contains(key.string ?? "") {
+      let name = key.string ?? ""
+      let hint = EditDistance.nearest(to: name, among: known).map { "did you mean '\($0)'?" }
       throw fault(
-        key, "unknown key '\(key.string ?? "")'; known are \(known.joined(separator: ", "))")
+        key, "unknown key '\(name)'; " + (hint ?? "known are \(known.joined(separator: ", "))"))
     }
-    let extents = map["input"]?.sequence?.compactMap(\.int) ?? []
-    guard (1...3).contains(extents.count), extents.count == map["input"]?.sequence?.count,
-      extents.allSatisfy({ $0 >= 1 })
-    else { throw fault(map["input"] ?? root, "expected 'input: [C, H, W]'") }
-    guard let classes = map["classes"]?.int, classes >= 1 else {
-      throw fault(map["classes"] ?? root, "expected 'classes: N'")
+    let input = try inputShape(map["input"], in: root)
+    guard let classes = map["classes"]?.int, (1...1 << 24).contains(classes) else {
+      throw fault(map["classes"] ?? root, "expected 'classes: N', a number of at least 1")
     }
     var reader = LayerListReader(file: self, initializer: try initializer(map["init"]))
     if let blocks = map["blocks"] { try reader.readBlocks(blocks) }
     guard let list = map["layers"] else { throw fault(root, "expected a list of 'layers'") }
     let standard = ((path as NSString).lastPathComponent as NSString).deletingPathExtension
     let model = Model(
-      name: map["name"]?.string ?? standard, inputShape: Shape(extents), classCount: classes,
+      name: map["name"]?.string ?? standard, inputShape: input, classCount: classes,
       layers: Sequential(try reader.layers(list, under: "")), task: try task(map["task"]))
-    try check(model, lines: reader.lines)
+    try check(model, reader)
     return model
   }
 
+  /// One sample's shape: one to three extents.
+  private func inputShape(_ node: Node?, in root: Node) throws -> Shape {
+    let extents = node?.sequence?.compactMap(\.int) ?? []
+    guard (1...3).contains(extents.count), extents.count == node?.sequence?.count,
+      Shape(extents).isUsable
+    else {
+      throw fault(
+        node ?? root, "expected 'input: [C, H, W]', [T, F] or [N], numbers of at least 1")
+    }
+    return Shape(extents)
+  }
+
   /// What a network of one chain of layers can be for.
-  private static let tasks: [String: ModelTask] = [
-    "classification": .classification, "segmentation": .segmentation,
-    "reconstruction": .reconstruction(noise: 0),
+  private static let tasks: [ModelTask] = [
+    .classification, .segmentation, .reconstruction(noise: 0),
   ]
 
   private func task(_ node: Node?) throws -> ModelTask {
     guard let node else { return .classification }
-    guard let task = Self.tasks[node.string ?? ""] else {
+    guard let task = Self.tasks.first(where: { $0.name == node.string }) else {
       throw fault(
-        node, "expected 'task: ' and one of \(Self.tasks.keys.sorted().joined(separator: ", "))")
+        node, "expected 'task: ' and one of \(Self.tasks.map(\.name).joined(separator: ", "))")
     }
     return task
   }
@@ -113,13 +118,53 @@ public struct ModelFile {
     return initializer
   }
 
+  /// More parameters than this, 4 TiB of them, are a mistake in a size.
+  private static let maximumParameterCount = 1 << 40
+
   /// Builds the network once, so that what does not fit is an error with its line.
-  private func check(_ model: Model, lines: [String: Node]) throws {
-    do { try model.check() } catch let error as LayerError {
-      // A block adds layers of its own, such as a sum: those stand at the line of the block.
-      var path = error.layer[...]
-      while lines[String(path)] == nil, let dot = path.lastIndex(of: ".") { path = path[..<dot] }
-      throw fault(lines[String(path)], error.description)
+  private func check(_ model: Model, _ reader: LayerListReader) throws {
+    let (output, context): (Shape, LayerContext)
+    do { (output, context) = try model.build() } catch let error as LayerError {
+      throw fault(reader.line(of: error.layer), error.description)
     }
+    var count = 0
+    for parameter in context.parameters {
+      count += parameter.shape.elementCount
+      guard count <= Self.maximumParameterCount else {
+        throw fault(
+          reader.line(of: parameter.name),
+          "layer \(reader.layer(of: parameter.name)): with \(parameter.name) \(parameter.shape) "
+            + "the network has more than 2^40 parameters")
+      }
+    }
+    try checkOutput(output, of: model, reader)
+  }
+
+  /// What a network computes has to be what its task compares with the data.
+  private func checkOutput(_ output: Shape, of model: Model, _ reader: LayerListReader) throws {
+    let (expected, meaning): (Shape, String) =
+      switch model.task {
+      case .segmentation:
+        (
+          Shape([2, model.classCount] + model.inputShape.dimensions.dropFirst()),
+          "a score per class and pixel"
+        )
+      case .reconstruction: (Shape([2] + model.inputShape.dimensions), "the input's own shape")
+      default: ([2, model.classCount], "a score per class")
+      }
+    // A reconstruction may be a row of numbers.
+    var isRow: Bool {
+      guard case .reconstruction = model.task else { return false }
+      return output == [2, model.inputShape.elementCount]
+    }
+    guard output != expected, !isRow, let last = model.layers.layers.last?.name else { return }
+    func text(_ shape: Shape) -> String {
+      guard shape.first == expected.first else { return "\(shape) for two samples" }
+      return "["
+        + (["N"] + shape.dimensions.dropFirst().map(String.init)).joined(separator: ", ") + "]"
+    }
+    throw fault(
+      reader.line(of: last),
+      "layer \(last): the network ends in \(text(output)), expected \(text(expected)), \(meaning)")
   }
 }

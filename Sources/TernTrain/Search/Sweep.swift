@@ -47,10 +47,7 @@ public struct Sweep: Sendable {
   ///
   /// - Throws: ``TernError`` naming the file and the entry that is wrong.
   public init(contentsOf path: String) throws {
-    guard let data = FileManager.default.contents(atPath: path) else {
-      throw TernError(.notFound, "\(path): no such file")
-    }
-    let map = try YAML.parseMap(String(decoding: data, as: UTF8.self), file: path)
+    let map = try YAML.map(ofFile: path)
     do {
       try self.init(Attributes("sweep", map))
     } catch let error as ShapeError {
