@@ -22,7 +22,7 @@ extension Trainer {
     let match = try configuration.initialWeights.map { path in
       let match = WeightMatch(try Safetensors(contentsOf: path).tensors, to: parameters)
       try match.requireAny(path: path)
-      initializationNotes = (match.missing + match.unused).map { "\(path): \($0)" }
+      initializationNotes = ([match.loaded] + match.missing + match.unused).map { "\(path): \($0)" }
       return match
     }
     for parameter in parameters.largestFirst {
@@ -104,7 +104,7 @@ extension Trainer {
       seconds: progress.seconds, peakRSSByteCount: Self.peakRSSByteCount)
     try emit(.end(end))
     try run?.writeSummary(summary(end))
-    try run?.writeReport(try report(end))
+    if let run { try run.writeReport(try report(end, sheet: run.newestSheet)) }
     return end
   }
 
@@ -121,35 +121,48 @@ extension Trainer {
     ])
   }
 
-  private func report(_ end: TrainingEvent.End) throws -> String {
+  private func report(_ end: TrainingEvent.End, sheet: Data?) throws -> String {
     // A run that was over before it went on has no evaluation of its own; one that is told to end
     // does not wait for it.
     if testMetrics == nil, end.reason == .finished {
       testMetrics = try metrics(of: data.test).classification
     }
-    func number(_ value: Double, _ digits: Int) -> String {
-      value.isFinite ? String(format: "%.\(digits)f", value) : "–"
-    }
-    let last = progress.history.last
-    let isPerPixel = testMetrics?.isPerPixel ?? false
     return RunReport(
-      title: "\(model.name) on \(configuration.data)",
-      facts: [
-        ("result", end.reason.rawValue),
-        ("test accuracy", number(last?.test.accuracy ?? .nan, 4)),
-        ("mean IoU", number(testMetrics?.meanIntersectionOverUnion ?? .nan, 4)),
-        ("test loss", number(last?.test.loss ?? .nan, 4)),
-        ("best test accuracy", number(end.bestAccuracy, 4)),
-        ("epochs, steps", "\(progress.history.count), \(progress.step)"),
-        ("parameters", "\(parameterCount)"),
-        ("device", "\(device.info.id): \(device.info.name) (\(device.info.driver))"),
-        ("images per second", number(medianRate, 0)),
-        ("planned memory", "\(trainingPlan.peakByteCount >> 10) KiB"),
-        ("training time", number(end.seconds, 1) + " s"),
-      ].filter { isPerPixel || $0.0 != "mean IoU" },
-      history: progress.history, metrics: testMetrics, testSet: data.test,
+      title: "\(model.name) on \(configuration.data)", facts: facts(end),
+      history: progress.history, sheet: sheet, metrics: testMetrics, testSet: data.test,
       settings: configuration.settings
     ).html
+  }
+
+  /// What a report begins with; what the network has no number for is left out.
+  private func facts(_ end: TrainingEvent.End) -> [(name: String, value: String)] {
+    func number(_ value: Double?, _ digits: Int) -> String? {
+      guard let value, value.isFinite else { return nil }
+      return value.formatted(
+        .number.locale(Locale(identifier: "en_US")).precision(.fractionLength(digits)))
+    }
+    let last = progress.history.last?.test
+    let intersection =
+      testMetrics?.isPerPixel == true ? testMetrics?.meanIntersectionOverUnion : nil
+    var facts: [(name: String, value: String?)] = [
+      ("result", end.reason.rawValue), ("test accuracy", number(last?.accuracy, 4)),
+      ("mean IoU", number(intersection, 4)), ("test loss", number(last?.loss, 4)),
+    ]
+    for (name, value) in (last?.metrics ?? [:]).sorted(by: { $0.key < $1.key }) {
+      facts.append(("test \(name)", number(value, 4)))
+    }
+    facts += [
+      ("best test accuracy", number(end.bestAccuracy, 4)),
+      ("epochs, steps", "\(progress.history.count), \(progress.step)"),
+      ("parameters", number(Double(parameterCount), 0)),
+      ("device", "\(device.info.id): \(device.info.name) (\(device.info.driver))"),
+      ("images per second", number(medianRate, 0)),
+      (
+        "planned memory", number(Double(trainingPlan.peakByteCount) / 0x1p20, 1).map { $0 + " MiB" }
+      ),
+      ("training time", number(end.seconds, 1).map { $0 + " s" }),
+    ]
+    return facts.compactMap { fact in fact.value.map { (fact.name, $0) } }
   }
 
   /// The median of the epochs' rates.

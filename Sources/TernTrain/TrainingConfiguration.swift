@@ -81,11 +81,11 @@ public struct TrainingConfiguration: Equatable, Sendable {
 
   public static let monitors = ["test_accuracy", "test_loss", "val_accuracy", "val_loss"]
 
-  /// The size given, or that of the model; of a model file 224.
+  /// The size given, or that of the model; 224 where its input is no picture.
   public var resolvedImageSize: Int {
     if let imageSize { return imageSize }
-    let shape = (try? ZooEntry.named(model))?.inputShape
-    return shape?.count == 3 ? shape![2] : 224
+    guard let shape = (try? Model.named(model))?.inputShape, shape.rank == 3 else { return 224 }
+    return shape[2]
   }
 
   /// The rate given, or one that suits the optimizer.
@@ -120,6 +120,8 @@ extension TrainingConfiguration {
         "\(error.subject.replacing("_", with: "-")): expected \(error.expected), got \(error.got)")
     }
     try validate()
+    // Written down with the run, whatever later versions start with.
+    learningRate = resolvedLearningRate
   }
 
   /// The settings with those that the model suggests, where they are not given.

@@ -8,20 +8,30 @@ public struct WeightImport {
 
   public init(model: Model) { self.model = model }
 
+  /// What the network has: also what it needs in training alone, such as the visible units' biases of
+  /// a Boltzmann machine.
+  private func parameters() throws -> [Parameter] {
+    let trained = try TrainingGraph.all(of: model, batchSize: 1, update: ParameterUpdate(.sgd()))
+    let all =
+      try model.inferenceGraph(batchSize: 1).context.parameters + trained.flatMap(\.parameters)
+    var names: Set<String> = []
+    return all.filter { names.insert($0.name).inserted }
+  }
+
   /// The parameters of the network, by name.
   ///
   /// - Parameter prefix: what the names in the file start with, such as `module.`.
   /// - Throws: ``TernError`` of kind `badData` that names the first parameter that is missing or of
   ///   another shape, or a tensor that the network has no place for.
   public func read(_ path: String, prefix: String = "") throws -> [String: HostTensor] {
-    let (_, context) = try model.inferenceGraph(batchSize: 1)
+    let parameters = try parameters()
     var given: [String: HostTensor] = [:]
     for (name, tensor) in try Safetensors(contentsOf: path).tensors {
       guard name.hasPrefix(prefix) else { continue }
       given[String(name.dropFirst(prefix.count))] = tensor
     }
     var result: [String: HostTensor] = [:]
-    for parameter in context.parameters {
+    for parameter in parameters {
       guard let tensor = given.removeValue(forKey: parameter.name) else {
         let hint = EditDistance.nearest(to: parameter.name, among: Array(given.keys).sorted())
         throw TernError(

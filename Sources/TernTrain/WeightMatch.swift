@@ -7,6 +7,9 @@ import TernNN
 public struct WeightMatch: Sendable {
   /// What fits.
   public let values: [String: HostTensor]
+  /// How much of the network fits, and of which of its outermost layers: `14 of 16 tensors are
+  /// loaded: features 10, classifier 4 of 6`.
+  public let loaded: String
   /// What the network has and the file has not, or in another shape: a line each, in the order of
   /// the layers.
   public let missing: [String]
@@ -25,11 +28,25 @@ public struct WeightMatch: Sendable {
       case let value? where value.type != parameter.tensor.type:
         missing.append(
           "\(name) is \(value.type) in the file, \(parameter.tensor.type) in the model")
+      case let value? where !value.isFinite:
+        missing.append("\(name) holds numbers in the file that are not finite")
       case let value?: values[name] = value
       }
     }
     let known = Set(parameters.map(\.name))
     self.values = values
+    var parts: [(name: Substring, loaded: Int, count: Int)] = []
+    for parameter in parameters {
+      let part = parameter.name.prefix { $0 != "." }
+      if parts.last?.name != part { parts.append((part, 0, 0)) }
+      parts[parts.count - 1].count += 1
+      if values[parameter.name] != nil { parts[parts.count - 1].loaded += 1 }
+    }
+    loaded =
+      "\(values.count) of \(parameters.count) tensors are loaded: "
+      + parts.filter { $0.loaded > 0 }.map { part in
+        "\(part.name) \(part.loaded)" + (part.loaded < part.count ? " of \(part.count)" : "")
+      }.joined(separator: ", ")
     self.missing = missing
     unused = tensors.keys.filter {
       !known.contains($0) && $0.split(separator: ".").last.map(String.init) != Self.ignored

@@ -51,6 +51,28 @@ import Testing
     #expect(workspace.bytes("run/samples/epoch-1.png") != newest)
   }
 
+  /// What a run exports can be imported again, and nothing is lost on the way.
+  @Test(arguments: ["rbm", "dbn", "vae"]) func weightsGoOutAndIn(model: String) throws {
+    let workspace = try Workspace()
+    defer { workspace.remove() }
+    try workspace.writeDataset(train: 16, test: 8)
+    let path = workspace.file
+    try train(
+      workspace,
+      [model, "--data", "idx:data", "--epochs", "3", "--device", "cpu", "--out", "run"])
+    for arguments in [
+      "export run --out out.safetensors", "plot run --out curves.svg",
+      "import out.safetensors --model \(model) --out in.safetensors",
+    ] {
+      let result = try Command.run(
+        arguments.split(separator: " ").map(String.init), in: workspace.path)
+      #expect(result.status == 0, "\(arguments): \(result.errors)")
+    }
+    #expect(
+      try Safetensors(contentsOf: path("in.safetensors")).tensors
+        == Safetensors(contentsOf: path("out.safetensors")).tensors)
+  }
+
   @Test func objectivesLogTheirMetrics() throws {
     let workspace = try Workspace()
     defer { workspace.remove() }

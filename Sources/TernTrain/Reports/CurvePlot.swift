@@ -1,7 +1,7 @@
 import Foundation
 import TernCore
 
-/// Loss and accuracy of runs over their epochs, as an SVG picture: two panels side by side.
+/// Loss and accuracy of runs over their epochs, as SVG pictures.
 public struct CurvePlot {
   public struct Run: Sendable {
     public let name: String
@@ -17,26 +17,41 @@ public struct CurvePlot {
 
   public init(runs: [Run]) { self.runs = runs }
 
-  public var svg: String {
-    func curves(_ series: [(String, Bool, (TrainingEvent.Epoch) -> Double)]) -> [LinePanel.Curve] {
+  /// The pictures of all panels side by side.
+  public var svg: String { LinePanel.picture(panels, width: 400, height: 260) }
+
+  /// A picture per panel.
+  var pictures: [String] { panels.map { LinePanel.picture([$0], width: 400, height: 260) } }
+
+  /// The loss, and the accuracy where there is one.
+  private var panels: [LinePanel] {
+    typealias Value = (TrainingEvent.Epoch) -> Double?
+    func curves(_ series: [(label: String, isDashed: Bool, value: Value)]) -> [LinePanel.Curve] {
       runs.enumerated().flatMap { index, run in
         series.map { label, isDashed, value in
           LinePanel.Curve(
             label: runs.count == 1 ? label : "\(run.name) \(label)",
-            color: LinePanel.colors[index % LinePanel.colors.count], isDashed: isDashed,
-            points: run.history.map { (Double($0.epoch), value($0)) }.filter { $0.1.isFinite })
-        }
+            // Three curves of one run are told apart by colour, two by their dashes.
+            color: LinePanel.colors[
+              (index + (label == "validation" ? 1 : 0)) % LinePanel.colors.count],
+            isDashed: isDashed,
+            points: run.history.compactMap { epoch in
+              value(epoch).flatMap { $0.isFinite ? (Double(epoch.epoch), $0) : nil }
+            })
+        }.filter { !$0.points.isEmpty }
       }
     }
-    return LinePanel.picture(
-      [
-        LinePanel(
-          title: "loss", xLabel: "epoch", xScale: .counting,
-          curves: curves([("train", true, \.trainLoss), ("test", false, \.test.loss)])),
-        LinePanel(
-          title: "test accuracy", xLabel: "epoch", xScale: .counting,
-          curves: curves([("test", false, \.test.accuracy)])),
-      ], width: 400, height: 260)
+    let loss = curves([
+      ("train", true, { $0.trainLoss }), ("test", false, { $0.test.loss }),
+      ("validation", false, { $0.validation?.loss }),
+    ])
+    let accuracy = curves([
+      ("test", false, { $0.test.accuracy }), ("validation", false, { $0.validation?.accuracy }),
+    ])
+    let title = accuracy.contains { $0.label == "validation" } ? "accuracy" : "test accuracy"
+    return [("loss", loss), (title, accuracy)].filter { !$0.1.isEmpty }.map {
+      LinePanel(title: $0.0, xLabel: "epoch", xScale: .counting, curves: $0.1)
+    }
   }
 }
 

@@ -90,14 +90,26 @@ struct LinePanel {
         + "<text x=\"\(number(px(mark.x) + 5))\" y=\"\(number(height - m.bottom - 8))\" "
         + "fill=\"\(Self.colors[1])\">\(mark.label)</text>\n"
     }
+    // The legend stands where the curves do not end.
+    let ends = curves.compactMap(\.points.last?.y)
+    let legendIsBelow = ends.reduce(0, +) > (bottom + top) / 2 * Double(ends.count)
     for (index, curve) in curves.enumerated() {
+      // A line of one point would not be seen.
+      if curve.points.count == 1, let point = curve.points.first {
+        text +=
+          "<circle cx=\"\(number(px(point.x)))\" cy=\"\(number(py(point.y)))\" r=\"3.5\" "
+          + "fill=\"\(curve.color)\"/>\n"
+      }
       let path = curve.points.map { "\(number(px($0.x))),\(number(py($0.y)))" }
       let dashes = curve.isDashed ? " stroke-dasharray=\"5 4\"" : ""
       text +=
         "<polyline points=\"\(path.joined(separator: " "))\" fill=\"none\" stroke=\"\(curve.color)\" "
         + "stroke-width=\"2\"\(dashes)/>\n"
       guard curves.count > 1 else { continue }
-      let y = number(m.top + 10 + 16 * Double(index))
+      let y = number(
+        legendIsBelow
+          ? height - m.bottom - 12 - 16 * Double(curves.count - 1 - index)
+          : m.top + 10 + 16 * Double(index))
       let x = rightEdge - 110
       text +=
         "<line x1=\"\(number(x))\" x2=\"\(number(x + 22))\" y1=\"\(y)\" y2=\"\(y)\" "

@@ -9,6 +9,8 @@ struct RunReport {
   /// What the page begins with: names and values.
   let facts: [(name: String, value: String)]
   let history: [TrainingEvent.Epoch]
+  /// The newest sheet of a network that makes pictures, as PNG.
+  let sheet: Data?
   let metrics: ClassificationMetrics?
   /// The set that ``metrics`` were taken on.
   let testSet: any Dataset
@@ -26,38 +28,68 @@ struct RunReport {
     <head>
     <meta charset="utf-8">
     <meta name="viewport" content="width=device-width, initial-scale=1">
+    <meta name="color-scheme" content="light dark">
     <title>\(LinePanel.escaped(title))</title>
     <style>\(Self.style)</style>
     </head>
     <body>
     <h1>\(LinePanel.escaped(title))</h1>
     \(table(facts.map { ($0.name, $0.value) }, className: "facts"))
-    \(curves)\(classes)\(confusion)\(mistakes)
+    \(curves)\(pictures)\(classes)\(confusion)\(mistakes)
     <h2>Settings</h2>
-    \(table(settings.map { ($0.name, "\($0.value)") }, className: "settings"))
+    <div class="settings">
+    \(settings.map { Self.setting($0.name, $0.value) }.joined(separator: "\n"))
+    </div>
     </body>
     </html>
 
     """
   }
 
+  /// Colours of curves and axes are set again for dark schemes, past the attributes that a picture of
+  /// its own has.
   private static let style = """
+    :root { --ink: #222; --ground: #fff; --muted: #555; --line: #ddd }
     body { font: 15px/1.45 system-ui, sans-serif; max-width: 860px; margin: 2em auto; padding: 0 1em;
-      color: #222; background: #fff }
-    h1 { font-size: 1.5em } h2 { font-size: 1.15em; margin-top: 2em }
+      color: var(--ink); background: var(--ground) }
+    h1 { font-size: 1.5em; overflow-wrap: anywhere } h2 { font-size: 1.15em; margin-top: 2em }
     table { border-collapse: collapse } th { text-align: left; font-weight: 600 }
-    td, th { padding: 2px 14px 2px 0; vertical-align: top }
+    td, th { padding: 2px 14px 2px 0; vertical-align: top; font-variant-numeric: tabular-nums }
     .number td + td, .number th + th { text-align: right }
-    svg { max-width: 100%; height: auto }
+    .curves { display: flex; flex-wrap: wrap; gap: 8px }
+    .curves svg { max-width: 100%; height: auto }
+    svg > rect { fill: var(--ground) } svg text:not([fill]) { fill: var(--ink) }
+    svg text[fill="#555"] { fill: var(--muted) } svg line[stroke="#ddd"] { stroke: var(--line) }
     .wide { overflow-x: auto }
     .confusion td, .confusion th { padding: 4px 7px; text-align: right; font-size: 13px }
-    .confusion th { white-space: nowrap }
+    th, td:first-child { white-space: nowrap }
     .mistakes { display: grid; grid-template-columns: repeat(auto-fill, minmax(120px, 1fr));
       gap: 14px }
     figure { margin: 0; font-size: 12px }
     figure img { width: 96px; height: 96px; object-fit: contain; image-rendering: pixelated;
-      border: 1px solid #ddd }
+      border: 1px solid var(--line) }
+    .sheet { width: 480px; max-width: 100%; image-rendering: pixelated }
+    .settings { columns: 260px; column-gap: 28px; font-size: 13px }
+    .settings div { display: flex; justify-content: space-between; gap: 12px; break-inside: avoid;
+      border-bottom: 1px solid var(--line); padding: 2px 0 }
+    .settings span + span { color: var(--muted); text-align: right; overflow-wrap: anywhere }
+    @media (prefers-color-scheme: dark) {
+      :root { --ink: #ddd; --ground: #17191c; --muted: #a3a8ae; --line: #3a3f45 }
+      svg [stroke="#0072b2"] { stroke: #56b4e9 }
+      figure img { opacity: 0.92 }
+    }
     """
+
+  private static func setting(_ name: String, _ value: AttributeValue) -> String {
+    let text =
+      switch value {
+      case .null: "–"
+      case .string(let text): text
+      default: "\(value)"
+      }
+    return
+      "<div><span>\(LinePanel.escaped(name))</span><span>\(LinePanel.escaped(text))</span></div>"
+  }
 
   private func table(_ rows: [(String, String)], className: String) -> String {
     let lines = rows.map {
@@ -68,7 +100,18 @@ struct RunReport {
 
   private var curves: String {
     guard !history.isEmpty else { return "<p>No epoch is done yet.</p>\n" }
-    return "<h2>Curves</h2>\n" + CurvePlot(runs: [.init(name: title, history: history)]).svg
+    let plot = CurvePlot(runs: [.init(name: title, history: history)])
+    return "<h2>Curves</h2>\n<div class=\"curves\">\n\(plot.pictures.joined())</div>\n"
+  }
+
+  private var pictures: String {
+    guard let sheet else { return "" }
+    return """
+      <h2>Samples</h2>
+      <p>What the network makes after the last epoch.</p>
+      <img class="sheet" src="\(SamplePicture.dataURI(png: sheet))" alt="a sheet of samples">
+
+      """
   }
 
   private func name(_ index: Int) -> String {
@@ -85,10 +128,10 @@ struct RunReport {
     }
     return """
       <h2>Classes</h2>
-      <table class="number">
+      <div class="wide"><table class="number">
       <tr><th>class</th><th>precision</th><th>recall</th><th>F1</th><th>samples</th></tr>
       \(rows.joined(separator: "\n"))
-      </table>
+      </table></div>
 
       """
   }

@@ -31,5 +31,7 @@ struct SamplePicture {
   var png: Data { PNGWriter.encoded(pixels, width: width, height: height, channels: channels) }
 
   /// For an `<img>` in a page that needs no other file.
-  var dataURI: String { "data:image/png;base64," + png.base64EncodedString() }
+  var dataURI: String { Self.dataURI(png: png) }
+
+  static func dataURI(png: Data) -> String { "data:image/png;base64," + png.base64EncodedString() }
 }

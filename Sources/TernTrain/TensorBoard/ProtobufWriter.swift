@@ -2,6 +2,9 @@ import Foundation
 
 /// Appends fields of a protocol buffer message, for the few messages of an event file.
 ///
+/// Writing four kinds of fields takes less than a protobuf library and the generated code of
+/// TensorFlow's schemas would; TensorBoard's own reader checks the result (`Tests/check_formats.py`).
+///
 /// Source: the wire format of protocol buffers: a varint key (number · 8 + kind), then the value.
 struct ProtobufWriter {
   private(set) var data = Data()
