@@ -7,6 +7,7 @@ import TernNN
 ///
 /// ```
 /// config.yaml        everything that decides the run
+/// model/             the model file, where the network is one
 /// log.jsonl          one event per line
 /// results.csv        one row per epoch
 /// summary.json       the final numbers
@@ -28,6 +29,17 @@ public final class RunDirectory {
 
   public var configurationPath: String { file("config.yaml") }
   public func checkpointPath(_ name: String) -> String { file("checkpoints/\(name)") }
+
+  /// Where a run's network is read: a model file as it was when the run began.
+  public func modelPath(_ model: String) -> String {
+    let copy = modelCopy(model)
+    let isCopied = ModelFile.isPath(model) && FileManager.default.fileExists(atPath: copy)
+    return isCopied ? copy : model
+  }
+
+  private func modelCopy(_ model: String) -> String {
+    file("model/" + (model as NSString).lastPathComponent)
+  }
 
   /// The next free `runs/MODEL-N`.
   public static func nextPath(model: String) -> String {
@@ -52,6 +64,11 @@ public final class RunDirectory {
         "\(path): holds a run already; resume it with --resume or choose another --out")
     }
     try run.createDirectory(run.file("checkpoints"))
+    let model = configuration.model
+    if ModelFile.isPath(model) {
+      try run.createDirectory(run.file("model"))
+      try AtomicFile.write(Data(YAML.text(ofFile: model).utf8), to: run.modelCopy(model))
+    }
     try run.write(configuration)
     try run.writeResults([])
     return run

@@ -8,12 +8,15 @@ extension Trainer {
   ///
   /// - Parameters:
   ///   - catalog: where the device is looked up.
+  ///   - run: the folder of a run that is gone on with.
   ///   - checkpoint: where to go on.
   ///   - report: told what happens.
   public convenience init(
-    _ configuration: TrainingConfiguration, catalog: DeviceCatalog, checkpoint: Checkpoint? = nil,
-    report: @escaping (TrainingEvent) throws -> Void
+    _ configuration: TrainingConfiguration, catalog: DeviceCatalog, run: RunDirectory? = nil,
+    checkpoint: Checkpoint? = nil, report: @escaping (TrainingEvent) throws -> Void
   ) throws {
+    var configuration = configuration
+    if let run { configuration.model = run.modelPath(configuration.model) }
     let choice = try catalog.choose(configuration.device)
     let device = try catalog.open(choice, options: configuration.deviceOptions)
     let data = try TrainingData(configuration, checkpoint: checkpoint)
@@ -36,10 +39,9 @@ extension Trainer {
     _ configuration: TrainingConfiguration, in path: String, catalog: DeviceCatalog,
     report: @escaping (TrainingEvent) throws -> Void = { _ in }
   ) throws -> TrainingProgress? {
-    let isBegun = RunDirectory.exists(path)
+    let begun = RunDirectory.exists(path) ? try RunDirectory.open(path: path) : nil
     var checkpoint: Checkpoint?
-    if isBegun {
-      let run = try RunDirectory.open(path: path)
+    if let run = begun {
       guard try run.configuration() == configuration else {
         throw TernError(.usage, "\(path): was run with other settings; choose another --out")
       }
@@ -48,11 +50,8 @@ extension Trainer {
     }
     // Nothing is written before everything that can be wrong with the settings was found.
     let trainer = try Trainer(
-      configuration, catalog: catalog, checkpoint: checkpoint, report: report)
-    let run =
-      isBegun
-      ? try RunDirectory.open(path: path)
-      : try RunDirectory.create(path: path, configuration: configuration)
+      configuration, catalog: catalog, run: begun, checkpoint: checkpoint, report: report)
+    let run = try begun ?? RunDirectory.create(path: path, configuration: configuration)
     guard try trainer.train(writingTo: run).reason != .interrupted else { return nil }
     return trainer.progress
   }

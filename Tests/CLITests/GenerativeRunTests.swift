@@ -49,6 +49,9 @@ import Testing
     #expect(newest.starts(with: [0x89, 0x50, 0x4E, 0x47]))
     #expect(workspace.bytes("run/samples/epoch-2.png") == newest)
     #expect(workspace.bytes("run/samples/epoch-1.png") != newest)
+    let report = String(decoding: try #require(workspace.bytes("run/report.html")), as: UTF8.self)
+    #expect(report.contains("data:image/png;base64,\(newest.base64EncodedString())"))
+    #expect(!report.contains("accuracy"), "there are no classes")
   }
 
   /// What a run exports can be imported again, and nothing is lost on the way.

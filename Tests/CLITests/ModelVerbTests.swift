@@ -89,4 +89,28 @@ import Testing
       #expect(abs(cpu - opencl) <= 1e-4 * abs(cpu), "\(cpu), \(opencl)")
     }
   }
+
+  /// A run keeps its model file: what becomes of the one that it was begun with does not matter.
+  @Test func aRunKeepsItsModelFile() throws {
+    let workspace = try Workspace()
+    defer { workspace.remove() }
+    try workspace.writeDataset(train: 32, test: 10)
+    try workspace.write("net.yaml", Self.file)
+    func run(_ arguments: String) throws -> String {
+      let result = try Command.run(
+        arguments.split(separator: " ").map(String.init), in: workspace.path)
+      #expect(result.status == 0, "\(arguments): \(result.errors)")
+      return result.output
+    }
+    let settings = "--data idx:data --batch-size 16 --device cpu"
+    _ = try run("train net.yaml \(settings) --epochs 2 --schedule constant --out whole -q")
+    _ = try run("train net.yaml \(settings) --epochs 1 --schedule constant --out parts -q")
+    try FileManager.default.removeItem(atPath: workspace.file("net.yaml"))
+    _ = try run("train --resume parts --epochs 2 -q")
+    let weights = "checkpoints/last/weights.safetensors"
+    #expect(workspace.bytes("parts/\(weights)") == workspace.bytes("whole/\(weights)"))
+    #expect(try run("predict parts --index 3 --top 1").contains("3 (is 3)"))
+    #expect(try JSON(parsing: run("test parts --json"))["samples"] == .int(10))
+    #expect(workspace.bytes("parts/model/net.yaml") == Data(Self.file.utf8))
+  }
 }

@@ -69,7 +69,7 @@ import Testing
     let workspace = try trained()
     defer { workspace.remove() }
     let report = String(decoding: try #require(workspace.bytes("run/report.html")), as: UTF8.self)
-    for part in ["<svg", "Confusion matrix", "batch_size", "cpu"] {
+    for part in ["<svg", "Confusion matrix", "batch_size", "cpu", "prefers-color-scheme: dark"] {
       #expect(report.contains(part), "\(part)")
     }
     // It needs nothing from elsewhere.
@@ -133,6 +133,9 @@ import Testing
       workspace,
       "train linear --data idx:data --epochs 2 --batch-size 20 --folds 3 --device cpu --out cv -q")
     #expect(output.contains("over 3 folds"))
+    let report = String(
+      decoding: try #require(workspace.bytes("cv/fold-1/report.html")), as: UTF8.self)
+    #expect(report.contains(">validation</text>"))
     let text = String(
       decoding: try #require(workspace.bytes("cv/cross-validation.json")), as: UTF8.self)
     guard case .array(let folds)? = try JSON(parsing: text)["folds"] else {

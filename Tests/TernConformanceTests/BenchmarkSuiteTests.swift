@@ -85,8 +85,9 @@ struct BenchmarkSuiteTests {
       "s: case 1: matmul: m: expected at least 1, got 0"
     ),
     (
-      #"{"name": "s", "cases": [{"op": "matmul", "m": 1, "n": 1, "k": 1, "l": 1}]}"#,
-      "s: case 1: matmul: l: expected one of the attributes batch, k, m, n, got an unknown attribute"
+      #"{"name": "s", "cases": [{"op": "matmul", "m": 1, "n": 1, "k": 1, "length": 1}]}"#,
+      "s: case 1: matmul: length: expected one of the attributes batch, k, m, n, got an unknown "
+        + "attribute"
     ),
     (
       #"{"name": "s", "cases": [{"op": "matmul", "m": 99999, "n": 99999, "k": 1}]}"#,

@@ -23,8 +23,10 @@ struct RunWeights {
         throw TernError(.usage, "give a run, or --model and --weights, not both")
       }
       let run = try RunDirectory.open(path: runPath)
+      var configuration = try run.configuration()
+      configuration.model = run.modelPath(configuration.model)
       settings = Dictionary(
-        uniqueKeysWithValues: try run.configuration().settings.map { ($0.name, $0.value) })
+        uniqueKeysWithValues: configuration.settings.map { ($0.name, $0.value) })
       guard ["last", "best"].contains(checkpoint) else {
         throw TernError(.usage, "checkpoint: expected last or best, got '\(checkpoint)'")
       }

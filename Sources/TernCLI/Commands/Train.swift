@@ -49,7 +49,8 @@ struct Train: ParsableCommand {
       return
     }
     let trainer = try Trainer(
-      job.configuration, catalog: .standard, checkpoint: job.checkpoint, report: reporter.report)
+      job.configuration, catalog: .standard, run: job.run, checkpoint: job.checkpoint,
+      report: reporter.report)
     if !quiet {
       for note in trainer.initializationNotes { Output.progress("init: \(note)") }
     }

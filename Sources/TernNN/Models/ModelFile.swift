@@ -41,6 +41,11 @@ public struct ModelFile {
 
   private init(path: String) { self.path = path }
 
+  /// Whether a model's name is that of a file.
+  public static func isPath(_ name: String) -> Bool {
+    name.hasSuffix(".yaml") || name.hasSuffix(".yml")
+  }
+
   /// Reads a network from a file.
   ///
   /// - Throws: ``TernError`` naming file, line and layer.

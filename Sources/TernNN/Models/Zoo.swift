@@ -68,7 +68,7 @@ extension Model {
   public static func named(
     _ name: String, inputShape: Shape? = nil, classCount: Int? = nil
   ) throws -> Model {
-    guard name.hasSuffix(".yaml") || name.hasSuffix(".yml") else {
+    guard ModelFile.isPath(name) else {
       return try ZooEntry.named(name).model(inputShape: inputShape, classCount: classCount)
     }
     let model = try ModelFile.read(name)
