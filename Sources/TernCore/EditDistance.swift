@@ -16,10 +16,11 @@ public enum EditDistance {
     return row[b.count]
   }
 
-  /// The name nearest to `word`, if any is near enough to have been meant.
+  /// The name nearest to `word`, if any is near enough to have been meant: one that shares nothing with
+  /// a short word is not.
   public static func nearest(to word: String, among names: [String]) -> String? {
     guard let best = names.min(by: { between(word, $0) < between(word, $1) }),
-      between(word, best) <= max(2, word.count / 3)
+      between(word, best) <= min(max(2, word.count / 3), word.count - 1)
     else { return nil }
     return best
   }
