@@ -1,5 +1,9 @@
 #include "microkernels.h"
 
+void tern_prefetch(const float *start, ptrdiff_t lines) {
+  for (ptrdiff_t i = 0; i < lines; i++) __builtin_prefetch(start + 16 * i, 0, 2);
+}
+
 #if defined(__x86_64__)
 #include <immintrin.h>
 

@@ -29,4 +29,8 @@ void tern_add_outer_products(
     const float *y, ptrdiff_t y_row, ptrdiff_t y_block,  //
     float *sum, ptrdiff_t sum_step, ptrdiff_t sum_block);
 
+/// Asks for some cache lines of sixteen floats, to be found in the second level's cache later. Any
+/// address will do.
+void tern_prefetch(const float *start, ptrdiff_t lines);
+
 #endif

@@ -204,7 +204,7 @@ struct TiledWeightGradient {
         let xImage = x + image * g.inChannels * g.inHeight * g.inWidth
         for channel in 0..<g.inChannels {
           pad(rows, xImage + channel * g.inHeight * g.inWidth, padded!)
-          addPadded(rows, padded!, dyImage, plane, sums + channel * weights.channel)
+          addPadded(rows, channel, padded!, dyImage, plane, sums + channel * weights.channel)
         }
       }
     }
@@ -217,6 +217,11 @@ struct TiledWeightGradient {
     _ sums: UnsafeMutablePointer<Float>
   ) {
     let (g, w, size) = (geometry, geometry.window, Self.blockSize)
+    let xRowsAhead = Ahead(
+      x + rows.upperBound * w.strideHeight * g.inWidth * size,
+      lines: rows.count * w.strideHeight * g.inWidth, turns: tapCount * size / Self.limit)
+    let dyRowsAhead = dyAhead(rows, dy, turns: tapCount * size / Self.limit)
+    var turn = 0
     for u in 0..<g.kernelHeight {
       let top = u * w.dilationHeight - w.paddingHeight
       let inside = Self.inside(rows, top, w.strideHeight, g.inHeight)
@@ -232,6 +237,9 @@ struct TiledWeightGradient {
         let dyFirst = dy + (firstRow * g.outWidth + firstColumn) * size
         let tap = sums + u * weights.row + v * weights.column
         for channel in stride(from: 0, to: size, by: Self.limit) {
+          xRowsAhead.prefetch(turn)
+          for block in 0..<Self.blocksPerGroup { dyRowsAhead.prefetch(turn, offset: block * plane) }
+          turn += 1
           tern_add_outer_products(
             Int32(Self.limit), inside.count, columns.count, xFirst + channel,
             w.strideHeight * g.inWidth * size, w.strideWidth * size, dyFirst, g.outWidth * size,
@@ -239,6 +247,36 @@ struct TiledWeightGradient {
         }
       }
     }
+  }
+
+  private var tapCount: Int { geometry.kernelHeight * geometry.kernelWidth }
+
+  /// Rows that come after the ones at work, fetched a part at a time: too much at once would keep the
+  /// arithmetic waiting.
+  private struct Ahead {
+    private let start: UnsafePointer<Float>
+    private let lines: Int
+    private let share: Int
+
+    init(_ start: UnsafePointer<Float>, lines: Int, turns: Int) {
+      self.start = start
+      self.lines = lines
+      share = (lines + turns - 1) / turns
+    }
+
+    func prefetch(_ turn: Int, offset: Int = 0) {
+      let first = turn * share
+      if first < lines {
+        tern_prefetch(start + offset + first * blockSize, min(share, lines - first))
+      }
+    }
+  }
+
+  /// As many rows of the first block of the output's gradient as are at work.
+  private func dyAhead(_ rows: Range<Int>, _ dy: UnsafePointer<Float>, turns: Int) -> Ahead {
+    Ahead(
+      dy + rows.upperBound * geometry.outWidth * Self.blockSize,
+      lines: rows.count * geometry.outWidth, turns: turns)
   }
 
   /// The outputs of `range` whose input, at `stride` · output + `offset`, is within `extent`.
@@ -283,12 +321,17 @@ struct TiledWeightGradient {
   }
 
   private func addPadded(
-    _ rows: Range<Int>, _ x: UnsafePointer<Float>, _ dy: UnsafePointer<Float>, _ plane: Int,
+    _ rows: Range<Int>, _ channel: Int, _ x: UnsafePointer<Float>, _ dy: UnsafePointer<Float>,
+    _ plane: Int,
     _ sums: UnsafeMutablePointer<Float>
   ) {
     let (g, w) = (geometry, geometry.window)
     let dyFirst = dy + rows.lowerBound * g.outWidth * Self.blockSize
+    let dyRowsAhead = dyAhead(rows, dy, turns: g.inChannels * g.kernelHeight)
     for u in 0..<g.kernelHeight {
+      for block in 0..<Self.blocksPerGroup {
+        dyRowsAhead.prefetch(channel * g.kernelHeight + u, offset: block * plane)
+      }
       for v in stride(from: 0, to: g.kernelWidth, by: Self.limit) {
         tern_add_outer_products(
           Int32(min(Self.limit, g.kernelWidth - v)), rows.count, g.outWidth,
