@@ -126,6 +126,16 @@ def compare(name, batch, rounds, seconds, threads):
     }
 
 
+def row(result):
+    """A row of the table; slow networks' rates need a decimal."""
+    def rate(value):
+        return f"{value:,.1f}" if value < 20 else f"{value:,.0f}"
+    return (f"| {result['model']} | {result['batch_size']} | {rate(result['tern_images_per_second'])} | "
+            f"{rate(result['pytorch_images_per_second'])} | {result['ratio']:.2f} "
+            f"({result['ratio_min']:.2f}–{result['ratio_max']:.2f}) | "
+            f"{result['peak_rss_ratio']:.2f} × |")
+
+
 def main():
     if len(sys.argv) > 1 and sys.argv[1] == "--worker":
         name, batch, seconds, last, threads = sys.argv[2:]
@@ -149,9 +159,7 @@ def main():
         result = compare(
             name, int(batch or 64), arguments.rounds, arguments.seconds, arguments.threads)
         results.append(result)
-        print("| {model} | {batch_size} | {tern_images_per_second:,.0f} | "
-              "{pytorch_images_per_second:,.0f} | {ratio:.2f} ({ratio_min:.2f}–{ratio_max:.2f}) | "
-              "{peak_rss_ratio:.2f} × |".format(**result), flush=True)
+        print(row(result), flush=True)
     if arguments.json:
         arguments.json.write_text(json.dumps(results, indent=2) + "\n")
 

@@ -49,7 +49,7 @@ public final class OpenCLDevice: Device {
         device: info.name, driver: device.string(CL_DEVICE_VERSION) + " " + info.driver,
         architecture: "\(architecture)"
           + (options.precision == .fp32 ? "" : " \(options.precision.rawValue)")),
-      warn: CacheDirectory.warn)
+      systemDirectories: CacheDirectory.system(), warn: CacheDirectory.warn)
     if options.precision != .fp32 { try checkTensorCores() }
   }
 

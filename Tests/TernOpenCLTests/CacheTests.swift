@@ -63,6 +63,13 @@ import Testing
     #expect(CacheDirectory.standard(["HOME": "/home/a", "TERN_CACHE": "off"]) == nil)
     #expect(CacheDirectory.standard([:]) == nil)
   }
+
+  @Test func whatPackagesShipIsSharedData() {
+    #expect(
+      CacheDirectory.system([:]).map(\.path) == ["/usr/local/share/tern", "/usr/share/tern"])
+    #expect(
+      CacheDirectory.system(["XDG_DATA_DIRS": "/a:b:/c"]).map(\.path) == ["/a/tern", "/c/tern"])
+  }
 }
 
 @Suite struct TuningTableTests {
@@ -84,6 +91,22 @@ import Testing
       #expect(next.entry("problem") == entry)
       #expect(next.entry("another") == nil)
       #expect(warnings.isEmpty)
+    }
+  }
+
+  @Test func theUsersFindingsGoBeforeThoseOfAPackage() throws {
+    try withTemporaryCache { user in
+      try withTemporaryCache { package in
+        try table(package).table.record("problem", entry)
+        try table(package).table.record("another", entry)
+        let mine = TuningTable.Entry(implementation: "direct", seconds: 1)
+        try table(user).table.record("problem", mine)
+        let both = TuningTable(user, identity, systemDirectories: [package]) {
+          Issue.record("\($0)")
+        }
+        #expect(both.entry("problem") == mine)
+        #expect(both.entry("another") == entry)
+      }
     }
   }
 

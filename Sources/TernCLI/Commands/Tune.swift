@@ -11,7 +11,8 @@ struct Tune: ParsableCommand {
       Every implementation of a convolution or matrix product is checked, then timed; the fastest \
       is used from then on. What is found is kept for the device, its driver and this version in \
       $XDG_CACHE_HOME/tern (by default ~/.cache/tern), also when the search is interrupted or its \
-      budget is spent: a second run goes on where the first ended.
+      budget is spent: a second run goes on where the first ended. A package may ship such a file \
+      in the folder tern of $XDG_DATA_DIRS; the user's findings go before it.
 
       Examples:
         tern tune --device opencl --model lenet5 --batch-size 64 --budget 120

@@ -21,6 +21,16 @@ package struct CacheDirectory: Sendable {
     return CacheDirectory(path: home + "/.cache/tern")
   }
 
+  /// Where packages put what they ship: `tern` in each folder of `$XDG_DATA_DIRS`, by default
+  /// `/usr/local/share` and `/usr/share`.
+  package static func system(
+    _ environment: [String: String] = ProcessInfo.processInfo.environment
+  ) -> [CacheDirectory] {
+    let given = environment["XDG_DATA_DIRS"] ?? ""
+    return (given.isEmpty ? "/usr/local/share:/usr/share" : given).split(separator: ":")
+      .filter { $0.hasPrefix("/") }.map { CacheDirectory(path: $0 + "/tern") }
+  }
+
   /// Tells the user of something in the cache that is of no use.
   static func warn(_ message: String) {
     FileHandle.standardError.write(Data("tern: warning: \(message)\n".utf8))

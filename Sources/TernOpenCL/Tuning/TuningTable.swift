@@ -49,17 +49,26 @@ package final class TuningTable: Sendable {
   private static let maximumByteCount = 16 << 20
 
   /// Reads what is there. A file that cannot be understood is reported by `warn` and ignored.
-  package init(_ directory: CacheDirectory?, _ identity: Identity, warn: (String) -> Void) {
+  ///
+  /// - Parameters:
+  ///   - directory: where the user's results are, and new ones go.
+  ///   - systemDirectories: where packages may have put results, the most important first. The
+  ///     user's go before them.
+  package init(
+    _ directory: CacheDirectory?, _ identity: Identity, systemDirectories: [CacheDirectory] = [],
+    warn: (String) -> Void
+  ) {
     self.identity = identity
     let key = identity.members.map(\.value).joined(separator: "\n")
     let name = "tuning-\(hexadecimal(stableHash(key.utf8))).json"
     file = directory.map { ($0, name) }
     var found: [String: Entry] = [:]
-    if let directory,
-      let data = directory.read(name, maximumByteCount: Self.maximumByteCount)
-    {
+    for directory in systemDirectories.reversed() + [directory].compactMap({ $0 }) {
+      guard let data = directory.read(name, maximumByteCount: Self.maximumByteCount) else {
+        continue
+      }
       do {
-        found = try Self.entries(data, identity)
+        try found.merge(Self.entries(data, identity)) { $1 }
       } catch {
         warn(
           "\(directory.path)/\(name): ignored, not a tuning database; 'tern tune' writes a new one")
