@@ -8,10 +8,11 @@
 #   Tests/oclgrind.sh conv2d gru      # those whose names start so
 #
 # Each case runs twice: with the kernels for devices of few wide cores, and with those for many threads;
-# some convolutions besides with every algorithm, and some products on emulated tensor cores. Each run has a process of its own: Oclgrind 21.10
-# takes memory that was freed and allocated again for uninitialised. A case in which only kernels of
-# CLBlast (Xgemm…) are reported, or in which they break the simulator, is listed and not counted. All
-# cores are used; a run may take ten minutes. A kernel in Kernels/ that no case ran is a failure.
+# some convolutions besides with every algorithm, and some products on emulated tensor cores. Each run
+# has a process of its own: Oclgrind 21.10 takes memory that was freed and allocated again for
+# uninitialised. A case in which only kernels of CLBlast (Xgemm…) are reported, or in which they break
+# the simulator, is listed and not counted. All cores are used; a run may take ten minutes. A kernel in
+# Kernels/ that no case ran is a failure.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
