@@ -68,7 +68,7 @@ let package = Package(
       dependencies: ["TernCore", "TernGraph", .product(name: "Yams", package: "Yams")],
       exclude: ["Models/ModelFile.md"]),
     .target(name: "TernOptim", dependencies: ["TernCore", "TernGraph"]),
-    .target(name: "TernData", dependencies: ["TernCore", "CImages", "CZlib"]),
+    .target(name: "TernData", dependencies: ["TernCore", "CImages", "CMicrokernels", "CZlib"]),
     .target(
       name: "TernTrain",
       dependencies: [

@@ -3,6 +3,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 // Inner loops that need instructions which a build for any x86-64 may not assume.
 
@@ -32,5 +33,10 @@ void tern_add_outer_products(
 /// Asks for some cache lines of sixteen floats, to be found in the second level's cache later. Any
 /// address will do.
 void tern_prefetch(const float *start, ptrdiff_t lines);
+
+/// A weighted sum of four rows of bytes, as floats: sum[i] = Σ weights[r] · rows[r][i], or added to
+/// what is there. The order of additions is the same on every processor.
+void tern_blend_rows(
+    const uint8_t *const rows[4], const float weights[4], ptrdiff_t count, bool adds, float *sum);
 
 #endif

@@ -1,3 +1,5 @@
+import CMicrokernels
+
 /// Resizes a part of a picture with a triangle filter: bilinear where it grows, an average weighted by
 /// distance where it shrinks, so that nothing is skipped.
 struct Resampler {
@@ -76,19 +78,10 @@ struct Resampler {
             )
           }
           let (s0, s1, s2, s3) = (source(0), source(1), source(2), source(3))
-          if group == 0 {
-            for x in 0..<length {
-              row[x] =
-                s0.weight * Float(s0.row[x]) + s1.weight * Float(s1.row[x])
-                + (s2.weight * Float(s2.row[x]) + s3.weight * Float(s3.row[x]))
-            }
-          } else {
-            for x in 0..<length {
-              row[x] +=
-                s0.weight * Float(s0.row[x]) + s1.weight * Float(s1.row[x])
-                + (s2.weight * Float(s2.row[x]) + s3.weight * Float(s3.row[x]))
-            }
-          }
+          let sources: [UnsafePointer<UInt8>?] = [s0.row, s1.row, s2.row, s3.row]
+          tern_blend_rows(
+            sources, [s0.weight, s1.weight, s2.weight, s3.weight], length, group > 0,
+            row.baseAddress!)
         }
         let target = destination + y * columns.count
         if channels == 3, planeCount == 3 {
