@@ -34,9 +34,16 @@ void tern_add_outer_products(
 /// address will do.
 void tern_prefetch(const float *start, ptrdiff_t lines);
 
-/// A weighted sum of four rows of bytes, as floats: sum[i] = Σ weights[r] · rows[r][i], or added to
-/// what is there. The order of additions is the same on every processor.
+/// A row of bytes and what it counts for.
+typedef struct {
+  const uint8_t *bytes;
+  float weight;
+} tern_weighted_row;
+
+/// The weighted sum of four rows, as floats: sum[i] = Σ weight · bytes[i], or added to what is there.
+/// The same bits on every processor.
 void tern_blend_rows(
-    const uint8_t *const rows[4], const float weights[4], ptrdiff_t count, bool adds, float *sum);
+    tern_weighted_row a, tern_weighted_row b, tern_weighted_row c, tern_weighted_row d,
+    ptrdiff_t count, bool adds, float *sum);
 
 #endif

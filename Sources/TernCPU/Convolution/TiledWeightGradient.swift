@@ -18,6 +18,11 @@ struct TiledWeightGradient {
   private let context: CPUContext
   private let isBlocked: Bool
   private let weights: Weights
+  private let outGroups: Int
+  private let inBlocks: Int
+  /// The pieces of work that an image comes in: the tiles of all taps of 64 output channels, and 16
+  /// input channels or all.
+  private let tiles: Int
   /// The batch is cut into this many parts, which add up sums of their own.
   private let parts: Int
 
@@ -58,9 +63,9 @@ struct TiledWeightGradient {
     self.geometry = geometry
     self.context = context
     self.weights = strides
-    let tiles =
-      geometry.outChannels / Self.channelsPerGroup
-      * (isBlocked ? geometry.inChannels / Self.blockSize : 1)
+    inBlocks = isBlocked ? geometry.inChannels / Self.blockSize : 1
+    outGroups = geometry.outChannels / Self.channelsPerGroup
+    tiles = outGroups * inBlocks
     parts = min(geometry.batch, (Self.fewestItems + tiles - 1) / tiles)
     // With more threads than pieces, oneDNN has finer ones.
     guard parts * tiles >= context.threads.count else { return nil }
@@ -94,11 +99,6 @@ struct TiledWeightGradient {
     }
   }
 
-  private var outGroups: Int { geometry.outChannels / Self.channelsPerGroup }
-  /// The tiles of all taps that one piece of work covers: 64 output channels, and 16 input channels
-  /// or all.
-  private var tiles: Int { outGroups * inBlocks }
-  private var inBlocks: Int { isBlocked ? geometry.inChannels / Self.blockSize : 1 }
   /// The rows of output pixels taken together.
   private var rowsTogether: Int {
     min(geometry.outHeight, (Self.fewestPixels + geometry.outWidth - 1) / geometry.outWidth)

@@ -69,19 +69,15 @@ struct Resampler {
         // Down the columns first: that is along whole rows, which vector units like. Four source
         // rows at once, so that the sums stay in registers; one without weight is read for nothing.
         for group in stride(from: 0, to: rows.taps, by: 4) {
-          func source(_ tap: Int) -> (row: UnsafePointer<UInt8>, weight: Float) {
+          func source(_ tap: Int) -> tern_weighted_row {
             let isThere = group + tap < rows.taps
             let index = rows.index(y, isThere ? group + tap : group)
-            return (
-              UnsafePointer(picture.bytes + index * width * channels + first),
-              isThere ? rows.weight(y, group + tap) : 0
-            )
+            return tern_weighted_row(
+              bytes: picture.bytes + index * width * channels + first,
+              weight: isThere ? rows.weight(y, group + tap) : 0)
           }
-          let (s0, s1, s2, s3) = (source(0), source(1), source(2), source(3))
-          let sources: [UnsafePointer<UInt8>?] = [s0.row, s1.row, s2.row, s3.row]
           tern_blend_rows(
-            sources, [s0.weight, s1.weight, s2.weight, s3.weight], length, group > 0,
-            row.baseAddress!)
+            source(0), source(1), source(2), source(3), length, group > 0, row.baseAddress!)
         }
         let target = destination + y * columns.count
         if channels == 3, planeCount == 3 {
