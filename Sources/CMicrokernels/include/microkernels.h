@@ -46,4 +46,15 @@ void tern_blend_rows(
     tern_weighted_row a, tern_weighted_row b, tern_weighted_row c, tern_weighted_row d,
     ptrdiff_t count, bool adds, float *sum);
 
+/// Weighted sums of neighbouring pixels of a row [W, 3], into a row of each of three planes [count]:
+///
+///     plane[c][x] = factors[c] · Σ weights[x/4][t][x mod 4] · row[starts[x] + t][c] + offsets[c]
+///
+/// over t < taps. Starts and weights are there for four positions at a time, those beyond the last as
+/// good as any; one number after the last pixel is read. The same bits on every processor.
+void tern_blend_pixels(
+    const float *row, const ptrdiff_t *starts, const float *weights, ptrdiff_t taps,
+    const float factors[3], const float offsets[3], ptrdiff_t count, float *red, float *green,
+    float *blue);
+
 #endif

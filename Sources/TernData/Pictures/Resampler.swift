@@ -58,10 +58,7 @@ struct Resampler {
     let channels = picture.channels
     let (first, length) = (columns.span.lowerBound * channels, columns.span.count * channels)
     let planeSize = rows.count * columns.count
-    func vector(_ values: [Float]) -> SIMD4<Float> {
-      planeCount == 3 ? SIMD4(values[0], values[1], values[2], 0) : .zero
-    }
-    let (factors, offsets) = (vector(scale.factors) / 255, vector(scale.offsets))
+    let factors = scale.factors.map { $0 / 255 }
     // One more than there is, so that three channels can be read as a vector of four.
     withUnsafeTemporaryAllocation(of: Float.self, capacity: length + 1) { row in
       row[length] = 0
@@ -81,8 +78,9 @@ struct Resampler {
         }
         let target = destination + y * columns.count
         if channels == 3, planeCount == 3 {
-          columns.gather3(
-            row.baseAddress!, to: target, planeSize: planeSize, factors: factors, offsets: offsets)
+          columns.blend(
+            row.baseAddress!, factors: factors, offsets: scale.offsets, to: target,
+            planeSize: planeSize)
         } else {
           gather(row.baseAddress!, channels, planeCount, to: target, planeSize: planeSize)
         }
@@ -90,7 +88,7 @@ struct Resampler {
     }
     if channels == 3, planeCount == 3 { return }
     for plane in 0..<planeCount {
-      let (factor, offset) = (scale.factors[plane] / 255, scale.offsets[plane])
+      let (factor, offset) = (factors[plane], scale.offsets[plane])
       let target = destination + plane * planeSize
       for i in 0..<planeSize { target[i] = target[i] * factor + offset }
     }
@@ -125,7 +123,10 @@ struct AxisWeights {
   let taps: Int
   /// The source positions that are read at all.
   let span: Range<Int>
+  /// The first position that each is a mean of, counted from where `span` begins. There are as many
+  /// as make groups of four, those beyond the last the same as it.
   private let starts: [Int]
+  /// [⌈count/4⌉, taps, 4].
   private let weights: [Float]
 
   init(start: Double, length: Double, sourceCount: Int, count: Int) {
@@ -133,60 +134,51 @@ struct AxisWeights {
     let support = max(scale, 1)
     // No more pixels than these have their centres nearer than `support`.
     let taps = min(Int((2 * support).rounded(.up)), sourceCount)
-    var starts: [Int] = []
-    var weights: [Float] = []
-    weights.reserveCapacity(count * taps)
-    for position in 0..<count {
-      let center = start + (Double(position) + 0.5) * scale
-      let first = min(max(Int((center - support + 0.5).rounded(.down)), 0), sourceCount - taps)
-      var row = (0..<taps).map { max(0, 1 - abs((Double(first + $0) + 0.5 - center) / support)) }
-      let sum = row.reduce(0, +)
+    func center(_ position: Int) -> Double { start + (Double(position) + 0.5) * scale }
+    func first(_ position: Int) -> Int {
+      min(max(Int((center(position) - support + 0.5).rounded(.down)), 0), sourceCount - taps)
+    }
+    let span = first(0)..<first(count - 1) + taps
+    let paddedCount = (count + 3) / 4 * 4
+    var weights = [Float](repeating: 0, count: paddedCount * taps)
+    starts = (0..<paddedCount).map { padded in
+      let position = min(padded, count - 1)
+      let (first, center) = (first(position), center(position))
+      func weight(_ tap: Int) -> Double {
+        max(0, 1 - abs((Double(first + tap) + 0.5 - center) / support))
+      }
+      let sum = (0..<taps).reduce(0) { $0 + weight($1) }
       // A position outside takes the edge.
-      if sum <= 0 { row[center < Double(first) + 0.5 ? 0 : taps - 1] = 1 }
-      starts.append(first)
-      weights += row.map { Float(sum > 0 ? $0 / sum : $0) }
+      let edge = center < Double(first) + 0.5 ? 0 : taps - 1
+      for tap in 0..<taps {
+        weights[Self.offset(padded, tap, of: taps)] =
+          Float(sum > 0 ? weight(tap) / sum : tap == edge ? 1 : 0)
+      }
+      return first - span.lowerBound
     }
     self.count = count
     self.sourceCount = sourceCount
     self.taps = taps
-    self.starts = starts
+    self.span = span
     self.weights = weights
-    span = starts.min()!..<starts.max()! + taps
   }
 
-  func index(_ position: Int, _ tap: Int) -> Int { starts[position] + tap }
-  func weight(_ position: Int, _ tap: Int) -> Float { weights[position * taps + tap] }
+  private static func offset(_ position: Int, _ tap: Int, of taps: Int) -> Int {
+    (position / 4 * taps + tap) * 4 + position % 4
+  }
 
-  /// One row of three interleaved channels and a number after them, into three planes.
-  func gather3(
-    _ row: UnsafePointer<Float>, to target: UnsafeMutablePointer<Float>, planeSize: Int,
-    factors: SIMD4<Float>, offsets: SIMD4<Float>
+  func index(_ position: Int, _ tap: Int) -> Int { span.lowerBound + starts[position] + tap }
+  func weight(_ position: Int, _ tap: Int) -> Float {
+    weights[Self.offset(position, tap, of: taps)]
+  }
+
+  /// A row of three interleaved channels over `span`, and a number after them, into three planes.
+  func blend(
+    _ row: UnsafePointer<Float>, factors: [Float], offsets: [Float],
+    to target: UnsafeMutablePointer<Float>, planeSize: Int
   ) {
-    func pixel(_ source: UnsafePointer<Float>, _ tap: Int) -> SIMD4<Float> {
-      UnsafeRawPointer(source + 3 * tap).loadUnaligned(as: SIMD4<Float>.self)
-    }
-    weights.withUnsafeBufferPointer { weights in
-      starts.withUnsafeBufferPointer { starts in
-        var weight = weights.baseAddress!
-        for x in 0..<count {
-          var source = row + (starts[x] - span.lowerBound) * 3
-          var (sum, other) = (SIMD4<Float>.zero, SIMD4<Float>.zero)
-          for _ in 0..<taps / 2 {
-            sum += weight[0] * pixel(source, 0)
-            other += weight[1] * pixel(source, 1)
-            source += 6
-            weight += 2
-          }
-          if taps % 2 == 1 {
-            sum += weight[0] * pixel(source, 0)
-            weight += 1
-          }
-          sum = (sum + other) * factors + offsets
-          target[x] = sum[0]
-          target[planeSize + x] = sum[1]
-          target[2 * planeSize + x] = sum[2]
-        }
-      }
-    }
+    tern_blend_pixels(
+      row, starts, weights, taps, factors, offsets, count,
+      target, target + planeSize, target + 2 * planeSize)
   }
 }
