@@ -51,6 +51,11 @@ public struct Attributes: Sendable {
   /// Whether the attribute is given and not null.
   public mutating func has(_ name: String) -> Bool { value(name) != nil }
 
+  /// Whether the attribute is a word, where a number would do too.
+  public mutating func isString(_ name: String) -> Bool {
+    if case .string = value(name) { true } else { false }
+  }
+
   /// - Parameter limit: the largest magnitude, by default so small that no product of two overflows.
   public mutating func int(
     _ name: String, default standard: Int? = nil, limit: UInt = Self.largestInteger

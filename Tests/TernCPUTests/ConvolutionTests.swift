@@ -64,7 +64,8 @@ import Testing
       ])
     let b = try experiment.input("b", [shape.channels.output])
     let y = try x.conv2d(
-      weight: w, bias: b, stride: shape.stride, padding: shape.padding, dilation: shape.dilation,
+      weight: w, bias: b, stride: shape.stride, padding: .symmetric(shape.padding),
+      dilation: shape.dilation,
       groups: shape.groups)
     experiment.builder.output("y", y)
     try experiment.differentiate(y, by: ["x": x, "w": w, "b": b])

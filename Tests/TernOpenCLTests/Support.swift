@@ -49,7 +49,8 @@ struct ConvolutionExperiment {
     let w = try add("w", weight)
     let b = hasBias ? try add("b", [weight[0]]) : nil
     let y = try x.conv2d(
-      weight: w, bias: b, stride: stride, padding: padding, dilation: dilation, groups: groups)
+      weight: w, bias: b, stride: stride, padding: .symmetric(padding), dilation: dilation,
+      groups: groups)
     builder.output("y", y)
     let targets = [("x", x), ("w", w)] + (b.map { [("b", $0)] } ?? [])
     let gradients = try builder.gradients(

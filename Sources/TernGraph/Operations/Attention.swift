@@ -76,9 +76,12 @@ public struct AttentionBackward: Operation {
 extension Tensor {
   /// Self is the query [*, L, E]; key [*, S, E], value [*, S, V] → [*, L, V].
   ///
-  /// - Parameter scale: 1/√E where `nil`.
+  /// - Parameters:
+  ///   - mask: added to the scores, broadcast to [*, L, S]; −∞ hides a key. Not with `isCausal`. The
+  ///     scores are then held in memory, without a mask they are not.
+  ///   - scale: 1/√E where `nil`.
   public func scaledDotProductAttention(
-    key: Tensor, value: Tensor, isCausal: Bool = false, scale: Float? = nil
+    key: Tensor, value: Tensor, mask: Tensor? = nil, isCausal: Bool = false, scale: Float? = nil
   ) throws(ShapeError) -> Tensor {
     let name = "scaled_dot_product_attention"
     let (q, k, v) = (shape, key.shape, value.shape)
@@ -89,12 +92,24 @@ extension Tensor {
       throw ShapeError(
         name, "key and value", expected: "the batch axes of the query \(q)", got: "\(k) and \(v)")
     }
+    let scale = scale ?? 1 / Float(q[q.rank - 1]).squareRoot()
+    if let mask {
+      guard !isCausal else {
+        throw ShapeError(name, "attn_mask", expected: "none where is_causal is set", got: "one")
+      }
+      let scores = try matmul(key.transpose(-2, -1)) * builder.constant(scale) + mask
+      guard scores.shape.dimensions.dropLast() == q.dimensions.dropLast() else {
+        throw ShapeError(
+          name, "attn_mask", expected: "a shape that broadcasts to the scores",
+          got: "\(mask.shape)")
+      }
+      return try scores.softmax(dim: -1).matmul(value)
+    }
     let batch = q.elementCount(in: 0..<q.rank - 2)
     func flat(_ x: Tensor) throws(ShapeError) -> Tensor {
       try x.reshape([batch, x.shape[x.shape.rank - 2], x.shape[x.shape.rank - 1]])
     }
-    let attention = Attention(
-      isCausal: isCausal, scale: scale ?? 1 / Float(q[q.rank - 1]).squareRoot())
+    let attention = Attention(isCausal: isCausal, scale: scale)
     return try builder.apply(attention, [flat(self), flat(key), flat(value)])[0]
       .reshape(Shape(q.dimensions.dropLast() + [v[v.rank - 1]]))
   }
@@ -102,10 +117,12 @@ extension Tensor {
 
 extension OperationSpec {
   static let attention: [OperationSpec] = [
-    OperationSpec("scaled_dot_product_attention", inputs: ["query", "key", "value"]) { a, x in
+    OperationSpec(
+      "scaled_dot_product_attention", inputs: ["query", "key", "value", "attn_mask?"]
+    ) { a, x in
       [
         try x.required("query").scaledDotProductAttention(
-          key: x.required("key"), value: x.required("value"),
+          key: x.required("key"), value: x.required("value"), mask: x.optional("attn_mask"),
           isCausal: a.bool("is_causal", default: false),
           scale: a.has("scale") ? Float(a.double("scale")) : nil)
       ]

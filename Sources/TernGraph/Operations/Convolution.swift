@@ -239,21 +239,57 @@ public struct Conv2DBackwardWeight: Operation {
   }
 }
 
+/// The border of zeros around the input of a convolution.
+public enum ConvolutionPadding: Hashable, Sendable, ExpressibleByArrayLiteral {
+  /// So many on both sides of each axis.
+  case symmetric([Int])
+  /// As many as leave the extents as they are; where that is an odd number, one more at the end.
+  case same
+
+  public init(arrayLiteral amounts: Int...) { self = .symmetric(amounts) }
+}
+
+extension Attributes {
+  /// `padding`: an integer, one for each of `count` axes, or PyTorch's words "same" and "valid".
+  public mutating func padding(count: Int) throws(ShapeError) -> ConvolutionPadding {
+    guard isString("padding") else {
+      return .symmetric(
+        try ints("padding", count: count, default: [Int](repeating: 0, count: count)))
+    }
+    return try string("padding", oneOf: ["same", "valid"]) == "same"
+      ? .same : .symmetric([Int](repeating: 0, count: count))
+  }
+}
+
 extension Tensor {
   /// input [N, C, H, W], weight [O, C/groups, KH, KW], bias [O] → [N, O, OH, OW].
   public func conv2d(
-    weight: Tensor, bias: Tensor? = nil, stride: [Int] = [1, 1], padding: [Int] = [0, 0],
-    dilation: [Int] = [1, 1], groups: Int = 1
+    weight: Tensor, bias: Tensor? = nil, stride: [Int] = [1, 1],
+    padding: ConvolutionPadding = [0, 0], dilation: [Int] = [1, 1], groups: Int = 1
   ) throws(ShapeError) -> Tensor {
+    var (input, amounts) = (self, [0, 0])
+    switch padding {
+    case .symmetric(let given): amounts = given
+    case .same:
+      guard stride == [1, 1], weight.shape.rank == 4 else {
+        throw ShapeError(
+          "conv2d", "padding", expected: "numbers, for a stride above 1", got: "same")
+      }
+      let totals = (0..<2).map { dilation[$0] * (weight.shape[2 + $0] - 1) }
+      amounts = totals.map { $0 / 2 }
+      if totals.contains(where: { $0 % 2 == 1 }) {
+        input = try pad([0, totals[1] % 2, 0, totals[0] % 2])
+      }
+    }
     let window = ConvolutionWindow(
-      stride: stride, padding: padding, dilation: dilation, groups: groups)
-    return try builder.apply(Conv2D(window), [self, weight] + (bias.map { [$0] } ?? []))[0]
+      stride: stride, padding: amounts, dilation: dilation, groups: groups)
+    return try builder.apply(Conv2D(window), [input, weight] + (bias.map { [$0] } ?? []))[0]
   }
 
   /// input [N, C, L], weight [O, C/groups, K], bias [O] → [N, O, OL].
   public func conv1d(
-    weight: Tensor, bias: Tensor? = nil, stride: Int = 1, padding: Int = 0, dilation: Int = 1,
-    groups: Int = 1
+    weight: Tensor, bias: Tensor? = nil, stride: Int = 1, padding: ConvolutionPadding = [0],
+    dilation: Int = 1, groups: Int = 1
   ) throws(ShapeError) -> Tensor {
     guard shape.rank == 3, weight.shape.rank == 3 else {
       throw ShapeError(
@@ -261,9 +297,11 @@ extension Tensor {
         got: "\(shape) and \(weight.shape)")
     }
     let (x, w) = (shape, weight.shape)
+    let plane: ConvolutionPadding =
+      if case .symmetric(let amounts) = padding { .symmetric([0] + amounts) } else { .same }
     let y = try reshape([x[0], x[1], 1, x[2]]).conv2d(
       weight: weight.reshape([w[0], w[1], 1, w[2]]), bias: bias, stride: [1, stride],
-      padding: [0, padding], dilation: [1, dilation], groups: groups)
+      padding: plane, dilation: [1, dilation], groups: groups)
     return try y.reshape([x[0], w[0], y.shape[3]])
   }
 
@@ -301,9 +339,23 @@ extension Tensor {
     guard extent(0) >= 1, extent(1) >= 1 else {
       throw ShapeError(name, "padding", expected: "an output of at least 1×1", got: "\(padding)")
     }
-    let y = try apply(
-      Conv2DBackwardInput(
-        window, inputShape: [x[0], w[1] * groups, extent(0), extent(1)]), weight)
+    let y: Tensor
+    if (0..<2).contains(where: { outputPadding[$0] >= stride[$0] }) {
+      // No convolution leads back there: a part of the whole output, or more than that.
+      y = try convTranspose2d(
+        weight: weight, stride: stride, dilation: dilation, groups: groups
+      )
+      .pad([
+        0, Swift.max(outputPadding[1] - padding[1], 0), 0,
+        Swift.max(outputPadding[0] - padding[0], 0),
+      ])
+      .narrow(2, start: padding[0], length: extent(0))
+      .narrow(3, start: padding[1], length: extent(1))
+    } else {
+      y = try apply(
+        Conv2DBackwardInput(
+          window, inputShape: [x[0], w[1] * groups, extent(0), extent(1)]), weight)
+    }
     guard let bias else { return y }
     guard bias.shape == [y.shape[1]] else {
       throw ShapeError(name, "bias", expected: "[\(y.shape[1])]", got: "\(bias.shape)")
@@ -318,8 +370,7 @@ extension OperationSpec {
       [
         try x.required("input").conv2d(
           weight: x.required("weight"), bias: x.optional("bias"),
-          stride: a.ints("stride", count: 2, default: [1, 1]),
-          padding: a.ints("padding", count: 2, default: [0, 0]),
+          stride: a.ints("stride", count: 2, default: [1, 1]), padding: a.padding(count: 2),
           dilation: a.ints("dilation", count: 2, default: [1, 1]),
           groups: a.int("groups", default: 1))
       ]
@@ -328,8 +379,7 @@ extension OperationSpec {
       [
         try x.required("input").conv1d(
           weight: x.required("weight"), bias: x.optional("bias"),
-          stride: a.ints("stride", count: 1, default: [1])[0],
-          padding: a.ints("padding", count: 1, default: [0])[0],
+          stride: a.ints("stride", count: 1, default: [1])[0], padding: a.padding(count: 1),
           dilation: a.ints("dilation", count: 1, default: [1])[0],
           groups: a.int("groups", default: 1))
       ]

@@ -20,13 +20,21 @@ extension Tensor {
     return try cat(rows, dim: 0)
   }
 
-  private func expectSequence(
-    _ operation: String, state: Tensor, input weightIH: Tensor, hidden weightHH: Tensor, gates: Int
-  ) throws(ShapeError) {
-    let (x, h) = (shape, state.shape)
+  /// The state to start from, the one given or zeros, once all fits together.
+  private func initialState(
+    _ operation: String, _ given: Tensor?, input weightIH: Tensor, hidden weightHH: Tensor,
+    gates: Int
+  ) throws(ShapeError) -> Tensor {
+    let x = shape
     guard x.rank == 3 else {
       throw ShapeError(operation, "input", expected: "shape [T, N, I]", got: "\(x)")
     }
+    guard weightHH.shape.rank == 2 else {
+      throw ShapeError(
+        operation, "weight_hh_l0", expected: "[\(gates) H, H]", got: "\(weightHH.shape)")
+    }
+    let state = given ?? builder.constant(0, [x[1], weightHH.shape[1]])
+    let h = state.shape
     guard h.rank == 2, h[0] == x[1] else {
       throw ShapeError(operation, "h0", expected: "[\(x[1]), H]", got: "\(h)")
     }
@@ -38,15 +46,27 @@ extension Tensor {
       throw ShapeError(
         operation, "weight_hh_l0", expected: "[\(gates * h[1]), \(h[1])]", got: "\(weightHH.shape)")
     }
+    return state
+  }
+
+  /// The cell to start from, the one given or zeros.
+  private static func initialCell(
+    _ operation: String, _ given: Tensor?, like state: Tensor
+  ) throws(ShapeError) -> Tensor {
+    let cell = given ?? state.builder.constant(0, state.shape)
+    guard cell.shape == state.shape else {
+      throw ShapeError(operation, "c0", expected: "\(state.shape)", got: "\(cell.shape)")
+    }
+    return cell
   }
 
   /// Elman's network: h ← tanh(W x + b + U h + c). Elman, 1990.
   public func rnnTanh(
-    state: Tensor, weightIH: Tensor, weightHH: Tensor, biasIH: Tensor?, biasHH: Tensor?
+    state: Tensor? = nil, weightIH: Tensor, weightHH: Tensor, biasIH: Tensor?, biasHH: Tensor?
   ) throws(ShapeError) -> (output: Tensor, state: Tensor) {
-    try expectSequence("rnn_tanh", state: state, input: weightIH, hidden: weightHH, gates: 1)
+    var h = try initialState("rnn_tanh", state, input: weightIH, hidden: weightHH, gates: 1)
     let projected = try linear(weight: weightIH, bias: biasIH)
-    var (h, outputs) = (state, [Tensor]())
+    var outputs: [Tensor] = []
     for t in 0..<shape[0] {
       h = try (projected.timeStep(t) + h.linear(weight: weightHH, bias: biasHH)).tanh()
       outputs.append(h)
@@ -56,15 +76,13 @@ extension Tensor {
 
   /// Gates packed i, f, g, o. Hochreiter and Schmidhuber, 1997.
   public func lstm(
-    state: Tensor, cell: Tensor, weightIH: Tensor, weightHH: Tensor, biasIH: Tensor?,
+    state: Tensor? = nil, cell: Tensor? = nil, weightIH: Tensor, weightHH: Tensor, biasIH: Tensor?,
     biasHH: Tensor?
   ) throws(ShapeError) -> (output: Tensor, state: Tensor, cell: Tensor) {
-    try expectSequence("lstm", state: state, input: weightIH, hidden: weightHH, gates: 4)
-    guard cell.shape == state.shape else {
-      throw ShapeError("lstm", "c0", expected: "\(state.shape)", got: "\(cell.shape)")
-    }
+    var h = try initialState("lstm", state, input: weightIH, hidden: weightHH, gates: 4)
+    var c = try Self.initialCell("lstm", cell, like: h)
     let projected = try linear(weight: weightIH, bias: biasIH)
-    var (h, c, outputs) = (state, cell, [Tensor]())
+    var outputs: [Tensor] = []
     for t in 0..<shape[0] {
       let gates = try projected.timeStep(t) + h.linear(weight: weightHH, bias: biasHH)
       let (i, f) = (try gates.part(0, of: 4).sigmoid(), try gates.part(1, of: 4).sigmoid())
@@ -82,12 +100,12 @@ extension Tensor {
   ///   PyTorch does: n = tanh(W x + b + r ⊙ (U h + c)); else before it, as in the paper:
   ///   n = tanh(W x + b + U (r ⊙ h) + c).
   public func gru(
-    state: Tensor, weightIH: Tensor, weightHH: Tensor, biasIH: Tensor?, biasHH: Tensor?,
+    state: Tensor? = nil, weightIH: Tensor, weightHH: Tensor, biasIH: Tensor?, biasHH: Tensor?,
     resetsAfter: Bool = true
   ) throws(ShapeError) -> (output: Tensor, state: Tensor) {
-    try expectSequence("gru", state: state, input: weightIH, hidden: weightHH, gates: 3)
+    var h = try initialState("gru", state, input: weightIH, hidden: weightHH, gates: 3)
     let projected = try linear(weight: weightIH, bias: biasIH)
-    let width = state.shape[1]
+    let width = h.shape[1]
     /// The rows of a packed weight or bias that belong to the gates `range`.
     func rows(_ packed: Tensor?, _ range: Range<Int>) throws(ShapeError) -> Tensor? {
       guard let packed else { return nil }
@@ -98,7 +116,7 @@ extension Tensor {
     let gateBias = resetsAfter ? biasHH : try rows(biasHH, gates)
     let candidate = resetsAfter ? nil : try rows(weightHH, 2..<3)
     let candidateBias = resetsAfter ? nil : try rows(biasHH, 2..<3)
-    var (h, outputs) = (state, [Tensor]())
+    var outputs: [Tensor] = []
     for t in 0..<shape[0] {
       let x = try projected.timeStep(t)
       let u = try h.linear(weight: gateWeight, bias: gateBias)
@@ -123,29 +141,31 @@ extension Tensor {
   ///   - u: recurrent weights [H, H], likewise.
   ///   - v: peephole weights [H] of `i`, `f`, `o`.
   public func lstmPeephole(
-    state: Tensor, cell: Tensor, w: [String: Tensor], u: [String: Tensor], v: [String: Tensor],
+    state: Tensor? = nil, cell: Tensor? = nil, w: [String: Tensor], u: [String: Tensor],
+    v: [String: Tensor],
     b: [String: Tensor] = [:]
   ) throws(ShapeError) -> (output: Tensor, state: Tensor, cell: Tensor) {
     let name = "lstm_peephole"
+    var start = state
     for gate in ["i", "f", "o", "c"] {
       guard let w = w[gate], let u = u[gate] else {
         throw ShapeError(name, "W_\(gate) and U_\(gate)", expected: "inputs", got: "nothing")
       }
-      try expectSequence(name, state: state, input: w, hidden: u, gates: 1)
+      let state = try initialState(name, start, input: w, hidden: u, gates: 1)
       guard gate == "c" || v[gate]?.shape == [state.shape[1]] else {
         throw ShapeError(
           name, "V_\(gate)", expected: "[\(state.shape[1])]",
           got: v[gate].map { "\($0.shape)" } ?? "nothing")
       }
+      start = state
     }
-    guard cell.shape == state.shape else {
-      throw ShapeError(name, "c0", expected: "\(state.shape)", got: "\(cell.shape)")
-    }
+    var h = start!
+    var c = try Self.initialCell(name, cell, like: h)
     var projected: [String: Tensor] = [:]
     for (gate, weight) in w.sorted(by: { $0.key < $1.key }) {
       projected[gate] = try linear(weight: weight, bias: b[gate])
     }
-    var (h, c, outputs) = (state, cell, [Tensor]())
+    var outputs: [Tensor] = []
     for t in 0..<shape[0] {
       func gate(_ name: String) throws(ShapeError) -> Tensor {
         let sum = try projected[name]!.timeStep(t) + h.linear(weight: u[name]!)
@@ -169,32 +189,33 @@ extension OperationSpec {
   ]
 
   static let recurrent: [OperationSpec] = [
-    OperationSpec("rnn_tanh", inputs: ["input", "h0"] + packed, outputs: ["output", "hn"]) { _, x in
+    OperationSpec("rnn_tanh", inputs: ["input", "h0?"] + packed, outputs: ["output", "hn"]) {
+      _, x in
       let result = try x.required("input").rnnTanh(
-        state: x.required("h0"), weightIH: x.required("weight_ih_l0"),
+        state: x.optional("h0"), weightIH: x.required("weight_ih_l0"),
         weightHH: x.required("weight_hh_l0"), biasIH: x.optional("bias_ih_l0"),
         biasHH: x.optional("bias_hh_l0"))
       return [result.output, result.state]
     },
     OperationSpec(
-      "lstm", inputs: ["input", "h0", "c0"] + packed, outputs: ["output", "hn", "cn"]
+      "lstm", inputs: ["input", "h0?", "c0?"] + packed, outputs: ["output", "hn", "cn"]
     ) { _, x in
       let result = try x.required("input").lstm(
-        state: x.required("h0"), cell: x.required("c0"), weightIH: x.required("weight_ih_l0"),
+        state: x.optional("h0"), cell: x.optional("c0"), weightIH: x.required("weight_ih_l0"),
         weightHH: x.required("weight_hh_l0"), biasIH: x.optional("bias_ih_l0"),
         biasHH: x.optional("bias_hh_l0"))
       return [result.output, result.state, result.cell]
     },
-    OperationSpec("gru", inputs: ["input", "h0"] + packed, outputs: ["output", "hn"]) { a, x in
+    OperationSpec("gru", inputs: ["input", "h0?"] + packed, outputs: ["output", "hn"]) { a, x in
       let result = try x.required("input").gru(
-        state: x.required("h0"), weightIH: x.required("weight_ih_l0"),
+        state: x.optional("h0"), weightIH: x.required("weight_ih_l0"),
         weightHH: x.required("weight_hh_l0"), biasIH: x.optional("bias_ih_l0"),
         biasHH: x.optional("bias_hh_l0"), resetsAfter: a.bool("reset_after", default: true))
       return [result.output, result.state]
     },
     OperationSpec(
       "lstm_peephole",
-      inputs: ["input", "h0", "c0"]
+      inputs: ["input", "h0?", "c0?"]
         + ["i", "f", "o", "c"].flatMap { ["W_\($0)", "U_\($0)", "b_\($0)?"] }
         + ["V_i", "V_f", "V_o"],
       outputs: ["output", "hn", "cn"]
@@ -205,7 +226,7 @@ extension OperationSpec {
         return result
       }
       let result = try x.required("input").lstmPeephole(
-        state: x.required("h0"), cell: x.required("c0"), w: gates("W", ["i", "f", "o", "c"]),
+        state: x.optional("h0"), cell: x.optional("c0"), w: gates("W", ["i", "f", "o", "c"]),
         u: gates("U", ["i", "f", "o", "c"]), v: gates("V", ["i", "f", "o"]),
         b: gates("b", ["i", "f", "o", "c"]))
       return [result.output, result.state, result.cell]

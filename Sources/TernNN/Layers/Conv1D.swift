@@ -6,13 +6,14 @@ public struct Conv1D: Layer {
   public let outChannels: Int
   public let kernelSize: Int
   public let stride: Int
-  public let padding: Int
+  public let padding: ConvolutionPadding
   public let dilation: Int
   public let hasBias: Bool
   public let initializer: WeightInitializer
 
   public init(
-    _ outChannels: Int, kernel: Int, stride: Int = 1, padding: Int = 0, dilation: Int = 1,
+    _ outChannels: Int, kernel: Int, stride: Int = 1, padding: ConvolutionPadding = [0],
+    dilation: Int = 1,
     hasBias: Bool = true, initializer: WeightInitializer = .standard
   ) {
     self.outChannels = outChannels

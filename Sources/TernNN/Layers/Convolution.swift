@@ -6,14 +6,15 @@ public struct Conv2D: Layer {
   public let outChannels: Int
   public let kernelSize: [Int]
   public let stride: [Int]
-  public let padding: [Int]
+  public let padding: ConvolutionPadding
   public let dilation: [Int]
   public let groups: Int
   public let hasBias: Bool
   public let initializer: WeightInitializer
 
   public init(
-    outChannels: Int, kernelSize: [Int], stride: [Int] = [1, 1], padding: [Int] = [0, 0],
+    outChannels: Int, kernelSize: [Int], stride: [Int] = [1, 1],
+    padding: ConvolutionPadding = [0, 0],
     dilation: [Int] = [1, 1], groups: Int = 1, hasBias: Bool = true,
     initializer: WeightInitializer = .standard
   ) {

@@ -9,7 +9,7 @@ public enum LayerFactory {
       Conv2D(
         outChannels: try a.int("out_channels"), kernelSize: try a.ints("kernel_size", count: 2),
         stride: try a.ints("stride", count: 2, default: [1, 1]),
-        padding: try a.ints("padding", count: 2, default: [0, 0]),
+        padding: try a.padding(count: 2),
         dilation: try a.ints("dilation", count: 2, default: [1, 1]),
         groups: try a.int("groups", default: 1), hasBias: try a.bool("bias", default: true),
         initializer: try initializer(&a))
@@ -38,7 +38,7 @@ public enum LayerFactory {
       Conv1D(
         try a.int("out_channels"), kernel: try a.ints("kernel_size", count: 1)[0],
         stride: try a.ints("stride", count: 1, default: [1])[0],
-        padding: try a.ints("padding", count: 1, default: [0])[0],
+        padding: try a.padding(count: 1),
         dilation: try a.ints("dilation", count: 1, default: [1])[0],
         hasBias: try a.bool("bias", default: true), initializer: try initializer(&a))
     },

@@ -71,8 +71,6 @@ public struct Recurrent: Layer {
   private func run(
     _ x: Tensor, layer: Int, in context: LayerContext
   ) throws -> (output: Tensor, state: Tensor) {
-    /// Made after the parameters, which say whether the size is one.
-    func zeros() -> Tensor { context.builder.constant(0, [x.shape[1], hiddenSize]) }
     let start = Initializer.inverseSqrt(fanIn: hiddenSize)
     func parameter(_ name: String, _ shape: Shape) throws -> Tensor {
       try context.parameter("\(name)_l\(layer)", shape, start)
@@ -87,7 +85,7 @@ public struct Recurrent: Layer {
         if gate != "c" { v[gate] = try parameter("V_\(gate)", [hiddenSize]) }
         if hasBias { b[gate] = try parameter("b_\(gate)", [hiddenSize]) }
       }
-      let result = try x.lstmPeephole(state: zeros(), cell: zeros(), w: w, u: u, v: v, b: b)
+      let result = try x.lstmPeephole(w: w, u: u, v: v, b: b)
       return (result.output, result.state)
     }
     let rows = gateCount * hiddenSize
@@ -98,16 +96,16 @@ public struct Recurrent: Layer {
     switch cell {
     case .gru(let resetsAfter):
       return try x.gru(
-        state: zeros(), weightIH: weightIH, weightHH: weightHH, biasIH: biasIH, biasHH: biasHH,
+        weightIH: weightIH, weightHH: weightHH, biasIH: biasIH, biasHH: biasHH,
         resetsAfter: resetsAfter)
     case .lstm:
       let result = try x.lstm(
-        state: zeros(), cell: zeros(), weightIH: weightIH, weightHH: weightHH, biasIH: biasIH,
+        weightIH: weightIH, weightHH: weightHH, biasIH: biasIH,
         biasHH: biasHH)
       return (result.output, result.state)
     case .elman, .lstmPeephole:
       return try x.rnnTanh(
-        state: zeros(), weightIH: weightIH, weightHH: weightHH, biasIH: biasIH, biasHH: biasHH)
+        weightIH: weightIH, weightHH: weightHH, biasIH: biasIH, biasHH: biasHH)
     }
   }
 
