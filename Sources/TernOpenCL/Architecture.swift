@@ -80,6 +80,15 @@ enum Architecture: Hashable, Sendable {
     }
   }
 
+  /// The tile of a matrix that is transposed at once: by one work-item in registers, or by a
+  /// work-group in local memory.
+  var transposedTile: (side: Int, items: Int, groupSize: Int) {
+    switch self {
+    case .wideCores(let width): (width, 1, 16)
+    case .manyThreads: (32, 256, 256)
+    }
+  }
+
   /// The work-items that share a row.
   var rowGroup: Int {
     switch self {

@@ -6,12 +6,18 @@ struct StridedLoop {
   /// The extent of the innermost axis, and each tensor's stride along it.
   let inner: Int
   let innerStrides: [Int]
+  /// The axes around it: their extents, and each tensor's strides.
+  private var extents: [Int]
+  private var strides: [[Int]]
+
   /// How often the innermost axis is run along.
-  let rows: Int
-  /// The axes around it.
-  let axes: Int
+  var rows: Int { extents.reduce(1, *) }
+  /// The axes around the innermost.
+  var axes: Int { extents.count }
   /// Their extents, then each tensor's strides, as kernels take them: eight integers each.
-  let arguments: [Argument]
+  var arguments: [Argument] {
+    [.ints(Self.padded(extents, with: 1))] + strides.map { .ints(Self.padded($0, with: 0)) }
+  }
 
   static let maximumRank = 8
 
@@ -39,11 +45,16 @@ struct StridedLoop {
     }
     inner = extents.popLast() ?? 1
     innerStrides = merged.indices.map { merged[$0].popLast() ?? 0 }
-    rows = extents.reduce(1, *)
-    axes = extents.count
-    arguments =
-      [.ints(Self.padded(extents, with: 1))]
-      + merged.map { .ints(Self.padded($0, with: 0)) }
+    self.extents = extents
+    self.strides = merged
+  }
+
+  /// Takes out an axis around the innermost along which the elements of a tensor are neighbours.
+  ///
+  /// - Returns: its extent, and each tensor's stride along it.
+  mutating func removeAxis(contiguousIn tensor: Int) -> (extent: Int, strides: [Int])? {
+    guard let axis = strides[tensor].lastIndex(of: 1) else { return nil }
+    return (extents.remove(at: axis), strides.indices.map { strides[$0].remove(at: axis) })
   }
 
   /// Eight numbers, padded in front.

@@ -19,6 +19,7 @@ extension OpCase {
       ("swap", [5, 7], [1, 0]), ("same", [2, 3], [0, 1]), ("nhwc", [2, 3, 4, 5], [0, 2, 3, 1]),
       ("nchw", [2, 4, 5, 3], [0, 3, 1, 2]), ("reverse", [2, 3, 4], [2, 1, 0]),
       ("five", [2, 3, 1, 4, 2], [4, 0, 3, 1, 2]), ("large", [257, 300], [1, 0]),
+      ("batch", [3, 33, 49], [0, 2, 1]), ("tiles", [2, 32, 4, 16], [0, 2, 3, 1]),
     ] as [(String, Shape, [Int])]).map { label, shape, order in
       OpCase(
         "permute", label, ["dims": ints(order)], ["input": Input(shape, .whole)], isExact: true)

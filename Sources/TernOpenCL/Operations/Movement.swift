@@ -7,7 +7,14 @@ extension StepEncoder {
     _ shape: Shape, from x: View, strides xStrides: [Int], sourceStart xStart: Int = 0, to y: View,
     strides yStrides: [Int], targetStart yStart: Int = 0, operation: String
   ) throws {
-    let loop = try StridedLoop(shape, strides: [xStrides, yStrides], operation: operation)
+    var loop = try StridedLoop(shape, strides: [xStrides, yStrides], operation: operation)
+    if loop.inner > 1, loop.innerStrides[0] > 1, loop.innerStrides[1] == 1,
+      let other = loop.removeAxis(contiguousIn: 0)
+    {
+      return try transposedCopy(
+        loop, across: other.extent, stride: other.strides[1], from: x, start: xStart, to: y,
+        start: yStart)
+    }
     // Vectors want neighbours, or one element repeated, on the side read, and neighbours written.
     let isContiguous = loop.innerStrides[0] <= 1 && loop.innerStrides[1] == 1
     let width = isContiguous ? architecture.vectorWidth(upTo: loop.inner) : 1
@@ -18,6 +25,22 @@ extension StepEncoder {
         + [
           .int(loop.innerStrides[0]), .int(loop.innerStrides[1]), .int(xStart), .int(yStart),
         ], defines: ["V": width, "AXES": loop.axes])
+  }
+
+  /// Copies where neighbours in `y` are along the loop's innermost axis, and in `x` along an axis of
+  /// `extent` elements that lie `stride` apart in `y`: tile by tile.
+  private func transposedCopy(
+    _ loop: StridedLoop, across extent: Int, stride: Int, from x: View, start xStart: Int,
+    to y: View, start yStart: Int
+  ) throws {
+    let tile = architecture.transposedTile
+    let tiles = [loop.inner, extent].map { ($0 + tile.side - 1) / tile.side }
+    try map(
+      "transposed_copy", in: "movement/strided_copy",
+      count: loop.rows * tiles[0] * tiles[1] * tile.items, groupSize: tile.groupSize,
+      [.tensor(x), .tensor(y), .int(loop.rows), .int(loop.inner), .int(extent)] + loop.arguments
+        + [.int(loop.innerStrides[0]), .int(stride), .int(xStart), .int(yStart)],
+      defines: ["V": architecture.vectorWidth, "AXES": loop.axes, "SIDE": tile.side])
   }
 
   func fill(_ y: View, _ value: Float) throws {
@@ -72,16 +95,8 @@ extension Pad: OpenCLOperation {
   func encode(_ x: [View], _ y: [View], in encoder: StepEncoder) throws {
     let (input, output) = (x[0].shape, y[0].shape)
     guard case .constant(let value) = mode else {
-      try requireRank(output.rank, name)
-      try encoder.map(
-        "pad", in: "movement/pad", count: y[0].count,
-        [
-          .tensor(x[0]), .tensor(y[0]), .int(y[0].count),
-          .ints(StridedLoop.padded(output.dimensions, with: 1)),
-          .ints(StridedLoop.padded(input.dimensions, with: 1)),
-          .ints(StridedLoop.padded(before, with: 0)),
-        ], defines: mode.define)
-      return
+      let axes = try PaddedAxes(before: before, input: input, output: output, operation: name)
+      return try axes.encode("pad", x[0], y[0], width: axes.output.last!, mode, encoder)
     }
     try encoder.fill(y[0], value)
     // The part of the input that remains where padding is negative.
@@ -101,22 +116,51 @@ extension Pad: OpenCLOperation {
 
 extension PadBackward: OpenCLOperation {
   func encode(_ x: [View], _ y: [View], in encoder: StepEncoder) throws {
-    try requireRank(inputShape.rank, name)
-    try encoder.map(
-      "pad_backward", in: "movement/pad", count: y[0].count,
-      [
-        .tensor(x[0]), .tensor(y[0]), .int(y[0].count),
-        .ints(StridedLoop.padded(x[0].shape.dimensions, with: 1)),
-        .ints(StridedLoop.padded(inputShape.dimensions, with: 1)),
-        .ints(StridedLoop.padded(before, with: 0)),
-      ], defines: mode.define)
+    let axes = try PaddedAxes(
+      before: before, input: inputShape, output: x[0].shape, operation: name)
+    try axes.encode("pad_backward", x[0], y[0], width: axes.input.last!, mode, encoder)
   }
 }
 
-private func requireRank(_ rank: Int, _ operation: String) throws {
-  guard rank <= StridedLoop.maximumRank else {
-    throw TernError(
-      .runtime,
-      "\(operation): OpenCL kernels take at most \(StridedLoop.maximumRank) axes, not \(rank)")
+/// The axes of a padded tensor; neighbours to which nothing is added are one.
+private struct PaddedAxes {
+  private(set) var before: [Int] = []
+  private(set) var input: [Int] = []
+  private(set) var output: [Int] = []
+
+  /// - Throws: ``TernError`` where more axes remain than kernels take.
+  init(before: [Int], input: Shape, output: Shape, operation: String) throws {
+    for axis in 0..<input.rank {
+      let isPadded = input[axis] != output[axis]
+      if !isPadded, let last = self.input.last, last == self.output.last {
+        self.input[self.input.count - 1] *= input[axis]
+        self.output[self.output.count - 1] *= input[axis]
+      } else {
+        self.before.append(before[axis])
+        self.input.append(input[axis])
+        self.output.append(output[axis])
+      }
+    }
+    guard self.input.count <= StridedLoop.maximumRank else {
+      throw TernError(
+        .runtime,
+        "\(operation): OpenCL kernels take at most \(StridedLoop.maximumRank) axes, not "
+          + "\(self.input.count)")
+    }
+  }
+
+  /// Appends a kernel that writes `y` by vectors along rows of `width` elements.
+  func encode(
+    _ kernel: String, _ x: View, _ y: View, width: Int, _ mode: Pad.Mode, _ encoder: StepEncoder
+  ) throws {
+    let rows = y.count / width
+    let lanes = encoder.architecture.vectorWidth(upTo: width)
+    try encoder.map(
+      kernel, in: "movement/pad", count: rows * ((width + lanes - 1) / lanes),
+      [
+        .tensor(x), .tensor(y), .int(rows), .ints(StridedLoop.padded(output, with: 1)),
+        .ints(StridedLoop.padded(input, with: 1)), .ints(StridedLoop.padded(before, with: 0)),
+      ],
+      defines: mode.define.merging(["V": lanes, "AXES": input.count - 1]) { $1 })
   }
 }
