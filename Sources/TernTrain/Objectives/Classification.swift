@@ -40,7 +40,22 @@ public struct Classification: Objective {
       let (partners, mix) = try samples.partners()
       return try mix * sum(targets) + mix.affine(scale: -1, shift: 1) * sum(partners)
     }
-    return LossTerms(loss: loss, logits: logits)
+    return LossTerms(loss: loss, logits: logits, weight: try weight(of: targets, for: logits))
+  }
+
+  /// The sum of the weights of the targets that count; `nil` where each sample counts one.
+  private func weight(of targets: Tensor, for logits: Tensor) throws -> Tensor? {
+    guard lossFunction.name == LossFunction().name, !isMixed,
+      logits.shape.rank > 2 || !lossFunction.classWeights.isEmpty
+    else { return nil }
+    return try logits.builder.scope("weight") {
+      let weights = lossFunction.classWeights
+      return try logits.affine(scale: 0, shift: -1).nllLoss(
+        targets,
+        weight: weights.isEmpty
+          ? nil : logits.builder.constant(HostTensor([weights.count], weights)),
+        reduction: .sum)
+    }
   }
 
   public func evaluation(
