@@ -117,7 +117,7 @@ extension ClassificationMetrics {
         numeric: Set(1...classCount))
       for (index, row) in confusion.enumerated() {
         let name = index < classNames.count ? classNames[index] : "\(index)"
-        matrix.append(["\(index) \(name)"] + row.map(String.init))
+        matrix.append([name == "\(index)" ? name : "\(index) \(name)"] + row.map(String.init))
       }
       lines += ["", matrix.text]
     }
