@@ -5,8 +5,40 @@ import TernOptim
 // What the settings of a run describe: its optimizer, schedule and loss.
 
 extension TrainingConfiguration {
+  /// Replaces what was left to the optimizer and the schedule by their own numbers.
+  ///
+  /// - Throws: ``TernError`` of kind `usage` where the settings describe none.
+  mutating func resolve() throws {
+    // As it was written: 0.9, not the nearest number of half the length.
+    func written(_ value: Float) -> Double { Double(value.description) ?? Double(value) }
+    learningRate = resolvedLearningRate
+    switch try makeOptimizer().rule {
+    case .sgd(let rule, _, let decay), .rmsprop(_, _, let rule, _, let decay):
+      momentum = momentum ?? written(rule)
+      weightDecay = weightDecay ?? written(decay)
+    case .momentumEMA(let rho): momentum = momentum ?? written(rho)
+    case .normalizedGradient: break
+    case .adagrad(_, let decay), .adadelta(_, _, let decay):
+      weightDecay = weightDecay ?? written(decay)
+    case .adam(let beta1, let beta2, _, let decay, _):
+      betas = betas ?? [written(beta1), written(beta2)]
+      weightDecay = weightDecay ?? written(decay)
+    }
+    guard !decoupledDecay || weightDecay ?? 0 > 0 else {
+      throw TernError(
+        .usage, "decoupled-decay: expected a --weight-decay above 0, got \(weightDecay ?? 0)")
+    }
+    switch try makeSchedule().form {
+    case .step(_, let factor), .multiStep(_, let factor), .exponential(let factor),
+      .plateau(let factor, _):
+      scheduleParameters.factor = factor
+    case .constant, .inverseSqrt, .cosine, .oneCycle: break
+    }
+  }
+
   /// The optimizer the settings describe.
   public func makeOptimizer() throws -> Optimizer {
+    try checkOptimizerSettings()
     var values: [String: AttributeValue] = [:]
     if let betas { values["betas"] = .list(betas.map(AttributeValue.double)) }
     // The momentum everyone uses, where the optimizer has one and none is given.
@@ -27,6 +59,25 @@ extension TrainingConfiguration {
       return result
     } catch let error as ShapeError {
       throw TernError(.usage, "optimizer \(error)")
+    }
+  }
+
+  /// Refuses settings that the optimizer has no use for.
+  private func checkOptimizerSettings() throws {
+    let users: [(setting: String, isGiven: Bool, optimizers: [String])] = [
+      ("momentum", momentum != nil, ["sgd", "momentum_ema", "rmsprop"]),
+      ("nesterov", nesterov, ["sgd"]), ("betas", betas != nil, ["adam", "adamw"]),
+      (
+        "weight-decay", weightDecay != nil && !decoupledDecay,
+        ["sgd", "adagrad", "rmsprop", "adadelta", "adam", "adamw"]
+      ),
+    ]
+    for user in users where user.isGiven && !user.optimizers.contains(optimizer) {
+      guard Optimizer.names.contains(optimizer) else { return }
+      throw TernError(
+        .usage,
+        "\(user.setting): \(optimizer) has none; it is for \(user.optimizers.joined(separator: ", "))"
+      )
     }
   }
 

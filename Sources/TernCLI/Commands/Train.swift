@@ -16,18 +16,23 @@ struct Train: ParsableCommand {
 
   @OptionGroup var options: TrainingOptions
 
-  @Option(help: ArgumentHelp("Go on with an earlier run.", valueName: "RUN"))
+  @Option(
+    help: ArgumentHelp("Go on with an earlier run. (default: start a new one)", valueName: "RUN"))
   var resume: String?
   @Option(help: ArgumentHelp("The folder to write. (default: runs/MODEL-N)", valueName: "DIR"))
   var out: String?
-  @Option(help: ArgumentHelp("Read settings from a file.", valueName: "FILE.yaml"))
+  @Option(help: ArgumentHelp("Read settings from a file. (default: none)", valueName: "FILE.yaml"))
   var config: String?
-  @Option(help: ArgumentHelp("Set a setting by its name in config.yaml.", valueName: "key=value"))
+  @Option(
+    help: ArgumentHelp(
+      "Set a setting by its name in config.yaml; repeatable.", valueName: "key=value"))
   var set: [String] = []
   @Flag(help: "Let the CPU run what the device has no kernel for.")
   var allowFallback = false
   @Option(help: "The form of the log: auto, bar, line, json.")
   var logFormat = LogFormat.auto
+  @Flag(help: "Print JSON lines only, as --log-format json does.")
+  var json = false
   @Option(help: "Colours: auto, always, never.")
   var color = ColorMode.auto
   @Flag(name: .shortAndLong, help: "Print results only.")
@@ -36,12 +41,15 @@ struct Train: ParsableCommand {
   var verbose = false
   @Flag(help: "Build, plan and run one step; write nothing.")
   var dryRun = false
-  @Option(help: ArgumentHelp("Write the time of every node (Chrome trace).", valueName: "FILE"))
+  @Option(
+    help: ArgumentHelp(
+      "Write the time of every node (Chrome trace). (default: no file)", valueName: "FILE"))
   var profile: String?
 
-  func run() throws {
+  mutating func run() throws {
     Interruption.ignoreWriteSignals()
     let job = try resume.map(resumedJob) ?? newJob()
+    if json { logFormat = .json }
     let reporter = Reporter(
       format: logFormat, color: color, isQuiet: quiet, configuration: job.configuration)
     if job.configuration.folds > 1, job.configuration.fold == nil {
@@ -57,17 +65,18 @@ struct Train: ParsableCommand {
     if verbose { Output.progress("\(trainer.trainingPlan.graph)") }
     if let profile { try writeProfile(trainer, to: profile) }
     if dryRun {
-      try trainer.dryRun()
+      reporter.finishDryRun(loss: try trainer.dryRun())
       return
     }
+    trainer.pulse = reporter.pulse
     // Nothing is written before everything that can be wrong with the input was found.
     Interruption.install()
     let run =
       try job.run
       ?? RunDirectory.create(
         path: out ?? RunDirectory.nextPath(model: job.configuration.model),
-        configuration: job.configuration)
-    if job.run != nil { try run.write(job.configuration) }
+        configuration: trainer.configuration)
+    if job.run != nil { try run.write(trainer.configuration) }
     let end = try trainer.train(writingTo: run)
     reporter.finish(end, run: run.path)
     if end.reason == .interrupted {
@@ -137,6 +146,7 @@ extension Train {
   private func newJob() throws -> Job {
     var settings: [String: AttributeValue] = [:]
     if let config { settings = try YAML.map(ofFile: config) }
+    let file = settings
     settings.merge(try givenSettings()) { _, given in given }
     for required in ["model", "data"] where settings[required] == nil {
       throw TernError(
@@ -144,7 +154,20 @@ extension Train {
         required == "model"
           ? "which model? see 'tern models'" : "which data? give --data, such as fashion-mnist")
     }
-    return Job(configuration: try TrainingConfiguration(settings))
+    do { return Job(configuration: try TrainingConfiguration(settings)) } catch let error
+      as TernError
+    {
+      // What is wrong without the flags is the file's fault.
+      if let config, Self.fault(of: file)?.message == error.message {
+        throw TernError(.usage, "\(config): \(error.message)")
+      }
+      throw error
+    }
+  }
+
+  private static func fault(of settings: [String: AttributeValue]) -> TernError? {
+    do { _ = try TrainingConfiguration(settings) } catch { return error as? TernError }
+    return nil
   }
 
   private func resumedJob(_ path: String) throws -> Job {
@@ -158,13 +181,17 @@ extension Train {
     for (name, value) in try givenSettings().sorted(by: { $0.key < $1.key }) {
       var changed = settings
       changed[name] = value
+      let asked: TrainingConfiguration?
+      do { asked = try TrainingConfiguration(changed) } catch {
+        // A known setting that does not fit the others is one that differs.
+        guard settings[name] != nil else { throw error }
+        asked = nil
+      }
       // Compared as configurations, so that 1 and 1.0 are the same.
-      let isSame = try TrainingConfiguration(changed) == TrainingConfiguration(settings)
-      var isExtension = false
-      if name == "epochs", case .int(let epochs) = value { isExtension = epochs >= stored.epochs }
-      if isSame || isExtension {
+      let isSame = try asked.map(TrainingConfiguration(settings).isRun) ?? false
+      if !isSame, name == "epochs", let asked, asked.epochs >= stored.epochs {
         settings = changed
-      } else {
+      } else if !isSame {
         differences.append((name, settings[name] ?? .null, value))
       }
     }
