@@ -151,15 +151,13 @@ public final class Trainer {
     if progress.step == 0 { try tensorBoard?.appendSamples(of: data.training) }
     try emit(.start(start))
     // A run that was extended goes on.
-    if progress.step < totalSteps,
-      progress.epochsWithoutImprovement < configuration.patience ?? .max
-    {
-      progress.isFinished = false
-    }
+    if progress.step < totalSteps, !isStoppedEarly { progress.isFinished = false }
     // A run that is killed in its first epoch can be resumed too.
     if progress.step == 0 { try save() }
     do {
-      var reason = TrainingEvent.EndReason.finished
+      // A run that was over before it went on ended as it did then.
+      var reason: TrainingEvent.EndReason =
+        progress.isFinished && isStoppedEarly ? .earlyStop : .finished
       while reason == .finished, !progress.isFinished { reason = try trainEpoch() }
       return try finish(reason)
     } catch let error as TernError where error.kind == .diverged {
@@ -295,9 +293,7 @@ public final class Trainer {
     // Only what the network is for in the end is compared.
     let isBest = stage.endEpoch == nil && judge(epoch)
     if stage.endEpoch == progress.epoch { try resetOptimizer() }
-    let isOver = progress.step >= totalSteps
-    let isStoppedEarly = progress.epochsWithoutImprovement >= configuration.patience ?? .max
-    progress.isFinished = isOver || isStoppedEarly
+    progress.isFinished = progress.step >= totalSteps || isStoppedEarly
 
     try emit(.epoch(epoch))
     try run?.writeResults(progress.history)
@@ -306,7 +302,13 @@ public final class Trainer {
     }
     try writeDistributions()
     try save(isBest: isBest && configuration.keepBest)
-    return isStoppedEarly && !isOver ? .earlyStop : .finished
+    return isStoppedEarly ? .earlyStop : .finished
+  }
+
+  /// Whether the run ends before its last step.
+  private var isStoppedEarly: Bool {
+    progress.step < totalSteps
+      && progress.epochsWithoutImprovement >= configuration.patience ?? .max
   }
 
   /// The means over the epoch, whose sums start anew.

@@ -41,6 +41,17 @@ import Testing
     #expect(resumed.status == 0, "\(resumed.errors)")
   }
 
+  /// However the loss is changed for training, what is measured can be compared.
+  @Test func measuredLossIsThatOfTest() throws {
+    let workspace = try workspace()
+    defer { workspace.remove() }
+    let flags = "--epochs 1 --label-smoothing 0.2 --class-weights 1,2,3,4,5,6,7,8,9,10 --out run"
+    #expect(try run(workspace, "\(Self.small) \(flags)").status == 0)
+    let summary = try JSON(parsing: text(workspace, "run/summary.json"))
+    let test = try JSON(parsing: run(workspace, "test run --json --device cpu").output)
+    #expect(test["loss"]?.doubleValue != nil && test["loss"] == summary["test_loss"])
+  }
+
   @Test func stepsAloneDecideHowLongARunIs() throws {
     let workspace = try workspace()
     defer { workspace.remove() }
@@ -94,6 +105,24 @@ import Testing
       workspace, "\(Self.small) --monitor val_loss --validation-split 0.2 --dry-run")
     #expect(with.status == 0, "\(with.errors)")
     #expect(with.output.contains("nothing was written"))
+  }
+
+  @Test func aRunThatStoppedEarlyStaysSo() throws {
+    let workspace = try workspace()
+    defer { workspace.remove() }
+    let first = try run(workspace, "\(Self.small) --lr 0 --patience 2 --epochs 9 --out run")
+    #expect(first.status == 0 && first.output.contains("early-stop"), "\(first.output)")
+    let again = try run(workspace, "train --resume run --epochs 12")
+    #expect(again.output.contains("early-stop"), "\(again.output)")
+    #expect(try text(workspace, "run/results.csv").split(separator: "\n").count == 4)
+  }
+
+  @Test(arguments: ["--class-weights auto", "--label-smoothing 0.1"])
+  func whatIsForClassesIsNotForOthers(flag: String) throws {
+    let workspace = try workspace()
+    defer { workspace.remove() }
+    let result = try run(workspace, "train conv-autoencoder --data idx:data --dry-run \(flag)")
+    #expect(result.status == 64 && result.errors.contains("is for classifiers"), "\(result.errors)")
   }
 
   @Test func plateauNeedsAMeasure() throws {

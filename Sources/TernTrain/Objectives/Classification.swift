@@ -4,7 +4,8 @@ import TernNN
 
 /// A class per sample from scores [N, classes], or a class per pixel from scores
 /// [N, classes, H, W]; the loss is cross-entropy unless another is asked for,
-/// and those of auxiliary heads are added to it.
+/// and those of auxiliary heads are added to it. Label smoothing and class weights are for training
+/// alone: the loss that is measured is the plain mean over the samples.
 public struct Classification: Objective {
   public let lossFunction: LossFunction
   /// The type of the targets, where they are not class numbers.
@@ -28,10 +29,13 @@ public struct Classification: Objective {
   ) throws -> LossTerms {
     let logits = try model.forward(samples.images(), in: context)
     let targets = try samples.targets(targetType ?? Self.labelType(logits.shape))
+    // Measured is what the network says of each sample, however it is taught.
+    let function =
+      context.mode == .training ? lossFunction : LossFunction(lossFunction.name)
     func sum(_ targets: Tensor) throws -> Tensor {
-      var sum = try lossFunction.apply(logits, targets)
+      var sum = try function.apply(logits, targets)
       for (output, weight) in context.auxiliaryOutputs {
-        sum = try sum + lossFunction.apply(output, targets).affine(scale: weight)
+        sum = try sum + function.apply(output, targets).affine(scale: weight)
       }
       return sum
     }
