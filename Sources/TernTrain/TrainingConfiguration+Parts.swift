@@ -95,7 +95,7 @@ extension TrainingConfiguration {
   ///
   /// - Parameter training: whose classes are counted.
   /// - Throws: ``TernError`` of kind `usage` where there is not a weight per class.
-  func makeLoss(for training: any Dataset) throws -> LossFunction {
+  public func makeLoss(for training: any Dataset) throws -> LossFunction {
     LossFunction(
       labelSmoothing: labelSmoothing,
       classWeights: try classWeights.map { try Self.weights($0, of: training) } ?? [])
@@ -109,12 +109,12 @@ extension TrainingConfiguration {
       pretrainingEpochs: pretrainingEpochs)
   }
 
-  /// `auto`: samples / (classes · samples of the class); a class without samples weighs nothing.
+  /// `auto`: samples / (classes · samples of the class), or pixels; a class without any weighs nothing.
   private static func weights(_ text: String, of set: any Dataset) throws -> [Float] {
     if text == "auto" {
-      var counts = [Int](repeating: 0, count: set.classCount)
-      for index in 0..<set.count { counts[Int(set.label(index))] += 1 }
-      return counts.map { $0 == 0 ? 0 : Float(set.count) / Float(set.classCount * $0) }
+      let counts = try classCounts(of: set)
+      let all = counts.reduce(0, +)
+      return counts.map { $0 == 0 ? 0 : Float(all) / Float(set.classCount * $0) }
     }
     let weights = numbers(text) ?? []
     guard weights.count == set.classCount, weights.contains(where: { $0 > 0 }) else {
@@ -123,6 +123,21 @@ extension TrainingConfiguration {
         "class-weights: expected \(set.classCount) numbers, one above 0, got '\(text)'")
     }
     return weights.map(Float.init)
+  }
+
+  /// How often each class occurs, in pixels where each has one.
+  private static func classCounts(of set: any Dataset) throws -> [Int] {
+    var counts = [Int](repeating: 0, count: set.classCount)
+    guard set.targetShape.rank == 2 else {
+      for index in 0..<set.count { counts[Int(set.label(index))] += 1 }
+      return counts
+    }
+    var targets = [Int32](repeating: 0, count: set.targetShape.elementCount)
+    for index in 0..<set.count {
+      try targets.withUnsafeMutableBufferPointer { try set.copyTarget(index, to: $0.baseAddress!) }
+      for target in targets where target >= 0 { counts[Int(target)] += 1 }
+    }
+    return counts
   }
 
   /// The schedule the settings describe.

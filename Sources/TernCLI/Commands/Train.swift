@@ -99,18 +99,25 @@ struct Train: ParsableCommand {
       Output.progress("go on with the same command and --out \(directory)")
       throw ExitCode(128 + (Interruption.stop ?? SIGINT))
     }
-    guard logFormat != .json else { return }
-    var table = Table(["FOLD", "VAL LOSS", "VAL ACCURACY", "RUN"], numeric: [1, 2])
+    if logFormat == .json {
+      Output.result(validation.json.description)
+      return
+    }
+    let hasAccuracy = validation.accuracy.mean.isFinite
+    var table = Table(
+      ["FOLD", "VAL LOSS"] + (hasAccuracy ? ["VAL ACCURACY"] : []) + ["RUN"],
+      numeric: hasAccuracy ? [1, 2] : [1])
     for fold in validation.folds {
-      table.append([
-        "\(fold.number)", Format.fixed(fold.validation.loss, 4),
-        Format.fixed(fold.validation.accuracy, 4), fold.directory,
-      ])
+      let accuracy = hasAccuracy ? [Format.fixed(fold.validation.accuracy, 4)] : []
+      table.append(
+        ["\(fold.number)", Format.fixed(fold.validation.loss, 4)] + accuracy + [fold.directory])
     }
     Output.result(table.text)
+    let (name, spread) =
+      hasAccuracy ? ("accuracy", validation.accuracy) : ("loss", validation.loss)
     Output.result(
-      "accuracy \(Format.fixed(validation.meanAccuracy, 4)) ± "
-        + "\(Format.fixed(validation.accuracyDeviation, 4)) over \(configuration.folds) folds")
+      "\(name) \(Format.fixed(spread.mean, 4)) ± \(Format.fixed(spread.deviation, 4)) "
+        + "over \(configuration.folds) folds")
   }
 
   private func writeProfile(_ trainer: Trainer, to path: String) throws {

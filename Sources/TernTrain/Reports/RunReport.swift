@@ -18,6 +18,8 @@ struct RunReport {
 
   /// How many mistakes are shown.
   private static let mistakeCount = 24
+  /// A table of more rows is scrolled.
+  private static let tallTable = 20
   /// How many pairs of classes are listed where there is no confusion matrix.
   private static let confusionCount = 20
   /// A confusion matrix of more classes is unreadable.
@@ -64,6 +66,8 @@ struct RunReport {
     svg text[fill="#555"] { fill: var(--muted) } svg line[stroke="#ddd"] { stroke: var(--line) }
     .wide { overflow-x: auto } .tall { max-height: 34em; overflow-y: auto }
     .tall tr:first-child th { position: sticky; top: 0; background: var(--ground) }
+    .tall { border-bottom: 1px solid var(--line) }
+    @media (max-width: 480px) { .number td, .number th { padding-right: 8px; font-size: 13px } }
     @media print { .tall { max-height: none } }
     .confusion td, .confusion th { padding: 4px 7px; text-align: right; font-size: 13px }
     th, td:first-child { white-space: nowrap }
@@ -140,7 +144,7 @@ struct RunReport {
     }
     return """
       <h2>Classes</h2>
-      <div class="wide tall"><table class="number">
+      <div class="wide\(rows.count > Self.tallTable ? " tall" : "")"><table class="number">
       <tr><th>class</th><th>precision</th><th>recall</th><th>F1</th>\
       \(metrics.isPerPixel ? "<th>IoU</th><th>pixels</th>" : "<th>samples</th>")</tr>
       \(rows.joined(separator: "\n"))
