@@ -48,7 +48,7 @@ final class Reporter {
       lastEpoch = event
       show(
         "epoch \(event.epoch)/\(start?.epochs ?? configuration.epochs)  "
-          + "train loss \(Format.fixed(event.trainLoss, 4))\(metrics(event.trainMetrics))  "
+          + "train loss \(Format.loss(event.trainLoss))\(metrics(event.trainMetrics))  "
           + scores("test", event.test) + (event.validation.map { "  " + scores("val", $0) } ?? "")
           + "  \(Format.count(event.imagesPerSecond)) images/s  "
           + "\(Format.fixed(event.seconds, 1)) s")
@@ -59,7 +59,7 @@ final class Reporter {
   /// Loss, and accuracy where there are classes.
   private func scores(_ set: String, _ evaluation: TrainingEvent.Evaluation) -> String {
     let accuracy = "\(set) accuracy \(Format.fixed(evaluation.accuracy, 4))"
-    return "\(set) loss \(Format.fixed(evaluation.loss, 4))\(metrics(evaluation.metrics))"
+    return "\(set) loss \(Format.loss(evaluation.loss))\(metrics(evaluation.metrics))"
       + (evaluation.accuracy.isNaN ? "" : "  " + (set == "test" ? bold(accuracy) : accuracy))
   }
 
@@ -77,7 +77,7 @@ final class Reporter {
     let ownSteps = min(stepsPerEpoch, stepCount - (event.step - position))
     let epoch = "epoch \(event.epoch)/\(start?.epochs ?? configuration.epochs)"
     let step = "step \(position)/\(ownSteps)"
-    let loss = "loss \(Format.fixed(event.loss, 4))"
+    let loss = "loss \(Format.loss(event.loss))"
     let learningRate = "lr \(String(format: "%.4g", event.learningRate))"
     let rate = "\(Format.count(event.imagesPerSecond)) images/s"
     guard format == .bar else {
@@ -123,24 +123,30 @@ final class Reporter {
 
   private func bold(_ text: String) -> String { usesColor ? "\u{1B}[1m\(text)\u{1B}[0m" : text }
 
+  /// Leaves the bar as it is; what follows begins on a new line.
+  func closeBar() {
+    if hasOpenBar { Output.raw("\n") }
+    hasOpenBar = false
+  }
+
   /// What a dry run found, on stdout.
   func finishDryRun(loss: Double) {
     guard format != .json, let start else { return }
     Output.result(
-      "\(start.model) on \(start.device): dry run, loss \(Format.fixed(loss, 4)) on the first batch, "
+      "\(start.model) on \(start.device): dry run, loss \(Format.loss(loss)) on the first batch, "
         + "plan \(Format.bytes(start.planByteCount)); nothing was written")
   }
 
   /// The result of the run, on stdout.
   func finish(_ end: TrainingEvent.End, run: String?) {
     guard format != .json else { return }
-    if hasOpenBar { Output.raw("\n") }
+    closeBar()
     guard let start else { return }
     var line = "\(start.model) on \(start.device): \(end.reason.rawValue)"
     if let lastEpoch {
       line +=
         (lastEpoch.test.accuracy.isNaN
-          ? ", test loss \(Format.fixed(lastEpoch.test.loss, 4)), "
+          ? ", test loss \(Format.loss(lastEpoch.test.loss)), "
           : ", test accuracy \(Format.fixed(lastEpoch.test.accuracy, 4)) "
             + "(best \(Format.fixed(end.bestAccuracy, 4))), ")
         + "\(Format.count(lastEpoch.imagesPerSecond)) images/s"

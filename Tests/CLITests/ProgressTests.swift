@@ -28,6 +28,21 @@ import Testing
     }
   }
 
+  /// An error does not stand behind a bar, nor a loss in more digits than it has.
+  @Test func aRunThatDivergesEndsItsLine() throws {
+    let workspace = try Workspace()
+    defer { workspace.remove() }
+    try workspace.writeDataset(train: 200, test: 20)
+    let result = try Command.run(
+      [
+        "train", "mlp", "--data", "idx:data", "--device", "cpu", "--threads", "1", "--lr", "90",
+        "--batch-size", "10", "--log-every", "1", "--log-format", "bar", "--out", "run",
+      ], in: workspace.path)
+    #expect(result.status == 3)
+    #expect(result.errors.contains("\ntern: error: training diverged"))
+    #expect(result.errors.contains("e+") && !result.errors.contains("0000000"))
+  }
+
   @Test func everyStepHasASpeed() throws {
     let workspace = try Workspace()
     defer { workspace.remove() }

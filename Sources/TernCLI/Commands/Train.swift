@@ -77,6 +77,8 @@ struct Train: ParsableCommand {
         path: out ?? RunDirectory.nextPath(model: job.configuration.model),
         configuration: trainer.configuration)
     if job.run != nil { try run.write(trainer.configuration) }
+    // What went wrong stands on a line of its own.
+    defer { reporter.closeBar() }
     let end = try trainer.train(writingTo: run)
     reporter.finish(end, run: run.path)
     if end.reason == .interrupted {
@@ -110,7 +112,7 @@ struct Train: ParsableCommand {
     for fold in validation.folds {
       let accuracy = hasAccuracy ? [Format.fixed(fold.validation.accuracy, 4)] : []
       table.append(
-        ["\(fold.number)", Format.fixed(fold.validation.loss, 4)] + accuracy + [fold.directory])
+        ["\(fold.number)", Format.loss(fold.validation.loss)] + accuracy + [fold.directory])
     }
     Output.result(table.text)
     let (name, spread) =
