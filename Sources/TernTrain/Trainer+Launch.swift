@@ -56,7 +56,10 @@ extension Trainer {
     // Nothing is written before everything that can be wrong with the settings was found.
     let trainer = try Trainer(
       configuration, catalog: catalog, run: begun, checkpoint: checkpoint, report: report)
-    let run = try begun ?? RunDirectory.create(path: path, configuration: trainer.configuration)
+    let run =
+      try begun
+      ?? RunDirectory.create(
+        path: path, configuration: trainer.configuration, notes: trainer.settingNotes)
     guard try trainer.train(writingTo: run).reason != .interrupted else { return nil }
     return trainer.progress
   }

@@ -91,6 +91,13 @@ public final class Trainer {
     stages.first { progress.epoch < $0.endEpoch ?? .max } ?? stages.last!
   }
 
+  /// What settings came to that are written as they were given, by their names: the numbers behind
+  /// `normalize: auto`.
+  public var settingNotes: [String: String] {
+    guard configuration.normalize == "auto" else { return [:] }
+    return ["normalize": data.normalization.summary]
+  }
+
   public var parameterCount: Int {
     parameters.filter(\.isTrainable).reduce(0) { $0 + $1.shape.elementCount }
   }

@@ -34,6 +34,7 @@ import Testing
     #expect(try run(workspace, "\(Self.small) --steps 5 --out a \(flags)").status == 0)
     let settings = try text(workspace, "a/config.yaml")
     for line in lines { #expect(settings.contains("\n\(line)\n"), "\(line) in \(settings)") }
+    #expect(settings.contains("\nnormalize: \"auto\"  # mean 0."))
     #expect(try run(workspace, "train --config a/config.yaml --out b").status == 0)
     #expect(try text(workspace, "b/config.yaml") == settings)
     #expect(workspace.bytes("a/\(Self.weights)") == workspace.bytes("b/\(Self.weights)"))

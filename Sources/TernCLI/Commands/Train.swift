@@ -75,8 +75,8 @@ struct Train: ParsableCommand {
       try job.run
       ?? RunDirectory.create(
         path: out ?? RunDirectory.nextPath(model: job.configuration.model),
-        configuration: trainer.configuration)
-    if job.run != nil { try run.write(trainer.configuration) }
+        configuration: trainer.configuration, notes: trainer.settingNotes)
+    if job.run != nil { try run.write(trainer.configuration, notes: trainer.settingNotes) }
     // What went wrong stands on a line of its own.
     defer { reporter.closeBar() }
     let end = try trainer.train(writingTo: run)
