@@ -91,6 +91,9 @@ public final class Trainer {
     stages.first { progress.epoch < $0.endEpoch ?? .max } ?? stages.last!
   }
 
+  /// The steps done so far, those of earlier parts of the run too.
+  public var stepCount: Int { progress.step }
+
   /// What settings came to that are written as they were given, by their names: the numbers behind
   /// `normalize: auto`.
   public var settingNotes: [String: String] {

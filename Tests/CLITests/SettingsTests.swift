@@ -115,6 +115,7 @@ import Testing
     #expect(first.status == 0 && first.output.contains("early-stop"), "\(first.output)")
     let again = try run(workspace, "train --resume run --epochs 12")
     #expect(again.output.contains("early-stop"), "\(again.output)")
+    #expect(again.errors.contains("nothing was left to train"))
     #expect(try text(workspace, "run/results.csv").split(separator: "\n").count == 4)
   }
 

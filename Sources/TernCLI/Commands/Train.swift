@@ -81,6 +81,11 @@ struct Train: ParsableCommand {
     defer { reporter.closeBar() }
     let end = try trainer.train(writingTo: run)
     reporter.finish(end, run: run.path)
+    if !quiet, job.checkpoint?.progress.step == trainer.stepCount, end.reason != .interrupted {
+      let isOpen = job.configuration.steps == nil && end.reason == .finished
+      Output.progress(
+        "nothing was left to train" + (isOpen ? "; a larger --epochs goes on with the run" : ""))
+    }
     if end.reason == .interrupted {
       Output.progress("resume with: tern train --resume \(run.path)")
       throw ExitCode(128 + (Interruption.stop ?? SIGINT))
