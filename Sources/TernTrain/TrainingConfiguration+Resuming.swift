@@ -14,7 +14,7 @@ extension TrainingConfiguration {
   }
 
   /// The settings that cannot be changed between two parts of a run without changing what it
-  /// computes. Where the data lies, and on what device how often something is said or saved, can.
+  /// computes. Where the data lies, on what device, and how often something is said or saved, can.
   var decisiveSettings: [(name: String, value: String)] {
     let free: Set = [
       "model", "data", "epochs", "init", "device", "threads", "algorithm", "workers", "save_every",

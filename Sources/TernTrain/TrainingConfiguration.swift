@@ -268,8 +268,7 @@ extension TrainingConfiguration {
     try check(batchSize <= 1 << 20, "batch-size", "at most 1048576", batchSize)
     let rate = resolvedLearningRate
     try check(rate >= 0 && rate.isFinite, "lr", "a number of at least 0", rate)
-    try check(
-      warmupEpochs >= 0 && warmupEpochs.isFinite, "warmup-epochs", "at least 0", warmupEpochs)
+    try check(0...1e6 ~= warmupEpochs, "warmup-epochs", "0 to a million", warmupEpochs)
     try check(accumulate >= 1, "accumulate", "at least 1", accumulate)
     try check(
       averageDecay.map { $0 > 0 && $0 < 1 } ?? true, "ema", "between 0 and 1", averageDecay ?? 0)

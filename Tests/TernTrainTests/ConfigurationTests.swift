@@ -53,7 +53,8 @@ import Testing
       (["decoupled_decay": .bool(true)], "decoupled-decay"),
       (["optimizer": .string("adam"), "momentum": .double(0.9)], "momentum: adam has none"),
       (["betas": .list([.double(0.9), .double(0.99)])], "betas: sgd has none"),
-      (["seed": .int(-1)], "seed"), (["validation_split": .double(1)], "validation-split"),
+      (["warmup_epochs": .double(1e18)], "warmup-epochs"), (["seed": .int(-1)], "seed"),
+      (["validation_split": .double(1)], "validation-split"),
       (["nesterov": .bool(true), "momentum": .double(0)], "nesterov"),
       (["workers": .int(0)], "workers"),
     ]
