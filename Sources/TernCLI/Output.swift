@@ -104,6 +104,12 @@ enum Format {
     }
   }
 
+  /// 0.2763; 1.2346e-05 and 1.2346e+26 where four decimals say nothing, or more than is known.
+  static func loss(_ value: Double) -> String {
+    let isOrdinary = value == 0 || !value.isFinite || 1e-3..<1e6 ~= abs(value)
+    return isOrdinary ? fixed(value, 4) : String(format: "%.4e", value)
+  }
+
   static func fixed(_ value: Double, _ digits: Int) -> String {
     String(format: "%.\(digits)f", value)
   }

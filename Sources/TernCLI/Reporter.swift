@@ -28,6 +28,9 @@ final class Reporter {
     self.configuration = configuration
   }
 
+  /// How often a bar moves; lines come with the logged steps alone.
+  var pulse: Duration? { format == .bar && !isQuiet ? .milliseconds(200) : nil }
+
   func report(_ event: TrainingEvent) throws {
     if format == .json {
       Output.result(event.json.description)
@@ -44,8 +47,8 @@ final class Reporter {
     case .epoch(let event):
       lastEpoch = event
       show(
-        "epoch \(event.epoch)/\(configuration.epochs)  "
-          + "train loss \(Format.fixed(event.trainLoss, 4))\(metrics(event.trainMetrics))  "
+        "epoch \(event.epoch)/\(start?.epochs ?? configuration.epochs)  "
+          + "train loss \(Format.loss(event.trainLoss))\(metrics(event.trainMetrics))  "
           + scores("test", event.test) + (event.validation.map { "  " + scores("val", $0) } ?? "")
           + "  \(Format.count(event.imagesPerSecond)) images/s  "
           + "\(Format.fixed(event.seconds, 1)) s")
@@ -56,7 +59,7 @@ final class Reporter {
   /// Loss, and accuracy where there are classes.
   private func scores(_ set: String, _ evaluation: TrainingEvent.Evaluation) -> String {
     let accuracy = "\(set) accuracy \(Format.fixed(evaluation.accuracy, 4))"
-    return "\(set) loss \(Format.fixed(evaluation.loss, 4))\(metrics(evaluation.metrics))"
+    return "\(set) loss \(Format.loss(evaluation.loss))\(metrics(evaluation.metrics))"
       + (evaluation.accuracy.isNaN ? "" : "  " + (set == "test" ? bold(accuracy) : accuracy))
   }
 
@@ -71,35 +74,44 @@ final class Reporter {
     guard !isQuiet else { return }
     let stepsPerEpoch = start?.stepsPerEpoch ?? 1
     let position = (event.step - 1) % stepsPerEpoch + 1
-    let text =
-      "epoch \(event.epoch)/\(configuration.epochs)  step \(position)/\(stepsPerEpoch)  "
-      + "loss \(Format.fixed(event.loss, 4))  lr \(String(format: "%.4g", event.learningRate))"
-    let rate = "  \(Format.count(event.imagesPerSecond)) images/s"
+    let ownSteps = min(stepsPerEpoch, stepCount - (event.step - position))
+    let epoch = "epoch \(event.epoch)/\(start?.epochs ?? configuration.epochs)"
+    let step = "step \(position)/\(ownSteps)"
+    let loss = "loss \(Format.loss(event.loss))"
+    let learningRate = "lr \(String(format: "%.4g", event.learningRate))"
+    let rate = "\(Format.count(event.imagesPerSecond)) images/s"
     guard format == .bar else {
-      Output.progress(text + rate)
+      Output.progress([epoch, step, loss, learningRate, rate].joined(separator: "  "))
       return
     }
     // A line that wraps could not be drawn over.
     let columns = Output.terminalWidth - 1
-    let line = String((text + remaining(after: event) + rate).prefix(columns))
-    let width = min(24, max(columns - line.count - 1, 0))
-    let filled = width * position / stepsPerEpoch
-    let bar = String(repeating: "█", count: filled) + String(repeating: "░", count: width - filled)
-    Output.raw("\r\u{1B}[K\(bar)\(width > 0 ? " " : "")\(line)")
+    let line = ProgressLine.fitting(
+      [
+        (epoch, 2), (step, 0), (loss, 1), (learningRate, 4), (remaining(after: event), 3),
+        (rate, 5),
+      ], columns: columns)
+    let bar = ProgressLine.bar(
+      width: columns - line.count - 1, done: Double(position) / Double(ownSteps))
+    Output.raw("\r\u{1B}[K\(bar)\(bar.isEmpty ? "" : " ")\(line)")
     hasOpenBar = true
+  }
+
+  /// The steps of the whole run.
+  private var stepCount: Int {
+    min(configuration.steps ?? .max, (start?.epochs ?? 1) * (start?.stepsPerEpoch ?? 1))
   }
 
   /// How long the run will go on at the present speed.
   private func remaining(after event: TrainingEvent.Step) -> String {
-    guard let start, event.imagesPerSecond > 0 else { return "" }
-    let all = min(configuration.steps ?? .max, start.epochs * start.stepsPerEpoch)
-    let samples = (all - event.step) * configuration.batchSize * configuration.accumulate
+    guard event.imagesPerSecond > 0 else { return "" }
+    let samples = (stepCount - event.step) * configuration.batchSize * configuration.accumulate
     let seconds = Double(samples) / event.imagesPerSecond
     guard seconds >= 0, seconds < 1e7 else { return "" }
     let whole = Int(seconds.rounded(.up))
     let (hours, minutes) = (whole / 3600, whole / 60 % 60)
     let clock = String(format: "%02d:%02d", minutes, whole % 60)
-    return "  ETA " + (hours > 0 ? "\(hours):\(clock)" : clock)
+    return "ETA " + (hours > 0 ? "\(hours):\(clock)" : clock)
   }
 
   private func show(_ text: String) {
@@ -111,16 +123,30 @@ final class Reporter {
 
   private func bold(_ text: String) -> String { usesColor ? "\u{1B}[1m\(text)\u{1B}[0m" : text }
 
+  /// Leaves the bar as it is; what follows begins on a new line.
+  func closeBar() {
+    if hasOpenBar { Output.raw("\n") }
+    hasOpenBar = false
+  }
+
+  /// What a dry run found, on stdout.
+  func finishDryRun(loss: Double) {
+    guard format != .json, let start else { return }
+    Output.result(
+      "\(start.model) on \(start.device): dry run, loss \(Format.loss(loss)) on the first batch, "
+        + "plan \(Format.bytes(start.planByteCount)); nothing was written")
+  }
+
   /// The result of the run, on stdout.
   func finish(_ end: TrainingEvent.End, run: String?) {
     guard format != .json else { return }
-    if hasOpenBar { Output.raw("\n") }
+    closeBar()
     guard let start else { return }
     var line = "\(start.model) on \(start.device): \(end.reason.rawValue)"
     if let lastEpoch {
       line +=
         (lastEpoch.test.accuracy.isNaN
-          ? ", test loss \(Format.fixed(lastEpoch.test.loss, 4)), "
+          ? ", test loss \(Format.loss(lastEpoch.test.loss)), "
           : ", test accuracy \(Format.fixed(lastEpoch.test.accuracy, 4)) "
             + "(best \(Format.fixed(end.bestAccuracy, 4))), ")
         + "\(Format.count(lastEpoch.imagesPerSecond)) images/s"

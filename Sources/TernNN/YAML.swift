@@ -135,7 +135,13 @@ public enum YAML {
   }
 
   /// A map as YAML, one line per setting, in the given order.
-  public static func text(_ settings: [(name: String, value: AttributeValue)]) -> String {
-    settings.map { "\($0.name): \($0.value)\n" }.joined()
+  ///
+  /// - Parameter notes: comments, by the names of the settings.
+  public static func text(
+    _ settings: [(name: String, value: AttributeValue)], notes: [String: String] = [:]
+  ) -> String {
+    settings.map { name, value in
+      "\(name): \(value)" + (notes[name].map { "  # \($0)" } ?? "") + "\n"
+    }.joined()
   }
 }

@@ -18,7 +18,7 @@ public struct Schedule: Hashable, Sendable {
     /// 2017.
     case cosine
     /// Half a cosine up from base / 25 over the first 30 % of the run, half a cosine down to
-    /// base / 250,000 over the rest. Smith and Topin, 2018.
+    /// base / 250,000, which the last step has. Smith and Topin, 2018.
     case oneCycle
     /// Multiplied by `factor` once the monitored metric has not improved for `patience` epochs.
     case plateau(factor: Double, patience: Int)
@@ -141,14 +141,13 @@ public struct Schedule: Hashable, Sendable {
       rate = Self.cosine(
         from: baseRate, to: minimumRate, Double(min(position, length)) / Double(length))
     case .oneCycle:
-      let peak = max(0.3 * Double(length), 1)
+      let (peak, last) = (0.3 * Double(length) - 1, Double(length - 1))
       let (start, end) = (baseRate / 25, baseRate / 25 / 1e4)
       rate =
-        Double(position) < peak
+        Double(position) <= peak
         ? Self.cosine(from: start, to: baseRate, Double(position) / peak)
         : Self.cosine(
-          from: baseRate, to: end,
-          min((Double(position) - peak) / max(Double(length) - peak, 1), 1))
+          from: baseRate, to: end, min((Double(position) - peak) / (last - peak), 1))
     case .plateau(let factor, _):
       rate = baseRate * pow(factor, Double(drops.count { $0 <= step }))
     }

@@ -63,11 +63,14 @@ public struct Checkpoint: Sendable {
   public var description: [String: String]
   public var state: [String: HostTensor]
   public var progress: TrainingProgress
+  /// The settings it was made with, as text; see ``TrainingConfiguration/decisiveSettings``.
+  var settings: [String: String]
 
-  public init(
+  init(
     weights: [String: HostTensor], description: [String: String], state: [String: HostTensor],
-    progress: TrainingProgress
+    progress: TrainingProgress, settings: [String: String]
   ) {
+    self.settings = settings
     self.weights = weights
     self.description = description
     self.state = state
@@ -84,8 +87,15 @@ public struct Checkpoint: Sendable {
     else { throw TernError(.badData, "\(path(Self.stateFile)): no training progress in it") }
     self.init(
       weights: weightsFile.tensors, description: weightsFile.metadata, state: stateFile.tensors,
-      progress: progress)
+      progress: progress,
+      settings: stateFile.metadata.filter { $0.key.hasPrefix(Self.settingPrefix) }.reduce(into: [:])
+      {
+        $0[String($1.key.dropFirst(Self.settingPrefix.count))] = $1.value
+      })
   }
+
+  /// What the names of settings start with in the metadata of the state.
+  private static let settingPrefix = "settings."
 
   /// The name of the first tensor with an element that is not finite.
   public var firstNonFinite: String? {
@@ -100,8 +110,9 @@ public struct Checkpoint: Sendable {
     func path(_ file: String) -> String { (directory as NSString).appendingPathComponent(file) }
     try AtomicFile.write(
       Safetensors(tensors: weights, metadata: description).encoded(), to: path(Self.weightsFile))
+    var metadata = ["progress": progress.json.description]
+    for (name, value) in settings { metadata[Self.settingPrefix + name] = value }
     try AtomicFile.write(
-      Safetensors(tensors: state, metadata: ["progress": progress.json.description]).encoded(),
-      to: path(Self.stateFile))
+      Safetensors(tensors: state, metadata: metadata).encoded(), to: path(Self.stateFile))
   }
 }

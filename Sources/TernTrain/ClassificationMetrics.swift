@@ -32,6 +32,7 @@ public struct ClassificationMetrics: Sendable {
     let pixelCount = labels.count / count
     isPerPixel = pixelCount > 1
     var values = [Float](repeating: 0, count: classCount)
+    var masks = isPerPixel ? MaskMistakes(sampleCount: count, pixelCount: pixelCount) : nil
     for (position, label) in labels.enumerated() where label >= 0 {
       let (row, pixel) = position.quotientAndRemainder(dividingBy: pixelCount)
       for c in 0..<classCount { values[c] = logits[(row * classCount + c) * pixelCount + pixel] }
@@ -40,6 +41,7 @@ public struct ClassificationMetrics: Sendable {
       var best = 0
       for c in 1..<max(classCount, 1) where values[c] > values[best] { best = c }
       confusion[label][best] += 1
+      masks?.add(position, prediction: best, label: label)
       labelCount += 1
       let own = values[label]
       var rank = 0
@@ -48,7 +50,14 @@ public struct ClassificationMetrics: Sendable {
       // The scores of every pixel of a set would not fit into memory.
       if pixelCount == 1 { scores.append((values, label, self.sampleCount - count + row)) }
     }
+    if let masks {
+      worstMasks = masks.worst(with: worstMasks, firstSample: self.sampleCount - count)
+    }
   }
+
+  /// The pictures of which the largest part of the pixels was mistaken, the worst first, where
+  /// pixels are classified.
+  private(set) var worstMasks: [MaskMistakes.Sample] = []
 
   public private(set) var sampleCount = 0
   /// Whether what was classified are pixels.
@@ -64,12 +73,17 @@ public struct ClassificationMetrics: Sendable {
   /// Intersection over union of the pixels of a class and those taken for it, the mean over the
   /// classes that occur in either.
   public var meanIntersectionOverUnion: Double {
-    let ratios = (0..<classCount).compactMap { c -> Double? in
+    let ratios = intersectionsOverUnion.filter { !$0.isNaN }
+    return ratios.isEmpty ? .nan : ratios.reduce(0, +) / Double(ratios.count)
+  }
+
+  /// Intersection over union, class by class; not a number where a class occurs in neither.
+  public var intersectionsOverUnion: [Double] {
+    (0..<classCount).map { c in
       let taken = (0..<classCount).reduce(0) { $0 + confusion[$1][c] }
       let union = confusion[c].reduce(0, +) + taken - confusion[c][c]
-      return union == 0 ? nil : Double(confusion[c][c]) / Double(union)
+      return union == 0 ? .nan : Double(confusion[c][c]) / Double(union)
     }
-    return ratios.isEmpty ? .nan : ratios.reduce(0, +) / Double(ratios.count)
   }
 
   public struct ClassScore: Sendable {
@@ -104,6 +118,16 @@ public struct ClassificationMetrics: Sendable {
     public let confidence: Double
   }
 
+  /// The classes that were most often taken for another, with how often.
+  public func commonestConfusions(_ count: Int) -> [(label: Int, prediction: Int, count: Int)] {
+    confusion.enumerated().flatMap { label, row in
+      row.enumerated().filter { $0.offset != label && $0.element > 0 }.map {
+        (label: label, prediction: $0.offset, count: $0.element)
+      }
+    }.sorted { ($1.count, $0.label, $0.prediction) < ($0.count, $1.label, $1.prediction) }
+      .prefix(count).map { $0 }
+  }
+
   /// The mistaken samples whose own class was the least likely, the worst first.
   public func worstMistakes(_ count: Int) -> [Mistake] {
     scores.compactMap { entry -> (mistake: Mistake, own: Double)? in
@@ -123,10 +147,14 @@ public struct ClassificationMetrics: Sendable {
 
   /// The probabilities of a sample's classes.
   public static func softmax(_ logits: [Float]) -> [Double] {
+    let (maximum, sum) = partition(logits)
+    return logits.map { exp(Double($0) - maximum) / sum }
+  }
+
+  /// The largest logit, and the sum of the powers of all less that one.
+  private static func partition(_ logits: [Float]) -> (maximum: Double, sum: Double) {
     let maximum = Double(logits.max() ?? 0)
-    let powers = logits.map { exp(Double($0) - maximum) }
-    let sum = powers.reduce(0, +)
-    return powers.map { $0 / sum }
+    return (maximum, logits.reduce(0) { $0 + exp(Double($1) - maximum) })
   }
 
   /// The area under the ROC curve: of class 1 for two classes, else the mean over the classes, each
@@ -134,9 +162,11 @@ public struct ClassificationMetrics: Sendable {
   public var auc: Double? {
     guard classCount >= 2, !scores.isEmpty else { return nil }
     let classes = classCount == 2 ? [1] : Array(0..<classCount)
+    guard classes.allSatisfy({ c in scores.contains { $0.label == c } }) else { return nil }
+    let partitions = scores.map { Self.partition($0.scores) }
     var sum = 0.0
     for c in classes {
-      guard let area = area(ofClass: c) else { return nil }
+      guard let area = area(ofClass: c, partitions) else { return nil }
       sum += area
     }
     return sum / Double(classes.count)
@@ -144,9 +174,11 @@ public struct ClassificationMetrics: Sendable {
 
   /// By ranks: the probability that a positive scores above a negative, ties counting half.
   /// Mann and Whitney, 1947.
-  private func area(ofClass c: Int) -> Double? {
-    let ranked = scores.map { entry -> (score: Double, isPositive: Bool) in
-      (Self.softmax(entry.scores)[c], entry.label == c)
+  private func area(
+    ofClass c: Int, _ partitions: [(maximum: Double, sum: Double)]
+  ) -> Double? {
+    let ranked = zip(scores, partitions).map { entry, own -> (score: Double, isPositive: Bool) in
+      (exp(Double(entry.scores[c]) - own.maximum) / own.sum, entry.label == c)
     }.sorted { $0.score < $1.score }
     let positives = ranked.count(where: \.isPositive)
     let negatives = ranked.count - positives

@@ -115,6 +115,14 @@ struct StageCompiler {
           + "\(configuration.epochs)")
     }
     try data.check(model)
+    let classSettings = [
+      ("class-weights", configuration.classWeights != nil),
+      ("label-smoothing", configuration.labelSmoothing > 0),
+    ]
+    for (name, isGiven) in classSettings
+    where isGiven && !stages.contains(where: { $0.objective is Classification }) {
+      throw TernError(.usage, "\(name): it is for classifiers, which \(model.name) is not")
+    }
     guard
       try Augmentation(configuration.augment).mixup == nil
         || stages.allSatisfy({ $0.objective is Classification })

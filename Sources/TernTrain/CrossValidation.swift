@@ -18,16 +18,23 @@ public struct CrossValidation {
 
   public init() {}
 
-  public var meanAccuracy: Double {
-    folds.map(\.validation.accuracy).reduce(0, +) / Double(folds.count)
+  /// The mean of a number over the folds, and its standard deviation.
+  public struct Spread: Sendable {
+    public let mean: Double
+    public let deviation: Double
+
+    init(_ values: [Double]) {
+      let mean = values.reduce(0, +) / Double(values.count)
+      let squares = values.map { ($0 - mean) * ($0 - mean) }
+      self.mean = mean
+      deviation = (squares.reduce(0, +) / Double(max(values.count - 1, 1))).squareRoot()
+    }
   }
 
-  /// The standard deviation of the folds' accuracies.
-  public var accuracyDeviation: Double {
-    let mean = meanAccuracy
-    let squares = folds.map { ($0.validation.accuracy - mean) * ($0.validation.accuracy - mean) }
-    return (squares.reduce(0, +) / Double(max(folds.count - 1, 1))).squareRoot()
-  }
+  public var loss: Spread { Spread(folds.map(\.validation.loss)) }
+
+  /// Not a number where there are no classes.
+  public var accuracy: Spread { Spread(folds.map(\.validation.accuracy)) }
 
   /// Does the runs that are not done yet.
   ///
@@ -62,16 +69,18 @@ public struct CrossValidation {
     return true
   }
 
-  private var json: JSON {
+  /// All folds and what they come to, as `cross-validation.json` has it and the log ends with it.
+  public var json: JSON {
     .object([
+      "event": .string("cross-validation"),
       "folds": .array(
         folds.map {
           .object([
             "fold": .int($0.number), "val_loss": .double($0.validation.loss),
             "val_accuracy": .double($0.validation.accuracy), "run": .string($0.directory),
           ])
-        }), "mean_accuracy": .double(meanAccuracy),
-      "accuracy_deviation": .double(accuracyDeviation),
+        }), "mean_loss": .double(loss.mean), "loss_deviation": .double(loss.deviation),
+      "mean_accuracy": .double(accuracy.mean), "accuracy_deviation": .double(accuracy.deviation),
     ])
   }
 }

@@ -29,6 +29,8 @@ public struct ParameterUpdate: Hashable, Sendable {
   public static let averagePrefix = "ema."
   /// What the names of gradients that are being summed start with.
   public static let gradientSumPrefix = "gradient_sum."
+  /// The sum of the weights of the batches whose gradients are being summed.
+  private static let weightSum = gradientSumPrefix + "weights"
   /// The input that holds 1 − decay.
   public static let averageRateInput = "average_rate"
   /// The input that holds 1 / the number of samples that the gradients were summed over.
@@ -61,15 +63,18 @@ public struct ParameterUpdate: Hashable, Sendable {
   ///
   /// - Parameters:
   ///   - parameters: those of the network, running statistics too.
-  ///   - batchSize: what the gradients were averaged over.
+  ///   - batchSize: the samples that the gradients were averaged over.
+  ///   - weight: what they were averaged over instead, see ``LossTerms/weight``.
   ///   - position: whether the batch has an update of its own.
   func append(
-    _ updates: [Update], parameters: [Parameter], batchSize: Int, position: Position,
-    in builder: GraphBuilder, learningRate: @autoclosure () throws -> Tensor, step: Tensor
+    _ updates: [Update], parameters: [Parameter], batchSize: Int, weight: Tensor? = nil,
+    position: Position, in builder: GraphBuilder, learningRate: @autoclosure () throws -> Tensor,
+    step: Tensor
   ) throws {
     var updates = updates
     if position != .only {
-      updates = try summed(updates, batchSize: batchSize, position: position, in: builder)
+      updates = try summed(
+        updates, batchSize: batchSize, weight: weight, position: position, in: builder)
     }
     guard position.isEnd else { return }
     let rate = try learningRate()
@@ -80,17 +85,24 @@ public struct ParameterUpdate: Hashable, Sendable {
     if keepsAverage { try average(parameters, in: builder) }
   }
 
-  /// Sums gradients over batches, each weighted by its size; at the last their mean.
+  /// Sums gradients over batches, each weighted by what it was averaged over; at the last their mean.
   private func summed(
-    _ updates: [Update], batchSize: Int, position: Position, in builder: GraphBuilder
+    _ updates: [Update], batchSize: Int, weight: Tensor?, position: Position,
+    in builder: GraphBuilder
   ) throws -> [Update] {
     try builder.scope("accumulate") {
-      let scale =
-        position == .last ? try builder.input(Self.gradientScaleInput, []) : nil
+      var scale: Tensor?
+      if let weight {
+        let sum = try builder.variable(Self.weightSum, [])
+        let total = position == .first ? weight : try sum + weight
+        if position == .last { scale = try total.reciprocal() } else { builder.assign(sum, total) }
+      } else if position == .last {
+        scale = try builder.input(Self.gradientScaleInput, [])
+      }
       return try updates.map { parameter, gradient in
         let sum = try builder.variable(
           Self.gradientSumPrefix + builder.graph[parameter.id].name, parameter.type)
-        var total = try gradient.affine(scale: Float(batchSize))
+        var total = try weight.map { try gradient * $0 } ?? gradient.affine(scale: Float(batchSize))
         if position != .first { total = try sum + total }
         guard let scale else {
           builder.assign(sum, total)

@@ -3,7 +3,7 @@ import TernData
 import TernNN
 import TernRuntime
 
-/// Computes class probabilities for samples.
+/// Computes class probabilities for samples, or for their pixels.
 public final class Predictor {
   private let executable: Executable
   private let batchSize: Int
@@ -21,6 +21,37 @@ public final class Predictor {
   /// - Precondition: `samples` are at least one, at most as many as the batch size, and of the
   ///   model's input shape.
   public func predict(_ samples: any Dataset, normalization: Normalization) throws -> [[Double]] {
+    let logits = try logits(of: samples, normalization)
+    return (0..<samples.count).map {
+      ClassificationMetrics.softmax(Array(logits[$0 * classCount..<($0 + 1) * classCount]))
+    }
+  }
+
+  /// The likeliest class of every pixel, sample by sample.
+  ///
+  /// - Precondition: as for ``predict(_:normalization:)``; the model gives scores [N, C, H, W] of at
+  ///   most 256 classes.
+  public func predictMasks(
+    _ samples: any Dataset, normalization: Normalization
+  ) throws -> [MaskPicture] {
+    let logits = try logits(of: samples, normalization)
+    let (height, width) = (samples.sampleShape[1], samples.sampleShape[2])
+    let pixelCount = height * width
+    return (0..<samples.count).map { sample in
+      let first = sample * classCount * pixelCount
+      let classes = (0..<pixelCount).map { pixel -> UInt8 in
+        var best = 0
+        for c in 1..<max(classCount, 1)
+        where logits[first + c * pixelCount + pixel] > logits[first + best * pixelCount + pixel] {
+          best = c
+        }
+        return UInt8(best)
+      }
+      return MaskPicture(classes: classes, width: width, height: height)
+    }
+  }
+
+  private func logits(of samples: any Dataset, _ normalization: Normalization) throws -> [Float] {
     precondition((1...batchSize).contains(samples.count))
     // The network reads whole batches: the last sample fills one up.
     let padded = Subset(samples, (0..<batchSize).map { Int32(min($0, samples.count - 1)) })
@@ -29,9 +60,6 @@ public final class Predictor {
     guard let batch = try loader.next() else { return [] }
     try executable.upload(batch)
     try executable.step()
-    let logits = try executable.read(EvaluationGraph.logitsOutput).floats
-    return (0..<samples.count).map {
-      ClassificationMetrics.softmax(Array(logits[$0 * classCount..<($0 + 1) * classCount]))
-    }
+    return try executable.read(EvaluationGraph.logitsOutput).floats
   }
 }

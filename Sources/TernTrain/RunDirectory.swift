@@ -53,10 +53,11 @@ public final class RunDirectory {
 
   /// Creates the folder of a new run.
   ///
+  /// - Parameter notes: comments on settings, by their names.
   /// - Throws: ``TernError`` of kind `cannotWrite`, also where the folder holds a run already.
-  public static func create(path: String, configuration: TrainingConfiguration) throws
-    -> RunDirectory
-  {
+  public static func create(
+    path: String, configuration: TrainingConfiguration, notes: [String: String] = [:]
+  ) throws -> RunDirectory {
     let run = RunDirectory(path: path)
     if exists(path) {
       throw TernError(
@@ -69,7 +70,7 @@ public final class RunDirectory {
       try run.createDirectory(run.file("model"))
       try AtomicFile.write(Data(YAML.text(ofFile: model).utf8), to: run.modelCopy(model))
     }
-    try run.write(configuration)
+    try run.write(configuration, notes: notes)
     try run.writeResults([])
     return run
   }
@@ -108,8 +109,11 @@ public final class RunDirectory {
 
   // MARK: Configuration and results
 
-  public func write(_ configuration: TrainingConfiguration) throws {
-    try AtomicFile.write(Data(YAML.text(configuration.settings).utf8), to: configurationPath)
+  public func write(
+    _ configuration: TrainingConfiguration, notes: [String: String] = [:]
+  ) throws {
+    let text = YAML.text(configuration.settings, notes: notes)
+    try AtomicFile.write(Data(text.utf8), to: configurationPath)
   }
 
   /// The configuration of the run.

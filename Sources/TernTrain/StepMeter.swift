@@ -11,6 +11,7 @@ struct StepMeter {
   private var lapSamples = 0
   private var lapSteps = 0
   private var lapWaitSeconds = 0.0
+  private var lastLap = (samplesPerSecond: 0.0, waitPerStep: 0.0)
   private(set) var sampleCount = 0
 
   init() {
@@ -38,19 +39,20 @@ struct StepMeter {
   /// Training time so far, in seconds.
   var seconds: Double { Self.seconds(clock.now - start - paused) }
 
-  /// The samples per second and the waiting per step since the last lap.
+  /// The samples per second and the waiting per step since the last lap; that one's again where
+  /// nothing was done since.
   ///
   /// - Parameter waitSeconds: all waiting for data so far.
   mutating func lap(waitSeconds: Double) -> (samplesPerSecond: Double, waitPerStep: Double) {
+    guard lapSteps > 0 else { return lastLap }
     let now = clock.now
     let length = Self.seconds(now - lapStart - pausedInLap)
-    let result = (
-      Double(lapSamples) / max(length, 1e-9),
-      (waitSeconds - lapWaitSeconds) / Double(max(lapSteps, 1))
+    lastLap = (
+      Double(lapSamples) / max(length, 1e-9), (waitSeconds - lapWaitSeconds) / Double(lapSteps)
     )
     (lapStart, pausedInLap, lapSamples, lapSteps) = (now, .zero, 0, 0)
     lapWaitSeconds = waitSeconds
-    return result
+    return lastLap
   }
 
   private static func seconds(_ duration: Duration) -> Double { duration / .seconds(1) }

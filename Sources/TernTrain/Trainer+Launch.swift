@@ -16,13 +16,18 @@ extension Trainer {
     checkpoint: Checkpoint? = nil, report: @escaping (TrainingEvent) throws -> Void
   ) throws {
     var configuration = configuration
-    if let run { configuration.model = run.modelPath(configuration.model) }
+    let modelPath = run?.modelPath(configuration.model) ?? configuration.model
     let choice = try catalog.choose(configuration.device)
     let device = try catalog.open(choice, options: configuration.deviceOptions)
+    configuration.device = choice.info.id
+    if configuration.data.hasPrefix("images:") {
+      var located = configuration
+      located.model = modelPath
+      configuration.imageSize = located.resolvedImageSize
+    }
     let data = try TrainingData(configuration, checkpoint: checkpoint)
     let model = try Model.named(
-      configuration.model, inputShape: data.training.sampleShape,
-      classCount: data.training.classCount)
+      modelPath, inputShape: data.training.sampleShape, classCount: data.training.classCount)
     try self.init(
       configuration: configuration, model: model, data: data, device: device,
       deviceReason: choice.reason, checkpoint: checkpoint, report: report)
@@ -42,7 +47,7 @@ extension Trainer {
     let begun = RunDirectory.exists(path) ? try RunDirectory.open(path: path) : nil
     var checkpoint: Checkpoint?
     if let run = begun {
-      guard try run.configuration() == configuration else {
+      guard try run.configuration().isRun(of: configuration) else {
         throw TernError(.usage, "\(path): was run with other settings; choose another --out")
       }
       checkpoint = try run.lastCheckpoint()
@@ -51,7 +56,10 @@ extension Trainer {
     // Nothing is written before everything that can be wrong with the settings was found.
     let trainer = try Trainer(
       configuration, catalog: catalog, run: begun, checkpoint: checkpoint, report: report)
-    let run = try begun ?? RunDirectory.create(path: path, configuration: configuration)
+    let run =
+      try begun
+      ?? RunDirectory.create(
+        path: path, configuration: trainer.configuration, notes: trainer.settingNotes)
     guard try trainer.train(writingTo: run).reason != .interrupted else { return nil }
     return trainer.progress
   }

@@ -2,6 +2,12 @@ import TernCore
 import TernData
 
 extension Trainer {
+  /// Whether the loss says how well the network learns: where networks work against each other, or
+  /// the loss is a difference of energies, it does not.
+  public var isLossTelling: Bool {
+    ["accuracy", "loss"].contains(stage.objective.monitoredMetric ?? "")
+  }
+
   /// Trains with a learning rate that rises from step to step, until the loss diverges. The
   /// parameters are of no use afterwards.
   ///

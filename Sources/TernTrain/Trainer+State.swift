@@ -45,6 +45,7 @@ extension Trainer {
   }
 
   func restore(_ checkpoint: Checkpoint) throws {
+    try checkpoint.check(configuration, sampleCount: data.training.count)
     let weights = Dictionary(
       uniqueKeysWithValues: parameters.map { (evaluatedName($0), checkpoint.weights[$0.name]) })
     for name in storedVariables {
@@ -75,8 +76,11 @@ extension Trainer {
         state[name] = try session.read(name)
       }
     }
+    var settings = Dictionary(uniqueKeysWithValues: configuration.decisiveSettings.map { ($0, $1) })
+    settings[Checkpoint.sampleCountKey] = "\(data.training.count)"
     return Checkpoint(
-      weights: weights, description: data.description(of: model), state: state, progress: progress)
+      weights: weights, description: data.description(of: model), state: state, progress: progress,
+      settings: settings)
   }
 
   func save(isBest: Bool = false) throws {
@@ -141,6 +145,10 @@ extension Trainer {
       return value.formatted(
         .number.locale(Locale(identifier: "en_US")).precision(.fractionLength(digits)))
     }
+    func memory(_ bytes: Int) -> String? {
+      let (unit, size) = bytes < 1 << 20 ? ("KiB", 0x1p10) : ("MiB", 0x1p20)
+      return number(Double(bytes) / size, 1).map { "\($0) \(unit)" }
+    }
     let last = progress.history.last?.test
     let intersection =
       testMetrics?.isPerPixel == true ? testMetrics?.meanIntersectionOverUnion : nil
@@ -157,10 +165,8 @@ extension Trainer {
       ("parameters", number(Double(parameterCount), 0)),
       ("device", "\(device.info.id): \(device.info.name) (\(device.info.driver))"),
       ("images per second", number(medianRate, 0)),
-      (
-        "planned memory", number(Double(trainingPlan.peakByteCount) / 0x1p20, 1).map { $0 + " MiB" }
-      ),
-      ("training time", number(end.seconds, 1).map { $0 + " s" }),
+      ("planned memory", memory(trainingPlan.peakByteCount)),
+      ("training time", number(end.seconds, end.seconds < 1 ? 3 : 1).map { $0 + " s" }),
     ]
     return facts.compactMap { fact in fact.value.map { (fact.name, $0) } }
   }

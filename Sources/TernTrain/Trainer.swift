@@ -12,7 +12,8 @@ import TernRuntime
 /// the step number, and replays. The host reads a loss every ``TrainingConfiguration/logEvery``
 /// steps, without waiting for it.
 public final class Trainer {
-  public let configuration: TrainingConfiguration
+  /// The settings, also those that were left to be decided.
+  public private(set) var configuration: TrainingConfiguration
   public let model: Model
   let data: TrainingData
   let device: any Device
@@ -23,13 +24,17 @@ public final class Trainer {
 
   let session: Session
   let batches: BatchSchedule
-  private let stages: [CompiledStage]
+  let stages: [CompiledStage]
   var tensorBoard: TensorBoardLog?
   let parameters: [Parameter]
   let schedule: Schedule
   var progress = TrainingProgress()
   /// The metrics of the last evaluation of the test set.
   var testMetrics: ClassificationMetrics?
+
+  /// How long whoever watches may be left without a step's loss; what is told in between the logged
+  /// steps stands in no file. `nil` for logged steps alone.
+  public var pulse: Duration?
 
   /// What of the network did not get a value from the file of initial weights, and what of the file
   /// the network has no place for; a line each.
@@ -65,6 +70,9 @@ public final class Trainer {
       throw Self.outOfMemory(error, configuration, model, device)
     }
     try checkMonitor()
+    if let monitor, TrainingConfiguration.monitors.contains(monitor) {
+      self.configuration.monitor = monitor
+    }
 
     if let checkpoint {
       try restore(checkpoint)
@@ -83,6 +91,16 @@ public final class Trainer {
     stages.first { progress.epoch < $0.endEpoch ?? .max } ?? stages.last!
   }
 
+  /// The steps done so far, those of earlier parts of the run too.
+  public var stepCount: Int { progress.step }
+
+  /// What settings came to that are written as they were given, by their names: the numbers behind
+  /// `normalize: auto`.
+  public var settingNotes: [String: String] {
+    guard configuration.normalize == "auto" else { return [:] }
+    return ["normalize": data.normalization.summary]
+  }
+
   public var parameterCount: Int {
     parameters.filter(\.isTrainable).reduce(0) { $0 + $1.shape.elementCount }
   }
@@ -98,48 +116,22 @@ public final class Trainer {
       drops: progress.rateDrops)
   }
 
+  var start: TrainingEvent.Start {
+    .init(
+      model: model.name, parameterCount: parameterCount, device: device.info.id,
+      deviceName: device.info.name, deviceReason: deviceReason,
+      planByteCount: trainingPlan.peakByteCount, runDirectory: run?.path,
+      epochs: (totalSteps + batches.stepsPerEpoch - 1) / batches.stepsPerEpoch,
+      stepsPerEpoch: batches.stepsPerEpoch)
+  }
+
   func emit(_ event: TrainingEvent) throws {
     try run?.append(event)
     try tensorBoard?.append(event, step: progress.step)
     try report(event)
   }
 
-  // MARK: Trying out
-
-  /// Runs one step on the first batch and checks its loss; writes nothing.
-  public func dryRun() throws {
-    for executable in try stepOnFirstBatch() {
-      guard try executable.read(TrainingGraph.lossOutput).floats[0].isFinite else {
-        throw diverged(TrainingGraph.lossOutput)
-      }
-    }
-  }
-
-  /// The time of every node of a training step, in Chrome's trace format.
-  public func profile() throws -> JSON {
-    let saved = try checkpoint()
-    var events: [JSON] = []
-    for executable in try stepOnFirstBatch() {
-      _ = try executable.profile()
-      if case .array(let trace) = try executable.trace() { events += trace }
-    }
-    // The steps above changed the state of the optimizer.
-    try restore(saved)
-    return .array(events)
-  }
-
-  /// Runs the passes of the first stage once.
-  private func stepOnFirstBatch() throws -> [Executable] {
-    let loader = data.trainingLoader(configuration, epoch: 0, startBatch: 0)
-    defer { loader.cancel() }
-    guard let batch = try loader.next() else { return [] }
-    let passes = stages[0].steps[batches.form(ofBatch: 0)] ?? []
-    for pass in passes {
-      try upload(batch, number: 0, to: pass, rate: 0)
-      try pass.step()
-    }
-    return passes
-  }
+  // MARK: Training
 
   /// - Parameter number: the batch's place in its epoch, counted from 0.
   func upload(_ batch: Batch, number: Int, to executable: Executable, rate: Double) throws {
@@ -160,8 +152,6 @@ public final class Trainer {
     }
   }
 
-  // MARK: Training
-
   /// Trains to the end, or until a signal asks for one.
   ///
   /// - Parameter run: where to write; `nil` writes nothing.
@@ -169,23 +159,15 @@ public final class Trainer {
     self.run = run
     tensorBoard = try run.map { try TensorBoardLog(directory: $0.path, step: progress.step) }
     if progress.step == 0 { try tensorBoard?.appendSamples(of: data.training) }
-    try emit(
-      .start(
-        .init(
-          model: model.name, parameterCount: parameterCount, device: device.info.id,
-          deviceName: device.info.name, deviceReason: deviceReason,
-          planByteCount: trainingPlan.peakByteCount, runDirectory: run?.path,
-          epochs: configuration.epochs, stepsPerEpoch: batches.stepsPerEpoch)))
+    try emit(.start(start))
     // A run that was extended goes on.
-    if progress.step < totalSteps,
-      progress.epochsWithoutImprovement < configuration.patience ?? .max
-    {
-      progress.isFinished = false
-    }
+    if progress.step < totalSteps, !isStoppedEarly { progress.isFinished = false }
     // A run that is killed in its first epoch can be resumed too.
     if progress.step == 0 { try save() }
     do {
-      var reason = TrainingEvent.EndReason.finished
+      // A run that was over before it went on ended as it did then.
+      var reason: TrainingEvent.EndReason =
+        progress.isFinished && isStoppedEarly ? .earlyStop : .finished
       while reason == .finished, !progress.isFinished { reason = try trainEpoch() }
       return try finish(reason)
     } catch let error as TernError where error.kind == .diverged {
@@ -206,6 +188,8 @@ public final class Trainer {
     defer { loader.cancel() }
     var meter = StepMeter()
     var pending: PendingLoss?
+    let clock = ContinuousClock()
+    var lastPulse = clock.now
 
     while progress.step < totalSteps, let batch = try loader.next() {
       let rate = rate(ofStep: progress.step)
@@ -217,15 +201,21 @@ public final class Trainer {
         try log(loss, &meter, loader)
         pending = nil
       }
-      if progress.step % configuration.logEvery == 0 {
+      let isLogged = progress.step % configuration.logEvery == 0
+      let isPulse = pulse.map { pending == nil && clock.now - lastPulse >= $0 } ?? false
+      if isLogged || isPulse {
         pending = PendingLoss(
           read: try passes[0].startReading(TrainingGraph.lossOutput), step: progress.step,
-          learningRate: rate)
+          learningRate: rate, isLogged: isLogged)
+        if pulse != nil { lastPulse = clock.now }
       }
       let isDue = configuration.saveEvery.map { progress.step % $0 == 0 } ?? false
       let signal = Interruption.stop
       if isDue || signal != nil || Interruption.takeCheckpointRequest() {
         try session.synchronize()
+        // A run that goes on from this checkpoint does not come by this step again.
+        if let loss = pending { try log(loss, &meter, loader) }
+        pending = nil
         meter.pause()
         if signal != nil { progress.seconds += meter.seconds }
         try save()
@@ -269,20 +259,29 @@ public final class Trainer {
     let read: any PendingRead
     let step: Int
     let learningRate: Double
+    /// Whether it is for the log, not for whoever watches alone.
+    let isLogged: Bool
   }
 
   private func log(
     _ pending: PendingLoss, _ meter: inout StepMeter, _ loader: BatchLoader
   ) throws {
     let loss = Double(try pending.read.wait().floats[0])
-    guard loss.isFinite else { throw try divergence() }
-    let (imagesPerSecond, wait) = meter.lap(waitSeconds: loader.waitSeconds)
-    try emit(
+    func event(_ imagesPerSecond: Double, wait: Double) -> TrainingEvent {
       .step(
         .init(
           step: pending.step, epoch: progress.epoch + 1, loss: loss,
-          learningRate: pending.learningRate,
-          imagesPerSecond: imagesPerSecond, dataWaitMilliseconds: wait * 1000)))
+          learningRate: pending.learningRate, imagesPerSecond: imagesPerSecond,
+          dataWaitMilliseconds: wait * 1000))
+    }
+    guard pending.isLogged else {
+      // The speed since the last logged step stays that step's.
+      try report(event(Double(meter.sampleCount) / meter.seconds, wait: 0))
+      return
+    }
+    guard loss.isFinite else { throw try divergence() }
+    let (imagesPerSecond, wait) = meter.lap(waitSeconds: loader.waitSeconds)
+    try emit(event(imagesPerSecond, wait: wait))
   }
 
   private func endEpoch(imagesPerSecond: Double, seconds: Double) throws -> TrainingEvent.EndReason
@@ -304,9 +303,7 @@ public final class Trainer {
     // Only what the network is for in the end is compared.
     let isBest = stage.endEpoch == nil && judge(epoch)
     if stage.endEpoch == progress.epoch { try resetOptimizer() }
-    let isOver = progress.step >= totalSteps
-    let isStoppedEarly = progress.epochsWithoutImprovement >= configuration.patience ?? .max
-    progress.isFinished = isOver || isStoppedEarly
+    progress.isFinished = progress.step >= totalSteps || isStoppedEarly
 
     try emit(.epoch(epoch))
     try run?.writeResults(progress.history)
@@ -315,7 +312,13 @@ public final class Trainer {
     }
     try writeDistributions()
     try save(isBest: isBest && configuration.keepBest)
-    return isStoppedEarly && !isOver ? .earlyStop : .finished
+    return isStoppedEarly ? .earlyStop : .finished
+  }
+
+  /// Whether the run ends before its last step.
+  private var isStoppedEarly: Bool {
+    progress.step < totalSteps
+      && progress.epochsWithoutImprovement >= configuration.patience ?? .max
   }
 
   /// The means over the epoch, whose sums start anew.
@@ -355,12 +358,24 @@ public final class Trainer {
 
   private func checkMonitor() throws {
     let metric = stages.last!.objective.monitoredMetric
+    if let asked = configuration.monitor, asked.hasPrefix("val_"), data.validation == nil {
+      throw TernError(
+        .usage,
+        "monitor: \(asked) needs samples for validation; give --validation-split, or test_"
+          + asked.dropFirst(4))
+    }
     if let asked = configuration.monitor, asked.hasSuffix("accuracy"), metric != "accuracy" {
       throw TernError(.usage, "monitor: \(model.name) has no accuracy; give test_loss")
     }
-    if configuration.monitor == nil, metric == nil, configuration.patience != nil {
-      throw TernError(
-        .usage, "patience: nothing says when \(model.name) is good enough; give --epochs alone")
+    if configuration.monitor == nil, metric == nil {
+      if configuration.patience != nil {
+        throw TernError(
+          .usage, "patience: nothing says when \(model.name) is good enough; give --epochs alone")
+      }
+      if case .plateau = schedule.form {
+        throw TernError(
+          .usage, "schedule plateau: nothing says when \(model.name) improves; choose another")
+      }
     }
   }
 

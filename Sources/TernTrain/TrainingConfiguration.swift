@@ -13,7 +13,8 @@ public struct TrainingConfiguration: Equatable, Sendable {
   public var model = "lenet5"
   public var data = "fashion-mnist"
   public var epochs = 10
-  /// Ends the run after so many steps, where given.
+  /// Ends the run after so many steps, where given; alone, it decides, whatever ``epochs`` usually
+  /// is.
   public var steps: Int?
   public var batchSize = 64
   public var optimizer = "sgd"
@@ -121,9 +122,11 @@ extension TrainingConfiguration {
         .usage,
         "\(error.subject.replacing("_", with: "-")): expected \(error.expected), got \(error.got)")
     }
+    // An epoch has a step at least, so that this many are enough for all steps.
+    if let steps, values["epochs"] ?? .null == .null { epochs = max(epochs, steps) }
     try validate()
     // Written down with the run, whatever later versions start with.
-    learningRate = resolvedLearningRate
+    try resolve()
   }
 
   /// The settings with those that the model suggests, where they are not given.
@@ -265,16 +268,12 @@ extension TrainingConfiguration {
     try check(batchSize <= 1 << 20, "batch-size", "at most 1048576", batchSize)
     let rate = resolvedLearningRate
     try check(rate >= 0 && rate.isFinite, "lr", "a number of at least 0", rate)
-    try check(
-      warmupEpochs >= 0 && warmupEpochs.isFinite, "warmup-epochs", "at least 0", warmupEpochs)
+    try check(0...1e6 ~= warmupEpochs, "warmup-epochs", "0 to a million", warmupEpochs)
     try check(accumulate >= 1, "accumulate", "at least 1", accumulate)
     try check(
       averageDecay.map { $0 > 0 && $0 < 1 } ?? true, "ema", "between 0 and 1", averageDecay ?? 0)
     try check(l1 >= 0 && l1.isFinite, "l1", "a number of at least 0", l1)
     try check(l2 >= 0 && l2.isFinite, "l2", "a number of at least 0", l2)
-    try check(
-      !decoupledDecay || weightDecay ?? 0 > 0, "decoupled-decay", "a --weight-decay above 0",
-      weightDecay ?? 0)
     if let classWeights, classWeights != "auto" {
       try check(
         Self.numbers(classWeights)?.allSatisfy { $0 >= 0 && $0.isFinite } ?? false,
@@ -302,12 +301,6 @@ extension TrainingConfiguration {
     try check(workers >= 1, "workers", "at least 1", workers)
     try check((saveEvery ?? 1) >= 1, "save-every", "at least 1", saveEvery ?? 0)
     try check(logEvery >= 1, "log-every", "at least 1", logEvery)
-    if let monitor, monitor.hasPrefix("val_") {
-      try check(
-        validationSplit > 0 || folds > 1, "monitor", "a validation-split above 0", monitor)
-    }
-    _ = try makeOptimizer()
-    _ = try makeSchedule()
   }
 
   public var deviceOptions: DeviceOptions {

@@ -133,7 +133,7 @@ public struct TrainingGraph {
     }
     self.gradients = updates.map { (builder.graph[$0.parameter.id].name, $0.gradient.id) }
     try update.append(
-      updates, parameters: owned, batchSize: batchSize, position: position,
+      updates, parameters: owned, batchSize: batchSize, weight: terms.weight, position: position,
       in: builder, learningRate: try builder.input(Optimizer.learningRateInput, []), step: step)
     graph = builder.graph
     parameters = context.parameters

@@ -56,6 +56,49 @@ import Testing
     #expect(pixelCount == 4 * 16 * 15)
     let words = try Command.run(["test", "run", "--device", "cpu"], in: workspace.path).output
     #expect(words.contains("mean IoU") && words.contains("square"))
+    try checkPredictions(in: workspace)
+  }
+
+  /// Masks have the extents of their pictures and can be read as such; the report has IoU.
+  private func checkPredictions(in workspace: Workspace) throws {
+    try PNGWriter.encoded(
+      [UInt8](repeating: 90, count: 40 * 24), width: 40, height: 24, channels: 1
+    ).write(to: URL(fileURLWithPath: workspace.file("wide.png")))
+    let result = try Command.run(
+      [
+        "predict", "run", "wide.png", "data/test/images/1.png", "--masks", "out", "--json",
+        "--device", "cpu",
+      ], in: workspace.path)
+    #expect(result.status == 0, "\(result.errors)")
+    let lines = try result.output.split(separator: "\n").map { try JSON(parsing: String($0)) }
+    #expect(lines.map { $0["mask"] } == [.string("out/wide.png"), .string("out/1.png")])
+    for line in lines {
+      guard case .array(let classes)? = line["classes"] else { continue }
+      #expect(abs(classes.compactMap { $0["share"]?.doubleValue }.reduce(0, +) - 1) < 1e-9)
+    }
+    let mask = try Picture(mask: workspace.file("out/wide.png"))
+    #expect(mask.width == 40 && mask.height == 24)
+    #expect(mask.pixels.allSatisfy { $0 < 2 })
+    let twice = try Command.run(
+      ["predict", "run", "wide.png", "data/wide.jpg", "--masks", "out"], in: workspace.path)
+    #expect(twice.status == 64 && twice.errors.contains("out/wide.png"))
+    let own = try Command.run(
+      ["predict", "run", "wide.png", "--masks", ".", "--device", "cpu"], in: workspace.path)
+    #expect(own.status == 64 && own.errors.contains("the picture itself"))
+    let report = String(decoding: try #require(workspace.bytes("run/report.html")), as: UTF8.self)
+    #expect(report.contains("<th>IoU</th><th>pixels</th>"))
+    #expect(report.contains("Worst mistakes") && report.contains("alt=\"its mask\""))
+  }
+
+  @Test func masksKeepTheirClasses() throws {
+    let mask = MaskPicture(classes: [0, 1, 2, 3, 4, 255], width: 3, height: 2)
+    let path = NSTemporaryDirectory() + "tern-mask-\(UUID().uuidString).png"
+    defer { try? FileManager.default.removeItem(atPath: path) }
+    try mask.png.write(to: URL(fileURLWithPath: path))
+    #expect(try Picture(mask: path).pixels == mask.classes)
+    #expect(Set(MaskPicture.palette).count == 256)
+    #expect(mask.resized(width: 6, height: 4).classes.prefix(6) == [0, 0, 1, 1, 2, 2])
+    #expect(mask.shares(classCount: 256)[4] == 1.0 / 6)
   }
 
   @Test func faultsAreOneLine() throws {

@@ -24,6 +24,19 @@ import Testing
         ]))
   }
 
+  /// TensorBoard drops what earlier files say of the step at which a session starts: the one after
+  /// those that are done.
+  @Test func aSessionStartsAfterTheStepsDone() throws {
+    let directory = NSTemporaryDirectory() + "tern-events-\(UUID().uuidString)"
+    try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(atPath: directory) }
+    _ = try EventFile(directory: directory, step: 48, clock: { 0 })
+    let name = try #require(FileManager.default.contentsOfDirectory(atPath: directory).first)
+    let bytes = try Data(contentsOf: URL(fileURLWithPath: "\(directory)/\(name)"))
+    // The second event: its time, its step 49, and a session log that says it starts.
+    #expect(bytes.dropLast(4).suffix(6) == Data([0x10, 49, 0x3A, 2, 0x08, 1]))
+  }
+
   @Test func histogramsCountEveryValue() {
     let values: [Float] = [-2, -0.5, 0, 0, 1e-3, 0.5, 3, .nan]
     let histogram = Histogram(values)

@@ -18,6 +18,17 @@ import Testing
   }
 
   /// By how unlikely the own class was; a sample without a label keeps the others' places.
+  @Test func commonestConfusionsComeFirst() {
+    var metrics = ClassificationMetrics(classCount: 3)
+    let taken: [(Int32, Int)] = [(0, 1), (2, 0), (2, 0), (1, 1), (0, 2)]
+    for (label, prediction) in taken {
+      metrics.add(
+        logits: (0..<3).map { $0 == prediction ? 1 : 0 }, labels: [label], loss: 1)
+    }
+    let pairs = metrics.commonestConfusions(2).map { [$0.label, $0.prediction, $0.count] }
+    #expect(pairs == [[2, 0, 2], [0, 1, 1]])
+  }
+
   @Test func worstMistakesComeFirst() {
     var metrics = ClassificationMetrics(classCount: 2)
     metrics.add(logits: [0, 1, 3, 0], labels: [0, -1], loss: 0)

@@ -37,12 +37,12 @@ import Testing
     ]
   }
 
-  private func session(_ device: String, _ update: ParameterUpdate, batchSize: Int) throws -> (
-    Session, Executable
-  ) {
+  private func session(
+    _ device: String, _ update: ParameterUpdate, batchSize: Int, loss: LossFunction = LossFunction()
+  ) throws -> (Session, Executable) {
     let session = Session(device: try DeviceCatalog.standard.open(device))
     let graph = try TrainingGraph(
-      model: model(), batchSize: batchSize, update: update, seed: 0)
+      model: model(), batchSize: batchSize, update: update, seed: 0, loss: loss)
     let executable = try session.compile(graph.graph)
     try session.write(try model().initialValues(seed: 1))
     return (session, executable)
@@ -55,10 +55,13 @@ import Testing
     }
   }
 
-  /// Batches of 4, 4 and 2 that share an update do what one batch of 10 does.
-  @Test(arguments: devices) func sharedUpdateEqualsTheWholeBatch(device: String) throws {
+  /// Batches of 4, 4 and 2 that share an update do what one batch of 10 does, also where classes
+  /// count differently.
+  @Test(arguments: devices, [[], [1, 0.25, 3]] as [[Float]])
+  func sharedUpdateEqualsTheWholeBatch(device: String, classWeights: [Float]) throws {
     let update = ParameterUpdate(.sgd(momentum: 0.9), clipNorm: 1)
-    let (whole, wholeStep) = try session(device, update, batchSize: 10)
+    let loss = LossFunction(labelSmoothing: 0.1, classWeights: classWeights)
+    let (whole, wholeStep) = try session(device, update, batchSize: 10, loss: loss)
     let parts = Session(device: try DeviceCatalog.standard.open(device))
     let forms: [(Range<Int>, ParameterUpdate.Position)] = [
       (8..<10, .last), (0..<4, .first), (4..<8, .middle),
@@ -66,7 +69,8 @@ import Testing
     let compiled = try parts.compile(
       forms.map {
         try TrainingGraph(
-          model: model(), batchSize: $0.0.count, update: update, seed: 0, position: $0.1
+          model: model(), batchSize: $0.0.count, update: update, seed: 0, loss: loss,
+          position: $0.1
         ).graph
       })
     try parts.write(try model().initialValues(seed: 1))

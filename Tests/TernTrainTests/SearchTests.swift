@@ -20,6 +20,20 @@ import Testing
     #expect(RateSearch.rate(step: 99, count: 100, lowest: 1e-5, highest: 10) == 10)
   }
 
+  /// Thrown back by too high a rate, a network may fall faster than it ever did.
+  @Test func suggestionStandsBeforeTheFirstRise() {
+    var search = RateSearch()
+    for step in 0..<140 {
+      let rate = RateSearch.rate(step: step, count: 140, lowest: 1e-6, highest: 10)
+      let x = log10(rate)
+      let fall = 2 - 1 / (1 + exp(-6 * (x + 3)))
+      let later: Double = x > -1.5 ? 3 * exp(-pow((x + 1.2) * 5, 2)) : 0
+      _ = search.add(rate: rate, loss: fall + later)
+    }
+    let suggestion = search.suggestion ?? 0
+    #expect(suggestion > 3e-4 && suggestion < 3e-3, "\(suggestion)")
+  }
+
   @Test func aLossThatNeverFallsSuggestsNothing() {
     var search = RateSearch()
     for step in 1...20 { _ = search.add(rate: Double(step), loss: 1) }

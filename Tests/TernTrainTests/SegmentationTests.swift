@@ -48,6 +48,23 @@ import Testing
     #expect(pixelCount == 5 * 256 && histogram.allSatisfy { $0 > 0 })
   }
 
+  /// By pixels: the ground has most of every picture, and the others count all the more.
+  @Test func automaticClassWeightsCountPixels() throws {
+    let configuration = try TrainingConfiguration(["class_weights": .string("auto")])
+    let set = Self.dataset(count: 6)
+    let weights = try configuration.makeLoss(for: set).classWeights
+    var counts = [Int](repeating: 0, count: 3)
+    for index in 0..<set.count {
+      var targets = [Int32](repeating: 0, count: 256)
+      targets.withUnsafeMutableBufferPointer { set.copyTarget(index, to: $0.baseAddress!) }
+      for target in targets { counts[Int(target)] += 1 }
+    }
+    #expect(counts.allSatisfy { $0 > 0 })
+    for (weight, count) in zip(weights, counts) {
+      #expect(abs(weight - Float(6 * 256) / Float(3 * count)) < 1e-5)
+    }
+  }
+
   @Test func pixelsAreCounted() {
     var metrics = ClassificationMetrics(classCount: 2)
     // One sample of four pixels; scores of class 0, then of class 1; the last pixel does not count.

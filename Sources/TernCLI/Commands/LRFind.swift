@@ -49,6 +49,10 @@ struct LRFind: ParsableCommand {
         "the loss diverged after \(search.points.count) steps; try a smaller --lowest than "
           + "\(lowest)")
     }
+    if !trainer.isLossTelling {
+      Output.warning(
+        "the loss of \(trainer.model.name) does not say how well it learns; compare short runs")
+    }
     try AtomicFile.write(Data(search.svg.utf8), to: out)
     if json {
       Output.result(

@@ -9,10 +9,14 @@ struct Predict: ParsableCommand {
       Pictures are PNG or JPEG files; they are resized and normalised as the run's data was. One that
       cannot be read is reported, the others are answered, and the exit code tells of it.
 
+      A network that gives a class per pixel tells the part of the pixels each class has; --masks
+      writes the classes as PNG files of the pictures' extents, with a colour per class.
+
       Examples:
         tern predict runs/resnet18-1 cat.jpg dog.png --top 3
         tern predict runs/lenet5-1 --index 0 --index 17
         tern predict runs/lenet5-1 --data idx:DIR --index 3 --top 3 --json
+        tern predict runs/unet-1 street.jpg --masks out
       """)
 
   @Argument(help: ArgumentHelp("The folder of a training run.", valueName: "RUN"))
@@ -30,6 +34,11 @@ struct Predict: ParsableCommand {
   var index: [Int] = []
   @Option(help: "How many classes are shown per sample.")
   var top = 5
+  @Option(
+    help: ArgumentHelp(
+      "Where a network that gives a class per pixel writes its masks. (default: nowhere)",
+      valueName: "DIR"))
+  var masks: String?
   @OptionGroup var device: DeviceArguments
   @Option(help: "Which checkpoint of the run: last or best.")
   var checkpoint = "last"
@@ -61,17 +70,37 @@ struct Predict: ParsableCommand {
     if let wrong = index.first(where: { $0 < 0 || $0 >= set.count }) {
       throw TernError(.usage, "index: expected 0 to \(set.count - 1), got \(wrong)")
     }
-    let predictor = try predictor(
-      weights, shape: set.sampleShape, classCount: set.classCount, batchSize: index.count)
-    let samples = Subset(set, index.map(Int32.init))
-    let predictions = try predictor.predict(samples, normalization: data.normalization)
-    for (number, probabilities) in zip(index, predictions) {
-      show("\(number)", probabilities, set.classNames, label: Int(set.label(number)))
+    let network = try network(weights, shape: set.sampleShape, classCount: set.classCount)
+    let predictor = try predictor(weights, network, count: index.count)
+    try checkMaskNames(index.map(String.init))
+    for part in parts(index, of: network) {
+      let samples = Subset(set, part.map(Int32.init))
+      if network.task == .segmentation {
+        let found = try predictor.predictMasks(samples, normalization: data.normalization)
+        for (number, mask) in zip(part, found) { try show("\(number)", mask, set.classNames) }
+      } else {
+        let found = try predictor.predict(samples, normalization: data.normalization)
+        for (number, probabilities) in zip(part, found) {
+          show("\(number)", probabilities, set.classNames, label: Int(set.label(number)))
+        }
+      }
     }
   }
 
-  /// Pictures decoded before any is answered.
+  /// Samples decoded before any is answered.
   private static let batchSize = 16
+
+  /// Scores of every pixel take much memory: such samples are answered one by one.
+  private func batchSize(_ network: Model) -> Int {
+    network.task == .segmentation ? 1 : Self.batchSize
+  }
+
+  private func parts<T>(_ samples: [T], of network: Model) -> [ArraySlice<T>] {
+    let size = batchSize(network)
+    return stride(from: 0, to: samples.count, by: size).map {
+      samples[$0..<min($0 + size, samples.count)]
+    }
+  }
 
   private func predictPictures(_ weights: RunWeights) throws {
     guard data == nil else {
@@ -82,16 +111,18 @@ struct Predict: ParsableCommand {
     let description =
       try SampleDescription(metadata)
       ?? TrainingData(weights.configuration, description: metadata).sampleDescription
-    let frame = try DataSource.frame(weights.configuration.data, sampleShape: description.shape)
-    let batchSize = min(images.count, Self.batchSize)
-    let predictor = try predictor(
-      weights, shape: description.shape, classCount: description.classNames.count,
-      batchSize: batchSize)
+    let network = try network(
+      weights, shape: description.shape, classCount: description.classNames.count)
+    let isPerPixel = network.task == .segmentation
+    let frame = try DataSource.frame(
+      weights.configuration.data, sampleShape: description.shape, isPerPixel: isPerPixel)
+    let predictor = try predictor(weights, network, count: images.count)
+    try checkMaskNames(images)
     // A picture that cannot be read is said, and does not keep the others from being answered.
     var failure: TernError?
-    for start in stride(from: 0, to: images.count, by: batchSize) {
+    for part in parts(images, of: network) {
       var (names, values) = ([String](), [Float]())
-      for path in images[start..<min(start + batchSize, images.count)] {
+      for path in part {
         do {
           values += try frame.values(ofFile: path)
           names.append(path)
@@ -104,24 +135,42 @@ struct Predict: ParsableCommand {
       let samples = ValueDataset(
         values: values, labels: [Int32](repeating: 0, count: names.count),
         sampleShape: description.shape, classNames: description.classNames)
-      let predictions = try predictor.predict(samples, normalization: description.normalization)
-      for (name, probabilities) in zip(names, predictions) {
-        show(name, probabilities, description.classNames, label: nil)
+      if isPerPixel {
+        let found = try predictor.predictMasks(samples, normalization: description.normalization)
+        for (name, mask) in zip(names, found) {
+          let size = try Picture.size(ofFile: name)
+          let full = mask.resized(width: size.width, height: size.height)
+          try show(name, full, description.classNames)
+        }
+      } else {
+        let found = try predictor.predict(samples, normalization: description.normalization)
+        for (name, probabilities) in zip(names, found) {
+          show(name, probabilities, description.classNames, label: nil)
+        }
       }
     }
     if let failure { throw ExitCode(failure.kind.exitCode) }
   }
 
-  private func predictor(
-    _ weights: RunWeights, shape: Shape, classCount: Int, batchSize: Int
-  ) throws -> Predictor {
+  private func network(_ weights: RunWeights, shape: Shape, classCount: Int) throws -> Model {
     let network = try Model.named(
       weights.configuration.model, inputShape: shape, classCount: classCount)
-    guard [.classification, .perceptron, .beliefNetwork].contains(network.task) else {
-      throw TernError(.usage, "predict: \(network.name) does not classify whole samples")
+    switch network.task {
+    case .classification, .perceptron, .beliefNetwork:
+      guard masks == nil else {
+        throw TernError(.usage, "masks: \(network.name) gives a class per sample, not per pixel")
+      }
+    case .segmentation: break
+    default:
+      throw TernError(.usage, "predict: \(network.name) classifies neither samples nor pixels")
     }
+    return network
+  }
+
+  private func predictor(_ weights: RunWeights, _ network: Model, count: Int) throws -> Predictor {
     let session = Session(device: try device.open())
-    let predictor = try Predictor(session: session, model: network, batchSize: batchSize)
+    let predictor = try Predictor(
+      session: session, model: network, batchSize: min(count, batchSize(network)))
     try weights.load(into: session)
     return predictor
   }

@@ -92,12 +92,19 @@ extension ClassificationMetrics {
     ]).adding(isPerPixel ? ["mean_iou": meanIntersectionOverUnion] : [:])
   }
 
+  /// Why there is no area under the curve.
+  private func absence(_ classNames: [String]) -> String {
+    guard let absent = perClass.firstIndex(where: { $0.support == 0 }) else { return "–" }
+    return "– (no sample of \(absent < classNames.count ? classNames[absent] : "\(absent)"))"
+  }
+
   func text(classNames: [String]) -> String {
     var lines = [
       "samples \(Format.count(sampleCount))  loss \(Format.fixed(loss, 4))  "
         + "accuracy \(Format.fixed(accuracy, 4))  top-5 \(Format.fixed(top5, 4))"
         + (isPerPixel ? "  mean IoU \(Format.fixed(meanIntersectionOverUnion, 4))" : "")
-        + (auc.map { "  ROC AUC \(Format.fixed($0, 4))" } ?? ""), "",
+        + (isPerPixel ? "" : "  ROC AUC \(auc.map { Format.fixed($0, 4) } ?? absence(classNames))"),
+      "",
     ]
     var scores = Table(
       ["CLASS", "PRECISION", "RECALL", "F1", isPerPixel ? "PIXELS" : "SAMPLES"],
@@ -117,7 +124,7 @@ extension ClassificationMetrics {
         numeric: Set(1...classCount))
       for (index, row) in confusion.enumerated() {
         let name = index < classNames.count ? classNames[index] : "\(index)"
-        matrix.append(["\(index) \(name)"] + row.map(String.init))
+        matrix.append([name == "\(index)" ? name : "\(index) \(name)"] + row.map(String.init))
       }
       lines += ["", matrix.text]
     }

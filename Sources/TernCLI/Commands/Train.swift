@@ -16,18 +16,23 @@ struct Train: ParsableCommand {
 
   @OptionGroup var options: TrainingOptions
 
-  @Option(help: ArgumentHelp("Go on with an earlier run.", valueName: "RUN"))
+  @Option(
+    help: ArgumentHelp("Go on with an earlier run. (default: start a new one)", valueName: "RUN"))
   var resume: String?
   @Option(help: ArgumentHelp("The folder to write. (default: runs/MODEL-N)", valueName: "DIR"))
   var out: String?
-  @Option(help: ArgumentHelp("Read settings from a file.", valueName: "FILE.yaml"))
+  @Option(help: ArgumentHelp("Read settings from a file. (default: none)", valueName: "FILE.yaml"))
   var config: String?
-  @Option(help: ArgumentHelp("Set a setting by its name in config.yaml.", valueName: "key=value"))
+  @Option(
+    help: ArgumentHelp(
+      "Set a setting by its name in config.yaml; repeatable.", valueName: "key=value"))
   var set: [String] = []
   @Flag(help: "Let the CPU run what the device has no kernel for.")
   var allowFallback = false
   @Option(help: "The form of the log: auto, bar, line, json.")
   var logFormat = LogFormat.auto
+  @Flag(help: "Print JSON lines only, as --log-format json does.")
+  var json = false
   @Option(help: "Colours: auto, always, never.")
   var color = ColorMode.auto
   @Flag(name: .shortAndLong, help: "Print results only.")
@@ -36,12 +41,15 @@ struct Train: ParsableCommand {
   var verbose = false
   @Flag(help: "Build, plan and run one step; write nothing.")
   var dryRun = false
-  @Option(help: ArgumentHelp("Write the time of every node (Chrome trace).", valueName: "FILE"))
+  @Option(
+    help: ArgumentHelp(
+      "Write the time of every node (Chrome trace). (default: no file)", valueName: "FILE"))
   var profile: String?
 
-  func run() throws {
+  mutating func run() throws {
     Interruption.ignoreWriteSignals()
     let job = try resume.map(resumedJob) ?? newJob()
+    if json { logFormat = .json }
     let reporter = Reporter(
       format: logFormat, color: color, isQuiet: quiet, configuration: job.configuration)
     if job.configuration.folds > 1, job.configuration.fold == nil {
@@ -57,19 +65,27 @@ struct Train: ParsableCommand {
     if verbose { Output.progress("\(trainer.trainingPlan.graph)") }
     if let profile { try writeProfile(trainer, to: profile) }
     if dryRun {
-      try trainer.dryRun()
+      reporter.finishDryRun(loss: try trainer.dryRun())
       return
     }
+    trainer.pulse = reporter.pulse
     // Nothing is written before everything that can be wrong with the input was found.
     Interruption.install()
     let run =
       try job.run
       ?? RunDirectory.create(
         path: out ?? RunDirectory.nextPath(model: job.configuration.model),
-        configuration: job.configuration)
-    if job.run != nil { try run.write(job.configuration) }
+        configuration: trainer.configuration, notes: trainer.settingNotes)
+    if job.run != nil { try run.write(trainer.configuration, notes: trainer.settingNotes) }
+    // What went wrong stands on a line of its own.
+    defer { reporter.closeBar() }
     let end = try trainer.train(writingTo: run)
     reporter.finish(end, run: run.path)
+    if !quiet, job.checkpoint?.progress.step == trainer.stepCount, end.reason != .interrupted {
+      let isOpen = job.configuration.steps == nil && end.reason == .finished
+      Output.progress(
+        "nothing was left to train" + (isOpen ? "; a larger --epochs goes on with the run" : ""))
+    }
     if end.reason == .interrupted {
       Output.progress("resume with: tern train --resume \(run.path)")
       throw ExitCode(128 + (Interruption.stop ?? SIGINT))
@@ -90,18 +106,25 @@ struct Train: ParsableCommand {
       Output.progress("go on with the same command and --out \(directory)")
       throw ExitCode(128 + (Interruption.stop ?? SIGINT))
     }
-    guard logFormat != .json else { return }
-    var table = Table(["FOLD", "VAL LOSS", "VAL ACCURACY", "RUN"], numeric: [1, 2])
+    if logFormat == .json {
+      Output.result(validation.json.description)
+      return
+    }
+    let hasAccuracy = validation.accuracy.mean.isFinite
+    var table = Table(
+      ["FOLD", "VAL LOSS"] + (hasAccuracy ? ["VAL ACCURACY"] : []) + ["RUN"],
+      numeric: hasAccuracy ? [1, 2] : [1])
     for fold in validation.folds {
-      table.append([
-        "\(fold.number)", Format.fixed(fold.validation.loss, 4),
-        Format.fixed(fold.validation.accuracy, 4), fold.directory,
-      ])
+      let accuracy = hasAccuracy ? [Format.fixed(fold.validation.accuracy, 4)] : []
+      table.append(
+        ["\(fold.number)", Format.loss(fold.validation.loss)] + accuracy + [fold.directory])
     }
     Output.result(table.text)
+    let (name, spread) =
+      hasAccuracy ? ("accuracy", validation.accuracy) : ("loss", validation.loss)
     Output.result(
-      "accuracy \(Format.fixed(validation.meanAccuracy, 4)) ± "
-        + "\(Format.fixed(validation.accuracyDeviation, 4)) over \(configuration.folds) folds")
+      "\(name) \(Format.fixed(spread.mean, 4)) ± \(Format.fixed(spread.deviation, 4)) "
+        + "over \(configuration.folds) folds")
   }
 
   private func writeProfile(_ trainer: Trainer, to path: String) throws {
@@ -137,6 +160,7 @@ extension Train {
   private func newJob() throws -> Job {
     var settings: [String: AttributeValue] = [:]
     if let config { settings = try YAML.map(ofFile: config) }
+    let file = settings
     settings.merge(try givenSettings()) { _, given in given }
     for required in ["model", "data"] where settings[required] == nil {
       throw TernError(
@@ -144,7 +168,20 @@ extension Train {
         required == "model"
           ? "which model? see 'tern models'" : "which data? give --data, such as fashion-mnist")
     }
-    return Job(configuration: try TrainingConfiguration(settings))
+    do { return Job(configuration: try TrainingConfiguration(settings)) } catch let error
+      as TernError
+    {
+      // What is wrong without the flags is the file's fault.
+      if let config, Self.fault(of: file)?.message == error.message {
+        throw TernError(.usage, "\(config): \(error.message)")
+      }
+      throw error
+    }
+  }
+
+  private static func fault(of settings: [String: AttributeValue]) -> TernError? {
+    do { _ = try TrainingConfiguration(settings) } catch { return error as? TernError }
+    return nil
   }
 
   private func resumedJob(_ path: String) throws -> Job {
@@ -158,13 +195,17 @@ extension Train {
     for (name, value) in try givenSettings().sorted(by: { $0.key < $1.key }) {
       var changed = settings
       changed[name] = value
+      let asked: TrainingConfiguration?
+      do { asked = try TrainingConfiguration(changed) } catch {
+        // A known setting that does not fit the others is one that differs.
+        guard settings[name] != nil else { throw error }
+        asked = nil
+      }
       // Compared as configurations, so that 1 and 1.0 are the same.
-      let isSame = try TrainingConfiguration(changed) == TrainingConfiguration(settings)
-      var isExtension = false
-      if name == "epochs", case .int(let epochs) = value { isExtension = epochs >= stored.epochs }
-      if isSame || isExtension {
+      let isSame = try asked.map(TrainingConfiguration(settings).isRun) ?? false
+      if !isSame, name == "epochs", let asked, asked.epochs >= stored.epochs {
         settings = changed
-      } else {
+      } else if !isSame {
         differences.append((name, settings[name] ?? .null, value))
       }
     }

@@ -5,9 +5,9 @@ import Tern
 struct TrainingOptions: ParsableArguments {
   @Option(help: "The data: \(DataSource.forms).")
   var data: String?
-  @Option(help: "How often to go through the training set. (default: 10)")
+  @Option(help: "How often to go through the training set. (default: 10, or what --steps takes)")
   var epochs: Int?
-  @Option(help: "How many steps to train, at most.")
+  @Option(help: "How many steps to train, at most. (default: those of --epochs)")
   var steps: Int?
   @Option(help: "Samples per step. (default: 64)")
   var batchSize: Int?
@@ -15,7 +15,7 @@ struct TrainingOptions: ParsableArguments {
   var optimizer: String?
   @Option(help: "The learning rate. (default: one that suits the optimizer; sgd 0.03)")
   var lr: Double?
-  @Option(help: "The optimizer's momentum. (default: 0.9 for sgd)")
+  @Option(help: "The optimizer's momentum. (default: 0.9 for sgd and momentum_ema)")
   var momentum: Double?
   @Flag(help: "Use Nesterov's momentum.")
   var nesterov = false
@@ -36,7 +36,8 @@ struct TrainingOptions: ParsableArguments {
   @Option(help: "Epochs between the steps of the step schedule. (default: 30)")
   var lrStep: Int?
   @Option(
-    help: ArgumentHelp("Epochs at which the multi-step schedule steps.", valueName: "E1,E2..."))
+    help: ArgumentHelp(
+      "Epochs at which the multi-step schedule steps. (default: none)", valueName: "E1,E2..."))
   var lrMilestones: String?
   @Option(
     help: """
@@ -52,7 +53,9 @@ struct TrainingOptions: ParsableArguments {
   var accumulate: Int?
   @Option(
     help: ArgumentHelp(
-      "Keep, evaluate and save a moving average of the weights, such as 0.999.", valueName: "decay")
+      """
+      Keep, evaluate and save a moving average of the weights, such as 0.999. (default: none)
+      """, valueName: "decay")
   )
   var ema: Double?
   @Option(help: "L1 penalty on the weights; with --l2 the elastic net. (default: 0)")
@@ -61,9 +64,13 @@ struct TrainingOptions: ParsableArguments {
   var l2: Double?
   @Flag(help: "Apply --weight-decay to the weights, not to the gradients.")
   var decoupledDecay = false
-  @Option(help: ArgumentHelp("What each class counts in the loss.", valueName: "auto|W1,W2..."))
+  @Option(
+    help: ArgumentHelp(
+      "What each class counts in the loss. (default: 1)", valueName: "auto|W1,W2..."))
   var classWeights: String?
-  @Option(help: "The largest norm of all gradients together; larger ones are scaled down.")
+  @Option(
+    help: "The largest norm of all gradients together; larger ones are scaled down. (default: none)"
+  )
   var clipGrad: Double?
   @Option(help: "How much of the target is spread over all classes. (default: 0)")
   var labelSmoothing: Double?
@@ -83,9 +90,10 @@ struct TrainingOptions: ParsableArguments {
   var imageSize: Int?
   @Option(help: "The part of the training set that is held out for validation. (default: 0)")
   var validationSplit: Double?
-  @Option(help: "Cross-validation: train as many times, each time holding out another part.")
+  @Option(
+    help: "Cross-validation: train as many times, each time holding out another part. (default: 1)")
   var folds: Int?
-  @Option(help: "Epochs without improvement after which training stops.")
+  @Option(help: "Epochs without improvement after which training stops. (default: none)")
   var patience: Int?
   @Option(
     help: """
@@ -119,13 +127,15 @@ struct TrainingOptions: ParsableArguments {
   var workers: Int?
   @Option(
     name: .customLong("init"),
-    help: "Start from these weights (.safetensors) where names and shapes fit.")
+    help: """
+      Start from these weights (.safetensors) where names and shapes fit. (default: random ones)
+      """)
   var initialWeights: String?
   @Option(
     help: ArgumentHelp(
       """
       Keep the parameters of these layers, and what their normalisations know of the data, as they \
-      are: features,classifier.1.
+      are: features,classifier.1. (default: none)
       """,
       valueName: "NAME,NAME..."))
   var freeze: String?

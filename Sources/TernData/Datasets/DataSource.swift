@@ -93,12 +93,17 @@ public struct DataSource: Sendable {
   /// How picture files become samples for a network trained on this data: as those of a folder do,
   /// for other data from the centre of the picture.
   ///
+  /// - Parameter isPerPixel: whether the network gives a class per pixel, so that it sees all of the
+  ///   picture.
   /// - Throws: ``TernError`` of kind `usage` where samples are not pictures.
-  public static func frame(_ specification: String, sampleShape: Shape) throws -> PictureFrame {
+  public static func frame(
+    _ specification: String, sampleShape: Shape, isPerPixel: Bool = false
+  ) throws -> PictureFrame {
     guard sampleShape.rank == 3, [1, 3].contains(sampleShape[0]) else {
       throw TernError(
         .usage, "samples of \(specification) are \(sampleShape), which no picture file gives")
     }
+    if isPerPixel { return PictureFrame(sampleShape, view: .whole) }
     return PictureFrame(
       sampleShape,
       view: specification.hasPrefix("images:") ? ImageFolderDataset.view : .center(part: 1))

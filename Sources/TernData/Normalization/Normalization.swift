@@ -72,6 +72,15 @@ public struct Normalization: Hashable, Sendable {
     }
   }
 
+  /// In words, for people.
+  public var summary: String {
+    guard means.count <= 4 else { return "mean and deviation of each of \(means.count) features" }
+    func list(_ values: [Double]) -> String {
+      values.map { String(format: "%.4g", $0) }.joined(separator: " ")
+    }
+    return "mean \(list(means)), deviation \(list(deviations))"
+  }
+
   /// As a checkpoint stores it: a pair per channel, and the projection in base 64.
   public var text: String {
     let pairs = zip(means, deviations).map { "\($0),\($1)" }.joined(separator: ";")

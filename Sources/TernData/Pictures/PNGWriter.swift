@@ -10,8 +10,25 @@ public enum PNGWriter {
   ///   - channels: 1 for grey, 3 for red, green, blue.
   /// - Precondition: `pixels` holds width · height · channels bytes, none of them 0.
   public static func encoded(_ pixels: [UInt8], width: Int, height: Int, channels: Int) -> Data {
-    precondition(width > 0 && height > 0 && (channels == 1 || channels == 3))
-    precondition(pixels.count == width * height * channels)
+    precondition(channels == 1 || channels == 3)
+    return encoded(pixels, width: width, height: height, channels: channels, palette: nil)
+  }
+
+  /// - Parameters:
+  ///   - indices: [H, W] places in the palette.
+  ///   - palette: at most 256 colours: red, green, blue.
+  /// - Precondition: `indices` holds width · height bytes, none of them 0.
+  public static func encoded(
+    indices: [UInt8], palette: [SIMD3<UInt8>], width: Int, height: Int
+  ) -> Data {
+    precondition((1...256).contains(palette.count))
+    return encoded(indices, width: width, height: height, channels: 1, palette: palette)
+  }
+
+  private static func encoded(
+    _ pixels: [UInt8], width: Int, height: Int, channels: Int, palette: [SIMD3<UInt8>]?
+  ) -> Data {
+    precondition(width > 0 && height > 0 && pixels.count == width * height * channels)
     let rowLength = width * channels
     var rows: [UInt8] = []
     rows.reserveCapacity((rowLength + 1) * height)
@@ -27,8 +44,9 @@ public enum PNGWriter {
     precondition(status == Z_OK, "zlib cannot compress")
 
     var file = Data([0x89, 0x50, 0x4E, 0x47, 0x0D, 0x0A, 0x1A, 0x0A])
-    let colorType: UInt8 = channels == 1 ? 0 : 2
+    let colorType: UInt8 = palette != nil ? 3 : channels == 1 ? 0 : 2
     append("IHDR", bytes(width) + bytes(height) + [8, colorType, 0, 0, 0], to: &file)
+    if let palette { append("PLTE", palette.flatMap { [$0.x, $0.y, $0.z] }, to: &file) }
     append("IDAT", Array(packed.prefix(Int(packedCount))), to: &file)
     append("IEND", [], to: &file)
     return file

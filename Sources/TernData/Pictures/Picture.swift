@@ -100,6 +100,11 @@ public final class Picture: @unchecked Sendable {
     return TernError(.badData, "\(name): \(text)")
   }
 
+  /// Width and height of the picture in a PNG or JPEG file.
+  public static func size(ofFile path: String) throws -> (width: Int, height: Int) {
+    try size(try contents(of: path), name: path)
+  }
+
   /// Width and height of the picture in a PNG or JPEG file, from its header alone.
   static func size(_ data: Data, name: String) throws -> (width: Int, height: Int) {
     var image = TernImage()

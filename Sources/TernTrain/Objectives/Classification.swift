@@ -4,7 +4,8 @@ import TernNN
 
 /// A class per sample from scores [N, classes], or a class per pixel from scores
 /// [N, classes, H, W]; the loss is cross-entropy unless another is asked for,
-/// and those of auxiliary heads are added to it.
+/// and those of auxiliary heads are added to it. Label smoothing and class weights are for training
+/// alone: the loss that is measured is the plain mean over the samples.
 public struct Classification: Objective {
   public let lossFunction: LossFunction
   /// The type of the targets, where they are not class numbers.
@@ -28,10 +29,13 @@ public struct Classification: Objective {
   ) throws -> LossTerms {
     let logits = try model.forward(samples.images(), in: context)
     let targets = try samples.targets(targetType ?? Self.labelType(logits.shape))
+    // Measured is what the network says of each sample, however it is taught.
+    let function =
+      context.mode == .training ? lossFunction : LossFunction(lossFunction.name)
     func sum(_ targets: Tensor) throws -> Tensor {
-      var sum = try lossFunction.apply(logits, targets)
+      var sum = try function.apply(logits, targets)
       for (output, weight) in context.auxiliaryOutputs {
-        sum = try sum + lossFunction.apply(output, targets).affine(scale: weight)
+        sum = try sum + function.apply(output, targets).affine(scale: weight)
       }
       return sum
     }
@@ -40,7 +44,22 @@ public struct Classification: Objective {
       let (partners, mix) = try samples.partners()
       return try mix * sum(targets) + mix.affine(scale: -1, shift: 1) * sum(partners)
     }
-    return LossTerms(loss: loss, logits: logits)
+    return LossTerms(loss: loss, logits: logits, weight: try weight(of: targets, for: logits))
+  }
+
+  /// The sum of the weights of the targets that count; `nil` where each sample counts one.
+  private func weight(of targets: Tensor, for logits: Tensor) throws -> Tensor? {
+    guard lossFunction.name == LossFunction().name, !isMixed,
+      logits.shape.rank > 2 || !lossFunction.classWeights.isEmpty
+    else { return nil }
+    return try logits.builder.scope("weight") {
+      let weights = lossFunction.classWeights
+      return try logits.affine(scale: 0, shift: -1).nllLoss(
+        targets,
+        weight: weights.isEmpty
+          ? nil : logits.builder.constant(HostTensor([weights.count], weights)),
+        reduction: .sum)
+    }
   }
 
   public func evaluation(

@@ -63,10 +63,15 @@ public struct LossTerms {
   public let metrics: [(name: String, value: Tensor)]
   /// The scores of the classes, [N, C] or per pixel [N, C, H, W], where there are classes.
   public let logits: Tensor?
+  /// What ``loss`` was divided by, where it is not the number of samples: the weights of the classes
+  /// that occur, the pixels that count.
+  public let weight: Tensor?
 
   public init(
-    loss: Tensor, metrics: [(name: String, value: Tensor)] = [], logits: Tensor? = nil
+    loss: Tensor, metrics: [(name: String, value: Tensor)] = [], logits: Tensor? = nil,
+    weight: Tensor? = nil
   ) {
+    self.weight = weight
     self.loss = loss
     self.metrics = metrics
     self.logits = logits

@@ -17,8 +17,25 @@ public struct CurvePlot {
 
   public init(runs: [Run]) { self.runs = runs }
 
-  /// The pictures of all panels side by side.
-  public var svg: String { LinePanel.picture(panels, width: 400, height: 260) }
+  /// The pictures of all panels side by side; what the curves of several runs are stands below.
+  public var svg: String {
+    let panels = panels
+    guard runs.count > 1 else { return LinePanel.picture(panels, width: 400, height: 260) }
+    let drawn = panels.flatMap(\.curves)
+    let styles = Self.styles.filter { style in drawn.contains { $0.stroke == style.stroke } }
+    return LinePanel.picture(
+      panels, width: 400, height: 260,
+      legend: runs.enumerated().map { .init($1.name, Self.color($0)) }
+        + styles.map { .init($0.label, "#555", $0.stroke) })
+  }
+
+  private static let styles: [(label: String, stroke: LinePanel.Stroke)] = [
+    ("train", .dashed), ("test", .solid), ("validation", .dotted),
+  ]
+
+  private static func color(_ index: Int) -> String {
+    LinePanel.colors[index % LinePanel.colors.count]
+  }
 
   /// A picture per panel.
   var pictures: [String] { panels.map { LinePanel.picture([$0], width: 400, height: 260) } }
@@ -26,15 +43,14 @@ public struct CurvePlot {
   /// The loss, and the accuracy where there is one.
   private var panels: [LinePanel] {
     typealias Value = (TrainingEvent.Epoch) -> Double?
-    func curves(_ series: [(label: String, isDashed: Bool, value: Value)]) -> [LinePanel.Curve] {
+    func curves(_ values: [(label: String, value: Value)]) -> [LinePanel.Curve] {
       runs.enumerated().flatMap { index, run in
-        series.map { label, isDashed, value in
-          LinePanel.Curve(
-            label: runs.count == 1 ? label : "\(run.name) \(label)",
-            // Three curves of one run are told apart by colour, two by their dashes.
-            color: LinePanel.colors[
-              (index + (label == "validation" ? 1 : 0)) % LinePanel.colors.count],
-            isDashed: isDashed,
+        values.map { label, value in
+          // The runs are told apart by colour, their curves by dashes; those of one run by both.
+          let isSecond = runs.count == 1 && label == "validation"
+          return LinePanel.Curve(
+            label: label, color: Self.color(index + (isSecond ? 1 : 0)),
+            stroke: Self.styles.first { $0.label == label }?.stroke ?? .solid,
             points: run.history.compactMap { epoch in
               value(epoch).flatMap { $0.isFinite ? (Double(epoch.epoch), $0) : nil }
             })
@@ -42,15 +58,16 @@ public struct CurvePlot {
       }
     }
     let loss = curves([
-      ("train", true, { $0.trainLoss }), ("test", false, { $0.test.loss }),
-      ("validation", false, { $0.validation?.loss }),
+      ("train", { $0.trainLoss }), ("test", { $0.test.loss }),
+      ("validation", { $0.validation?.loss }),
     ])
     let accuracy = curves([
-      ("test", false, { $0.test.accuracy }), ("validation", false, { $0.validation?.accuracy }),
+      ("test", { $0.test.accuracy }), ("validation", { $0.validation?.accuracy }),
     ])
     let title = accuracy.contains { $0.label == "validation" } ? "accuracy" : "test accuracy"
     return [("loss", loss), (title, accuracy)].filter { !$0.1.isEmpty }.map {
-      LinePanel(title: $0.0, xLabel: "epoch", xScale: .counting, curves: $0.1)
+      LinePanel(
+        title: $0.0, xLabel: "epoch", xScale: .counting, curves: $0.1, hasLegend: runs.count == 1)
     }
   }
 }

@@ -5,8 +5,21 @@ struct LinePanel {
   struct Curve {
     let label: String
     let color: String
-    var isDashed = false
+    var stroke = Stroke.solid
     let points: [(x: Double, y: Double)]
+  }
+
+  enum Stroke {
+    case solid, dashed, dotted
+
+    /// As an attribute of an SVG element.
+    var attribute: String {
+      switch self {
+      case .solid: ""
+      case .dashed: " stroke-dasharray=\"5 4\""
+      case .dotted: " stroke-dasharray=\"1.5 3\""
+      }
+    }
   }
 
   enum Scale {
@@ -19,20 +32,31 @@ struct LinePanel {
   let xLabel: String
   let xScale: Scale
   let curves: [Curve]
+  /// Whether the curves are named inside the frame.
+  var hasLegend = true
   /// A place on the x axis that is marked by a line, and what is written there.
   var mark: (x: Double, label: String)?
 
-  /// Told apart also by those who do not see all colours. Okabe and Ito, 2008.
-  static let colors = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9"]
+  /// The first six are told apart also by those who do not see all colours. Okabe and Ito, 2008.
+  static let colors = [
+    "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#666666", "#5e3c99",
+    "#7f3b08", "#808000",
+  ]
   private static let margin = (left: 56.0, right: 16.0, top: 36.0, bottom: 44.0)
 
   /// A picture of panels side by side, each of the given size.
-  static func picture(_ panels: [LinePanel], width: Double, height: Double) -> String {
+  ///
+  /// - Parameter legend: what stands below all of them.
+  static func picture(
+    _ panels: [LinePanel], width: Double, height: Double, legend: [PlotLegend.Entry] = []
+  ) -> String {
     let total = width * Double(panels.count)
+    let bodies = panels.enumerated().map {
+      $1.body(at: width * Double($0), width: width, height: height)
+    }
+    let below = PlotLegend(legend, left: margin.left, right: total - margin.right)
     return picture(
-      width: total, height: height,
-      panels.enumerated().map { $1.body(at: width * Double($0), width: width, height: height) }
-        .joined())
+      width: total, height: height + below.height, bodies.joined() + below.body(at: height))
   }
 
   /// A picture around its content.
@@ -51,7 +75,10 @@ struct LinePanel {
     guard let lowest = points.map(\.y).min(), let highest = points.map(\.y).max(),
       let first = points.map(\.x).min(), let last = points.map(\.x).max()
     else { return "" }
-    let ticks = Self.ticks(lowest, highest)
+    // One value alone stands in the middle.
+    let spread = lowest == highest ? max(abs(lowest) * 0.1, 1e-3) : 0
+    let ticks = Self.ticks(lowest - spread, highest + spread)
+    let tickLabels = Self.labels(ticks)
     let (bottom, top) = (min(lowest, ticks.first ?? lowest), max(highest, ticks.last ?? highest))
     let m = Self.margin
     let (left, right) = xScale == .counting ? (1, max(last, 2)) : (log10(first), log10(last))
@@ -67,12 +94,12 @@ struct LinePanel {
     let (leftEdge, rightEdge) = (x0 + m.left, x0 + width - m.right)
 
     var text = "<text x=\"\(number(leftEdge))\" y=\"20\" font-weight=\"bold\">\(title)</text>\n"
-    for tick in ticks {
+    for (tick, label) in zip(ticks, tickLabels) {
       let y = number(py(tick))
       text +=
         "<line x1=\"\(number(leftEdge))\" x2=\"\(number(rightEdge))\" y1=\"\(y)\" y2=\"\(y)\" "
         + "stroke=\"#ddd\"/>\n<text x=\"\(number(leftEdge - 6))\" y=\"\(y)\" text-anchor=\"end\" "
-        + "dominant-baseline=\"middle\" fill=\"#555\">\(String(format: "%.3g", tick))</text>\n"
+        + "dominant-baseline=\"middle\" fill=\"#555\">\(label)</text>\n"
     }
     for (x, label) in xTicks(left, right) {
       text +=
@@ -84,38 +111,44 @@ struct LinePanel {
       + "text-anchor=\"middle\" fill=\"#555\">\(xLabel)</text>\n"
     if let mark {
       let x = number(px(mark.x))
+      let isLeft = px(mark.x) < (leftEdge + rightEdge) / 2
       text +=
         "<line x1=\"\(x)\" x2=\"\(x)\" y1=\"\(number(m.top))\" y2=\"\(number(height - m.bottom))\" "
         + "stroke=\"\(Self.colors[1])\" stroke-dasharray=\"2 3\"/>\n"
-        + "<text x=\"\(number(px(mark.x) + 5))\" y=\"\(number(height - m.bottom - 8))\" "
+        + "<text x=\"\(number(px(mark.x) + (isLeft ? 5 : -5)))\" "
+        + "y=\"\(number(height - m.bottom - 8))\" text-anchor=\"\(isLeft ? "start" : "end")\" "
         + "fill=\"\(Self.colors[1])\">\(mark.label)</text>\n"
     }
-    // The legend stands where the curves do not end.
-    let ends = curves.compactMap(\.points.last?.y)
-    let legendIsBelow = ends.reduce(0, +) > (bottom + top) / 2 * Double(ends.count)
-    for (index, curve) in curves.enumerated() {
+    for curve in curves {
       // A line of one point would not be seen.
       if curve.points.count == 1, let point = curve.points.first {
         text +=
           "<circle cx=\"\(number(px(point.x)))\" cy=\"\(number(py(point.y)))\" r=\"3.5\" "
-          + "fill=\"\(curve.color)\"/>\n"
+          + "fill=\"\(curve.stroke == .solid ? curve.color : "none")\" stroke=\"\(curve.color)\"/>\n"
+        continue
       }
       let path = curve.points.map { "\(number(px($0.x))),\(number(py($0.y)))" }
-      let dashes = curve.isDashed ? " stroke-dasharray=\"5 4\"" : ""
       text +=
         "<polyline points=\"\(path.joined(separator: " "))\" fill=\"none\" stroke=\"\(curve.color)\" "
-        + "stroke-width=\"2\"\(dashes)/>\n"
-      guard curves.count > 1 else { continue }
-      let y = number(
-        legendIsBelow
-          ? height - m.bottom - 12 - 16 * Double(curves.count - 1 - index)
-          : m.top + 10 + 16 * Double(index))
-      let x = rightEdge - 110
-      text +=
-        "<line x1=\"\(number(x))\" x2=\"\(number(x + 22))\" y1=\"\(y)\" y2=\"\(y)\" "
-        + "stroke=\"\(curve.color)\" stroke-width=\"2\"\(dashes)/>\n"
-        + "<text x=\"\(number(x + 28))\" y=\"\(y)\" dominant-baseline=\"middle\">"
-        + "\(Self.escaped(curve.label))</text>\n"
+        + "stroke-width=\"2\"\(curve.stroke.attribute)/>\n"
+    }
+    guard hasLegend, curves.count > 1 else { return text }
+    let entries = curves.map { PlotLegend.Entry($0.label, $0.color, $0.stroke) }
+    let (w, h) = (PlotLegend.columnWidth(entries), PlotLegend.lineHeight * Double(entries.count))
+    // The corner through which the least of the curves runs.
+    let corners = [m.top + 2, height - m.bottom - h - 4].flatMap { y in
+      [rightEdge - w, leftEdge + 8].map { (x: $0, y: y) }
+    }
+    let places = curves.flatMap { $0.points.map { (x: px($0.x), y: py($0.y)) } }
+    let crowds = corners.map { corner in
+      places.count {
+        ($0.x >= corner.x - 8 && $0.x <= corner.x + w)
+          && ($0.y >= corner.y - 4 && $0.y <= corner.y + h + 4)
+      }
+    }
+    let corner = corners[crowds.indices.min { crowds[$0] < crowds[$1] } ?? 0]
+    for (index, entry) in entries.enumerated() {
+      text += entry.body(x: corner.x, y: corner.y + PlotLegend.lineHeight * (Double(index) + 0.5))
     }
     return text
   }
@@ -136,6 +169,16 @@ struct LinePanel {
 
   static func escaped(_ text: String) -> String {
     text.replacing("&", with: "&amp;").replacing("<", with: "&lt;").replacing("\"", with: "&quot;")
+  }
+
+  /// Numbers with as many decimals as tell them apart.
+  private static func labels(_ ticks: [Double]) -> [String] {
+    guard ticks.count > 1, let largest = ticks.map({ abs($0) }).max(), largest < 1e5 else {
+      return ticks.map { String(format: "%.3g", $0) }
+    }
+    let decimals = max(0, Int((-log10(ticks[1] - ticks[0]) - 1e-9).rounded(.up)))
+    guard decimals <= 6 else { return ticks.map { String(format: "%.3g", $0) } }
+    return ticks.map { String(format: "%.\(decimals)f", $0) }
   }
 
   /// About five round numbers that span a range: multiples of 1, 2 or 5 times a power of ten.

@@ -56,7 +56,8 @@ public struct ParallelPlot {
       for (position, label) in labels {
         text +=
           "<text x=\"\(number(x(axis) + 6))\" y=\"\(number(y(position)))\" "
-          + "dominant-baseline=\"middle\" fill=\"#555\">\(LinePanel.escaped(label))</text>\n"
+          + "dominant-baseline=\"middle\" fill=\"#333\" stroke=\"#fff\" stroke-width=\"3\" "
+          + "paint-order=\"stroke\">\(LinePanel.escaped(label))</text>\n"
       }
     }
     return LinePanel.picture(width: width, height: Self.height, text)

@@ -18,6 +18,10 @@ struct RunReport {
 
   /// How many mistakes are shown.
   private static let mistakeCount = 24
+  /// A table of more rows is scrolled.
+  private static let tallTable = 20
+  /// How many pairs of classes are listed where there is no confusion matrix.
+  private static let confusionCount = 20
   /// A confusion matrix of more classes is unreadable.
   private static let largestMatrix = 40
 
@@ -35,7 +39,7 @@ struct RunReport {
     <body>
     <h1>\(LinePanel.escaped(title))</h1>
     \(table(facts.map { ($0.name, $0.value) }, className: "facts"))
-    \(curves)\(pictures)\(classes)\(confusion)\(mistakes)
+    \(curves)\(pictures)\(classes)\(confusion)\(mistakes)\(masks)
     <h2>Settings</h2>
     <div class="settings">
     \(settings.map { Self.setting($0.name, $0.value) }.joined(separator: "\n"))
@@ -60,7 +64,11 @@ struct RunReport {
     .curves svg { max-width: 100%; height: auto }
     svg > rect { fill: var(--ground) } svg text:not([fill]) { fill: var(--ink) }
     svg text[fill="#555"] { fill: var(--muted) } svg line[stroke="#ddd"] { stroke: var(--line) }
-    .wide { overflow-x: auto }
+    .wide { overflow-x: auto } .tall { max-height: 34em; overflow-y: auto }
+    .tall tr:first-child th { position: sticky; top: 0; background: var(--ground) }
+    .tall { border-bottom: 1px solid var(--line) }
+    @media (max-width: 480px) { .number td, .number th { padding-right: 8px; font-size: 13px } }
+    @media print { .tall { max-height: none } }
     .confusion td, .confusion th { padding: 4px 7px; text-align: right; font-size: 13px }
     th, td:first-child { white-space: nowrap }
     .mistakes { display: grid; grid-template-columns: repeat(auto-fill, minmax(120px, 1fr));
@@ -68,6 +76,7 @@ struct RunReport {
     figure { margin: 0; font-size: 12px }
     figure img { width: 96px; height: 96px; object-fit: contain; image-rendering: pixelated;
       border: 1px solid var(--line) }
+    .masks { display: grid; grid-template-columns: repeat(auto-fill, minmax(310px, 1fr)); gap: 14px }
     .sheet { width: 480px; max-width: 100%; image-rendering: pixelated }
     .settings { columns: 260px; column-gap: 28px; font-size: 13px }
     .settings div { display: flex; justify-content: space-between; gap: 12px; break-inside: avoid;
@@ -118,18 +127,26 @@ struct RunReport {
     index < testSet.classNames.count ? testSet.classNames[index] : "\(index)"
   }
 
+  /// The number of a class and its name, where it has one.
+  private func numberAndName(_ index: Int) -> String {
+    name(index) == "\(index)" ? "\(index)" : "\(index) \(name(index))"
+  }
+
   private var classes: String {
     guard let metrics else { return "" }
+    let overlaps = metrics.isPerPixel ? metrics.intersectionsOverUnion : []
     let rows = metrics.perClass.enumerated().map { index, score in
-      "<tr><td>\(LinePanel.escaped(name(index)))</td>"
-        + [score.precision, score.recall, score.f1].map {
-          "<td>\(String(format: "%.4f", $0))</td>"
-        }.joined() + "<td>\(score.support)</td></tr>"
+      let numbers = [score.precision, score.recall, score.f1] + overlaps.dropFirst(index).prefix(1)
+      return "<tr><td>\(LinePanel.escaped(name(index)))</td>"
+        + numbers.map { $0.isNaN ? "<td>–</td>" : "<td>\(String(format: "%.4f", $0))</td>" }
+        .joined()
+        + "<td>\(score.support)</td></tr>"
     }
     return """
       <h2>Classes</h2>
-      <div class="wide"><table class="number">
-      <tr><th>class</th><th>precision</th><th>recall</th><th>F1</th><th>samples</th></tr>
+      <div class="wide\(rows.count > Self.tallTable ? " tall" : "")"><table class="number">
+      <tr><th>class</th><th>precision</th><th>recall</th><th>F1</th>\
+      \(metrics.isPerPixel ? "<th>IoU</th><th>pixels</th>" : "<th>samples</th>")</tr>
       \(rows.joined(separator: "\n"))
       </table></div>
 
@@ -138,7 +155,8 @@ struct RunReport {
 
   /// A row per true class; a cell is the more coloured, the larger its part of the row.
   private var confusion: String {
-    guard let metrics, metrics.classCount <= Self.largestMatrix else { return "" }
+    guard let metrics else { return "" }
+    guard metrics.classCount <= Self.largestMatrix else { return commonestConfusions(metrics) }
     let indices = 0..<metrics.classCount
     let header = indices.map { "<th title=\"\(LinePanel.escaped(name($0)))\">\($0)</th>" }.joined()
     let rows = indices.map { row in
@@ -151,7 +169,7 @@ struct RunReport {
         return "<td style=\"background: rgba(\(color), \(String(format: "%.3f", part)))\(ink)\">"
           + "\(count)</td>"
       }
-      return "<tr><th>\(row) \(LinePanel.escaped(name(row)))</th>\(cells.joined())</tr>"
+      return "<tr><th>\(LinePanel.escaped(numberAndName(row)))</th>\(cells.joined())</tr>"
     }
     return """
       <h2>Confusion matrix</h2>
@@ -160,6 +178,52 @@ struct RunReport {
       <tr><th></th>\(header)</tr>
       \(rows.joined(separator: "\n"))
       </table></div>
+
+      """
+  }
+
+  /// What stands in place of a matrix that nobody could read.
+  private func commonestConfusions(_ metrics: ClassificationMetrics) -> String {
+    let rows = metrics.commonestConfusions(Self.confusionCount).map { pair in
+      "<tr><td>\(LinePanel.escaped(name(pair.label)))</td>"
+        + "<td>\(LinePanel.escaped(name(pair.prediction)))</td><td>\(pair.count)</td></tr>"
+    }
+    guard !rows.isEmpty else { return "" }
+    return """
+      <h2>Most frequent confusions</h2>
+      <p>A confusion matrix of \(metrics.classCount) classes would not fit here; tern test --json has it.</p>
+      <div class="wide"><table class="number">
+      <tr><th>class</th><th>taken for</th><th>samples</th></tr>
+      \(rows.joined(separator: "\n"))
+      </table></div>
+
+      """
+  }
+
+  /// The pictures that were segmented worst, each beside its mask and what was made of it.
+  private var masks: String {
+    let figures = (metrics?.worstMasks ?? []).compactMap { mistake -> String? in
+      guard let picture = SamplePicture(testSet, mistake.index),
+        let truth = MaskPicture(of: mistake.index, in: testSet)
+      else { return nil }
+      let found = MaskPicture(classes: mistake.classes, width: truth.width, height: truth.height)
+      let images = [
+        ("sample \(mistake.index)", picture.png), ("its mask", truth.png),
+        ("its classes", found.png),
+      ].map { "<img src=\"\(SamplePicture.dataURI(png: $1))\" alt=\"\($0)\">" }
+      return """
+        <figure>\(images.joined(separator: " "))
+        <figcaption>sample \(mistake.index): \(String(format: "%.1f", mistake.mistakenPart * 100)) % \
+        of its pixels mistaken</figcaption></figure>
+        """
+    }
+    guard !figures.isEmpty else { return "" }
+    return """
+      <h2>Worst mistakes</h2>
+      <p>Test samples, the true classes of their pixels, and the classes they were taken for.</p>
+      <div class="masks">
+      \(figures.joined(separator: "\n"))
+      </div>
 
       """
   }

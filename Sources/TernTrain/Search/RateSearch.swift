@@ -8,7 +8,7 @@ public struct RateSearch: Sendable {
   public struct Point: Sendable, Hashable {
     public let rate: Double
     public let loss: Double
-    /// The running mean of the losses, corrected for its start.
+    /// The running mean of the losses so far, corrected for its start.
     public let smoothedLoss: Double
   }
 
@@ -21,6 +21,12 @@ public struct RateSearch: Sendable {
   private static let smallestFall = 0.01
   /// A loss this many times the lowest has diverged.
   private static let divergence = 4.0
+  /// Steps to either side over which losses are averaged once all are known.
+  private static let window = 8
+  /// The network has left what it learned where the loss rose again by this part of its fall, and by
+  /// this part of its start.
+  private static let reboundOfFall = 0.25
+  private static let reboundOfStart = 0.05
 
   public init() {}
 
@@ -41,21 +47,45 @@ public struct RateSearch: Sendable {
     return smoothed <= Self.divergence * lowest
   }
 
-  /// The rate where the loss falls the fastest with the logarithm of the rate; `nil` where it never
-  /// falls.
+  /// The rate where the loss falls the fastest with the logarithm of the rate, before it rises for
+  /// the first time; `nil` where it never falls.
+  ///
+  /// A network that was thrown back by too high a rate may fall faster afterwards than ever before,
+  /// which tells nothing of how it starts.
   public var suggestion: Double? {
-    // The first losses say more of the batches than of the rate.
-    let usable = Array(points.dropFirst(min(10, points.count / 10)))
-    // A loss that stays where it began only trembles.
-    guard let first = usable.first?.smoothedLoss, let lowest = usable.map(\.smoothedLoss).min(),
-      lowest < first - Self.smallestFall * abs(first)
-    else { return nil }
-    var steepest: (slope: Double, rate: Double)?
-    for (a, b) in zip(usable, usable.dropFirst(2)) {
-      let slope = (b.smoothedLoss - a.smoothedLoss) / log(b.rate / a.rate)
-      if slope < steepest?.slope ?? 0 { steepest = (slope, (a.rate * b.rate).squareRoot()) }
+    let losses = centredLosses
+    guard let first = losses.first else { return nil }
+    // Up to where the loss is lowest before it first rises again.
+    var lowest = 0
+    for (index, loss) in losses.enumerated() {
+      if loss < losses[lowest] { lowest = index }
+      let fall = first - losses[lowest]
+      let rebound = max(Self.reboundOfFall * fall, Self.reboundOfStart * abs(first))
+      if loss - losses[lowest] > rebound { break }
     }
-    return steepest?.rate
+    // A loss that stays where it began only trembles.
+    guard losses[lowest] < first - Self.smallestFall * abs(first) else { return nil }
+    // The steps are as far apart in the logarithm of the rate.
+    let falls = (1...lowest).map { losses[$0 - 1] - losses[$0] }
+    let steepest = falls.indices.max { falls[$0] < falls[$1] }
+    return steepest.map { (points[$0].rate * points[$0 + 1].rate).squareRoot() }
+  }
+
+  /// The losses averaged with those before and behind, the near ones counting most, so that a fall
+  /// stands at the rate where it happens.
+  private var centredLosses: [Double] {
+    points.indices.map { (centre: Int) -> Double in
+      let first = max(centre - Self.window, 0)
+      let last = min(centre + Self.window, points.count - 1)
+      var (sum, weights) = (0.0, 0.0)
+      for index in first...last {
+        let distance = Double(index - centre) / Double(Self.window)
+        let weight = exp(-2 * distance * distance)
+        sum += weight * points[index].loss
+        weights += weight
+      }
+      return sum / weights
+    }
   }
 
   /// The losses over the rate, with the suggestion marked.

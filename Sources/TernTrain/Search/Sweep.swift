@@ -51,8 +51,10 @@ public struct Sweep: Sendable {
     do {
       try self.init(Attributes("sweep", map))
     } catch let error as ShapeError {
+      // What is wrong within a parameter's map bears its name.
+      let place = error.operation == "sweep" ? "" : "\(error.operation): "
       throw TernError(
-        .badData, "\(path): \(error.subject): expected \(error.expected), got \(error.got)")
+        .badData, "\(path): \(place)\(error.subject): expected \(error.expected), got \(error.got)")
     } catch let error as TernError {
       throw TernError(.badData, "\(path): \(error.message)")
     }
@@ -94,8 +96,14 @@ public struct Sweep: Sendable {
     }
     try a.finish()
     // What every run would refuse is refused now.
-    _ = try configuration(space.settings(at: parameters.map { _ in 0 }))
-    _ = try configuration(space.settings(at: parameters.map { _ in 1 }))
+    let origin = parameters.map { _ in 0.0 }
+    for (index, parameter) in parameters.enumerated() {
+      for position in parameter.gridPositions(2) {
+        var point = origin
+        point[index] = position
+        _ = try configuration(space.settings(at: point))
+      }
+    }
   }
 
   private static func parameter(_ name: String, _ value: AttributeValue) throws
@@ -127,7 +135,10 @@ public struct Sweep: Sendable {
   }
 
   private func configuration(_ chosen: [String: AttributeValue]) throws -> TrainingConfiguration {
-    try TrainingConfiguration(settings.merging(chosen) { _, new in new })
+    // What a sweep ranks by is what its runs watch, so that one that they cannot have is refused.
+    let watched = ["monitor": AttributeValue.string(metric)]
+    return try TrainingConfiguration(
+      watched.merging(settings) { _, new in new }.merging(chosen) { _, new in new })
   }
 
   /// The point of a trial; known once those before it are done.

@@ -38,8 +38,9 @@ public final class EventFile {
     self.path = path(name)
     try append { $0.string(3, "brain.Event:2") }
     if step > 0 {
-      // SessionLog: a session starts at this step.
-      try append(step: step) { $0.message(7) { $0.int(1, 1) } }
+      // SessionLog: a session starts at this step; what earlier files say of it and later ones is
+      // dropped, and the steps done stay.
+      try append(step: step + 1) { $0.message(7) { $0.int(1, 1) } }
     }
   }
 
