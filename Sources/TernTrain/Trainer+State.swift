@@ -97,6 +97,17 @@ extension Trainer {
 
   // MARK: The end
 
+  /// The same fault, with the command that goes on.
+  ///
+  /// Where a sample could not be read, what was trained until then is saved first; after a failure of
+  /// the device what was saved before is good.
+  func failure(_ error: TernError) -> TernError {
+    guard let run else { return error }
+    if error.kind != .runtime, batches.isBetweenUpdates(progress.batch) { try? save() }
+    return TernError(
+      error.kind, "\(error.message); go on with: tern train --resume \(run.path.shellWord)")
+  }
+
   func finish(_ reason: TrainingEvent.EndReason) throws -> TrainingEvent.End {
     let end = TrainingEvent.End(
       reason: reason,

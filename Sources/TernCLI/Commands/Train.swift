@@ -71,7 +71,7 @@ struct Train: ParsableCommand {
     let end = try trainer.train(writingTo: run)
     reporter.finish(end, run: run.path)
     if end.reason == .interrupted {
-      Output.progress("resume with: tern train --resume \(run.path)")
+      Output.progress("resume with: tern train --resume \(run.path.shellWord)")
       throw ExitCode(128 + (Interruption.stop ?? SIGINT))
     }
   }
@@ -87,7 +87,7 @@ struct Train: ParsableCommand {
       try reporter.report($1)
     }
     guard isComplete else {
-      Output.progress("go on with the same command and --out \(directory)")
+      Output.progress("go on with the same command and --out \(directory.shellWord)")
       throw ExitCode(128 + (Interruption.stop ?? SIGINT))
     }
     guard logFormat != .json else { return }
