@@ -59,6 +59,24 @@ public struct TrainingData: Sendable {
     normalize = configuration.normalize
   }
 
+  /// Opens data that a network is to be measured on which was trained on other.
+  ///
+  /// - Parameters:
+  ///   - description: what is stored with its weights.
+  ///   - normalize: `auto` takes the normalisation stored there.
+  public init(
+    testing specification: String, trainedOn trainingData: String,
+    _ description: SampleDescription, normalize: String = "auto"
+  ) throws {
+    let set = try DataSource.openTestSet(
+      specification, trainedOn: trainingData, sampleShape: description.shape,
+      classNames: description.classNames)
+    self.init(
+      training: set, test: set,
+      normalization: normalize == "auto"
+        ? description.normalization : try Normalization(normalize, statisticsOf: set))
+  }
+
   public init(_ configuration: TrainingConfiguration, checkpoint: Checkpoint?) throws {
     try self.init(configuration, description: checkpoint?.description ?? [:])
   }

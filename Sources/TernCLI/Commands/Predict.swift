@@ -6,7 +6,7 @@ struct Predict: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Say what a trained network takes pictures for.",
     discussion: """
-      Pictures are PNG or JPEG files; they are resized and normalised as the run's data was. One that
+      Pictures are PNG or JPEG files, or folders of such; they are resized and normalised as the run's data was. One that
       cannot be read is reported, the others are answered, and the exit code tells of it.
 
       Examples:
@@ -18,7 +18,7 @@ struct Predict: ParsableCommand {
   @Argument(help: ArgumentHelp("The folder of a training run.", valueName: "RUN"))
   var runPath: String
 
-  @Argument(help: ArgumentHelp("Picture files (PNG, JPEG).", valueName: "IMAGE"))
+  @Argument(help: ArgumentHelp("Picture files (PNG, JPEG) or folders of them.", valueName: "IMAGE"))
   var images: [String] = []
 
   @Option(help: "The data whose test set --index counts in. (default: the run's)")
@@ -83,21 +83,26 @@ struct Predict: ParsableCommand {
       try SampleDescription(metadata)
       ?? TrainingData(weights.configuration, description: metadata).sampleDescription
     let frame = try DataSource.frame(weights.configuration.data, sampleShape: description.shape)
-    let batchSize = min(images.count, Self.batchSize)
+    // A picture that cannot be read is said, and does not keep the others from being answered.
+    var failure: TernError?
+    func attempt(_ read: () throws -> Void) throws {
+      do { try read() } catch let error as TernError {
+        Output.error(error.message)
+        failure = failure ?? error
+      }
+    }
+    var paths: [String] = []
+    for image in images { try attempt { paths += try PictureFolder.expanded(image) } }
+    let batchSize = max(min(paths.count, Self.batchSize), 1)
     let predictor = try predictor(
       weights, shape: description.shape, classCount: description.classNames.count,
       batchSize: batchSize)
-    // A picture that cannot be read is said, and does not keep the others from being answered.
-    var failure: TernError?
-    for start in stride(from: 0, to: images.count, by: batchSize) {
+    for start in stride(from: 0, to: paths.count, by: batchSize) {
       var (names, values) = ([String](), [Float]())
-      for path in images[start..<min(start + batchSize, images.count)] {
-        do {
+      for path in paths[start..<min(start + batchSize, paths.count)] {
+        try attempt {
           values += try frame.values(ofFile: path)
           names.append(path)
-        } catch let error as TernError {
-          Output.error(error.message)
-          failure = failure ?? error
         }
       }
       guard !names.isEmpty else { continue }
