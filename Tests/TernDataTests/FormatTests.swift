@@ -67,6 +67,16 @@ import Testing
       #expect(try samples(other).map(\.images) == [[1, 2], [3, 4]])
     }
 
+    // Columns that changed places would be taken for each other.
+    try files.write("ab.csv", Array("a,b,label\n1,2,x\n1,2,y\n".utf8))
+    try files.write("ba.csv", Array("b,a,label\n2,1,x\n".utf8))
+    let paths = ["ab.csv", "ba.csv"].map(files.path)
+    let swapped = #expect(throws: TernError.self) {
+      try DataSource.open("csv:\(paths[0]),\(paths[1])")
+    }
+    #expect(
+      swapped?.message == "\(paths[1]): its columns are in another order than those of \(paths[0])")
+
     // No header: the last column is the class; every fifth sample of a class is for testing.
     let rows = (0..<10).map { "\($0),0.5,\($0 % 2 + 1)\n" }.joined()
     try files.write("plain.csv", Array(rows.utf8))
@@ -368,6 +378,23 @@ import Testing
       let error = #expect(throws: TernError.self) { try DataSource.open(specification) }
       #expect(error?.message == message)
       #expect(error?.kind == .notFound)
+    }
+  }
+  @Test func theWrongVersionOfCIFARIsSaid() throws {
+    let files = try FixtureFiles()
+    defer { files.remove() }
+    for (name, specification, missing) in [
+      ("data_batch_1", "cifar10", "data_batch_1.bin"), ("train", "cifar100", "train.bin"),
+    ] {
+      try files.write(name, [0x80])
+      let error = #expect(throws: TernError.self) {
+        try DataSource.open("\(specification):\(files.directory)")
+      }
+      #expect(error?.kind == .notFound)
+      #expect(
+        error?.message == "\(files.path(missing)): no such file; \(name) is of the version for "
+          + "Python, get cifar-\(specification.dropFirst(5))-binary.tar.gz")
+      try FileManager.default.removeItem(atPath: files.path(name))
     }
   }
 }

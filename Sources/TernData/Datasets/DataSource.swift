@@ -205,6 +205,11 @@ public struct DataSource: Sendable {
         .badData,
         "\(paths[1]): \(test.featureCount) features where \(paths[0]) has \(training.featureCount)")
     }
+    let names = [training, test].map(\.featureNames)
+    guard names[0] == names[1] || names[0].sorted() != names[1].sorted() else {
+      throw TernError(
+        .badData, "\(paths[1]): its columns are in another order than those of \(paths[0])")
+    }
     let classes = CSVTable.classes(of: training.labels)
     return DataSource(
       specification, try training.dataset(classes), try test.dataset(classes))

@@ -39,7 +39,8 @@ public final class ImageFolderDataset: Dataset {
     guard names.count >= 2 else {
       throw TernError(
         .badData,
-        "\(directory): \(names.count) folders, at least 2 classes with a folder each belong here")
+        "\(directory): \(names.count) folder\(names.count == 1 ? "" : "s"), at least 2 classes with a folder each belong here"
+      )
     }
     if let stranger = found.first(where: { !names.contains($0) }) {
       throw TernError(

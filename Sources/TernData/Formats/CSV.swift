@@ -14,6 +14,10 @@ struct CSVTable {
   private(set) var featureCount = 0
   private var labelColumn = 0
   private var columns: [String] = []
+  /// What its columns are called, that of the class apart; numbers where it has no header.
+  var featureNames: [String] {
+    columns.indices.filter { $0 != labelColumn }.map { columns[$0] }
+  }
   private var separator = UInt8(ascii: ",")
   private let path: String
 
