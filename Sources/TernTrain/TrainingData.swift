@@ -79,6 +79,26 @@ public struct TrainingData: Sendable {
 
   public init(_ configuration: TrainingConfiguration, checkpoint: Checkpoint?) throws {
     try self.init(configuration, description: checkpoint?.description ?? [:])
+    if let checkpoint { try check(sameClassesAs: checkpoint.description, configuration) }
+  }
+
+  /// Checks that data which a network was trained on has the same classes still: a folder may have
+  /// been added or renamed since.
+  ///
+  /// - Parameter description: what is stored with the network's weights.
+  /// - Throws: ``TernError`` of kind `badData` where it has not.
+  public func check(
+    sameClassesAs description: [String: String], _ configuration: TrainingConfiguration
+  ) throws {
+    guard let known = SampleDescription(description)?.classNames, known != test.classNames else {
+      return
+    }
+    let now = test.classNames
+    let change =
+      zip(now, known).first(where: !=).map { "class '\($0)' is where '\($1)' was" }
+      ?? "\(now.count) classes where there were \(known.count)"
+    throw TernError(
+      .badData, "\(configuration.data): changed since the network was trained: \(change)")
   }
 
   /// Checks that a network predicts what the data has: a class per sample or per pixel.

@@ -106,6 +106,24 @@ import Testing
     #expect(classes.map { $0["support"] } == [.int(6), .int(0), .int(6)])
   }
 
+  /// Classes that changed places since a run began are not taken for each other.
+  @Test func changedClassesAreSaid() throws {
+    let workspace = try Workspace()
+    defer { workspace.remove() }
+    try makePictures(in: workspace, "my pictures", ["bright", "dark"])
+    let run = try Command.run(Self.train + ["--out", "run"], in: workspace.path)
+    #expect(run.status == 0, "\(run.errors)")
+    try FileManager.default.moveItem(
+      atPath: workspace.file("my pictures/bright"), toPath: workspace.file("my pictures/light"))
+    for verb in [["train", "--resume", "run", "--epochs", "4"], ["test", "run"]] {
+      let result = try Command.run(verb, in: workspace.path)
+      #expect(result.status == 65)
+      #expect(
+        result.errors == "tern: error: images:my pictures: changed since the network was trained: "
+          + "class 'dark' is where 'bright' was\n")
+    }
+  }
+
   /// A network of grey samples takes coloured pictures.
   @Test func testsAGreyNetworkOnPictures() throws {
     let workspace = try Workspace()

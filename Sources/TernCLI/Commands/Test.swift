@@ -74,7 +74,10 @@ struct Test: ParsableCommand {
       return try TrainingData(
         testing: data, trainedOn: own, description, normalize: normalize ?? "auto")
     }
-    return try TrainingData(weights.configuration, description: weights.file.metadata)
+    let (configuration, description) = (weights.configuration, weights.file.metadata)
+    let data = try TrainingData(configuration, description: description)
+    if runPath != nil { try data.check(sameClassesAs: description, configuration) }
+    return data
   }
 }
 
