@@ -178,7 +178,8 @@ extension Trainer {
 
   /// The median of the epochs' rates.
   private var medianRate: Double {
-    let rates = progress.history.map(\.imagesPerSecond).sorted()
+    // 0 where a run went on with an evaluation, all of whose epoch was trained before.
+    let rates = progress.history.map(\.imagesPerSecond).filter { $0 > 0 }.sorted()
     return rates.isEmpty ? .nan : rates[rates.count / 2]
   }
 

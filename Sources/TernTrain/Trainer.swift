@@ -295,9 +295,16 @@ public final class Trainer {
     let stage = stage
     let samples = min(progress.batch * configuration.batchSize, data.training.count)
     let training = try trainingMetrics(stage.metricNames, sampleCount: samples)
-    let test = try metrics(of: data.test)
+    let (test, validation): (EvaluationResult, EvaluationResult?)
+    do {
+      test = try metrics(of: data.test, check: Interruption.check)
+      validation = try data.validation.map { try metrics(of: $0, check: Interruption.check) }
+    } catch is Interruption.Stop {
+      // Evaluation may take longer than anyone waits; a run that goes on begins with it.
+      try save()
+      return .interrupted
+    }
     testMetrics = test.classification
-    let validation = try data.validation.map { try metrics(of: $0) }
     try resetTrainingMetrics(stage.metricNames)
     let epoch = TrainingEvent.Epoch(
       epoch: progress.epoch + 1, training: training, test: .init(test),
@@ -345,10 +352,10 @@ public final class Trainer {
     }
   }
 
-  func metrics(of set: any Dataset) throws -> EvaluationResult {
+  func metrics(of set: any Dataset, check: () throws -> Void = {}) throws -> EvaluationResult {
     let loader = data.evaluationLoader(set, configuration)
     defer { loader.cancel() }
-    return try stage.evaluator.evaluate(loader)
+    return try stage.evaluator.evaluate(loader, check: check)
   }
 
   /// The sheet of the first test samples, where there is something to see.

@@ -146,6 +146,36 @@ import Testing
     #expect(resumed.status == 0, "\(command): \(resumed.errors)")
   }
 
+  /// An evaluation that takes long is left for when the run goes on.
+  @Test func interruptionOfAnEvaluation() throws {
+    let workspace = try Workspace()
+    defer { workspace.remove() }
+    try workspace.writeDataset(train: 20, test: 1200)
+    let running = try Command.start(
+      [
+        "train", "lenet5", "--data", "idx:data", "--epochs", "1", "--batch-size", "10",
+        "--log-every", "1", "--device", "reference", "--out", "run",
+      ], in: workspace.path)
+    // The last step of the epoch.
+    for _ in 0..<600
+    where FileManager.default.contents(atPath: running.errorPath)?.range(of: Data("step 2/2".utf8))
+      == nil
+    {
+      usleep(10_000)
+    }
+    kill(running.process.processIdentifier, SIGINT)
+    let result = running.wait()
+    #expect(result.status == 130, "\(result.errors)")
+    #expect(!result.errors.contains("test loss"))
+    let saved = try Checkpoint(contentsOf: workspace.file("run/checkpoints/last")).progress
+    #expect(saved.step == 2 && saved.history.isEmpty)
+    let resumed = try Command.run(["train", "--resume", "run"], in: workspace.path)
+    #expect(resumed.status == 0, "\(resumed.errors)")
+    let end = try Checkpoint(contentsOf: workspace.file("run/checkpoints/last")).progress
+    #expect(end.step == 2 && end.history.count == 1 && end.isFinished)
+    #expect(end.history[0].trainLoss > 0)
+  }
+
   /// SIGUSR1 asks for a checkpoint, and the run goes on.
   @Test func checkpointOnRequest() throws {
     let workspace = try Workspace()
