@@ -20,4 +20,11 @@ int tern_image_fail(TernImage *image, const char *format, ...)
 int tern_image_check(TernImage *image);
 int tern_image_allocate(TernImage *image);
 
+/// The orientation 1…8 in a camera's notes (Exif 2.3, section 4.6), 1 where there is none. The notes
+/// begin with their byte order, `II` or `MM`.
+int tern_exif_orientation(const uint8_t *notes, size_t size);
+
+/// Turns and mirrors the pixels as an orientation asks; 0 with the message set on failure.
+int tern_image_orient(TernImage *image, int orientation);
+
 #endif

@@ -45,55 +45,13 @@ static void watch_scans(j_common_ptr info) {
   if (((j_decompress_ptr)info)->input_scan_number > 200) fail_with(info, "more than 200 scans");
 }
 
-/// The orientation 1…8 in a camera's notes (Exif 2.3, section 4.6), 1 where there is none.
+/// The orientation 1…8 that a camera noted, 1 where it did not.
 static int orientation(jpeg_saved_marker_ptr marker) {
   for (; marker; marker = marker->next) {
-    const uint8_t *data = marker->data;
-    size_t size = marker->data_length;
-    if (marker->marker != JPEG_APP0 + 1 || size < 14 || memcmp(data, "Exif\0\0", 6) != 0) continue;
-    data += 6, size -= 6;
-    bool is_little = data[0] == 'I';
-#define SHORT(p) (is_little ? data[p] | data[(p) + 1] << 8 : data[p] << 8 | data[(p) + 1])
-    size_t start = is_little ? (size_t)(SHORT(4) | (uint32_t)SHORT(6) << 16)
-                             : (size_t)((uint32_t)SHORT(4) << 16 | SHORT(6));
-    if (start > size || size - start < 2) return 1;
-    int count = SHORT(start);
-    for (int i = 0; i < count && size - start - 2 >= 12 * ((size_t)i + 1); i++) {
-      size_t entry = start + 2 + 12 * (size_t)i;
-      if (SHORT(entry) == 0x0112) {
-        int value = SHORT(entry + 8);
-        return value >= 1 && value <= 8 ? value : 1;
-      }
-    }
-#undef SHORT
+    if (marker->marker == JPEG_APP0 + 1 && marker->data_length >= 6 &&
+        memcmp(marker->data, "Exif\0\0", 6) == 0)
+      return tern_exif_orientation(marker->data + 6, marker->data_length - 6);
   }
-  return 1;
-}
-
-/// Turns and mirrors the picture as its orientation asks.
-static int orient(TernImage *image, int orientation) {
-  if (orientation <= 1) return 1;
-  int w = image->width, h = image->height, channels = image->channels;
-  bool is_turned = orientation >= 5;
-  TernImage source = *image;
-  image->pixels = NULL;
-  if (is_turned) image->width = h, image->height = w;
-  if (!tern_image_allocate(image)) {
-    free(source.pixels);
-    return 0;
-  }
-  for (int y = 0; y < image->height; y++) {
-    for (int x = 0; x < image->width; x++) {
-      int sx = is_turned ? y : x, sy = is_turned ? x : y;
-      if (orientation == 2 || orientation == 3 || orientation == 7 || orientation == 8)
-        sx = w - 1 - sx;
-      if (orientation == 3 || orientation == 4 || orientation == 6 || orientation == 7)
-        sy = h - 1 - sy;
-      memcpy(image->pixels + ((size_t)y * image->width + x) * channels,
-             source.pixels + ((size_t)sy * w + sx) * channels, channels);
-    }
-  }
-  free(source.pixels);
   return 1;
 }
 
@@ -174,7 +132,7 @@ static void read_image(j_decompress_ptr info, const uint8_t *bytes, size_t size,
   }
   // Of a part, the rest of the file is not read.
   if (info->output_scanline == info->output_height) jpeg_finish_decompress(info);
-  if (!orient(image, turn)) longjmp(state->jump, 1);
+  if (!tern_image_orient(image, turn)) longjmp(state->jump, 1);
   if (turn >= 5) image->full_width = image->width, image->full_height = image->height;
 }
 

@@ -36,7 +36,18 @@ static void read_image(png_structp png, png_infop info, bool inspect, bool is_ma
   image->height = (int)png_get_image_height(png, info);
   image->channels = type & PNG_COLOR_MASK_COLOR ? 3 : 1;
   if (!tern_image_check(image)) longjmp(png_jmpbuf(png), 1);
-  if (inspect) return;
+  png_bytep notes = NULL;
+  png_uint_32 note_size = 0;
+  int turn = png_get_eXIf_1(png, info, &note_size, &notes)
+                 ? tern_exif_orientation(notes, note_size)
+                 : 1;
+  if (inspect) {
+    if (turn >= 5) {
+      int width = image->width;
+      image->width = image->height, image->height = width;
+    }
+    return;
+  }
 
   if (is_mask) {
     bool is_indexed = type == PNG_COLOR_TYPE_GRAY || type == PNG_COLOR_TYPE_PALETTE;
@@ -61,6 +72,7 @@ static void read_image(png_structp png, png_infop info, bool inspect, bool is_ma
   for (int y = 0; y < image->height; y++) (*rows)[y] = image->pixels + y * row_size;
   png_read_image(png, *rows);
   png_read_end(png, NULL);
+  if (!tern_image_orient(image, turn)) longjmp(png_jmpbuf(png), 1);
 }
 
 int tern_png_decode(const uint8_t *bytes, size_t size, bool inspect, bool is_mask,

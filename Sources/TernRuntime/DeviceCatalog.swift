@@ -53,8 +53,19 @@ public struct DeviceCatalog: Sendable {
 
   /// Resolves what `--device` says: `auto`, a backend's name, or a device's id, whose trailing
   /// numbers may be left out (`opencl`, `opencl:0`).
-  public func choose(_ request: String) throws -> Choice {
+  ///
+  /// - Parameter allowsFallback: whether the CPU stands in for a device that is not there.
+  public func choose(_ request: String, allowsFallback: Bool = false) throws -> Choice {
     if request == "auto" { return try chooseAutomatically() }
+    do { return try find(request) } catch let error as TernError
+      where error.kind == .deviceUnavailable && allowsFallback
+    {
+      guard let cpu = devices.first(where: { $0.backend == "cpu" }) else { throw error }
+      return Choice(info: cpu, reason: "it stands in: \(error.message)")
+    }
+  }
+
+  private func find(_ request: String) throws -> Choice {
     let known = backends.map(\.name)
     guard let backend = backends.first(where: { $0.name == request.prefix { $0 != ":" } }) else {
       throw TernError(

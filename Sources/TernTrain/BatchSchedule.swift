@@ -23,6 +23,9 @@ struct BatchSchedule {
       position: isFirst ? (isLast ? .only : .first) : (isLast ? .last : .middle))
   }
 
+  /// Whether all batches before `batch` have entered the parameters.
+  func isBetweenUpdates(_ batch: Int) -> Bool { batch % accumulate == 0 || batch == batchCount }
+
   /// All forms of an epoch's batches, the largest first.
   var forms: [Form] {
     var result: [Form] = []

@@ -83,11 +83,16 @@ public final class Evaluator {
   }
 
   /// The metrics over all samples that `loader` delivers.
-  public func evaluate(_ loader: BatchLoader) throws -> EvaluationResult {
+  ///
+  /// - Parameter check: called before each batch; what it throws ends the evaluation.
+  public func evaluate(_ loader: BatchLoader, check: () throws -> Void = {}) throws
+    -> EvaluationResult
+  {
     var sums = [String: Double](uniqueKeysWithValues: metricNames.map { ($0, 0) })
     var sampleCount = 0
     var metrics: ClassificationMetrics?
     while let batch = try loader.next() {
+      try check()
       let executable = executables[batch.count]
       try executable.upload(batch)
       try executable.step()

@@ -40,6 +40,13 @@ public enum Interruption {
     return number == 0 ? nil : number
   }
 
+  /// What ends something long when a signal has asked for an end.
+  struct Stop: Error {}
+
+  static func check() throws {
+    if stop != nil { throw Stop() }
+  }
+
   /// Whether a checkpoint was asked for since the last call.
   public static func takeCheckpointRequest() -> Bool {
     checkpointRequested.exchange(false, ordering: .relaxed)

@@ -22,6 +22,8 @@ import TernNN
 /// killed at any moment leaves the old checkpoint or the new one.
 public final class RunDirectory {
   public let path: String
+  /// What ``discard()`` removes: of a run that was created here and has no checkpoint yet.
+  private var disposable: String?
 
   public init(path: String) { self.path = path }
 
@@ -64,15 +66,30 @@ public final class RunDirectory {
         .cannotWrite,
         "\(path): holds a run already; resume it with --resume or choose another --out")
     }
-    try run.createDirectory(run.file("checkpoints"))
-    let model = configuration.model
-    if ModelFile.isPath(model) {
-      try run.createDirectory(run.file("model"))
-      try AtomicFile.write(Data(YAML.text(ofFile: model).utf8), to: run.modelCopy(model))
+    // What stood in the folder before is not the run's.
+    run.disposable =
+      FileManager.default.fileExists(atPath: path) ? run.configurationPath : path
+    do {
+      try run.createDirectory(run.file("checkpoints"))
+      let model = configuration.model
+      if ModelFile.isPath(model) {
+        try run.createDirectory(run.file("model"))
+        try AtomicFile.write(Data(YAML.text(ofFile: model).utf8), to: run.modelCopy(model))
+      }
+      try run.write(configuration, notes: notes)
+      try run.writeResults([])
+    } catch {
+      run.discard()
+      throw error
     }
-    try run.write(configuration, notes: notes)
-    try run.writeResults([])
     return run
+  }
+
+  /// Removes a run that failed before its first checkpoint, so that the same command can be given
+  /// again; any other stays.
+  func discard() {
+    guard let disposable else { return }
+    try? FileManager.default.removeItem(atPath: disposable)
   }
 
   /// Whether a folder holds a run.
@@ -193,6 +210,7 @@ public final class RunDirectory {
     // In this order: a run killed between the two goes on before this checkpoint and links both.
     if isBest { try link("best", to: target) }
     try link("last", to: target)
+    disposable = nil
     removeUnreferenced()
   }
 

@@ -8,16 +8,19 @@ extension Trainer {
   ///
   /// - Parameters:
   ///   - catalog: where the device is looked up.
+  ///   - allowsFallback: whether the CPU stands in for a device that is not there.
   ///   - run: the folder of a run that is gone on with.
   ///   - checkpoint: where to go on.
   ///   - report: told what happens.
   public convenience init(
-    _ configuration: TrainingConfiguration, catalog: DeviceCatalog, run: RunDirectory? = nil,
-    checkpoint: Checkpoint? = nil, report: @escaping (TrainingEvent) throws -> Void
+    _ configuration: TrainingConfiguration, catalog: DeviceCatalog, allowsFallback: Bool = false,
+    run: RunDirectory? = nil, checkpoint: Checkpoint? = nil,
+    report: @escaping (TrainingEvent) throws -> Void
   ) throws {
     var configuration = configuration
     let modelPath = run?.modelPath(configuration.model) ?? configuration.model
-    let choice = try catalog.choose(configuration.device)
+    let choice = try catalog.choose(
+      configuration.device, allowsFallback: allowsFallback)
     let device = try catalog.open(choice, options: configuration.deviceOptions)
     configuration.device = choice.info.id
     if configuration.data.hasPrefix("images:") {

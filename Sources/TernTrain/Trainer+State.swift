@@ -101,6 +101,17 @@ extension Trainer {
 
   // MARK: The end
 
+  /// The same fault, with the command that goes on.
+  ///
+  /// Where a sample could not be read, what was trained until then is saved first; after a failure of
+  /// the device what was saved before is good.
+  func failure(_ error: TernError) -> TernError {
+    guard let run else { return error }
+    if error.kind != .runtime, batches.isBetweenUpdates(progress.batch) { try? save() }
+    return TernError(
+      error.kind, "\(error.message); go on with: tern train --resume \(run.path.shellWord)")
+  }
+
   func finish(_ reason: TrainingEvent.EndReason) throws -> TrainingEvent.End {
     let end = TrainingEvent.End(
       reason: reason,
@@ -173,7 +184,8 @@ extension Trainer {
 
   /// The median of the epochs' rates.
   private var medianRate: Double {
-    let rates = progress.history.map(\.imagesPerSecond).sorted()
+    // 0 where a run went on with an evaluation, all of whose epoch was trained before.
+    let rates = progress.history.map(\.imagesPerSecond).filter { $0 > 0 }.sorted()
     return rates.isEmpty ? .nan : rates[rates.count / 2]
   }
 

@@ -157,13 +157,10 @@ public final class Trainer {
   /// - Parameter run: where to write; `nil` writes nothing.
   public func train(writingTo run: RunDirectory?) throws -> TrainingEvent.End {
     self.run = run
-    tensorBoard = try run.map { try TensorBoardLog(directory: $0.path, step: progress.step) }
-    if progress.step == 0 { try tensorBoard?.appendSamples(of: data.training) }
-    try emit(.start(start))
-    // A run that was extended goes on.
-    if progress.step < totalSteps, !isStoppedEarly { progress.isFinished = false }
-    // A run that is killed in its first epoch can be resumed too.
-    if progress.step == 0 { try save() }
+    do { try begin() } catch {
+      run?.discard()
+      throw error
+    }
     do {
       // A run that was over before it went on ended as it did then.
       var reason: TrainingEvent.EndReason =
@@ -173,12 +170,20 @@ public final class Trainer {
     } catch let error as TernError where error.kind == .diverged {
       _ = try finish(.diverged)
       throw error
-    } catch let error as TernError where error.kind == .runtime {
-      // A device that was lost, a driver that failed: what was saved is good.
-      throw TernError(
-        .runtime,
-        error.message + (run.map { "; go on with: tern train --resume \($0.path)" } ?? ""))
+    } catch let error as TernError where [.badData, .notFound, .runtime].contains(error.kind) {
+      throw failure(error)
     }
+  }
+
+  /// Writes what stands at the beginning of a run, its first checkpoint among it.
+  private func begin() throws {
+    tensorBoard = try run.map { try TensorBoardLog(directory: $0.path, step: progress.step) }
+    if progress.step == 0 { try tensorBoard?.appendSamples(of: data.training) }
+    try emit(.start(start))
+    // A run that was extended goes on.
+    if progress.step < totalSteps, !isStoppedEarly { progress.isFinished = false }
+    // A run that is killed in its first epoch can be resumed too.
+    if progress.step == 0 { try save() }
   }
 
   /// Trains the epoch under way to its end, evaluates and saves.
@@ -289,11 +294,20 @@ public final class Trainer {
     let stage = stage
     let samples = min(progress.batch * configuration.batchSize, data.training.count)
     let training = try trainingMetrics(stage.metricNames, sampleCount: samples)
-    let test = try metrics(of: data.test)
+    let (test, validation): (EvaluationResult, EvaluationResult?)
+    do {
+      test = try metrics(of: data.test, check: Interruption.check)
+      validation = try data.validation.map { try metrics(of: $0, check: Interruption.check) }
+    } catch is Interruption.Stop {
+      // Evaluation may take longer than anyone waits; a run that goes on begins with it.
+      try save()
+      return .interrupted
+    }
     testMetrics = test.classification
+    try resetTrainingMetrics(stage.metricNames)
     let epoch = TrainingEvent.Epoch(
       epoch: progress.epoch + 1, training: training, test: .init(test),
-      validation: try data.validation.map { .init(try metrics(of: $0)) },
+      validation: validation.map { .init($0) },
       learningRate: rate(ofStep: progress.step - 1),
       imagesPerSecond: imagesPerSecond, seconds: seconds)
     if let sheet = try sheet() { try run?.write(sheet, epoch: epoch.epoch) }
@@ -321,23 +335,30 @@ public final class Trainer {
       && progress.epochsWithoutImprovement >= configuration.patience ?? .max
   }
 
-  /// The means over the epoch, whose sums start anew.
+  /// The means over the epoch.
   private func trainingMetrics(_ names: [String], sampleCount: Int) throws -> [String: Double] {
     var means: [String: Double] = [:]
     for name in names {
       let variable = TrainingGraph.metricPrefix + name
       let sum = Double(try session.read(variable).floats[0])
       guard sum.isFinite else { throw try divergence() }
-      try session.write([variable: HostTensor([], [Float(0)])])
       means[name] = sum / Double(sampleCount)
     }
     return means
   }
 
-  func metrics(of set: any Dataset) throws -> EvaluationResult {
+  /// The sums of the next epoch start anew; not before the test set was read, for a run that fails
+  /// there is saved with them.
+  private func resetTrainingMetrics(_ names: [String]) throws {
+    for name in names {
+      try session.write([TrainingGraph.metricPrefix + name: HostTensor([], [Float(0)])])
+    }
+  }
+
+  func metrics(of set: any Dataset, check: () throws -> Void = {}) throws -> EvaluationResult {
     let loader = data.evaluationLoader(set, configuration)
     defer { loader.cancel() }
-    return try stage.evaluator.evaluate(loader)
+    return try stage.evaluator.evaluate(loader, check: check)
   }
 
   /// The sheet of the first test samples, where there is something to see.

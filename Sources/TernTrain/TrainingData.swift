@@ -59,8 +59,46 @@ public struct TrainingData: Sendable {
     normalize = configuration.normalize
   }
 
+  /// Opens data that a network is to be measured on which was trained on other.
+  ///
+  /// - Parameters:
+  ///   - description: what is stored with its weights.
+  ///   - normalize: `auto` takes the normalisation stored there.
+  public init(
+    testing specification: String, trainedOn trainingData: String,
+    _ description: SampleDescription, normalize: String = "auto"
+  ) throws {
+    let set = try DataSource.openTestSet(
+      specification, trainedOn: trainingData, sampleShape: description.shape,
+      classNames: description.classNames)
+    self.init(
+      training: set, test: set,
+      normalization: normalize == "auto"
+        ? description.normalization : try Normalization(normalize, statisticsOf: set))
+  }
+
   public init(_ configuration: TrainingConfiguration, checkpoint: Checkpoint?) throws {
     try self.init(configuration, description: checkpoint?.description ?? [:])
+    if let checkpoint { try check(sameClassesAs: checkpoint.description, configuration) }
+  }
+
+  /// Checks that data which a network was trained on has the same classes still: a folder may have
+  /// been added or renamed since.
+  ///
+  /// - Parameter description: what is stored with the network's weights.
+  /// - Throws: ``TernError`` of kind `badData` where it has not.
+  public func check(
+    sameClassesAs description: [String: String], _ configuration: TrainingConfiguration
+  ) throws {
+    guard let known = SampleDescription(description)?.classNames, known != test.classNames else {
+      return
+    }
+    let now = test.classNames
+    let change =
+      zip(now, known).first(where: !=).map { "class '\($0)' is where '\($1)' was" }
+      ?? "\(now.count) classes where there were \(known.count)"
+    throw TernError(
+      .badData, "\(configuration.data): changed since the network was trained: \(change)")
   }
 
   /// Checks that a network predicts what the data has: a class per sample or per pixel.

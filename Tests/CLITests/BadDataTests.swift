@@ -24,6 +24,7 @@ import Testing
     BadInput("train lenet5 --data images:bare", 65, "bare/b", "no picture"),
     BadInput("train lenet5 --data images:gone", 66, "gone"),
     BadInput("train lenet5 --data images:", 64, "images:DIR"),
+    BadInput("train lenet5 --data few", 64, "'few'", "did you mean 'images:few'?"),
     BadInput("train lenet5 --data images:few --image-size 0", 64, "image-size"),
     BadInput("train lenet5 --data cifar10:empty", 66, "data_batch_1.bin"),
     BadInput("train lenet5 --data cifar10:short", 65, "records of 3073"),
@@ -39,6 +40,7 @@ import Testing
     BadInput("train linear --data csv:good.csv,wide.csv", 65, "wide.csv", "features"),
     BadInput("train linear --data csv:good.csv,strange.csv", 65, "strange.csv", "'z'"),
     BadInput("train linear --data csv:gone.csv", 66, "gone.csv"),
+    BadInput("train linear --data good.csv", 64, "did you mean 'csv:good.csv'?"),
   ]
 
   private static let arrays = [
@@ -63,7 +65,11 @@ import Testing
     BadInput("predict run", 64, "predict what"),
     BadInput("predict run few/a/0.png --index 1", 64, "not both"),
     BadInput("predict run few/a/0.png --top 0", 64, "top"),
-    BadInput("predict run gone.png", 66, "gone.png"),
+    BadInput("predict run gone.png", 66, "gone.png", "no such file"),
+    BadInput("predict run empty", 65, "empty", "no picture"),
+    BadInput("test run --data images:strange", 65, "strange/c", "no such class"),
+    BadInput("test run --data idx:gone", 66, "gone"),
+    BadInput("test run --data csv:good.csv", 65, "good.csv", "not in the training set"),
     BadInput("data preview --data images:few --image-size 28 --out few/a/0.png/x.png", 73, "x.png"),
     BadInput("export run --out few/a/0.png/w.npz", 73, "w.npz"),
   ]
@@ -112,7 +118,7 @@ import Testing
       try content.write(to: URL(fileURLWithPath: workspace.file("\(name)/a/\(name).\(ending)")))
     }
     try folder("few", in: workspace)
-    for path in ["empty", "single/a", "bare/a", "bare/b", "short"] {
+    for path in ["empty", "single/a", "bare/a", "bare/b", "short", "strange/c"] {
       try FileManager.default.createDirectory(
         atPath: workspace.file(path), withIntermediateDirectories: true)
     }
@@ -199,7 +205,9 @@ import Testing
   @Test func unfitFolders() throws { try check(Self.folders, makePictures) }
   @Test func unfitTables() throws { try check(Self.tables, makeTables) }
   @Test func unfitArrays() throws { try check(Self.arrays, makeTables) }
-  @Test func modelsRunsAndOutput() throws { try check(Self.models, makePictures, makeModels) }
+  @Test func modelsRunsAndOutput() throws {
+    try check(Self.models, makePictures, makeTables, makeModels)
+  }
 
   /// One picture that cannot be read does not keep the others from being answered.
   @Test func predictsWhatCanBeRead() throws {
@@ -211,12 +219,14 @@ import Testing
     try FileManager.default.removeItem(atPath: workspace.file("training"))
     let result = try Command.run(
       [
-        "predict", "run", "few/a/0.png", "text/a/text.png", "gone.png", "few/b/1.png", "--json",
+        "predict", "run", "few/a/0.png", "text/a/text.png", "gone.png", "empty", "few/b/", "--json",
         "--device", "cpu",
       ], in: workspace.path)
     #expect(result.status == 65)
     let lines = result.output.split(separator: "\n").compactMap { try? JSON(parsing: String($0)) }
-    #expect(lines.map { $0["sample"] } == [.string("few/a/0.png"), .string("few/b/1.png")])
+    #expect(
+      lines.map { $0["sample"] }
+        == (["few/a/0.png"] + (0..<6).map { "few/b/\($0).png" }).map(JSON.string))
     for line in lines {
       guard case .array(let predictions)? = line["predictions"] else {
         Issue.record("no predictions in \(line)")
@@ -225,6 +235,6 @@ import Testing
       let sum = predictions.reduce(0) { $0 + ($1["probability"]?.doubleValue ?? 0) }
       #expect(predictions.count == 2 && abs(sum - 1) < 1e-6)
     }
-    #expect(result.errors.split(separator: "\n").count == 2)
+    #expect(result.errors.split(separator: "\n").count == 3)
   }
 }

@@ -17,6 +17,13 @@ struct Command {
       .deletingLastPathComponent().appendingPathComponent(".build/release/tern")
   }()
 
+  /// Runs a command line as a shell reads it.
+  static func shell(_ line: String, in directory: String) throws -> Result {
+    try start(
+      shell: "tern() { \"$0\" \"$@\"; }; \(line)", [], in: directory, environment: [:]
+    ).wait()
+  }
+
   /// Starts the command in `directory`; its output goes to files, so that nothing blocks.
   ///
   /// - Parameter fileSizeLimit: the KiB that a file may grow to, as on a disk that is full then.
@@ -24,15 +31,18 @@ struct Command {
     _ arguments: [String], in directory: String, environment: [String: String] = [:],
     fileSizeLimit: Int? = nil
   ) throws -> Running {
+    try start(
+      shell: (fileSizeLimit.map { "ulimit -f \($0); " } ?? "") + "exec \"$0\" \"$@\"", arguments,
+      in: directory, environment: environment)
+  }
+
+  /// - Parameter shell: a script to which the command is `$0`, and the arguments are its own.
+  private static func start(
+    shell: String, _ arguments: [String], in directory: String, environment: [String: String]
+  ) throws -> Running {
     let process = Process()
-    if let fileSizeLimit {
-      process.executableURL = URL(fileURLWithPath: "/bin/bash")
-      process.arguments =
-        ["-c", "ulimit -f \(fileSizeLimit); exec \"$0\" \"$@\"", executable.path] + arguments
-    } else {
-      process.executableURL = executable
-      process.arguments = arguments
-    }
+    process.executableURL = URL(fileURLWithPath: "/bin/bash")
+    process.arguments = ["-c", shell, executable.path] + arguments
     process.currentDirectoryURL = URL(fileURLWithPath: directory)
     process.environment = ProcessInfo.processInfo.environment.merging(environment) { _, new in new }
     let output = directory + "/.stdout-\(UUID().uuidString)"

@@ -135,6 +135,13 @@ import Testing
     try expectFailure(
       ["train", "lenet5", "--data", "idx:data", "--device", "opencl"], in: workspace, status: 69,
       "opencl", environment: environment)
+    let standIn = try Command.run(
+      [
+        "train", "lenet5", "--data", "idx:data", "--device", "opencl", "--allow-fallback",
+        "--dry-run",
+      ], in: workspace.path, environment: environment)
+    #expect(standIn.status == 0, "\(standIn.errors)")
+    #expect((standIn.output + standIn.errors).contains("no opencl device"))
     let devices = try Command.run(["devices"], in: workspace.path, environment: environment)
     #expect(devices.status == 0)
     #expect(devices.output.contains("auto takes cpu"))

@@ -119,12 +119,12 @@ import Testing
   func interruption(signal: Int32, status: Int32) throws {
     let workspace = try Workspace()
     defer { workspace.remove() }
-    try workspace.writeDataset(train: 3000, test: 50)
+    try workspace.writeDataset("the data", train: 3000, test: 50)
+    let folder = "a run's folder"
     let running = try Command.start(
       [
-        "train", "lenet5", "--data", "idx:data", "--epochs", "1000", "--log-every", "40",
-        "--device",
-        "cpu", "--out", "run",
+        "train", "lenet5", "--data", "idx:the data", "--epochs", "1000", "--log-every", "40",
+        "--device", "cpu", "--out", folder,
       ], in: workspace.path)
     // As soon as it trains.
     for _ in 0..<600
@@ -136,10 +136,44 @@ import Testing
     kill(running.process.processIdentifier, signal)
     let result = running.wait()
     #expect(result.status == status, "\(result.errors)")
-    #expect(result.errors.contains("tern train --resume run"))
     #expect(throws: Never.self) {
-      try Checkpoint(contentsOf: workspace.file("run/checkpoints/last"))
+      try Checkpoint(contentsOf: workspace.file("\(folder)/checkpoints/last"))
     }
+    // The command goes on as it is printed.
+    let line = try #require(result.errors.split(separator: "\n").last)
+    let command = try #require(line.firstRange(of: "tern train").map { line[$0.lowerBound...] })
+    let resumed = try Command.shell("\(command) --dry-run", in: workspace.path)
+    #expect(resumed.status == 0, "\(command): \(resumed.errors)")
+  }
+
+  /// An evaluation that takes long is left for when the run goes on.
+  @Test func interruptionOfAnEvaluation() throws {
+    let workspace = try Workspace()
+    defer { workspace.remove() }
+    try workspace.writeDataset(train: 20, test: 1200)
+    let running = try Command.start(
+      [
+        "train", "lenet5", "--data", "idx:data", "--epochs", "1", "--batch-size", "10",
+        "--log-every", "1", "--device", "reference", "--out", "run",
+      ], in: workspace.path)
+    // The last step of the epoch.
+    for _ in 0..<600
+    where FileManager.default.contents(atPath: running.errorPath)?.range(of: Data("step 2/2".utf8))
+      == nil
+    {
+      usleep(10_000)
+    }
+    kill(running.process.processIdentifier, SIGINT)
+    let result = running.wait()
+    #expect(result.status == 130, "\(result.errors)")
+    #expect(!result.errors.contains("test loss"))
+    let saved = try Checkpoint(contentsOf: workspace.file("run/checkpoints/last")).progress
+    #expect(saved.step == 2 && saved.history.isEmpty)
+    let resumed = try Command.run(["train", "--resume", "run"], in: workspace.path)
+    #expect(resumed.status == 0, "\(resumed.errors)")
+    let end = try Checkpoint(contentsOf: workspace.file("run/checkpoints/last")).progress
+    #expect(end.step == 2 && end.history.count == 1 && end.isFinished)
+    #expect(end.history[0].trainLoss > 0)
   }
 
   /// SIGUSR1 asks for a checkpoint, and the run goes on.

@@ -135,7 +135,9 @@ import Testing
       ("crop:1.5", "augment: crop takes a whole number of pixels, got '1.5'"),
       ("crop:x", "augment: crop takes a whole number of pixels, got 'x'"),
       ("rotate:200", "augment: rotate takes degrees, 0 to 180, got '200'"),
-      ("hsv:1", "augment: hsv takes no parameter, got '1'"),
+      ("hsv:2", "augment: hsv takes a strength, 0 to 1, got '2'"),
+      ("none,flip", "augment: expected a list such as flip,crop:4, or none alone, got 'none,flip'"),
+      ("flip,", "augment: expected a list such as flip,crop:4, or none alone, got 'flip,'"),
       ("flip,resized-crop", "augment: resized-crop has to come first"),
     ] {
       let error = #expect(throws: TernError.self) { try Augmentation(text) }

@@ -56,6 +56,27 @@ import Testing
     #expect(try samples(source.training).map(\.images) == [[1, -2.5], [30, 4]])
     #expect(try samples(source.test).map(\.labels) == [[1]])
 
+    // Other separators; quotes in quotes; a line that ends within quotes.
+    for separator in [",", ";", "\t"] {
+      let rows = ["a b|label|c", "1|\"x\"\"y\n\"\"\"|2", "  ", "3|\"p,q;\tr\"|4"]
+      let text = rows.joined(separator: "\n").replacing("|", with: separator)
+      try files.write("other.csv", Array(text.utf8))
+      let path = files.path("other.csv")
+      let other = try DataSource.open("csv:\(path),\(path)").training
+      #expect(other.classNames == ["p,q;\tr", "x\"y\n\""])
+      #expect(try samples(other).map(\.images) == [[1, 2], [3, 4]])
+    }
+
+    // Columns that changed places would be taken for each other.
+    try files.write("ab.csv", Array("a,b,label\n1,2,x\n1,2,y\n".utf8))
+    try files.write("ba.csv", Array("b,a,label\n2,1,x\n".utf8))
+    let paths = ["ab.csv", "ba.csv"].map(files.path)
+    let swapped = #expect(throws: TernError.self) {
+      try DataSource.open("csv:\(paths[0]),\(paths[1])")
+    }
+    #expect(
+      swapped?.message == "\(paths[1]): its columns are in another order than those of \(paths[0])")
+
     // No header: the last column is the class; every fifth sample of a class is for testing.
     let rows = (0..<10).map { "\($0),0.5,\($0 % 2 + 1)\n" }.joined()
     try files.write("plain.csv", Array(rows.utf8))
@@ -95,7 +116,9 @@ import Testing
         try PictureFixture.named(name).data.write(
           to: URL(fileURLWithPath: "\(path)/\(name).\(ending)"))
       }
-      try Data("no picture".utf8).write(to: URL(fileURLWithPath: "\(path)/notes.txt"))
+      for other in ["notes.txt", "._greyPNG.png"] {
+        try Data("no picture".utf8).write(to: URL(fileURLWithPath: "\(path)/\(other)"))
+      }
     }
     let source = try DataSource.open("images:\(files.directory)", imageSize: 4)
     #expect(source.training.count == 10)
@@ -174,10 +197,53 @@ import Testing
     zip([("x_train.npy", x), ("y_train.npy", y)])
   }
 
-  @Test func badFilesAreNamedWithTheirFault() throws {
-    func header(_ type: String, _ shape: String, fortran: String = "False") -> String {
-      "{'descr': '\(type)', 'fortran_order': \(fortran), 'shape': (\(shape)), }\n"
+  private func header(_ type: String, _ shape: String, fortran: String = "False") -> String {
+    "{'descr': '\(type)', 'fortran_order': \(fortran), 'shape': (\(shape)), }\n"
+  }
+
+  /// Every byte order, and the first axis running fastest.
+  @Test func readsArraysOfAnyLayout() throws {
+    func bytes(_ values: [Float], _ type: String) -> [UInt8] {
+      values.flatMap { value -> [UInt8] in
+        let little =
+          switch type.dropFirst() {
+          case "u1": [UInt8(value)]
+          case "i2": withUnsafeBytes(of: Int16(value).littleEndian, Array.init)
+          case "i8": withUnsafeBytes(of: Int64(value).littleEndian, Array.init)
+          case "f2": withUnsafeBytes(of: Float16(value).bitPattern.littleEndian, Array.init)
+          case "f4": withUnsafeBytes(of: value.bitPattern.littleEndian, Array.init)
+          default: withUnsafeBytes(of: Double(value).bitPattern.littleEndian, Array.init)
+          }
+        return type.hasPrefix(">") ? little.reversed() : little
+      }
     }
+    let values = (0..<12).map(Float.init)
+    // Of the element [n, h, w] in memory, where n runs fastest.
+    let columns = (0..<3).flatMap { w in
+      (0..<2).flatMap { h in (0..<2).map { n in values[(n * 2 + h) * 3 + w] } }
+    }
+    for type in ["|u1", "<i2", ">i2", ">i8", "<f2", ">f2", ">f4", "<f8", ">f8"] {
+      for isFortran in [false, true] {
+        let files = try FixtureFiles()
+        defer { files.remove() }
+        let order = isFortran ? "True" : "False"
+        let x = npy(
+          header(type, "2, 2, 3", fortran: order), bytes(isFortran ? columns : values, type))
+        let y = npy(header(">i8", "2,"), bytes([1, 0], ">i8"))
+        try files.write(
+          "a.npz",
+          zip([("x_train.npy", x), ("y_train.npy", y), ("x_test.npy", x), ("y_test.npy", y)]))
+        let set = try DataSource.open("npz:\(files.path("a.npz"))").training
+        #expect(set.sampleShape == [1, 2, 3])
+        let all = try samples(set)
+        let unit: Float = type == "|u1" ? 255 : 1
+        #expect(all.flatMap(\.images) == values.map { $0 / unit }, "\(type) \(order)")
+        #expect(all.flatMap(\.labels) == [1, 0])
+      }
+    }
+  }
+
+  @Test func badFilesAreNamedWithTheirFault() throws {
     let x = npy(header("|u1", "2, 3"), [1, 2, 3, 4, 5, 6])
     let y = npy(header("|u1", "2,"), [0, 1])
     let nan = [UInt8](repeating: 0xFF, count: 8)
@@ -185,11 +251,25 @@ import Testing
     let inputs: [BadInput] = [
       .table("", "no line with a sample"),
       .table("a,b,label\n", "no line with a sample"),
-      .table("1\n2\n", "line 1: 1 column where at least 2 belong, separated by commas"),
+      .table(
+        "1\n2\n",
+        "line 1: 1 column where at least 2 belong, separated by commas, semicolons or tabs"),
       .table("a,b,label\n1,2\n", "line 2: 2 fields where 3 belong"),
       .table("a,b,label\n1,2,x,4\n", "line 2: 4 fields where 3 belong"),
       .table("a,b,label\n1,two,x\n", "line 2: column 'b': expected a number, got 'two'"),
-      .table("a,b,label\n1,,x\n", "line 2: column 'b': expected a number, got ''"),
+      .table(
+        "a,b,label\n1,,x\n", "line 2: column 'b': no number; fill it in, or leave the line out"),
+      .table(
+        "class,a,b\nx,1,2\n",
+        "line 2: column 'class': expected a number, got 'x'; the class is taken from the last column, "
+          + "unless one is called label"),
+      .table(
+        "a;b;label\n1,5;2;x\n", "line 2: column 'a': expected a number, got '1,5'"),
+      .table(
+        "a,b,label\n" + String(repeating: "\"\n", count: 1) + "1,2,x\n",
+        "line 2: a quote is not closed"),
+      BadInput(
+        "a.csv", [0xFF, 0xFE, 0x61, 0], "csv:@/a.csv", "@/a.csv: text in UTF-16; save it as UTF-8"),
       .table("a,b,label\n1,nan,x\n", "line 2: column 'b': expected a number, got 'nan'"),
       .table("a,b,label\n1,1e99,x\n", "line 2: column 'b': expected a number, got '1e99'"),
       .table("a,b,label\n1,2 3,x\n", "line 2: column 'b': expected a number, got '2 3'"),
@@ -224,15 +304,16 @@ import Testing
       .array(arrays(npy("{}", []), y), "x_train: the header names no simple type: {}"),
       .array(
         arrays(npy(header("<c8", "2, 3"), []), y),
-        "x_train: elements of type <c8; known are "
-          + "u1, i1, b1, u2, i2, u4, i4, i8, u8, f4, f8, little-endian"),
+        "x_train: elements of type <c8 (complex numbers); known are "
+          + "u1, i1, b1, u2, i2, u4, i4, i8, u8, f2, f4, f8"),
       .array(
-        arrays(npy(header(">f4", "2, 3"), []), y),
-        "x_train: elements of type >f4; known are "
-          + "u1, i1, b1, u2, i2, u4, i4, i8, u8, f4, f8, little-endian"),
+        arrays(x, npy(header("<U3", "2,"), [])),
+        "y_train: elements of type <U3 (text); known are "
+          + "u1, i1, b1, u2, i2, u4, i4, i8, u8, f2, f4, f8"),
       .array(
-        arrays(npy(header("|u1", "2, 3", fortran: "True"), []), y),
-        "x_train: in Fortran order; save numpy.ascontiguousarray of it"),
+        arrays(npy(header("|u1", "2, 3", fortran: "Maybe"), []), y),
+        "x_train: the header does not say the order of axes: "
+          + header("|u1", "2, 3", fortran: "Maybe").dropLast()),
       .array(arrays(npy(header("|u1", "2, 0"), []), y), "x_train: a shape of [2, 0]"),
       .array(
         arrays(npy(header("|u1", "4294967296, 4294967296"), []), y),
@@ -297,6 +378,23 @@ import Testing
       let error = #expect(throws: TernError.self) { try DataSource.open(specification) }
       #expect(error?.message == message)
       #expect(error?.kind == .notFound)
+    }
+  }
+  @Test func theWrongVersionOfCIFARIsSaid() throws {
+    let files = try FixtureFiles()
+    defer { files.remove() }
+    for (name, specification, missing) in [
+      ("data_batch_1", "cifar10", "data_batch_1.bin"), ("train", "cifar100", "train.bin"),
+    ] {
+      try files.write(name, [0x80])
+      let error = #expect(throws: TernError.self) {
+        try DataSource.open("\(specification):\(files.directory)")
+      }
+      #expect(error?.kind == .notFound)
+      #expect(
+        error?.message == "\(files.path(missing)): no such file; \(name) is of the version for "
+          + "Python, get cifar-\(specification.dropFirst(5))-binary.tar.gz")
+      try FileManager.default.removeItem(atPath: files.path(name))
     }
   }
 }

@@ -1,7 +1,8 @@
 import Foundation
 import TernCore
-import TernData
 import Testing
+
+@testable import TernData
 
 @Suite struct IDXTests {
   @Test(arguments: [false, true]) func readsPlainAndGzippedFiles(compressed: Bool) throws {
@@ -87,7 +88,41 @@ import Testing
       atPath: files.path("train-images-idx3-ubyte"), withIntermediateDirectories: false)
     let error = #expect(throws: TernError.self) { try DataSource.open("idx:\(files.directory)") }
     #expect(error?.kind == .notFound)
-    #expect(error?.message.contains("train-images-idx3-ubyte: not a file") == true)
+    #expect(error?.message.contains("train-images-idx3-ubyte: a folder, not a file") == true)
+  }
+
+  /// Pictures that are read when they are asked for are those of a file that is read at once.
+  @Test func picturesMayStayInTheirFile() throws {
+    let files = try FixtureFiles()
+    defer { files.remove() }
+    try files.writeDataset()
+    let paths = ["images-idx3", "labels-idx1"].map { files.path("train-\($0)-ubyte") }
+    func open(memoryLimit: Int) throws -> any Dataset {
+      try IDX.open(
+        images: paths[0], labels: paths[1], classNames: (0..<10).map(String.init),
+        memoryLimit: memoryLimit)
+    }
+    func all(_ set: any Dataset) throws -> [(images: [Float], labels: [Int32])] {
+      try batches(
+        BatchLoader(
+          set, batchSize: 4, normalization: try Normalization("auto", statisticsOf: set),
+          shuffle: (1, 0), workers: 2))
+    }
+    let (inMemory, inFile) = (try open(memoryLimit: 1 << 20), try open(memoryLimit: 1))
+    #expect(inFile is IDXFileDataset && !(inMemory is IDXFileDataset))
+    #expect(try all(inFile).map(\.images) == all(inMemory).map(\.images))
+    #expect(try all(inFile).map(\.labels) == all(inMemory).map(\.labels))
+    // The file is cut while it is in use.
+    let whole = try Data(contentsOf: URL(fileURLWithPath: paths[0]))
+    truncate(paths[0], off_t(whole.count - 1))
+    let error = #expect(throws: TernError.self) { try all(inFile) }
+    #expect(
+      error?.message == "\(paths[0]): truncated before the end of sample 22; it was changed")
+    let late = #expect(throws: TernError.self) { try open(memoryLimit: 1) }
+    #expect(late?.message.contains("truncated: at most") == true, "\(late?.message ?? "")")
+    try (whole + [0]).write(to: URL(fileURLWithPath: paths[0]))
+    let long = #expect(throws: TernError.self) { try open(memoryLimit: 1) }
+    #expect(long?.message == "\(paths[0]): \(whole.count + 1) bytes where \(whole.count) belong")
   }
 
   /// What is larger than the buffers between file and memory.

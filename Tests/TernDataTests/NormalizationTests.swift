@@ -127,6 +127,26 @@ import Testing
     #expect(moment(white, 2, 2) < 1e-3)
   }
 
+  @Test func aPairForEachChannel() throws {
+    let colors = InMemoryDataset(
+      pixels: [UInt8](repeating: 255, count: 12), labels: [0, 1], sampleShape: [3, 1, 2],
+      classNames: ["a", "b"])
+    for text in ["imagenet", "0.485,0.229; 0.456,0.224; 0.406,0.225"] {
+      let normalization = try Normalization(text, statisticsOf: colors)
+      #expect(Normalization(text: normalization.text) == normalization)
+      let all = try batches(BatchLoader(colors, batchSize: 1, normalization: normalization))
+      for (value, expected) in zip(all[0].images, [2.2489, 2.2489, 2.4286, 2.4286, 2.64, 2.64]) {
+        #expect(abs(value - Float(expected)) < 1e-4)
+      }
+    }
+    for text in ["1,1;1,1", "imagenet"] {
+      let error = #expect(throws: TernError.self) {
+        try Normalization(text, statisticsOf: InMemoryDataset.numbered)
+      }
+      #expect(error?.message.hasSuffix("channels, the samples have 1") == true, "\(text)")
+    }
+  }
+
   @Test func picturesHaveNoPrincipalComponents() throws {
     let error = #expect(throws: TernError.self) {
       try Normalization("pca", statisticsOf: InMemoryDataset.numbered)

@@ -61,6 +61,13 @@ struct PictureFixture: Sendable {
         iQYNl8Y4RgAAAABJRU5ErkJggg==
         """),
     PictureFixture(
+      name: "turnedPNG", width: 2, height: 3, channels: 3,
+      first: [10, 20, 30, 255, 0, 0], last: [255, 255, 255, 0, 0, 255], tolerance: 0,
+      base64: """
+        iVBORw0KGgoAAAANSUhEUgAAAAMAAAACCAIAAAASFvFNAAAAGmVYSWZNTQAqAAAACAABARIAAwAAAAEA\
+        BgAAAAAAANZnS2kAAAAYSURBVHicY/jPwMAAwVwicidSjP7//w8APBkHle/CxtgAAAAASUVORK5CYII=
+        """),
+    PictureFixture(
       name: "colorJPEG", width: 16, height: 12, channels: 3,
       first: [0, 2, 1, 7, 5, 6], last: [221, 213, 226, 228, 216, 230], tolerance: 2,
       base64: """

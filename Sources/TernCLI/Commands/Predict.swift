@@ -6,7 +6,7 @@ struct Predict: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Say what a trained network takes pictures for.",
     discussion: """
-      Pictures are PNG or JPEG files; they are resized and normalised as the run's data was. One that
+      Pictures are PNG or JPEG files, or folders of such; they are resized and normalised as the run's data was. One that
       cannot be read is reported, the others are answered, and the exit code tells of it.
 
       A network that gives a class per pixel tells the part of the pixels each class has; --masks
@@ -22,7 +22,7 @@ struct Predict: ParsableCommand {
   @Argument(help: ArgumentHelp("The folder of a training run.", valueName: "RUN"))
   var runPath: String
 
-  @Argument(help: ArgumentHelp("Picture files (PNG, JPEG).", valueName: "IMAGE"))
+  @Argument(help: ArgumentHelp("Picture files (PNG, JPEG) or folders of them.", valueName: "IMAGE"))
   var images: [String] = []
 
   @Option(help: "The data whose test set --index counts in. (default: the run's)")
@@ -116,19 +116,24 @@ struct Predict: ParsableCommand {
     let isPerPixel = network.task == .segmentation
     let frame = try DataSource.frame(
       weights.configuration.data, sampleShape: description.shape, isPerPixel: isPerPixel)
-    let predictor = try predictor(weights, network, count: images.count)
-    try checkMaskNames(images)
     // A picture that cannot be read is said, and does not keep the others from being answered.
     var failure: TernError?
-    for part in parts(images, of: network) {
+    func attempt(_ read: () throws -> Void) throws {
+      do { try read() } catch let error as TernError {
+        Output.error(error.message)
+        failure = failure ?? error
+      }
+    }
+    var paths: [String] = []
+    for image in images { try attempt { paths += try PictureFolder.expanded(image) } }
+    try checkMaskNames(paths)
+    let predictor = try predictor(weights, network, count: max(paths.count, 1))
+    for part in parts(paths, of: network) {
       var (names, values) = ([String](), [Float]())
       for path in part {
-        do {
+        try attempt {
           values += try frame.values(ofFile: path)
           names.append(path)
-        } catch let error as TernError {
-          Output.error(error.message)
-          failure = failure ?? error
         }
       }
       guard !names.isEmpty else { continue }

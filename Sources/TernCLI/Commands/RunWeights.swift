@@ -6,6 +6,8 @@ struct RunWeights {
   let configuration: TrainingConfiguration
   let path: String
   let file: Safetensors
+  /// The data that a run was trained on, as it was named there.
+  let trainingData: String?
 
   /// - Parameters:
   ///   - run: the folder of a run; or
@@ -37,6 +39,11 @@ struct RunWeights {
       }
       settings["model"] = .string(model)
       path = weights
+    }
+    if case .string(let data)? = settings["data"] {
+      trainingData = data
+    } else {
+      trainingData = nil
     }
     settings.merge(overrides) { _, new in new }
     configuration = try TrainingConfiguration(settings)

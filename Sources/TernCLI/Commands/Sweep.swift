@@ -60,7 +60,7 @@ struct SweepCommand: ParsableCommand {
       if !ranked.isEmpty { Output.result("\(directory)/sweep.svg") }
     }
     if let stop = Interruption.stop {
-      Output.progress("go on with: tern sweep \(file) --out \(directory)")
+      Output.progress("go on with: tern sweep \(file.shellWord) --out \(directory.shellWord)")
       throw ExitCode(128 + stop)
     }
   }

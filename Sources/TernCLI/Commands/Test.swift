@@ -6,8 +6,12 @@ struct Test: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Measure a trained network on a whole test set.",
     discussion: """
+      Of other data than the run's, the test set is measured; where there is none, all of it. Pictures
+      of images:DIR become grey or coloured as the network takes them.
+
       Examples:
         tern test runs/lenet5-1
+        tern test runs/resnet18-1 --data images:DIR
         tern test --model lenet5 --weights lenet5.safetensors --data fashion-mnist
       """)
 
@@ -42,7 +46,7 @@ struct Test: ParsableCommand {
       run: runPath, model: model, weights: weights, checkpoint: checkpoint, overrides: overrides,
       verb: "test")
     let configuration = weights.configuration
-    let data = try TrainingData(configuration, description: weights.file.metadata)
+    let data = try testData(weights)
     let network = try Model.named(
       configuration.model, inputShape: data.test.sampleShape, classCount: data.test.classCount)
     try data.check(network)
@@ -60,6 +64,20 @@ struct Test: ParsableCommand {
     } else {
       Output.result(json ? result.json.description : result.text)
     }
+  }
+
+  /// The run's own test set; of other data all that is not for training.
+  private func testData(_ weights: RunWeights) throws -> TrainingData {
+    if let data, let own = weights.trainingData, own != data,
+      let description = SampleDescription(weights.file.metadata)
+    {
+      return try TrainingData(
+        testing: data, trainedOn: own, description, normalize: normalize ?? "auto")
+    }
+    let (configuration, description) = (weights.configuration, weights.file.metadata)
+    let data = try TrainingData(configuration, description: description)
+    if runPath != nil { try data.check(sameClassesAs: description, configuration) }
+    return data
   }
 }
 

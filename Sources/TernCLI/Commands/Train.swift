@@ -27,7 +27,7 @@ struct Train: ParsableCommand {
     help: ArgumentHelp(
       "Set a setting by its name in config.yaml; repeatable.", valueName: "key=value"))
   var set: [String] = []
-  @Flag(help: "Let the CPU run what the device has no kernel for.")
+  @Flag(help: "Train on the CPU where the device asked for is not there.")
   var allowFallback = false
   @Option(help: "The form of the log: auto, bar, line, json.")
   var logFormat = LogFormat.auto
@@ -57,8 +57,8 @@ struct Train: ParsableCommand {
       return
     }
     let trainer = try Trainer(
-      job.configuration, catalog: .standard, run: job.run, checkpoint: job.checkpoint,
-      report: reporter.report)
+      job.configuration, catalog: .standard, allowsFallback: allowFallback, run: job.run,
+      checkpoint: job.checkpoint, report: reporter.report)
     if !quiet {
       for note in trainer.initializationNotes { Output.progress("init: \(note)") }
     }
@@ -87,7 +87,7 @@ struct Train: ParsableCommand {
         "nothing was left to train" + (isOpen ? "; a larger --epochs goes on with the run" : ""))
     }
     if end.reason == .interrupted {
-      Output.progress("resume with: tern train --resume \(run.path)")
+      Output.progress("resume with: tern train --resume \(run.path.shellWord)")
       throw ExitCode(128 + (Interruption.stop ?? SIGINT))
     }
   }
@@ -103,7 +103,7 @@ struct Train: ParsableCommand {
       try reporter.report($1)
     }
     guard isComplete else {
-      Output.progress("go on with the same command and --out \(directory)")
+      Output.progress("go on with the same command and --out \(directory.shellWord)")
       throw ExitCode(128 + (Interruption.stop ?? SIGINT))
     }
     if logFormat == .json {

@@ -77,7 +77,7 @@ struct TrainingOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
       "Normalisation of the input. (default: auto)",
-      valueName: "auto|none|MEAN,STD|min-max|pca|pca-whiten"))
+      valueName: "auto|none|MEAN,STD|imagenet|min-max|pca|pca-whiten"))
   var normalize: String?
   @Option(
     help: ArgumentHelp(

@@ -149,8 +149,7 @@ private struct ForwardBlock {
     let visible = shape.visible(rows.lowerBound + row, columns)
     (scores + visible).update(repeating: 0, count: columns.count - visible)
     guard visible > 0 else { return }
-    var largest = normalizers[row]
-    for i in 0..<visible { largest = max(largest, scores[i]) }
+    let largest = max(normalizers[row], Lanes.maximum(scores, visible))
     var sum = Vector(repeating: 0)
     forEachLanes(in: 0..<visible) { lanes in
       let weight = (lanes.load(scores) - largest).exponential

@@ -24,24 +24,9 @@ extension Softmax: CPUOperation {
 
   // MARK: - Neighbouring elements
 
-  private func maximum(_ x: UnsafePointer<Float>, _ count: Int) -> Float {
-    var best = Vector(repeating: -.infinity)
-    var i = 0
-    while i &+ Lanes.width <= count {
-      best = max(best, Lanes(start: i, count: Lanes.width).load(x))
-      i &+= Lanes.width
-    }
-    var result = best.max()
-    while i < count {
-      result = max(result, x[i])
-      i &+= 1
-    }
-    return result
-  }
-
   private func normalize(_ x: UnsafePointer<Float>, _ y: UnsafeMutablePointer<Float>, _ count: Int)
   {
-    let shift = maximum(x, count)
+    let shift = Lanes.maximum(x, count)
     var sum = Vector(repeating: 0)
     forEachLanes(in: 0..<count) { lanes in
       let power = (lanes.load(x) - shift).exponential
@@ -53,7 +38,7 @@ extension Softmax: CPUOperation {
   }
 
   func logarithm(_ x: UnsafePointer<Float>, _ y: UnsafeMutablePointer<Float>, _ count: Int) {
-    let shift = maximum(x, count)
+    let shift = Lanes.maximum(x, count)
     var sum = Vector(repeating: 0)
     forEachLanes(in: 0..<count) { lanes in
       let shifted = lanes.load(x) - shift

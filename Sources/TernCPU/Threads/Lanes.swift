@@ -145,3 +145,21 @@ extension SIMD8<Float> {
 func max(_ a: Vector, _ b: Vector) -> Vector { a.replacing(with: b, where: b .> a) }
 @inline(__always)
 func min(_ a: Vector, _ b: Vector) -> Vector { a.replacing(with: b, where: b .< a) }
+
+extension Lanes {
+  /// The largest of `count` neighbours, −∞ of none.
+  static func maximum(_ x: UnsafePointer<Float>, _ count: Int) -> Float {
+    var best = Vector(repeating: -.infinity)
+    var i = 0
+    while i &+ width <= count {
+      best = max(best, Lanes(start: i, count: width).load(x))
+      i &+= width
+    }
+    var result = best.max()
+    while i < count {
+      result = Swift.max(result, x[i])
+      i &+= 1
+    }
+    return result
+  }
+}

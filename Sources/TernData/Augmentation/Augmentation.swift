@@ -38,7 +38,13 @@ public struct Augmentation: Hashable, Sendable {
     func entries(_ list: String) -> [String] {
       list.split(separator: ",", omittingEmptySubsequences: false).map { String($0.trimmingSpaces) }
     }
-    let all = try entries(text).flatMap { entry in
+    let listed = entries(text)
+    guard !listed.contains(""), !listed.contains("none") else {
+      throw TernError(
+        .usage,
+        "augment: expected a list such as flip,crop:4, or none alone, got '\(text)'")
+    }
+    let all = try listed.flatMap { entry in
       try entries(Self.presets[entry] ?? entry).map { try Transform($0) }
     }
     let mixing = all.filter { $0.kind == .mixup }

@@ -25,7 +25,7 @@ extension Transform {
     case .scale:
       // A picture that grows is sampled at smaller steps.
       Self.turn(&raster, sine: 0, cosine: 1 / draws.number(in: 1 - value...1 + value))
-    case .hsv: Self.jitter(raster, &draws)
+    case .hsv: Self.jitter(raster, strength: value, &draws)
     case .fancyPCA: Self.shiftColors(raster, colors, deviation: Float(value), &draws)
     case .erase: if draws.unit() < value { Self.erase(raster, &draws) }
     // Done while the sample was fetched, and with the whole batch.
@@ -108,19 +108,21 @@ extension Transform {
   }
 
   /// Saturation and value to a power of 0.25 to 4, times 0.7 to 1.4, plus -0.1 to 0.1; hue plus
-  /// -0.1 to 0.1 of the circle.
+  /// -0.1 to 0.1 of the circle; all nearer to no change where the strength is below 1.
   ///
   /// Source: Dosovitskiy et al., "Discriminative unsupervised feature learning with exemplar
   /// convolutional neural networks", 2014.
-  private static func jitter(_ raster: Raster, _ draws: inout SampleDraws) {
+  private static func jitter(_ raster: Raster, strength: Double, _ draws: inout SampleDraws) {
+    let shift = 0.1 * strength
     func change(_ draws: inout SampleDraws) -> (power: Float, factor: Float, offset: Float) {
       (
-        Float(draws.power(from: 0.25, to: 4)), Float(draws.number(in: 0.7...1.4)),
-        Float(draws.number(in: -0.1...0.1))
+        Float(draws.power(from: pow(0.25, strength), to: pow(4, strength))),
+        Float(draws.number(in: 1 - 0.3 * strength...1 + 0.4 * strength)),
+        Float(draws.number(in: -shift...shift))
       )
     }
     let (saturation, brightness) = (change(&draws), change(&draws))
-    let hueOffset = Float(draws.number(in: -0.1...0.1))
+    let hueOffset = Float(draws.number(in: -shift...shift))
     let plane = raster.planeSize
     for i in 0..<plane {
       let color = (raster.values[i], raster.values[plane + i], raster.values[2 * plane + i])

@@ -22,14 +22,14 @@ struct Transform: Hashable, Sendable {
 
     var needsColor: Bool { self == .hsv || self == .fancyPCA }
 
-    /// The parameter's default, the values allowed, and what an error calls them; none for `hsv`.
-    var parameter: (standard: Double, allowed: ClosedRange<Double>, meaning: String)? {
+    /// The parameter's default, the values allowed, and what an error calls them.
+    var parameter: (standard: Double, allowed: ClosedRange<Double>, meaning: String) {
       switch self {
       case .flip, .verticalFlip, .erase: (0.5, 0...1, "a probability")
       case .crop: (4, 1...4096, "a whole number of pixels")
       case .rotate: (15, 0...180, "degrees, 0 to 180")
       case .scale: (0.1, 0...0.9, "a part, 0 to 0.9")
-      case .hsv: nil
+      case .hsv: (1, 0...1, "a strength, 0 to 1")
       case .fancyPCA: (0.1, 0...10, "a standard deviation, 0 to 10")
       case .mixup: (0.2, 0.01...10, "the α of a Beta distribution, 0.01 to 10")
       case .resizedCrop: (0.08, 0.01...1, "the smallest area, 0.01 to 1")
@@ -52,13 +52,7 @@ struct Transform: Hashable, Sendable {
         "augment: unknown '\(name)'" + (hint ?? "; known are \(known.joined(separator: ", "))"))
     }
     self.kind = kind
-    guard let (standard, allowed, meaning) = kind.parameter else {
-      guard parts.count == 1 else {
-        throw TernError(.usage, "augment: \(name) takes no parameter, got '\(parts[1])'")
-      }
-      value = 0
-      return
-    }
+    let (standard, allowed, meaning) = kind.parameter
     guard parts.count == 2 else {
       value = standard
       return

@@ -86,8 +86,20 @@ public struct DataSource: Sendable {
       let sets = try NPZ.open(try place("FILE"))
       return try withTest(specification, sets.training, sets.test)
     default:
-      throw TernError(.usage, "unknown data '\(specification)'; known are \(forms)")
+      throw TernError(
+        .usage,
+        "unknown data '\(specification)'; "
+          + (form(ofPath: specification).map { "did you mean '\($0)'?" } ?? "known are \(forms)"))
     }
+  }
+
+  /// How data is named that lies at a path.
+  private static func form(ofPath path: String) -> String? {
+    var isFolder: ObjCBool = false
+    guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) else { return nil }
+    if isFolder.boolValue { return "images:\(path)" }
+    let ending = (path as NSString).pathExtension.lowercased()
+    return ["csv", "npz"].contains(ending) ? "\(ending):\(path)" : nil
   }
 
   /// How picture files become samples for a network trained on this data: as those of a folder do,
@@ -109,6 +121,11 @@ public struct DataSource: Sendable {
       view: specification.hasPrefix("images:") ? ImageFolderDataset.view : .center(part: 1))
   }
 
+  /// Whether a folder, or its part for training, holds pictures with masks.
+  static func isSegmentation(_ directory: String) -> Bool {
+    ["", "/train"].contains { SegmentationFolderDataset.isFolder(directory + $0) }
+  }
+
   private static func withTest(
     _ specification: String, _ all: any Dataset, _ test: (any Dataset)?
   ) throws -> DataSource {
@@ -123,9 +140,7 @@ public struct DataSource: Sendable {
     _ specification: String, _ directory: String, _ size: Int
   ) throws -> DataSource {
     let parts = try ImageFolderDataset.folders(in: directory)
-    if SegmentationFolderDataset.isFolder(directory)
-      || SegmentationFolderDataset.isFolder("\(directory)/train")
-    {
+    if isSegmentation(directory) {
       return try masks(specification, directory, size, parts: parts)
     }
     guard parts.contains("train") else {
@@ -195,6 +210,11 @@ public struct DataSource: Sendable {
         .badData,
         "\(paths[1]): \(test.featureCount) features where \(paths[0]) has \(training.featureCount)")
     }
+    let names = [training, test].map(\.featureNames)
+    guard names[0] == names[1] || names[0].sorted() != names[1].sorted() else {
+      throw TernError(
+        .badData, "\(paths[1]): its columns are in another order than those of \(paths[0])")
+    }
     let classes = CSVTable.classes(of: training.labels)
     return DataSource(
       specification, try training.dataset(classes), try test.dataset(classes))
@@ -231,7 +251,7 @@ public struct DataSource: Sendable {
     }
     let names = try classNames ?? numberedClasses(paths.map(\.labels))
     let sets = try paths.map {
-      try InMemoryDataset(images: $0.images, labels: $0.labels, classNames: names)
+      try IDX.open(images: $0.images, labels: $0.labels, classNames: names)
     }
     guard sets[0].sampleShape == sets[1].sampleShape else {
       throw TernError(

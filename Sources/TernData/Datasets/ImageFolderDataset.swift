@@ -22,17 +22,25 @@ public final class ImageFolderDataset: Dataset {
   /// Pictures decoded for statistics: means settle long before.
   static let statisticsLimit = 2048
 
+  /// Samples are [3, `size`, `size`].
+  public convenience init(directory: String, size: Int, classNames: [String]? = nil) throws {
+    try self.init(
+      directory: directory, frame: PictureFrame([3, size, size], view: Self.view),
+      classNames: classNames)
+  }
+
   /// - Parameters:
-  ///   - size: the side of a sample [3, `size`, `size`].
+  ///   - frame: how pictures become samples.
   ///   - classNames: the classes, where another folder has decided them.
   /// - Throws: ``TernError`` where the folder is missing, or holds no pictures.
-  public init(directory: String, size: Int, classNames: [String]? = nil) throws {
+  init(directory: String, frame: PictureFrame, classNames: [String]?) throws {
     let found = try Self.folders(in: directory)
     let names = classNames ?? found
     guard names.count >= 2 else {
       throw TernError(
         .badData,
-        "\(directory): \(names.count) folders, at least 2 classes with a folder each belong here")
+        "\(directory): \(names.count) folder\(names.count == 1 ? "" : "s"), at least 2 classes with a folder each belong here"
+      )
     }
     if let stranger = found.first(where: { !names.contains($0) }) {
       throw TernError(
@@ -42,19 +50,14 @@ public final class ImageFolderDataset: Dataset {
     var labels: [Int32] = []
     for (label, name) in names.enumerated() where found.contains(name) {
       let folder = "\(directory)/\(name)"
-      let files = try FileManager.default.contentsOfDirectory(atPath: folder).filter {
-        ["png", "jpg", "jpeg"].contains(($0 as NSString).pathExtension.lowercased())
-      }
-      guard !files.isEmpty else {
-        throw TernError(.badData, "\(folder): no picture (.png, .jpg, .jpeg)")
-      }
-      paths += files.sorted().map { "\(folder)/\($0)" }
+      let files = try PictureFolder.files(in: folder)
+      paths += files
       labels += [Int32](repeating: Int32(label), count: files.count)
     }
     self.paths = paths
     self.labels = labels
     self.classNames = names
-    frame = PictureFrame([3, size, size], view: Self.view)
+    self.frame = frame
   }
 
   /// The folders in a folder, by name; hidden ones are passed over.

@@ -47,19 +47,16 @@ public final class SegmentationFolderDataset: Dataset {
   ///
   /// - Throws: ``TernError`` where a mask is missing, damaged, or of another extent than its picture.
   static func files(in directory: String) throws -> Files {
-    let names = try FileManager.default.contentsOfDirectory(atPath: "\(directory)/images").filter {
-      ["png", "jpg", "jpeg"].contains(($0 as NSString).pathExtension.lowercased())
-    }.sorted()
-    guard !names.isEmpty else {
-      throw TernError(.badData, "\(directory)/images: no picture (.png, .jpg, .jpeg)")
+    let pictures = try PictureFolder.files(in: "\(directory)/images")
+    let masks = pictures.map {
+      let name = (($0 as NSString).lastPathComponent as NSString).deletingPathExtension
+      return "\(directory)/masks/\(name).png"
     }
-    let pictures = names.map { "\(directory)/images/\($0)" }
-    let masks = names.map { "\(directory)/masks/\(($0 as NSString).deletingPathExtension).png" }
     if let twice = zip(masks, masks.dropFirst()).first(where: { $0 == $1 }) {
       throw TernError(.badData, "\(twice.0): the mask of two pictures")
     }
-    let results = Mutex([Result<MaskClasses, any Error>?](repeating: nil, count: names.count))
-    DispatchQueue.concurrentPerform(iterations: names.count) { index in
+    let results = Mutex([Result<MaskClasses, any Error>?](repeating: nil, count: pictures.count))
+    DispatchQueue.concurrentPerform(iterations: pictures.count) { index in
       let result = Result { try MaskClasses(mask: masks[index], picture: pictures[index]) }
       results.withLock { $0[index] = result }
     }

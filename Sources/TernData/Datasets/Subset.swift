@@ -4,15 +4,17 @@ import TernCore
 public struct Subset: Dataset {
   private let base: any Dataset
   private let indices: [Int32]
+  public let classNames: [String]
 
-  public init(_ base: any Dataset, _ indices: [Int32]) {
+  /// - Parameter classNames: where they are not those of `base`.
+  public init(_ base: any Dataset, _ indices: [Int32], classNames: [String]? = nil) {
     self.base = base
     self.indices = indices
+    self.classNames = classNames ?? base.classNames
   }
 
   public var count: Int { indices.count }
   public var sampleShape: Shape { base.sampleShape }
-  public var classNames: [String] { base.classNames }
   public var statisticsCount: Int { min(base.statisticsCount, count) }
   public func label(_ index: Int) -> Int32 { base.label(Int(indices[index])) }
   public var targetShape: Shape { base.targetShape }

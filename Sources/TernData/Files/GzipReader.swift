@@ -15,6 +15,9 @@ final class GzipReader {
   private let inflater: Inflater?
   private var isAtEnd = false
 
+  /// Whether the file has to be unpacked.
+  var isPacked: Bool { inflater != nil }
+
   /// Deflate's shortest code, 2 bits, stands for at most 258 bytes.
   private static let largestRatio = 1032
 
@@ -70,51 +73,6 @@ final class GzipReader {
   }
 
   private func fault(_ text: String) -> TernError { TernError(.badData, "\(path): \(text)") }
-}
-
-/// An open file.
-private final class OpenFile {
-  let byteCount: Int
-  private let path: String
-  private let descriptor: Int32
-
-  init(_ path: String) throws {
-    func fault(_ text: String) -> TernError { TernError(.notFound, "\(path): \(text)") }
-    // Without waiting, should the path name a pipe.
-    let descriptor = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC)
-    guard descriptor >= 0 else {
-      throw fault(
-        errno == ENOENT ? "no such file" : "cannot be read (\(String(cString: strerror(errno))))")
-    }
-    var status = stat()
-    guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
-      close(descriptor)
-      throw fault("not a file")
-    }
-    self.path = path
-    self.descriptor = descriptor
-    byteCount = Int(status.st_size)
-  }
-
-  deinit { close(descriptor) }
-
-  /// Whether the file starts with `bytes`; the position stays where it is.
-  func startsWith(_ bytes: [UInt8]) throws -> Bool {
-    var start = [UInt8](repeating: 0, count: bytes.count)
-    return try checked(pread(descriptor, &start, start.count, 0)) == bytes.count && start == bytes
-  }
-
-  /// Reads some bytes, 0 only at the end.
-  func read(into destination: UnsafeMutableRawBufferPointer) throws -> Int {
-    try checked(Foundation.read(descriptor, destination.baseAddress, destination.count))
-  }
-
-  private func checked(_ count: Int) throws -> Int {
-    guard count >= 0 else {
-      throw TernError(.runtime, "\(path): cannot be read (\(String(cString: strerror(errno))))")
-    }
-    return count
-  }
 }
 
 /// zlib's state while it unpacks gzip, with the packed bytes that come next.

@@ -11,6 +11,13 @@ enum InputFile {
       throw TernError(.notFound, "\(path): no such file")
     }
     guard !isDirectory.boolValue else { throw TernError(.notFound, "\(path): not a file") }
+    let size = (try? FileManager.default.attributesOfItem(atPath: path))?[.size] as? Int ?? 0
+    guard size <= SystemMemory.byteCount else {
+      throw TernError(
+        .badData,
+        "\(path): \(SystemMemory.text(size)), more than the \(SystemMemory.text(SystemMemory.byteCount)) "
+          + "of memory; pictures of images:DIR and of plain IDX files are read on demand")
+    }
     let data: Data
     do {
       data = try Data(contentsOf: URL(fileURLWithPath: path), options: .mappedIfSafe)

@@ -26,6 +26,16 @@ enum CIFAR {
     }
     let trainingFiles =
       classCount == 10 ? (1...5).map { "data_batch_\($0).bin" } : ["train.bin"]
+    // What unpacks from Python's version of the archive.
+    for name in ["data_batch_1", "train", "cifar-\(classCount)-batches-py", "cifar-100-python"]
+    where !FileManager.default.fileExists(atPath: "\(folder)/\(trainingFiles[0])")
+      && FileManager.default.fileExists(atPath: "\(folder)/\(name)")
+    {
+      throw TernError(
+        .notFound,
+        "\(folder)/\(trainingFiles[0]): no such file; \(name) is of the version for Python, get "
+          + "cifar-\(classCount)-binary.tar.gz")
+    }
     let names = classCount == 10 ? classes10 : try fineNames(folder)
     func load(_ files: [String]) throws -> InMemoryDataset {
       try read(files.map { "\(folder)/\($0)" }, names)

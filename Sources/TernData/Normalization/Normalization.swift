@@ -20,7 +20,14 @@ public struct Normalization: Hashable, Sendable {
     self.projection = projection
   }
 
-  /// Reads `auto`, `none`, `min-max`, `pca`, `pca-whiten` or `MEAN,STD`.
+  /// Of the training set of ImageNet, as pretrained networks know it.
+  private static let imagenet = "0.485,0.229;0.456,0.224;0.406,0.225"
+
+  /// The forms of the setting.
+  public static let forms = "auto, none, min-max, pca, pca-whiten, imagenet, MEAN,STD"
+
+  /// Reads `auto`, `none`, `min-max`, `pca`, `pca-whiten`, `imagenet`, or `MEAN,STD`: one pair for all
+  /// channels, or one for each, between semicolons.
   ///
   /// `auto` gives each channel mean 0 and deviation 1; `min-max` maps its range to [-1, 1]; `pca`
   /// turns a centred vector to its principal components, `pca-whiten` also divides each by
@@ -61,14 +68,19 @@ public struct Normalization: Hashable, Sendable {
         means: means, deviations: ones,
         projection: vectors.indices.map { Float(vectors[$0] * scales[$0 / channels]) })
     default:
-      guard let (mean, deviation) = Self.pair(text) else {
+      let parts = (text == "imagenet" ? Self.imagenet : text).split(
+        separator: ";", omittingEmptySubsequences: false)
+      let pairs = parts.compactMap(Self.pair)
+      guard pairs.count == parts.count else {
+        throw TernError(.usage, "normalize: expected one of \(Self.forms), got '\(text)'")
+      }
+      guard pairs.count == 1 || pairs.count == channels else {
         throw TernError(
           .usage,
-          "normalize: expected auto, none, min-max, pca, pca-whiten or MEAN,STD, got '\(text)'")
+          "normalize: '\(text)' is for \(pairs.count) channels, the samples have \(channels)")
       }
-      self.init(
-        means: [Double](repeating: mean, count: channels),
-        deviations: [Double](repeating: deviation, count: channels))
+      let all = pairs.count == 1 ? Array(repeating: pairs[0], count: channels) : pairs
+      self.init(means: all.map(\.mean), deviations: all.map(\.deviation))
     }
   }
 

@@ -1,4 +1,5 @@
 import Foundation
+import Synchronization
 import TernCore
 
 /// What the samples of a training set have in common: the ground of normalisation.
@@ -9,25 +10,50 @@ public struct SampleStatistics: Sendable {
   public let minima: [Double]
   public let maxima: [Double]
 
+  /// Sums over some samples, by channel or feature.
+  private struct Sums {
+    var values: [Double]
+    var squares: [Double]
+    var lowest: [Float]
+    var highest: [Float]
+
+    init(channels: Int) {
+      values = [Double](repeating: 0, count: channels)
+      squares = values
+      lowest = [Float](repeating: .infinity, count: channels)
+      highest = [Float](repeating: -.infinity, count: channels)
+    }
+
+    mutating func add(_ other: Sums) {
+      for channel in values.indices {
+        values[channel] += other.values[channel]
+        squares[channel] += other.squares[channel]
+        lowest[channel] = min(lowest[channel], other.lowest[channel])
+        highest[channel] = max(highest[channel], other.highest[channel])
+      }
+    }
+  }
+
   /// Goes through a dataset once, or through an even choice of it where each sample has to be
   /// decoded.
   public init(_ dataset: any Dataset) throws {
     let channels = dataset.sampleShape[0]
     let plane = dataset.sampleShape.elementCount / channels
-    var sums = [Double](repeating: 0, count: channels)
-    var (squares, shifts) = (sums, sums)
-    var lowest = [Float](repeating: .infinity, count: channels)
-    var highest = [Float](repeating: -.infinity, count: channels)
     // Pictures as whole numbers 0…255, whose sums are exact.
     let unit: Float = dataset.isPictures ? 255 : 1
-    try dataset.forEachForStatistics { index, sample in
-      if index == 0, !dataset.isPictures {
-        // Variances of numbers far from 0 lose no digits when they are taken from a sample.
-        for channel in 0..<channels { shifts[channel] = Double(sample[channel * plane]) }
-      }
+    // Variances of numbers far from 0 lose no digits when they are taken from a sample.
+    var shifts = [Double](repeating: 0, count: channels)
+    if !dataset.isPictures {
+      var first = [Float](repeating: 0, count: channels * plane)
+      try dataset.copySample(0, to: &first, scale: .identity(for: dataset))
+      for channel in 0..<channels { shifts[channel] = Double(first[channel * plane]) }
+    }
+    let parts = try dataset.statisticsParts(from: Sums(channels: channels)) {
+      [shifts] sums, sample in
       for channel in 0..<channels {
         let shift = shifts[channel]
-        var (sum, square, low, high) = (0.0, 0.0, lowest[channel], highest[channel])
+        var (sum, square) = (0.0, 0.0)
+        var (low, high) = (sums.lowest[channel], sums.highest[channel])
         for i in channel * plane..<(channel + 1) * plane {
           let value = Double(sample[i] * unit) - shift
           sum += value
@@ -35,19 +61,21 @@ public struct SampleStatistics: Sendable {
           low = min(low, sample[i])
           high = max(high, sample[i])
         }
-        sums[channel] += sum
-        squares[channel] += square
-        (lowest[channel], highest[channel]) = (low, high)
+        sums.values[channel] += sum
+        sums.squares[channel] += square
+        (sums.lowest[channel], sums.highest[channel]) = (low, high)
       }
     }
+    var sums = Sums(channels: channels)
+    for part in parts { sums.add(part) }
     let total = Double(dataset.statisticsCount * plane)
     let scale = Double(unit)
-    means = zip(sums, shifts).map { ($0 / total + $1) / scale }
-    deviations = zip(squares, sums).map { square, sum in
+    means = zip(sums.values, shifts).map { ($0 / total + $1) / scale }
+    deviations = zip(sums.squares, sums.values).map { square, sum in
       max(square / total - (sum / total) * (sum / total), 0).squareRoot() / scale
     }
-    minima = lowest.map(Double.init)
-    maxima = highest.map(Double.init)
+    minima = sums.lowest.map(Double.init)
+    maxima = sums.highest.map(Double.init)
   }
 
   /// How the channels or features vary together: [C, C] for pictures, over all their pixels, [D, D]
@@ -55,17 +83,22 @@ public struct SampleStatistics: Sendable {
   static func covariance(_ dataset: any Dataset, means: [Double]) throws -> [Double] {
     let channels = dataset.sampleShape[0]
     let plane = dataset.sampleShape.elementCount / channels
-    var sums = [Double](repeating: 0, count: channels * channels)
-    var centered = [Double](repeating: 0, count: channels)
-    try dataset.forEachForStatistics { _, sample in
-      for i in 0..<plane {
-        for c in 0..<channels { centered[c] = Double(sample[c * plane + i]) - means[c] }
-        for row in 0..<channels {
-          let value = centered[row]
-          for column in row..<channels { sums[row * channels + column] += value * centered[column] }
+    let zeros = [Double](repeating: 0, count: channels * channels)
+    let parts = try dataset.statisticsParts(from: zeros) { sums, sample in
+      withUnsafeTemporaryAllocation(of: Double.self, capacity: channels) { centered in
+        for i in 0..<plane {
+          for c in 0..<channels { centered[c] = Double(sample[c * plane + i]) - means[c] }
+          for row in 0..<channels {
+            let value = centered[row]
+            for column in row..<channels {
+              sums[row * channels + column] += value * centered[column]
+            }
+          }
         }
       }
     }
+    var sums = zeros
+    for part in parts { for i in sums.indices { sums[i] += part[i] } }
     let total = Double(dataset.statisticsCount * plane)
     for row in 0..<channels {
       for column in row..<channels {
@@ -77,19 +110,35 @@ public struct SampleStatistics: Sendable {
   }
 }
 
+/// The parts that a dataset is cut into for statistics: always as many, so that the order of the
+/// additions does not depend on the number of processors.
+private let statisticsPartCount = 16
+
 extension Dataset {
-  /// Calls `body` with the samples, unscaled, that statistics are taken from.
-  fileprivate func forEachForStatistics(
-    _ body: (Int, UnsafeMutablePointer<Float>) -> Void
-  ) throws {
+  /// Folds the samples, unscaled, that statistics are taken from; part by part, side by side on all
+  /// processors, because each sample may have to be decoded.
+  fileprivate func statisticsParts<Part: Sendable>(
+    from start: Part, _ add: @Sendable (inout Part, UnsafeMutablePointer<Float>) -> Void
+  ) throws -> [Part] {
     let scale = ChannelScale.identity(for: self)
     let chosen = statisticsCount
-    let sample = UnsafeMutablePointer<Float>.allocate(capacity: sampleShape.elementCount)
-    defer { sample.deallocate() }
-    for index in 0..<chosen {
-      try copySample(index * count / chosen, to: sample, scale: scale)
-      body(index, sample)
+    let partCount = min(statisticsPartCount, chosen)
+    let results = Mutex([Result<Part, any Error>?](repeating: nil, count: partCount))
+    DispatchQueue.concurrentPerform(iterations: partCount) { number in
+      let result = Result {
+        var part = start
+        let sample = UnsafeMutablePointer<Float>.allocate(capacity: sampleShape.elementCount)
+        defer { sample.deallocate() }
+        for index in chosen * number / partCount..<chosen * (number + 1) / partCount {
+          try copySample(index * count / chosen, to: sample, scale: scale)
+          add(&part, sample)
+        }
+        return part
+      }
+      results.withLock { $0[number] = result }
     }
+    // Of several faults the first in the order of the samples, whichever came first.
+    return try results.withLock { try $0.map { try $0!.get() } }
   }
 }
 

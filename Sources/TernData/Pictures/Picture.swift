@@ -36,19 +36,15 @@ public final class Picture: @unchecked Sendable {
   }
 
   static func contents(of path: String) throws -> Data {
-    do {
-      let attributes = try FileManager.default.attributesOfItem(atPath: path)
-      let size = (attributes[.size] as? Int) ?? 0
-      guard size <= fileSizeLimit else {
-        throw TernError(
-          .badData, "\(path): \(size) bytes are more than the \(fileSizeLimit) of a picture")
-      }
-      return try Data(contentsOf: URL(fileURLWithPath: path))
-    } catch let error as TernError {
-      throw error
-    } catch {
-      throw TernError(.notFound, "\(path): no such file, or not readable")
+    let file = try OpenFile(path)
+    guard file.byteCount <= fileSizeLimit else {
+      throw TernError(
+        .badData, "\(path): \(file.byteCount) bytes are more than the \(fileSizeLimit) of a picture"
+      )
     }
+    var data = Data(count: file.byteCount)
+    let count = try data.withUnsafeMutableBytes { try file.read(into: $0, at: 0) }
+    return count == data.count ? data : data.prefix(count)
   }
 
   /// Decodes a PNG or JPEG file held in memory.
