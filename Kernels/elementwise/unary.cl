@@ -94,8 +94,22 @@ static inline VECTOR abs_(VECTOR x, float p, float q) { return fabs(x); }
 static inline VECTOR abs__slope(VECTOR x, float p, float q) { return x > 0 ? ONE : (x < 0 ? -ONE : ZERO); }
 static inline VECTOR square(VECTOR x, float p, float q) { return x * x; }
 static inline VECTOR square_slope(VECTOR x, float p, float q) { return 2.0f * x; }
-static inline VECTOR pow_(VECTOR x, float p, float q) { return pow(x, ALL(p)); }
-static inline VECTOR pow__slope(VECTOR x, float p, float q) { return p == 0 ? ZERO : p * pow(x, ALL(p - 1.0f)); }
+// x to the power p; -DQUARTERS is 4·p where that is a small integer.
+static inline VECTOR power(VECTOR x, float p) {
+#ifdef QUARTERS
+  const int magnitude = abs(QUARTERS);
+  VECTOR result = 1.0f;
+#pragma unroll
+  for (int i = 0; i < magnitude / 4; ++i) result *= x;
+  if (magnitude & 2) result *= sqrt(x);
+  if (magnitude & 1) result *= sqrt(sqrt(x));
+  return QUARTERS < 0 ? 1.0f / result : result;
+#else
+  return pow(x, ALL(p));
+#endif
+}
+static inline VECTOR pow_(VECTOR x, float p, float q) { return power(x, p); }
+static inline VECTOR pow__slope(VECTOR x, float p, float q) { return p == 0 ? ZERO : p * power(x, p - 1.0f); }
 static inline VECTOR clamp_(VECTOR x, float p, float q) { return x < p ? ALL(p) : (x > q ? ALL(q) : x); }
 static inline VECTOR clamp__slope(VECTOR x, float p, float q) { return ((x >= p) & (x <= q)) ? ONE : ZERO; }
 static inline VECTOR affine(VECTOR x, float p, float q) { return p * x + q; }
