@@ -16,6 +16,10 @@
 #ifndef STATES
 #define STATES 0
 #endif
+// The vectors a work-item updates.
+#ifndef VECTORS
+#define VECTORS 1
+#endif
 
 static inline VECTOR read(__global const float *p, int count) {
   return count == V ? LOAD(p) : load_part(p, count);
@@ -26,7 +30,6 @@ static inline void write(VECTOR value, __global float *p, int count) {
   else store_part(value, p, 0, count);
 }
 
-// A work-item updates V elements.
 __kernel void update(OUT(parameter), IN(gradient), IN(rate), IN_INT(step),
 #if STATES > 0
                      OUT(s0),
@@ -52,84 +55,87 @@ __kernel void update(OUT(parameter), IN(gradient), IN(rate), IN_INT(step),
 #if STATES > 2
   BIND_OUT(s2);
 #endif
-  const int i = get_global_id(0) * V, count = min(V, n - i);
-  if (count <= 0) return;
   const float lr = rate[0];
-  VECTOR w = read(parameter + i, count);
-  VECTOR g = read(gradient + i, count);
+#if RULE == ADAM
+  // 1 / (1 - beta^step), without cancellation; not cheap, hence not for every vector.
+  const float t = (float)step[0];
+  const float correction_m = -1.0f / expm1(t * log_p), correction_v = -1.0f / expm1(t * log_q);
+#endif
+  for (int vector = 0; vector < VECTORS; ++vector) {
+    const int i = (get_global_id(0) * VECTORS + vector) * V, count = min(V, n - i);
+    if (count <= 0) return;
+    VECTOR w = read(parameter + i, count);
+    VECTOR g = read(gradient + i, count);
 #ifdef DECOUPLED
-  w -= lr * decay * w;
+    w -= lr * decay * w;
 #else
-  g += decay * w;
+    g += decay * w;
 #endif
 
 #if RULE == SGD
 #if STATES > 0
-  const VECTOR m = p * read(s0 + i, count) + g;
-  write(m, s0 + i, count);
+    const VECTOR m = p * read(s0 + i, count) + g;
+    write(m, s0 + i, count);
 #ifdef NESTEROV
-  w -= lr * (g + p * m);
+    w -= lr * (g + p * m);
 #else
-  w -= lr * m;
+    w -= lr * m;
 #endif
 #else
-  w -= lr * g;
+    w -= lr * g;
 #endif
 
 #elif RULE == MOMENTUM_EMA
-  const VECTOR m = p * read(s0 + i, count) + (1.0f - p) * g;
-  write(m, s0 + i, count);
-  w -= lr * m;
+    const VECTOR m = p * read(s0 + i, count) + (1.0f - p) * g;
+    write(m, s0 + i, count);
+    w -= lr * m;
 
 #elif RULE == NORMALIZED_GRADIENT
-  w -= lr * g / sqrt(g * g + q);
+    w -= lr * g / sqrt(g * g + q);
 
 #elif RULE == ADAGRAD
-  const VECTOR s = read(s0 + i, count) + g * g;
-  write(s, s0 + i, count);
-  w -= lr * g / (sqrt(s) + q);
+    const VECTOR s = read(s0 + i, count) + g * g;
+    write(s, s0 + i, count);
+    w -= lr * g / (sqrt(s) + q);
 
 #elif RULE == RMSPROP
-  const VECTOR s = p * read(s0 + i, count) + (1.0f - p) * g * g;
-  write(s, s0 + i, count);
+    const VECTOR s = p * read(s0 + i, count) + (1.0f - p) * g * g;
+    write(s, s0 + i, count);
 #ifdef CENTERED
-  const VECTOR a = p * read(s1 + i, count) + (1.0f - p) * g;
-  write(a, s1 + i, count);
-  const VECTOR d = g / (sqrt(s - a * a) + q);
+    const VECTOR a = p * read(s1 + i, count) + (1.0f - p) * g;
+    write(a, s1 + i, count);
+    const VECTOR d = g / (sqrt(s - a * a) + q);
 #else
-  const VECTOR d = g / (sqrt(s) + q);
+    const VECTOR d = g / (sqrt(s) + q);
 #endif
 #ifdef MOMENTUM
 #ifdef CENTERED
-  const VECTOR m = r * read(s2 + i, count) + d;
-  write(m, s2 + i, count);
+    const VECTOR m = r * read(s2 + i, count) + d;
+    write(m, s2 + i, count);
 #else
-  const VECTOR m = r * read(s1 + i, count) + d;
-  write(m, s1 + i, count);
+    const VECTOR m = r * read(s1 + i, count) + d;
+    write(m, s1 + i, count);
 #endif
-  w -= lr * m;
+    w -= lr * m;
 #else
-  w -= lr * d;
+    w -= lr * d;
 #endif
 
 #elif RULE == ADADELTA
-  const VECTOR s = p * read(s0 + i, count) + (1.0f - p) * g * g;
-  write(s, s0 + i, count);
-  const VECTOR u = read(s1 + i, count);
-  const VECTOR d = sqrt(u + q) / sqrt(s + q) * g;
-  write(p * u + (1.0f - p) * d * d, s1 + i, count);
-  w -= lr * d;
+    const VECTOR s = p * read(s0 + i, count) + (1.0f - p) * g * g;
+    write(s, s0 + i, count);
+    const VECTOR u = read(s1 + i, count);
+    const VECTOR d = sqrt(u + q) / sqrt(s + q) * g;
+    write(p * u + (1.0f - p) * d * d, s1 + i, count);
+    w -= lr * d;
 
 #elif RULE == ADAM
-  const VECTOR m = p * read(s0 + i, count) + (1.0f - p) * g;
-  const VECTOR v = r * read(s1 + i, count) + (1.0f - r) * g * g;
-  write(m, s0 + i, count);
-  write(v, s1 + i, count);
-  // 1 - beta^step without cancellation.
-  const float t = (float)step[0];
-  const VECTOR m_hat = m / -expm1(t * log_p);
-  const VECTOR v_hat = v / -expm1(t * log_q);
-  w -= lr * m_hat / (sqrt(v_hat) + q);
+    const VECTOR m = p * read(s0 + i, count) + (1.0f - p) * g;
+    const VECTOR v = r * read(s1 + i, count) + (1.0f - r) * g * g;
+    write(m, s0 + i, count);
+    write(v, s1 + i, count);
+    w -= lr * correction_m * m / (sqrt(correction_v * v) + q);
 #endif
-  write(w, parameter + i, count);
+    write(w, parameter + i, count);
+  }
 }

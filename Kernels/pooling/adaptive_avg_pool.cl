@@ -26,29 +26,50 @@ __kernel void adaptive_avg_pool2d(IN(x), OUT(y), const int8 a) {
   y[i] = sum / ((bottom - top) * (right - left));
 }
 
-// A work-item writes a row.
+// Every input element gathers from the windows that cover it.
 __kernel void adaptive_avg_pool2d_backward(IN(dy), OUT(dx), const int8 a) {
   BIND(dy);
   BIND_OUT(dx);
-  const int row = get_global_id(0);
-  if (row >= a.s0 * H) return;
-  const int h = row % H;
-  __global const float *plane = dy + row / H * OH * OW;
-  dx += row * W;
+  const int i = get_global_id(0);
+  if (i >= a.s0 * H * W) return;
+  const int w = i % W, h = i / W % H;
+  dy += i / (W * H) * OH * OW;
   float sum = 0;
-  for (int w = 0; w < W; ++w) {
-    // With one window across, every element of the row gets the same.
-    if (w == 0 || OW > 1) {
-      sum = 0;
-      for (int oh = h * OH / H; oh < OH && window_start(oh, H, OH) <= h; ++oh) {
-        for (int ow = w * OW / W; ow < OW && window_start(ow, W, OW) <= w; ++ow) {
-          const int bottom = window_end(oh, H, OH), right = window_end(ow, W, OW);
-          if (bottom <= h || right <= w) continue;
-          sum += plane[oh * OW + ow] /
-                 ((bottom - window_start(oh, H, OH)) * (right - window_start(ow, W, OW)));
-        }
+  for (int oh = h * OH / H; oh < OH && window_start(oh, H, OH) <= h; ++oh) {
+    for (int ow = w * OW / W; ow < OW && window_start(ow, W, OW) <= w; ++ow) {
+      const int bottom = window_end(oh, H, OH), right = window_end(ow, W, OW);
+      if (bottom <= h || right <= w) continue;
+      sum += dy[oh * OW + ow] /
+             ((bottom - window_start(oh, H, OH)) * (right - window_start(ow, W, OW)));
+    }
+  }
+  dx[i] = sum;
+}
+
+// A work-item deals out what arrives for a plane, window by window.
+__kernel void adaptive_avg_pool2d_backward_planes(IN(dy), OUT(dx), const int8 a) {
+  BIND(dy);
+  BIND_OUT(dx);
+  const int plane = get_global_id(0);
+  if (plane >= a.s0) return;
+  dy += plane * OH * OW;
+  dx += plane * H * W;
+  int i = 0;
+  for (; i + V <= H * W; i += V) STORE((VECTOR)(0.0f), dx + i);
+  for (; i < H * W; ++i) dx[i] = 0;
+  for (int oh = 0; oh < OH; ++oh) {
+    const int top = window_start(oh, H, OH), bottom = window_end(oh, H, OH);
+    for (int ow = 0; ow < OW; ++ow) {
+      const int left = window_start(ow, W, OW), right = window_end(ow, W, OW);
+      const float arriving = dy[oh * OW + ow] / ((bottom - top) * (right - left));
+      // With one window across, its rows follow on each other.
+      const int rows = OW == 1 ? 1 : bottom - top;
+      const int length = OW == 1 ? (bottom - top) * W : right - left;
+      for (int row = 0; row < rows; ++row) {
+        __global float *p = dx + (top + row) * W + left;
+        for (i = 0; i + V <= length; i += V) STORE(LOAD(p + i) + arriving, p + i);
+        for (; i < length; ++i) p[i] += arriving;
       }
     }
-    dx[w] = sum;
   }
 }

@@ -48,24 +48,78 @@ __kernel void avg_pool2d(IN(x), OUT(y), const int8 a) {
   }
 }
 
-// Every input element of a row gathers from the windows that cover it.
+// Every input element gathers from the windows that cover it.
 __kernel void avg_pool2d_backward(IN(dy), OUT(dx), const int8 a) {
+  BIND(dy);
+  BIND_OUT(dx);
+  const int i = get_global_id(0);
+  if (i >= PLANES * H * W) return;
+  const int w = i % W, h = i / W % H;
+  dy += i / (W * H) * (OH * OW);
+  const int first_h = max(0, (h + PH - KH + SH) / SH), last_h = min(OH - 1, (h + PH) / SH);
+  const int first_w = max(0, (w + PW - KW + SW) / SW), last_w = min(OW - 1, (w + PW) / SW);
+  float sum = 0;
+  for (int oh = first_h; oh <= last_h; ++oh) {
+    const int height = divisor(oh, KH, SH, PH, H);
+    for (int ow = first_w; ow <= last_w; ++ow) {
+      sum += dy[oh * OW + ow] / (height * divisor(ow, KW, SW, PW, W));
+    }
+  }
+  dx[i] = sum;
+}
+
+// Whether every element of a row lies in one window.
+#define IS_TILED (KW == SW && PW == 0 && OW * SW == W)
+
+// A work-item gathers what arrives for a row of the input and deals it out along the row: V windows
+// at a time where they lie inside the columns.
+__kernel void avg_pool2d_backward_rows(IN(dy), OUT(dx), const int8 a) {
   BIND(dy);
   BIND_OUT(dx);
   const int row = get_global_id(0);
   if (row >= PLANES * H) return;
   const int h = row % H;
   dy += row / H * (OH * OW);
+  dx += row * W;
   const int first_h = max(0, (h + PH - KH + SH) / SH), last_h = min(OH - 1, (h + PH) / SH);
-  for (int w = 0; w < W; ++w) {
-    const int first_w = max(0, (w + PW - KW + SW) / SW), last_w = min(OW - 1, (w + PW) / SW);
-    float sum = 0;
-    for (int oh = first_h; oh <= last_h; ++oh) {
-      const int height = divisor(oh, KH, SH, PH, H);
-      for (int ow = first_w; ow <= last_w; ++ow) {
-        sum += dy[oh * OW + ow] / (height * divisor(ow, KW, SW, PW, W));
+  const int to_clear = IS_TILED ? 0 : W;
+  int w = 0;
+  for (; w + V <= to_clear; w += V) STORE((VECTOR)(0.0f), dx + w);
+  for (; w < to_clear; ++w) dx[w] = 0;
+  const int inner_first = INNER_FIRST, inner_end = max(inner_first, INNER_END);
+  for (int ow = 0; ow < OW; ++ow) {
+    for (; ow >= inner_first && ow + V <= inner_end; ow += V) {
+      VECTOR arriving = 0;
+      for (int oh = first_h; oh <= last_h; ++oh) {
+        arriving += LOAD(dy + oh * OW + ow) / (float)(divisor(oh, KH, SH, PH, H) * KW);
       }
+      __global float *p = dx + ow * SW - PW;
+#if KW == 2 && SW == 2
+      store_pairs(arriving, arriving, p);
+#elif SW == 1
+#pragma unroll
+      for (int kw = 0; kw < KW; ++kw) {
+        STORE(IS_TILED ? arriving : LOAD(p + kw) + arriving, p + kw);
+      }
+#else
+      float lanes[V];
+      STORE(arriving, lanes);
+#pragma unroll
+      for (int lane = 0; lane < V; ++lane) {
+#pragma unroll
+        for (int kw = 0; kw < KW; ++kw) {
+          __global float *element = p + lane * SW + kw;
+          *element = IS_TILED ? lanes[lane] : *element + lanes[lane];
+        }
+      }
+#endif
     }
-    dx[row * W + w] = sum;
+    if (ow >= OW) break;
+    float arriving = 0;
+    for (int oh = first_h; oh <= last_h; ++oh) {
+      arriving += dy[oh * OW + ow] / (divisor(oh, KH, SH, PH, H) * divisor(ow, KW, SW, PW, W));
+    }
+    const int left = max(0, ow * SW - PW), right = min(W, ow * SW - PW + KW);
+    for (w = left; w < right; ++w) dx[w] = IS_TILED ? arriving : dx[w] + arriving;
   }
 }

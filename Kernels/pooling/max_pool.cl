@@ -73,20 +73,12 @@ __kernel void max_pool2d_backward_tiles(IN(dy), IN_INT(indices), OUT(dx), const 
   for (int kh = 0; kh < KH; ++kh) {
     const int start = (row % OH * KH + kh) * W;
     int ow = 0;
-#if KW == 2 && (V == 4 || V == 8)
-#define PAIRS CONCAT(float, DOUBLE_V)
-#if V == 4
-#define DOUBLE_V 8
-#else
-#define DOUBLE_V 16
-#endif
+#if KW == 2
     for (; ow + V <= OW; ow += V) {
       const VECTOR arriving = LOAD(dy + ow);
       const INTEGERS place = LOAD_INTEGERS(indices + ow) - (start + (ow + LANES) * 2);
-      PAIRS pairs;
-      pairs.even = place == 0 ? arriving : (VECTOR)(0.0f);
-      pairs.odd = place == 1 ? arriving : (VECTOR)(0.0f);
-      CONCAT(vstore, DOUBLE_V)(pairs, 0, dx + start + ow * 2);
+      store_pairs(place == 0 ? arriving : (VECTOR)(0.0f), place == 1 ? arriving : (VECTOR)(0.0f),
+                  dx + start + ow * 2);
     }
 #endif
     for (; ow < OW; ++ow) {

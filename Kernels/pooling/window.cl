@@ -39,3 +39,27 @@ static inline VECTOR load_columns(__global const float *p) {
   return LOAD(lanes);
 #endif
 }
+
+// Stores 2·V neighbours: even ones and odd ones.
+static inline void store_pairs(VECTOR even, VECTOR odd, __global float *p) {
+#if V == 4 || V == 8
+#define PAIRS CONCAT(float, DOUBLE_V)
+#if V == 4
+#define DOUBLE_V 8
+#else
+#define DOUBLE_V 16
+#endif
+  PAIRS pairs;
+  pairs.even = even;
+  pairs.odd = odd;
+  CONCAT(vstore, DOUBLE_V)(pairs, 0, p);
+#else
+  float evens[V], odds[V];
+  STORE(even, evens);
+  STORE(odd, odds);
+  for (int lane = 0; lane < V; ++lane) {
+    p[2 * lane] = evens[lane];
+    p[2 * lane + 1] = odds[lane];
+  }
+#endif
+}

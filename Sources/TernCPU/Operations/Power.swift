@@ -1,16 +1,14 @@
 import Foundation
+import TernGraph
 
 /// x ↦ x^exponent.
 struct Power {
   let exponent: Float
-  /// Four times the exponent, where that is a small integer: then square roots and products do,
-  /// which vectorise. Local response normalisation raises to −¾.
   private let quarters: Int?
 
   init(_ exponent: Float) {
     self.exponent = exponent
-    let quarters = exponent * 4
-    self.quarters = quarters == quarters.rounded() && abs(quarters) <= 16 ? Int(quarters) : nil
+    quarters = Unary.quarters(exponent)
   }
 
   /// y = x^exponent.

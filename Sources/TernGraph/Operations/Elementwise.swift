@@ -97,6 +97,15 @@ public struct Unary: Operation {
   public var inPlacePairs: [InPlacePair] { [InPlacePair(output: 0, input: 0)] }
 }
 
+extension Unary {
+  /// Four times an exponent of ``Function/pow(exponent:)``, where that is a small integer: then products
+  /// and square roots raise to it, which vectorise. Local response normalisation raises to −¾.
+  package static func quarters(_ exponent: Float) -> Int? {
+    let quarters = exponent * 4
+    return quarters == quarters.rounded() && Swift.abs(quarters) <= 16 ? Int(quarters) : nil
+  }
+}
+
 /// The gradient arriving at the input of a ``Unary``.
 ///
 /// Inputs: the gradient at its output, and what ``Unary/saved`` names.

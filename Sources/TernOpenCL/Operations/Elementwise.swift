@@ -25,6 +25,15 @@ extension Unary.Function {
     case .affine(let scale, let shift): ("affine", scale, shift)
     }
   }
+
+  /// What the kernel is specialised by, and that for the derivative.
+  fileprivate var defines: (value: [String: Int], slope: [String: Int]) {
+    guard case .pow(let exponent) = self else { return ([:], [:]) }
+    func quarters(_ exponent: Float) -> [String: Int] {
+      Unary.quarters(exponent).map { ["QUARTERS": $0] } ?? [:]
+    }
+    return (quarters(exponent), quarters(exponent - 1))
+  }
 }
 
 extension Unary: OpenCLOperation {
@@ -33,7 +42,7 @@ extension Unary: OpenCLOperation {
     try encoder.elements(
       "unary", in: "elementwise/unary", count: y[0].count,
       [.tensor(x[0]), .tensor(y[0]), .int(y[0].count), .float(p), .float(q)],
-      function: name)
+      defines: function.defines.value, function: name)
   }
 }
 
@@ -43,6 +52,6 @@ extension UnaryBackward: OpenCLOperation {
     try encoder.elements(
       "unary_backward", in: "elementwise/unary", count: y[0].count,
       [.tensor(x[0]), .tensor(x[1]), .tensor(y[0]), .int(y[0].count), .float(p), .float(q)],
-      function: name)
+      defines: function.defines.slope, function: name)
   }
 }

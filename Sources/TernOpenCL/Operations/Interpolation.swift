@@ -2,7 +2,7 @@ import TernCore
 import TernGraph
 
 extension Interpolate.Mode {
-  fileprivate var define: [String: Int] {
+  fileprivate var defines: [String: Int] {
     switch self {
     case .nearest: ["MODE": 0]
     case .bilinear(let alignsCorners): ["MODE": alignsCorners ? 2 : 1]
@@ -16,16 +16,29 @@ private func extents(_ input: Shape, _ output: Shape) -> Argument {
 
 extension Interpolate: OpenCLOperation {
   func encode(_ x: [View], _ y: [View], in encoder: StepEncoder) throws {
+    let shape = y[0].shape
+    let width = encoder.architecture.vectorWidth(upTo: shape[3])
     try encoder.map(
-      "interpolate", in: "pooling/interpolate", count: y[0].count,
-      [.tensor(x[0]), .tensor(y[0]), extents(x[0].shape, y[0].shape)], defines: mode.define)
+      "interpolate", in: "pooling/interpolate",
+      count: width == 1 ? y[0].count : y[0].count / shape[3], groupSize: width == 1 ? 64 : 16,
+      [.tensor(x[0]), .tensor(y[0]), extents(x[0].shape, shape)],
+      defines: mode.defines.merging(["V": width]) { $1 })
   }
 }
 
 extension InterpolateBackward: OpenCLOperation {
   func encode(_ x: [View], _ y: [View], in encoder: StepEncoder) throws {
+    let arguments: [Argument] = [
+      .tensor(x[0]), .tensor(y[0]), extents(inputShape, x[0].shape),
+    ]
+    guard encoder.architecture != .manyThreads else {
+      return try encoder.map(
+        "interpolate_backward", in: "pooling/interpolate", count: y[0].count, arguments,
+        defines: mode.defines)
+    }
+    let width = encoder.architecture.vectorWidth(upTo: x[0].shape[3])
     try encoder.map(
-      "interpolate_backward", in: "pooling/interpolate", count: y[0].count,
-      [.tensor(x[0]), .tensor(y[0]), extents(inputShape, x[0].shape)], defines: mode.define)
+      "interpolate_backward_rows", in: "pooling/interpolate", count: y[0].count / inputShape[3],
+      groupSize: 16, arguments, defines: mode.defines.merging(["V": width]) { $1 })
   }
 }

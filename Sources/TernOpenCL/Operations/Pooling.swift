@@ -72,10 +72,16 @@ extension AvgPool2D: OpenCLOperation {
 
 extension AvgPool2DBackward: OpenCLOperation {
   func encode(_ x: [View], _ y: [View], in encoder: StepEncoder) throws {
+    let defines = window.defines.merging(["COUNTS_PADDING": countsPadding ? 1 : 0]) { $1 }
+    let extents = extents(inputShape, x[0].shape)
+    if encoder.architecture == .manyThreads {
+      return try encoder.map(
+        "avg_pool2d_backward", in: "pooling/avg_pool", count: y[0].count,
+        (x + y).map(Argument.tensor) + [extents], defines: defines)
+    }
     try encoder.planeRows(
-      "avg_pool2d_backward", in: "pooling/avg_pool", x + y, rowsOf: inputShape,
-      extents(inputShape, x[0].shape),
-      window.defines.merging(["COUNTS_PADDING": countsPadding ? 1 : 0]) { $1 })
+      "avg_pool2d_backward_rows", in: "pooling/avg_pool", x + y, rowsOf: inputShape, extents,
+      defines)
   }
 }
 
@@ -89,10 +95,18 @@ extension AdaptiveAvgPool2D: OpenCLOperation {
 
 extension AdaptiveAvgPool2DBackward: OpenCLOperation {
   func encode(_ x: [View], _ y: [View], in encoder: StepEncoder) throws {
+    let arguments: [Argument] = [
+      .tensor(x[0]), .tensor(y[0]), extents(inputShape, x[0].shape),
+    ]
+    if encoder.architecture == .manyThreads {
+      return try encoder.map(
+        "adaptive_avg_pool2d_backward", in: "pooling/adaptive_avg_pool", count: y[0].count,
+        arguments)
+    }
     try encoder.map(
-      "adaptive_avg_pool2d_backward", in: "pooling/adaptive_avg_pool",
-      count: inputShape[0] * inputShape[1] * inputShape[2],
-      [.tensor(x[0]), .tensor(y[0]), extents(inputShape, x[0].shape)])
+      "adaptive_avg_pool2d_backward_planes", in: "pooling/adaptive_avg_pool",
+      count: inputShape[0] * inputShape[1], groupSize: 16, arguments,
+      defines: ["V": encoder.architecture.vectorWidth])
   }
 }
 
