@@ -8,6 +8,12 @@
 #define LEFT_WIDTH 1
 #endif
 
+#if HAS_BIAS
+#define BIAS_AT(row) bias[group * OUT_CHANNELS + (row)]
+#else
+#define BIAS_AT(row) 0.0f
+#endif
+
 // Starts copying the tile of the left operand with the terms from `start` on.
 static inline void copy_left(__local float *tile, __global const float *a, const int group,
                              const int first_row, const int start, const int end) {
@@ -62,22 +68,7 @@ __kernel __attribute__((reqd_work_group_size(THREADS, 1, 1))) void conv2d_tensor
 #if HAS_BIAS
   BIND(bias);
 #endif
-#pragma unroll
-  for (int i = 0; i < BLOCKS_DOWN; ++i) {
-#pragma unroll
-    for (int j = 0; j < BLOCKS_ACROSS; ++j) {
-      float totals[4];
-      vstore4(sum[i][j], 0, totals);
-#pragma unroll
-      for (int e = 0; e < 4; ++e) {
-        const int row = first_row + ROW_IN_TILE(i, e);
-        const int column = first_column + COLUMN_IN_TILE(j, e);
-        if (row >= ROWS || column >= COLUMNS) continue;
-#if HAS_BIAS
-        totals[e] += bias[group * OUT_CHANNELS + row];
-#endif
-        y[result_index(group, part, row, column)] = totals[e];
-      }
-    }
-  }
+  FOR_EACH_SUM(if (row < ROWS && column < COLUMNS) {
+    y[result_index(group, part, row, column)] = total + BIAS_AT(row);
+  })
 }

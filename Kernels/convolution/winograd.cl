@@ -153,9 +153,30 @@ static inline void store_tile(__global float *y, VECTOR tile[POINTS][POINTS], in
 #endif
 }
 
-// Packed planes [samples, channels, plane] -> transformed tiles. A work-item transforms V tiles of a
-// channel, of which there are `lines`, those that fill up a block included. Tiles that fill up a
-// block repeat the last; what comes of them is not read.
+// The first `side`² elements of V tiles of a channel, which start at `first`, in packed planes
+// [samples, channels, plane].
+static inline void load_tile(VECTOR tile[POINTS][POINTS], __global const float *x, const int side,
+                             const int channel, const int channels, const int first,
+                             const int tiles, const int down, const int across, const int plane,
+                             const int pitch) {
+  int origins[V];
+  tile_origins(origins, first, tiles, down, across, channels * plane, pitch);
+  // Channels that fill up a block are zero.
+  const float present = channel < channels ? 1.0f : 0.0f;
+  x += min(channel, channels - 1) * plane;
+  for (int i = 0; i < side; ++i) {
+    for (int j = 0; j < side; ++j) {
+      float lanes[V];
+#pragma unroll
+      for (int lane = 0; lane < V; ++lane) lanes[lane] = x[origins[lane] + i * pitch + j];
+      tile[i][j] = present * LOAD(lanes);
+    }
+  }
+}
+
+// Packed planes -> transformed tiles. A work-item transforms V tiles of a channel, of which there are
+// `lines`, those that fill up a block included. Tiles that fill up a block repeat the last; what comes
+// of them is not read.
 __kernel void winograd_input(IN(x), OUT(y), const int channels, const int tiles, const int down,
                              const int across, const int plane, const int pitch, const int groups,
                              const int lines) {
@@ -164,20 +185,8 @@ __kernel void winograd_input(IN(x), OUT(y), const int channels, const int tiles,
   const int item = get_global_id(0);
   if (item >= groups * lines) return;
   const int channel = item % lines, first = item / lines * V;
-  int origins[V];
-  tile_origins(origins, first, tiles, down, across, channels * plane, pitch);
-  // Channels that fill up a block are zero.
-  const float present = channel < channels ? 1.0f : 0.0f;
-  x += min(channel, channels - 1) * plane;
   VECTOR tile[POINTS][POINTS];
-  for (int i = 0; i < POINTS; ++i) {
-    for (int j = 0; j < POINTS; ++j) {
-      float lanes[V];
-#pragma unroll
-      for (int lane = 0; lane < V; ++lane) lanes[lane] = x[origins[lane] + i * pitch + j];
-      tile[i][j] = present * LOAD(lanes);
-    }
-  }
+  load_tile(tile, x, POINTS, channel, channels, first, tiles, down, across, plane, pitch);
   TRANSFORM(transform_input, tile, POINTS, POINTS)
   store_tile(y, tile, channel, channels, first, tiles);
 }
@@ -191,20 +200,8 @@ __kernel void winograd_gradient(IN(x), OUT(y), const int channels, const int til
   const int item = get_global_id(0);
   if (item >= groups * lines) return;
   const int channel = item % lines, first = item / lines * V;
-  int origins[V];
-  tile_origins(origins, first, tiles, down, across, channels * plane, pitch);
-  // Channels that fill up a block are zero.
-  const float present = channel < channels ? 1.0f : 0.0f;
-  x += min(channel, channels - 1) * plane;
   VECTOR tile[POINTS][POINTS];
-  for (int i = 0; i < SIDE; ++i) {
-    for (int j = 0; j < SIDE; ++j) {
-      float lanes[V];
-#pragma unroll
-      for (int lane = 0; lane < V; ++lane) lanes[lane] = x[origins[lane] + i * pitch + j];
-      tile[i][j] = present * LOAD(lanes);
-    }
-  }
+  load_tile(tile, x, SIDE, channel, channels, first, tiles, down, across, plane, pitch);
   TRANSFORM(transform_gradient, tile, SIDE, POINTS)
   store_tile(y, tile, channel, channels, first, tiles);
 }

@@ -14,6 +14,11 @@
 #ifndef BIAS
 #define BIAS 0
 #endif
+#if BIAS == 0
+#define BIAS_AT(row, column) 0.0f
+#else
+#define BIAS_AT(row, column) bias[BIAS == 1 ? (column) : (row)]
+#endif
 
 // Starts copying a tile: of `extent` rows or columns those from `first` on, of `terms` terms those
 // from `start` on. What lies beyond either is zero. The other arguments are constants.
@@ -61,25 +66,5 @@ __kernel __attribute__((reqd_work_group_size(THREADS, 1, 1))) void gemm_tensor(
 #if BIAS != 0
   BIND(bias);
 #endif
-#pragma unroll
-  for (int i = 0; i < BLOCKS_DOWN; ++i) {
-#pragma unroll
-    for (int j = 0; j < BLOCKS_ACROSS; ++j) {
-      float totals[4];
-      vstore4(sum[i][j], 0, totals);
-#pragma unroll
-      for (int e = 0; e < 4; ++e) {
-        const int row = first_row + ROW_IN_TILE(i, e);
-        const int column = first_column + COLUMN_IN_TILE(j, e);
-        if (row < m && column < n) {
-#if BIAS == 1
-          totals[e] += bias[column];
-#elif BIAS == 2
-          totals[e] += bias[row];
-#endif
-          c[row * n + column] = totals[e];
-        }
-      }
-    }
-  }
+  FOR_EACH_SUM(if (row < m && column < n) c[row * n + column] = total + BIAS_AT(row, column);)
 }

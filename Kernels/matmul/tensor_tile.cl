@@ -109,3 +109,18 @@ static inline void multiply_tiles(__local const float *left, __local const float
     barrier(CLK_LOCAL_MEM_FENCE);                                        \
     stage = 1 - stage;                                                   \
   }
+
+// Runs a statement for each of the work-item's sums: `total`, at `row` and `column` of the product.
+#define FOR_EACH_SUM(...)                                                  \
+  _Pragma("unroll") for (int i = 0; i < BLOCKS_DOWN; ++i) {                \
+    _Pragma("unroll") for (int j = 0; j < BLOCKS_ACROSS; ++j) {            \
+      float totals[4];                                                     \
+      vstore4(sum[i][j], 0, totals);                                       \
+      _Pragma("unroll") for (int e = 0; e < 4; ++e) {                      \
+        const int row = first_row + ROW_IN_TILE(i, e);                     \
+        const int column = first_column + COLUMN_IN_TILE(j, e);            \
+        const float total = totals[e];                                     \
+        __VA_ARGS__                                                        \
+      }                                                                    \
+    }                                                                      \
+  }
