@@ -25,7 +25,7 @@ extension Predict {
   func show(_ sample: String, _ mask: MaskPicture, _ classNames: [String]) throws {
     let path = masks.map { maskPath(sample, in: $0) }
     if let path { try write(mask, to: path, of: sample) }
-    let shares = mask.shares(classCount: max(classNames.count, 256))
+    let shares = mask.shares(classCount: 256)
     let found = shares.indices.filter { shares[$0] > 0 }.sorted {
       (-shares[$0], $0) < (-shares[$1], $1)
     }.prefix(top)

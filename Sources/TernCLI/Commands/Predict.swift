@@ -6,8 +6,9 @@ struct Predict: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Say what a trained network takes pictures for.",
     discussion: """
-      Pictures are PNG or JPEG files, or folders of such; they are resized and normalised as the run's data was. One that
-      cannot be read is reported, the others are answered, and the exit code tells of it.
+      Pictures are PNG or JPEG files, or folders of them; they are resized and normalised as the run's
+      data was. One that cannot be read is reported, the others are answered, and the exit code tells
+      of it.
 
       A network that gives a class per pixel tells the part of the pixels each class has; --masks
       writes the classes as PNG files of the pictures' extents, with a colour per class.
