@@ -12,10 +12,17 @@ struct TernCommand: ParsableCommand {
       Tune.self, DataCommand.self, Run.self,
     ])
 
+  /// The command line, its names of files byte by byte.
+  private static var arguments: [String] {
+    (1..<max(Int(CommandLine.argc), 1)).compactMap { index in
+      CommandLine.unsafeArgv[index].map { FileName.text(cString: $0) }
+    }
+  }
+
   /// Runs the command; an error becomes one line on stderr and the exit code of its kind.
   static func main() {
     do {
-      var command = try parseAsRoot()
+      var command = try parseAsRoot(arguments)
       try command.run()
     } catch let error as TernError {
       Failure.exit(error.message, code: error.kind.exitCode)

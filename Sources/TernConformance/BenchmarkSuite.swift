@@ -44,7 +44,7 @@ public struct BenchmarkSuite: Sendable {
         batchSize: batchSize)
       return
     }
-    guard FileManager.default.fileExists(atPath: nameOrPath) else {
+    guard FileSystem.exists(nameOrPath) else {
       throw TernError(
         .notFound,
         "\(nameOrPath): neither a file nor one of the suites "

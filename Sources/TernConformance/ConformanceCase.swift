@@ -69,12 +69,11 @@ public struct ConformanceCase: Sendable {
 
   /// The cases in a folder's `.safetensors` files, by name.
   public static func paths(inDirectory directory: String) throws -> [String] {
-    var isDirectory: ObjCBool = false
-    guard FileManager.default.fileExists(atPath: directory, isDirectory: &isDirectory) else {
+    guard let kind = FileSystem.kind(directory) else {
       throw TernError(.notFound, "\(directory): no such folder")
     }
-    if !isDirectory.boolValue { return [directory] }
-    let names = try FileManager.default.contentsOfDirectory(atPath: directory)
+    if kind != .folder { return [directory] }
+    let names = (FileSystem.names(in: directory) ?? [])
       .filter { $0.hasSuffix(".safetensors") }.sorted()
     guard !names.isEmpty else {
       throw TernError(.notFound, "\(directory): holds no .safetensors file")

@@ -6,12 +6,11 @@ extension JSON {
   /// - Parameter maximumByteCount: a longer file is refused before it is read.
   /// - Throws: ``TernError`` of kind `notFound` or `badData`, naming the file.
   public init(contentsOf path: String, maximumByteCount: Int) throws {
-    var isDirectory: ObjCBool = false
-    guard FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory) else {
+    guard let kind = FileSystem.kind(path) else {
       throw TernError(.notFound, "\(path): no such file")
     }
-    guard !isDirectory.boolValue, let file = FileHandle(forReadingAtPath: path),
-      let data = try? file.read(upToCount: maximumByteCount + 1)
+    guard kind != .folder,
+      let data = FileSystem.contents(of: path, upToCount: maximumByteCount + 1)
     else { throw TernError(.badData, "\(path): cannot be read as a file") }
     guard data.count <= maximumByteCount else {
       throw TernError(.badData, "\(path): longer than \(maximumByteCount) bytes")

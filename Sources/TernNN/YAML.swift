@@ -33,11 +33,8 @@ public enum YAML {
   ///
   /// - Throws: ``TernError`` where it is missing, too large to be meant, or not text.
   public static func text(ofFile path: String) throws -> String {
-    guard let file = FileHandle(forReadingAtPath: path) else {
-      throw TernError(.notFound, "\(path): no such file")
-    }
-    // A folder opens, but cannot be read.
-    guard let data = try? file.read(upToCount: maximumByteCount + 1) ?? Data() else {
+    guard FileSystem.exists(path) else { throw TernError(.notFound, "\(path): no such file") }
+    guard let data = FileSystem.contents(of: path, upToCount: maximumByteCount + 1) else {
       throw TernError(.badData, "\(path): cannot be read as a file")
     }
     guard data.count <= maximumByteCount else {

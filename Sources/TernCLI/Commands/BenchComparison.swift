@@ -27,7 +27,7 @@ struct ComparisonOptions: ParsableArguments {
     }
     guard let compare else { return nil }
     // Before an hour of measuring, not after it.
-    guard FileManager.default.fileExists(atPath: compare) else {
+    guard FileSystem.exists(compare) else {
       throw TernError(.notFound, "\(compare): no such file")
     }
     return share

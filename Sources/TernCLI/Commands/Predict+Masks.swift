@@ -52,15 +52,11 @@ extension Predict {
 
   private func write(_ mask: MaskPicture, to path: String, of sample: String) throws {
     // The pictures may lie in the folder that the masks are meant for.
-    guard URL(fileURLWithPath: path).standardized != URL(fileURLWithPath: sample).standardized
-    else {
+    guard !FileSystem.isSame(path, sample) else {
       throw TernError(.usage, "masks: \(path) is the picture itself; choose another folder")
     }
     let directory = (path as NSString).deletingLastPathComponent
-    do {
-      try FileManager.default.createDirectory(
-        atPath: directory, withIntermediateDirectories: true)
-    } catch {
+    guard FileSystem.createFolder(directory) else {
       throw TernError(.cannotWrite, "\(directory): cannot create the folder")
     }
     try AtomicFile.write(mask.png, to: path)

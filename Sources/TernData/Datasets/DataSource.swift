@@ -34,7 +34,7 @@ public struct DataSource: Sendable {
   /// The folders that hold a data set each, by its name: `$TERN_DATA`, then where Debian's
   /// packages put them.
   public static var standardRoots: [String] {
-    [ProcessInfo.processInfo.environment["TERN_DATA"] ?? "", "/usr/share/datasets"]
+    [getenv("TERN_DATA").map { FileName.text(cString: $0) } ?? "", "/usr/share/datasets"]
       .filter { !$0.isEmpty }
   }
 
@@ -95,9 +95,8 @@ public struct DataSource: Sendable {
 
   /// How data is named that lies at a path.
   private static func form(ofPath path: String) -> String? {
-    var isFolder: ObjCBool = false
-    guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) else { return nil }
-    if isFolder.boolValue { return "images:\(path)" }
+    guard let kind = FileSystem.kind(path) else { return nil }
+    if kind == .folder { return "images:\(path)" }
     let ending = (path as NSString).pathExtension.lowercased()
     return ["csv", "npz"].contains(ending) ? "\(ending):\(path)" : nil
   }
@@ -180,7 +179,7 @@ public struct DataSource: Sendable {
     }
     var classNames = (0...largest).map(String.init)
     let listPath = "\(directory)/classes.txt"
-    if FileManager.default.fileExists(atPath: listPath) {
+    if FileSystem.exists(listPath) {
       let text = String(decoding: try InputFile.contents(of: listPath), as: UTF8.self)
       classNames = text.split(whereSeparator: \.isNewline).map(String.init)
       guard largest < classNames.count, classNames.count <= 255 else {
@@ -222,7 +221,7 @@ public struct DataSource: Sendable {
 
   private static func find(_ name: String, in roots: [String], hint: String) throws -> String {
     let candidates = roots.map { ($0 as NSString).appendingPathComponent(name) }
-    guard let found = candidates.first(where: FileManager.default.fileExists) else {
+    guard let found = candidates.first(where: FileSystem.exists) else {
       throw TernError(
         .notFound, "no \(name) data in \(candidates.joined(separator: " or ")); \(hint)")
     }
@@ -232,7 +231,7 @@ public struct DataSource: Sendable {
   private static func idx(
     _ specification: String, _ directory: String, _ classNames: [String]?
   ) throws -> DataSource {
-    guard FileManager.default.fileExists(atPath: directory) else {
+    guard FileSystem.exists(directory) else {
       throw TernError(.notFound, "\(directory): no such folder")
     }
     func path(_ set: String, _ kind: String, axes: Int) throws -> String {
@@ -241,7 +240,7 @@ public struct DataSource: Sendable {
         ["", ".gz"].map { "\(set)-\(kind)\(separator)idx\(axes)-ubyte\($0)" }
       }
       let paths = names.map { (directory as NSString).appendingPathComponent($0) }
-      guard let found = paths.first(where: FileManager.default.fileExists) else {
+      guard let found = paths.first(where: FileSystem.exists) else {
         throw TernError(.notFound, "\(paths[0]): no such file (nor with .gz)")
       }
       return found

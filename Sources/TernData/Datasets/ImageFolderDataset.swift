@@ -62,16 +62,11 @@ public final class ImageFolderDataset: Dataset {
 
   /// The folders in a folder, by name; hidden ones are passed over.
   static func folders(in directory: String) throws -> [String] {
-    guard let entries = try? FileManager.default.contentsOfDirectory(atPath: directory) else {
+    guard let entries = FileSystem.names(in: directory) else {
       throw TernError(.notFound, "\(directory): no such folder")
     }
-    return entries.filter { name in
-      var isDirectory: ObjCBool = false
-      return !name.hasPrefix(".")
-        && FileManager.default.fileExists(
-          atPath: "\(directory)/\(name)", isDirectory: &isDirectory)
-        && isDirectory.boolValue
-    }.sorted()
+    return entries.filter { !$0.hasPrefix(".") && FileSystem.isFolder("\(directory)/\($0)") }
+      .sorted()
   }
 
   public var count: Int { paths.count }

@@ -7,7 +7,7 @@ public enum AppendedFile {
   ///
   /// - Throws: ``TernError`` of kind `cannotWrite`.
   public static func append(_ data: Data, to path: String) throws {
-    let file = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o644)
+    let file = FileSystem.open(path, O_WRONLY | O_CREAT | O_APPEND)
     let isWritten = file >= 0 && data.write(to: file)
     let reason = String(cString: strerror(errno))
     if file >= 0 { close(file) }

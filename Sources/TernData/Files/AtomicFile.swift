@@ -11,10 +11,10 @@ public enum AtomicFile {
     let temporary = path + ".tmp"
     func fail(_ what: String) -> TernError {
       let reason = String(cString: strerror(errno))
-      unlink(temporary)
+      _ = temporary.withFilePath { unlink($0) }
       return TernError(.cannotWrite, "\(path): \(what): \(reason)")
     }
-    let file = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
+    let file = FileSystem.open(temporary, O_WRONLY | O_CREAT | O_TRUNC)
     guard file >= 0 else { throw fail("cannot create") }
     guard data.write(to: file), fsync(file) == 0 else {
       let error = fail("cannot write")
@@ -22,13 +22,14 @@ public enum AtomicFile {
       throw error
     }
     close(file)
-    guard rename(temporary, path) == 0 else { throw fail("cannot replace") }
+    let isReplaced = temporary.withFilePath { old in path.withFilePath { rename(old, $0) } } == 0
+    guard isReplaced else { throw fail("cannot replace") }
     synchronizeDirectory((path as NSString).deletingLastPathComponent)
   }
 
   /// Makes a rename in `directory` survive a power failure.
   public static func synchronizeDirectory(_ directory: String) {
-    let handle = open(directory.isEmpty ? "." : directory, O_RDONLY | O_CLOEXEC)
+    let handle = FileSystem.open(directory.isEmpty ? "." : directory, O_RDONLY)
     guard handle >= 0 else { return }
     fsync(handle)
     close(handle)

@@ -11,7 +11,7 @@ final class OpenFile: Sendable {
   init(_ path: String) throws {
     func fault(_ text: String) -> TernError { TernError(.notFound, "\(path): \(text)") }
     // Without waiting, should the path name a pipe.
-    let descriptor = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC)
+    let descriptor = FileSystem.open(path, O_RDONLY | O_NONBLOCK)
     guard descriptor >= 0 else {
       throw fault(
         errno == ENOENT ? "no such file" : "cannot be read (\(String(cString: strerror(errno))))")
@@ -27,6 +27,17 @@ final class OpenFile: Sendable {
   }
 
   deinit { close(descriptor) }
+
+  /// All of the file, mapped into memory: pages are read when they are looked at.
+  func mapped() throws -> Data {
+    guard byteCount > 0 else { return Data() }
+    guard let bytes = mmap(nil, byteCount, PROT_READ, MAP_PRIVATE, descriptor, 0),
+      bytes != MAP_FAILED
+    else {
+      throw TernError(.runtime, "\(path): cannot be read (\(String(cString: strerror(errno))))")
+    }
+    return Data(bytesNoCopy: bytes, count: byteCount, deallocator: .unmap)
+  }
 
   /// Whether the file starts with `bytes`; the position stays where it is.
   func startsWith(_ bytes: [UInt8]) throws -> Bool {

@@ -20,16 +20,16 @@ enum CIFAR {
     training: InMemoryDataset, test: InMemoryDataset
   ) {
     let inner = "\(directory)/cifar-\(classCount)-b\(classCount == 10 ? "atches-bin" : "inary")"
-    let folder = FileManager.default.fileExists(atPath: inner) ? inner : directory
-    guard FileManager.default.fileExists(atPath: folder) else {
+    let folder = FileSystem.exists(inner) ? inner : directory
+    guard FileSystem.exists(folder) else {
       throw TernError(.notFound, "\(directory): no such folder")
     }
     let trainingFiles =
       classCount == 10 ? (1...5).map { "data_batch_\($0).bin" } : ["train.bin"]
     // What unpacks from Python's version of the archive.
     for name in ["data_batch_1", "train", "cifar-\(classCount)-batches-py", "cifar-100-python"]
-    where !FileManager.default.fileExists(atPath: "\(folder)/\(trainingFiles[0])")
-      && FileManager.default.fileExists(atPath: "\(folder)/\(name)")
+    where !FileSystem.exists("\(folder)/\(trainingFiles[0])")
+      && FileSystem.exists("\(folder)/\(name)")
     {
       throw TernError(
         .notFound,
@@ -47,7 +47,7 @@ enum CIFAR {
 
   private static func fineNames(_ folder: String) throws -> [String] {
     let path = "\(folder)/fine_label_names.txt"
-    guard FileManager.default.fileExists(atPath: path) else { return (0..<100).map(String.init) }
+    guard FileSystem.exists(path) else { return (0..<100).map(String.init) }
     let text = try String(decoding: InputFile.contents(of: path, limit: 1 << 16), as: UTF8.self)
     let names = text.split(whereSeparator: \.isNewline).map(String.init)
     guard names.count == 100 else {

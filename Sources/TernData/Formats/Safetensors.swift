@@ -27,13 +27,7 @@ extension Safetensors {
   /// Elements of types F64, F16 and BF16 become float32, I64 become int32 if they fit.
   /// - Throws: ``TernError`` of kind `notFound` or `badData`.
   public init(contentsOf path: String) throws {
-    guard FileManager.default.fileExists(atPath: path) else {
-      throw TernError(.notFound, "\(path): no such file")
-    }
-    let data: Data
-    do { data = try Data(contentsOf: URL(fileURLWithPath: path), options: .mappedIfSafe) } catch {
-      throw TernError(.notFound, "\(path): cannot be read")
-    }
+    let data = try OpenFile(path).mapped()
     do { try self.init(data) } catch let fault as Fault {
       throw TernError(.badData, "\(path): \(fault.text)")
     }

@@ -10,7 +10,7 @@ public enum PictureFolder {
   ///
   /// - Throws: ``TernError`` where the folder is missing, or holds no pictures.
   public static func files(in directory: String) throws -> [String] {
-    guard let names = try? FileManager.default.contentsOfDirectory(atPath: directory) else {
+    guard let names = FileSystem.names(in: directory) else {
       throw TernError(.notFound, "\(directory): no such folder, or not readable")
     }
     let pictures = names.filter { name in
@@ -28,9 +28,7 @@ public enum PictureFolder {
   ///
   /// - Throws: ``TernError`` where a folder holds no pictures.
   public static func expanded(_ path: String) throws -> [String] {
-    var isFolder: ObjCBool = false
-    _ = FileManager.default.fileExists(atPath: path, isDirectory: &isFolder)
-    guard isFolder.boolValue else { return [path] }
+    guard FileSystem.isFolder(path) else { return [path] }
     return try files(in: path.count > 1 && path.hasSuffix("/") ? String(path.dropLast()) : path)
   }
 }

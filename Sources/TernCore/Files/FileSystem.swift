@@ -1,0 +1,86 @@
+import Foundation
+
+/// What the system is asked about files, each named by the very bytes it has; see ``FileName``.
+///
+/// Every path that is opened goes through here or through ``Swift/String/withFilePath(_:)``;
+/// `FileManager` and `URL` take paths for UTF-8 and would look for another name.
+public enum FileSystem {
+  public enum Kind: Sendable {
+    case file, folder, other
+  }
+
+  /// What is at a path, links followed; `nil` where there is nothing.
+  public static func kind(_ path: String) -> Kind? { status(path)?.kind }
+
+  public static func exists(_ path: String) -> Bool { kind(path) != nil }
+  public static func isFolder(_ path: String) -> Bool { kind(path) == .folder }
+
+  /// What is at a path, and how many bytes it has.
+  public static func status(_ path: String) -> (kind: Kind, byteCount: Int)? {
+    var status = stat()
+    guard path.withFilePath({ stat($0, &status) }) == 0 else { return nil }
+    let kind: Kind =
+      switch status.st_mode & S_IFMT {
+      case S_IFREG: .file
+      case S_IFDIR: .folder
+      default: .other
+      }
+    return (kind, Int(status.st_size))
+  }
+
+  /// Whether two paths lead to the same file or folder, which is there.
+  public static func isSame(_ first: String, _ second: String) -> Bool {
+    var statuses = (stat(), stat())
+    guard first.withFilePath({ stat($0, &statuses.0) }) == 0,
+      second.withFilePath({ stat($0, &statuses.1) }) == 0
+    else { return false }
+    return statuses.0.st_dev == statuses.1.st_dev && statuses.0.st_ino == statuses.1.st_ino
+  }
+
+  /// The names in a folder, in no order; `nil` where it cannot be read, with the reason in `errno`.
+  public static func names(in directory: String) -> [String]? {
+    guard let stream = directory.withFilePath({ opendir($0) }) else { return nil }
+    defer { closedir(stream) }
+    var names: [String] = []
+    while let entry = readdir(stream) {
+      // An entry is as long as its name asks for, not as its type says: it is not copied.
+      let offset = MemoryLayout<dirent>.offset(of: \.d_name)!
+      let name = FileName.text(
+        cString: UnsafeRawPointer(entry).advanced(by: offset).assumingMemoryBound(to: CChar.self))
+      if name != ".", name != ".." { names.append(name) }
+    }
+    return names
+  }
+
+  /// Opens a file; below 0 where that fails, with the reason in `errno`.
+  public static func open(_ path: String, _ flags: Int32, mode: mode_t = 0o644) -> Int32 {
+    path.withFilePath { Foundation.open($0, flags | O_CLOEXEC, mode) }
+  }
+
+  /// The first bytes of a file, `limit` at most; `nil` where it cannot be read, with the reason in
+  /// `errno`.
+  public static func contents(of path: String, upToCount limit: Int) -> Data? {
+    let file = open(path, O_RDONLY)
+    guard file >= 0 else { return nil }
+    defer { close(file) }
+    var data = Data()
+    var piece = [UInt8](repeating: 0, count: 1 << 16)
+    while data.count < limit {
+      let count = read(file, &piece, min(piece.count, limit - data.count))
+      if count < 0, errno == EINTR { continue }
+      guard count >= 0 else { return nil }
+      guard count > 0 else { break }
+      data.append(contentsOf: piece[..<count])
+    }
+    return data
+  }
+
+  /// Creates a folder, and those it is in where they are not there; `false` where that fails, with
+  /// the reason in `errno`.
+  public static func createFolder(_ path: String) -> Bool {
+    if isFolder(path) { return true }
+    let parent = (path as NSString).deletingLastPathComponent
+    if !parent.isEmpty, parent != path, !createFolder(parent) { return false }
+    return path.withFilePath { mkdir($0, 0o777) } == 0 || errno == EEXIST && isFolder(path)
+  }
+}
