@@ -90,14 +90,20 @@ let package = Package(
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
 
+    // What several test targets need.
+    .target(name: "TernTestSupport", dependencies: ["Tern"], path: "Tests/TernTestSupport"),
     .testTarget(name: "TernCoreTests", dependencies: ["TernCore"]),
     .testTarget(name: "TernGraphTests", dependencies: ["Tern"]),
     .testTarget(
-      name: "TernNNTests", dependencies: ["Tern"], exclude: ["torchvision_parameters.txt"]),
+      name: "TernNNTests", dependencies: ["Tern", "TernTestSupport"],
+      exclude: ["torchvision_parameters.txt"]),
     .testTarget(name: "TernDataTests", dependencies: ["TernCore", "TernData", "CZlib"]),
-    .testTarget(name: "TernTrainTests", dependencies: ["Tern", "TernTrain"]),
-    .testTarget(name: "CLITests", dependencies: ["Tern", "TernCLI"]),
-    .testTarget(name: "TernConformanceTests", dependencies: ["Tern", "TernConformance"]),
+    .testTarget(
+      name: "TernTrainTests", dependencies: ["Tern", "TernTrain", "TernTestSupport"]),
+    .testTarget(
+      name: "CLITests", dependencies: ["Tern", "TernCLI", "TernTestSupport"]),
+    .testTarget(
+      name: "TernConformanceTests", dependencies: ["Tern", "TernConformance", "TernTestSupport"]),
     .testTarget(name: "TernReferenceTests", dependencies: ["TernReference"]),
     // Counts the calls to OpenCL.
     .target(name: "OpenCLCalls", dependencies: ["COpenCL"], path: "Tests/OpenCLCalls"),

@@ -19,8 +19,6 @@ cd "$(dirname "$0")/.."
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 export folder
-# Slow tensor cores, for the cases that ask for their precision.
-export TERN_TENSOR_CORES=emulated
 
 # Runs one case; prints its outcome, and keeps the names of the kernels that ran.
 #
@@ -32,10 +30,9 @@ run() {
   log=$output.log
   status=0
   # Optimised code has instructions that the check for uninitialised memory does not know.
-  TERN_OPENCL_ARCHITECTURE=$architecture \
-    timeout 600 oclgrind --build-options -cl-opt-disable --data-races --uninitialized \
+  timeout 600 oclgrind --build-options -cl-opt-disable --data-races --uninitialized \
     --inst-counts --max-errors 20 --log "$log" \
-    .build/release/tern verify --device opencl $3 > "$output" 2>&1 || status=$?
+    .build/release/tern verify --device "opencl/$architecture/emulated-tensor-cores" $3 > "$output" 2>&1 || status=$?
   if grep -qs 'Kernel: X' "$log" && ! grep 'Kernel:' "$log" | grep -qv 'Kernel: X'; then
     echo "CLBlast $name"
   elif [ "$status" -ne 0 ] || [ -s "$log" ]; then

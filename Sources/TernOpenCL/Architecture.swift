@@ -1,33 +1,17 @@
 import COpenCL
-import Foundation
 
 /// How a device wants its work cut. Drivers report any vendor for a CPU, so the device's type decides.
-enum Architecture: Hashable, Sendable {
+package enum Architecture: Hashable, Sendable {
   /// Few cores with wide vectors: a work-item does much, with vectors of its own.
   case wideCores(vectorWidth: Int)
   /// Thousands of threads: a work-item does little, and its neighbours do what lies beside it.
   case manyThreads
 
-  /// Set to `wide-cores` or `many-threads`, makes every device count as such: tests run the kernels
-  /// for GPUs on a CPU by it, and those for CPUs in a simulator.
-  private static let override = "TERN_OPENCL_ARCHITECTURE"
-
+  /// The architecture of a device by its type.
   init(_ device: CLDevice) {
-    switch ProcessInfo.processInfo.environment[Self.override] {
-    case "wide-cores":
-      self = .wideCores(vectorWidth: 16)
-      return
-    case "many-threads":
-      self = .manyThreads
-      return
-    default: break
-    }
-    guard device.isCPU, !device.isGPU else {
-      self = .manyThreads
-      return
-    }
-    let width = Int(device.number(CL_DEVICE_NATIVE_VECTOR_WIDTH_FLOAT, cl_uint.self))
-    self = .wideCores(vectorWidth: [16, 8].first { $0 <= width } ?? 4)
+    self =
+      device.isCPU && !device.isGPU
+      ? .wideCores(vectorWidth: device.nativeVectorWidth) : .manyThreads
   }
 
   /// The floats of a vector register in kernels that work on blocks.

@@ -1,5 +1,4 @@
 import COpenCL
-import Foundation
 import TernCore
 import TernRuntime
 
@@ -9,35 +8,30 @@ public struct OpenCLBackend: Backend {
 
   public var name: String { "opencl" }
 
-  /// `TERN_OPENCL_COMMAND_BUFFERS=on` has steps recorded.
-  package static let recordsSteps =
-    ProcessInfo.processInfo.environment["TERN_OPENCL_COMMAND_BUFFERS"] == "on"
-
   public func devices() -> [DeviceInfo] { CLDevice.all().map(\.info) }
 
   public var precisions: [Precision] { Precision.allCases }
 
+  public var traits: [(spelling: String, help: String)] {
+    DeviceTraits.all.map { ($0.spelling, $0.help) }
+  }
+
   public func open(_ info: DeviceInfo, options: DeviceOptions) throws -> any Device {
-    try open(info, options: options, cache: .standard())
+    try open(info, options: options, traits: DeviceTraits(info.traits), cache: .standard())
   }
 
   /// - Parameters:
-  ///   - emulatesTensorCores: whether the device has slow ones, for tests, in place of its own.
-  ///   - recordsSteps: whether a step's kernels are recorded once and enqueued together from then on,
-  ///     where the driver has cl_khr_command_buffer.
+  ///   - traits: in what the device is treated otherwise than its driver says.
   ///   - cache: where compiled programs and tuning results are kept.
   package func open(
     _ info: DeviceInfo, options: DeviceOptions = DeviceOptions(),
-    emulatesTensorCores: Bool = false, recordsSteps: Bool = Self.recordsSteps,
-    cache: CacheDirectory?
+    traits: DeviceTraits = DeviceTraits(), cache: CacheDirectory?
   ) throws -> OpenCLDevice {
-    guard let device = CLDevice.all().first(where: { $0.info.id == info.id }) else {
+    guard let device = CLDevice.all().first(where: { $0.info.id == info.id.prefix { $0 != "/" } })
+    else {
       throw TernError(.deviceUnavailable, "the device \(info.id) is gone")
     }
-    return try OpenCLDevice(
-      device, options: options,
-      tensorCores: emulatesTensorCores ? .emulated : TensorCores(device),
-      recordsSteps: recordsSteps, cache: cache)
+    return try OpenCLDevice(device, info, options: options, traits: traits, cache: cache)
   }
 }
 

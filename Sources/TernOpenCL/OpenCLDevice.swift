@@ -29,20 +29,21 @@ public final class OpenCLDevice: Device {
 
   /// - Throws: ``TernError`` where the device lacks what the options ask for.
   init(
-    _ device: CLDevice, options: DeviceOptions, tensorCores: TensorCores,
-    recordsSteps: Bool, cache: CacheDirectory?
+    _ device: CLDevice, _ info: DeviceInfo, options: DeviceOptions, traits: DeviceTraits,
+    cache: CacheDirectory?
   ) throws {
     self.device = device
+    self.info = info
     self.options = options
-    self.tensorCores = tensorCores
-    commandBuffers = recordsSteps ? CommandBufferCalls(device) : nil
-    info = device.info
+    tensorCores = traits.emulatesTensorCores ? .emulated : TensorCores(device)
+    commandBuffers = traits.recordsSteps ? CommandBufferCalls(device) : nil
     try tensorCores.check(options.precision, on: info)
-    architecture = Architecture(device)
+    architecture = traits.architecture(device)
     busyItemCount = architecture.busyItemCount(computeUnits: info.computeUnits)
     context = try Context(device: device.handle)
     computeQueue = try Queue(context, device: device.handle)
-    programs = ProgramCache(context: context, device: device, directory: cache)
+    programs = ProgramCache(
+      context: context, device: device, prefix: traits.sourcePrefix, directory: cache)
     tuning = TuningTable(
       cache,
       .init(

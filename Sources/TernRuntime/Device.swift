@@ -5,8 +5,8 @@ import TernGraph
 public struct DeviceInfo: Hashable, Sendable {
   public enum Kind: String, Hashable, Sendable { case cpu, gpu, accelerator }
 
-  /// How `--device` names it: `reference`, `cpu`, `opencl:0.0`.
-  public let id: String
+  /// How `--device` names it: `reference`, `cpu`, `opencl:0.0`, `opencl:0.0/many-threads`.
+  public private(set) var id: String
   /// The backend: `reference`, `cpu` or `opencl`.
   public let backend: String
   public let name: String
@@ -15,6 +15,8 @@ public struct DeviceInfo: Hashable, Sendable {
   /// In bytes.
   public let memoryByteCount: Int
   public let driver: String
+  /// In what the device is to be treated otherwise than its driver says; see ``Backend/traits``.
+  public private(set) var traits: [String] = []
 
   public init(
     id: String, backend: String, name: String, kind: Kind, computeUnits: Int,
@@ -27,6 +29,14 @@ public struct DeviceInfo: Hashable, Sendable {
     self.computeUnits = computeUnits
     self.memoryByteCount = memoryByteCount
     self.driver = driver
+  }
+
+  /// The same device, treated otherwise.
+  func with(_ traits: [String]) -> DeviceInfo {
+    var info = self
+    info.id = ([id] + traits).joined(separator: "/")
+    info.traits = self.traits + traits
+    return info
   }
 }
 

@@ -29,12 +29,17 @@ public protocol Backend: Sendable {
   /// What some device of the backend may round operands to.
   var precisions: [Precision] { get }
 
-  /// Opens the device of that id.
+  /// In what the backend's devices can be treated otherwise than their drivers say: each a spelling
+  /// that may follow a device's id behind a slash, and what it is for. For tests and for measuring.
+  var traits: [(spelling: String, help: String)] { get }
+
+  /// Opens the device of that id, with its traits.
   func open(_ info: DeviceInfo, options: DeviceOptions) throws -> any Device
 }
 
 extension Backend {
   public var precisions: [Precision] { [.fp32] }
+  public var traits: [(spelling: String, help: String)] { [] }
 }
 
 /// All backends of this build, and the rule by which `auto` chooses among their devices.
@@ -52,7 +57,8 @@ public struct DeviceCatalog: Sendable {
   }
 
   /// Resolves what `--device` says: `auto`, a backend's name, or a device's id, whose trailing
-  /// numbers may be left out (`opencl`, `opencl:0`).
+  /// numbers may be left out (`opencl`, `opencl:0`); traits follow behind slashes
+  /// (`opencl/many-threads`).
   ///
   /// - Parameter allowsFallback: whether the CPU stands in for a device that is not there.
   public func choose(_ request: String, allowsFallback: Bool = false) throws -> Choice {
@@ -65,11 +71,15 @@ public struct DeviceCatalog: Sendable {
     }
   }
 
-  private func find(_ request: String) throws -> Choice {
+  private func find(_ text: String) throws -> Choice {
+    let request = DeviceRequest(text)
     let known = backends.map(\.name)
-    guard let backend = backends.first(where: { $0.name == request.prefix { $0 != ":" } }) else {
+    guard let backend = backends.first(where: { $0.name == request.backend }) else {
       throw TernError(
-        .usage, "unknown device '\(request)'; known are auto, \(known.joined(separator: ", "))")
+        .usage, "unknown device '\(text)'; known are auto, \(known.joined(separator: ", "))")
+    }
+    guard request.traits.isEmpty || !backend.traits.isEmpty else {
+      throw TernError(.usage, "device \(text): \(backend.name) has no '/\(request.traits[0])'")
     }
     let devices = backend.devices()
     guard !devices.isEmpty else {
@@ -79,15 +89,12 @@ public struct DeviceCatalog: Sendable {
           + (backend.name == "opencl"
             ? " (install an OpenCL driver, or pocl-opencl-icd for the CPU)" : ""))
     }
-    let match = devices.first {
-      $0.id == request || $0.id.hasPrefix(request + ":") || $0.id.hasPrefix(request + ".")
-    }
-    guard let match else {
+    guard let match = devices.first(where: { request.covers($0.id) }) else {
       throw TernError(
         .deviceUnavailable,
-        "no device '\(request)'; there are \(devices.map(\.id).joined(separator: ", "))")
+        "no device '\(request.device)'; there are \(devices.map(\.id).joined(separator: ", "))")
     }
-    return Choice(info: match, reason: "asked for")
+    return Choice(info: match.with(request.traits), reason: "asked for")
   }
 
   private func chooseAutomatically() throws -> Choice {

@@ -1,5 +1,6 @@
 import Foundation
 import Tern
+import TernTestSupport
 import Testing
 
 /// Training from the command line: logs, checkpoints, interruption, resumption.
@@ -61,7 +62,7 @@ import Testing
     #expect(again.output == result.output)
   }
 
-  @Test(arguments: ["reference", "cpu", "opencl"]) func resumedRunEndsWithTheSameBytes(
+  @Test(arguments: TestDevices.ids) func resumedRunEndsWithTheSameBytes(
     device: String
   )
     throws

@@ -1,6 +1,7 @@
 import Foundation
 import Tern
 import TernConformance
+import TernTestSupport
 import Testing
 
 /// What operations must compute: by PyTorch's numbers, by the reference, and by finite differences.

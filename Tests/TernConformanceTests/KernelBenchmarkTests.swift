@@ -1,6 +1,7 @@
 import Foundation
 import Tern
 import TernConformance
+import TernTestSupport
 import Testing
 
 /// That what is timed is what it says, on every device; never how fast it is.
@@ -44,7 +45,7 @@ import Testing
   }
 
   /// The last samples, channels and columns of a large case are those that the reference computes.
-  @Test(arguments: ["cpu", "opencl"]) func aLargeCaseIsCheckedByParts(device: String) throws {
+  @Test(arguments: TestDevices.fast) func aLargeCaseIsCheckedByParts(device: String) throws {
     var benchmark = try KernelBenchmark(device: TestDevices.open(device))
     benchmark.iterations = 1
     let suite = try BenchmarkSuite(

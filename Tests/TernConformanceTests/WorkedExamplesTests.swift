@@ -1,4 +1,5 @@
 import Tern
+import TernTestSupport
 import Testing
 
 /// Calculations done by hand, whose numbers must come out on every device.

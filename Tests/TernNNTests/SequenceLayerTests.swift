@@ -1,5 +1,6 @@
 import Foundation
 import Tern
+import TernTestSupport
 import Testing
 
 /// Layers over sequences, as model files make them, against what PyTorch computed in double
@@ -16,7 +17,7 @@ import Testing
     return try Safetensors(contentsOf: folder.appendingPathComponent("\(name).safetensors").path)
   }
 
-  @Test(arguments: cases, ["reference", "cpu", "opencl"])
+  @Test(arguments: cases, TestDevices.ids)
   func layerComputesWhatPyTorchDoes(name: String, device: String) throws {
     let file = try Self.file(name)
     let text = try #require(file.metadata["layer"])
@@ -35,7 +36,7 @@ import Testing
     builder.output("output", try context.apply(layer, named: "layer", to: [x]))
     let names = Set(context.parameters.map { "parameter.\($0.name)" })
     #expect(names == Set(file.tensors.keys.filter { $0.hasPrefix("parameter.") }))
-    let session = Session(device: try DeviceCatalog.standard.open(device))
+    let session = Session(device: try TestDevices.open(device))
     let executable = try session.compile(builder.graph)
     for parameter in context.parameters {
       try session.write([parameter.name: file.tensors["parameter.\(parameter.name)"]!])
@@ -58,10 +59,10 @@ import Testing
       "targets": HostTensor([4], [0, 1, 2, 0] as [Int32]),
       "learning_rate": HostTensor([], [Float(0.1)]),
     ]
-    let losses = try ["reference", "cpu", "opencl"].map { device in
+    let losses = try TestDevices.ids.map { device in
       let graph = try TrainingGraph(
         model: model, batchSize: 4, update: .init(.sgd(momentum: 0.9)), seed: 1)
-      let session = Session(device: try DeviceCatalog.standard.open(device))
+      let session = Session(device: try TestDevices.open(device))
       let step = try session.compile(graph.graph)
       try session.write(try model.initialValues(seed: 1))
       return try (1...3).map { number in

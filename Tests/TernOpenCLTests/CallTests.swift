@@ -45,7 +45,7 @@ import Testing
   }
 
   @Test func aRecordedStepEnqueuesNoKernelByItselfAndComputesTheSame() throws {
-    let device = try open(recordsSteps: true)
+    let device = try open(DeviceOptions(), "recorded-steps")
     guard device.recordsSteps else { return }
     let builder = GraphBuilder()
     let total = try builder.variable("total", [64, 64])
@@ -68,7 +68,7 @@ import Testing
       #expect(after.preparations == before.preparations)
       return (try executable.read("sum"), after.launches - before.launches)
     }
-    let (recorded, plain) = (try run(on: device), try run(on: open(recordsSteps: false)))
+    let (recorded, plain) = (try run(on: device), try run(on: open()))
     #expect(recorded.launches == 0 && plain.launches > 0)
     #expect(recorded.0 == plain.0)
   }

@@ -48,7 +48,8 @@ import Testing
 
   // Recorded steps too, where the driver has command buffers.
   @Test(arguments: [false, true]) func everyStepSeesItsOwnInputs(isRecorded: Bool) throws {
-    let executable = try executable(on: open(recordsSteps: isRecorded))
+    let executable = try executable(
+      on: isRecorded ? open(DeviceOptions(), "recorded-steps") : open())
     // Far more than the ring has slots, without waiting.
     for step in 0..<200 {
       try upload(step, to: executable)

@@ -11,12 +11,10 @@ let openCLDevice = OpenCLBackend().devices().first
 
 /// Opens the device with nothing kept from earlier runs, unless a folder is given.
 func open(
-  _ options: DeviceOptions = DeviceOptions(), emulatesTensorCores: Bool = false,
-  recordsSteps: Bool = OpenCLBackend.recordsSteps, cache: CacheDirectory? = nil
+  _ options: DeviceOptions = DeviceOptions(), _ traits: String..., cache: CacheDirectory? = nil
 ) throws -> OpenCLDevice {
   try OpenCLBackend().open(
-    #require(openCLDevice), options: options, emulatesTensorCores: emulatesTensorCores,
-    recordsSteps: recordsSteps, cache: cache)
+    #require(openCLDevice), options: options, traits: DeviceTraits(traits), cache: cache)
 }
 
 /// Calls `body` with an empty folder, which is gone afterwards.

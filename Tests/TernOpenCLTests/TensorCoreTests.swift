@@ -73,7 +73,7 @@ extension Precision {
   @Test(arguments: [Precision.tf32, .bf16]) func operandsAreRoundedAndSumsAreNot(
     _ precision: Precision
   ) throws {
-    let device = try open(DeviceOptions(precision: precision), emulatesTensorCores: true)
+    let device = try open(DeviceOptions(precision: precision), "emulated-tensor-cores")
     for product in Self.products { try check(product, precision, on: device) }
   }
 
@@ -119,7 +119,7 @@ extension Precision {
   ) throws {
     try withTemporaryCache { cache in
       let device = try open(
-        DeviceOptions(precision: precision), emulatesTensorCores: true, cache: cache)
+        DeviceOptions(precision: precision), "emulated-tensor-cores", cache: cache)
       let builder = GraphBuilder()
       let x = try builder.input("x", [140, 36])
       let w = try builder.input("w", [133, 36])
@@ -173,7 +173,7 @@ extension Precision {
     ]
     for (algorithm, experiment, passes) in cases {
       let device = try open(
-        DeviceOptions(algorithm: algorithm, precision: precision), emulatesTensorCores: true)
+        DeviceOptions(algorithm: algorithm, precision: precision), "emulated-tensor-cores")
       #expect(try experiment.error(on: device) <= 2e-5)
       let tensor = try experiment.implementations(on: device).filter {
         $0.hasPrefix("\(algorithm.rawValue) \(precision.rawValue)")
@@ -184,7 +184,7 @@ extension Precision {
   }
 
   @Test func withoutThePrecisionNothingIsRounded() throws {
-    let device = try open(emulatesTensorCores: true)
+    let device = try open(DeviceOptions(), "emulated-tensor-cores")
     let experiment = try ConvolutionExperiment([2, 8, 6, 6], weight: [12, 8, 1, 1])
     #expect(try experiment.error(on: device) <= 2e-6)
     #expect(

@@ -1,5 +1,6 @@
 import Foundation
 import Tern
+import TernTestSupport
 import TernTrain
 import Testing
 
@@ -37,7 +38,7 @@ import Testing
   }
 
   /// λ·L(a) + (1 − λ)·L(b), on every kind of device.
-  @Test(arguments: ["reference", "cpu", "opencl"]) func isMixedAsTheSamplesAre(device: String)
+  @Test(arguments: TestDevices.ids) func isMixedAsTheSamplesAre(device: String)
     throws
   {
     let (own, other) = (try loss(1, device: device), try loss(0, device: device))

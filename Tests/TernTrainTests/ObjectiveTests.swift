@@ -1,10 +1,11 @@
 import Foundation
 import Tern
+import TernTestSupport
 import Testing
 
 /// What networks that do not classify are trained for, by one body on every device.
 @Suite struct ObjectiveTests {
-  private static let devices = ["reference", "cpu", "opencl"]
+  private static let devices = TestDevices.ids
   private static let tasks = ["denoising", "variational", "adversarial", "rbm", "belief"]
 
   /// Small networks of each kind, on 8×8 pictures.

@@ -1,10 +1,11 @@
 import Foundation
 import Tern
+import TernTestSupport
 import Testing
 
 /// What becomes of the gradients, by one body on every device.
 @Suite struct ParameterUpdateTests {
-  private static let devices = ["reference", "cpu", "opencl"]
+  private static let devices = TestDevices.ids
 
   private func model() -> Model {
     Model(

@@ -1,5 +1,6 @@
 import Foundation
 import Tern
+import TernTestSupport
 import Testing
 
 /// A class per pixel: data, loss and metrics.
@@ -116,7 +117,7 @@ import Testing
     return last?.test.accuracy ?? 0
   }
 
-  @Test(arguments: ["cpu", "opencl"]) func overfits(device: String) throws {
+  @Test(arguments: TestDevices.fast) func overfits(device: String) throws {
     let accuracy = try accuracy(model(), on: device, epochs: 60, rate: 0.01)
     #expect(accuracy >= 0.99, "\(accuracy)")
   }

@@ -1,10 +1,11 @@
 import Foundation
 import Tern
+import TernTestSupport
 import Testing
 
 /// Training as a whole, by one body on every device.
 @Suite struct TrainingTests {
-  private static let devices = ["reference", "cpu", "opencl"]
+  private static let devices = TestDevices.ids
 
   /// A small network with everything that has state: batch normalisation, dropout, momentum.
   private func model() -> Model {

@@ -3,7 +3,7 @@ import Tern
 
 /// The flags that choose a device and how it works.
 struct DeviceArguments: ParsableArguments {
-  @Option(help: "The device: auto, reference, cpu, opencl[:P[.D]].")
+  @Option(help: "The device: \(DeviceCatalog.requests); see tern devices --help.")
   var device = "auto"
   @Option(help: "CPU threads. (default: all cores)")
   var threads: Int?
@@ -40,3 +40,8 @@ struct DeviceArguments: ParsableArguments {
 
 extension ConvolutionAlgorithm: ExpressibleByArgument {}
 extension Precision: ExpressibleByArgument {}
+
+extension DeviceCatalog {
+  /// What `--device` takes, in a line.
+  static let requests = "auto, reference, cpu, opencl[:P[.D]][/TRAIT…]"
+}

@@ -5,9 +5,20 @@ struct Devices: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "List the devices of every backend.",
     discussion: """
-      Example:
+      --device takes an id of the list, or the part of it in front of a number. Behind it, traits may \
+      have the device treated otherwise than its driver says, for tests and for measuring: \
+      opencl/many-threads/reversed-ids.
+
+      \(traits)
+
+      Examples:
         tern devices
+        tern verify --device opencl/many-threads
       """)
+
+  private static let traits = DeviceCatalog.standard.backends.flatMap(\.traits).map {
+    "  /\($0.spelling)  \($0.help)"
+  }.joined(separator: "\n")
 
   @Flag(help: "Print one JSON object.")
   var json = false

@@ -105,7 +105,7 @@ struct TrainingOptions: ParsableArguments {
   var seed: Int?
   @Flag(help: "Keep the order of the training set.")
   var noShuffle = false
-  @Option(help: "The device: auto, reference, cpu, opencl[:P[.D]]. (default: auto)")
+  @Option(help: "The device: \(DeviceCatalog.requests). (default: auto)")
   var device: String?
   @Option(help: "CPU threads. (default: all cores)")
   var threads: Int?

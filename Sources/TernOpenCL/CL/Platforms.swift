@@ -55,4 +55,10 @@ struct CLDevice: @unchecked Sendable {
 
   var isCPU: Bool { number(CL_DEVICE_TYPE, UInt64.self) & tern_device_type_cpu != 0 }
   var isGPU: Bool { number(CL_DEVICE_TYPE, UInt64.self) & tern_device_type_gpu != 0 }
+
+  /// The floats of a vector register, as far as kernels know what to do with them.
+  var nativeVectorWidth: Int {
+    let width = Int(number(CL_DEVICE_NATIVE_VECTOR_WIDTH_FLOAT, cl_uint.self))
+    return [16, 8].first { $0 <= width } ?? 4
+  }
 }

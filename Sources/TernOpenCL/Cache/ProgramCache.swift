@@ -9,6 +9,8 @@ import TernKernels
 package final class ProgramCache: Sendable {
   private let context: Context
   private let device: CLDevice
+  /// What stands in front of every source.
+  private let prefix: String
   private let store: ProgramStore?
   private let loads = Atomic(0)
   private let programs = Mutex<[Key: Program]>([:])
@@ -18,9 +20,10 @@ package final class ProgramCache: Sendable {
     let options: String
   }
 
-  init(context: Context, device: CLDevice, directory: CacheDirectory?) {
+  init(context: Context, device: CLDevice, prefix: String, directory: CacheDirectory?) {
     self.context = context
     self.device = device
+    self.prefix = prefix
     store = directory.map { ProgramStore($0, device: device) }
   }
 
@@ -66,7 +69,7 @@ package final class ProgramCache: Sendable {
   }
 
   private func build(_ file: String, options: String) throws -> Program {
-    let source = Self.source(file)
+    let source = prefix + Self.source(file)
     if let binary = store?.binary(source: source, options: options),
       let program = load(binary, options: options)
     {

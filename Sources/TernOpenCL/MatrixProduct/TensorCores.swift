@@ -1,5 +1,4 @@
 import COpenCL
-import Foundation
 import TernCore
 import TernRuntime
 
@@ -12,8 +11,6 @@ package enum TensorCores: Hashable, Sendable {
   /// None that are known, and why.
   case none(reason: String)
 
-  /// Set to `emulated`, gives every device tensor cores, slow ones.
-  private static let override = "TERN_TENSOR_CORES"
   /// Of cl_nv_device_attribute_query.
   private static let attributeQuery = "cl_nv_device_attribute_query"
   private static let capabilityMajor: Int32 = 0x4000
@@ -42,10 +39,6 @@ package enum TensorCores: Hashable, Sendable {
   }
 
   init(_ device: CLDevice) {
-    if ProcessInfo.processInfo.environment[Self.override] == "emulated" {
-      self = .emulated
-      return
-    }
     self.init(
       vendor: device.string(CL_DEVICE_VENDOR), extensions: device.string(CL_DEVICE_EXTENSIONS)
     ) {

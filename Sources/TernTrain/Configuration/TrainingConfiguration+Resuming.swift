@@ -1,4 +1,5 @@
 import TernCore
+import TernRuntime
 
 // What of a run's settings may differ where it goes on.
 
@@ -7,7 +8,9 @@ extension TrainingConfiguration {
   /// decides where they are not given.
   public func isRun(of asked: TrainingConfiguration) -> Bool {
     var asked = asked
-    if asked.device == "auto" || device.hasPrefix(asked.device + ":") { asked.device = device }
+    if asked.device == "auto" || DeviceInfo.isID(device, of: asked.device) {
+      asked.device = device
+    }
     asked.imageSize = asked.imageSize ?? imageSize
     asked.monitor = asked.monitor ?? monitor
     return asked == self

@@ -1,0 +1,105 @@
+import TernCore
+
+/// In what a device is treated otherwise than its driver says: so tests run the kernels for GPUs on a
+/// CPU, and see what becomes of a device with small limits.
+package struct DeviceTraits: Hashable, Sendable {
+  /// The architecture; by the device's type where `nil`.
+  package var architecture: ArchitectureName?
+  /// The floats of a vector of wide cores, where it is not the device's own.
+  package var vectorWidth: Int?
+  /// Whether the device has slow tensor cores in place of its own.
+  package var emulatesTensorCores = false
+  /// Whether a step's kernels are recorded once and enqueued together from then on, where the driver
+  /// has cl_khr_command_buffer.
+  package var recordsSteps = false
+  /// Whether the work-items of a group are numbered from the last to the first: kernels that rely on
+  /// an order compute something else then.
+  package var reversesWorkItems = false
+
+  package enum ArchitectureName: String, Hashable, Sendable {
+    case wideCores = "wide-cores"
+    case manyThreads = "many-threads"
+  }
+
+  package init() {}
+
+  /// - Parameter spellings: as they stand in a device's id: `many-threads`, `wide-cores=8`.
+  /// - Throws: ``TernError`` of kind `usage`.
+  package init(_ spellings: [String]) throws {
+    for spelling in spellings {
+      let parts = spelling.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+      guard let kind = Self.all.first(where: { $0.name == parts[0] }) else {
+        throw TernError(
+          .usage,
+          "device: no trait is named '\(spelling)'; there are "
+            + Self.all.map(\.spelling).joined(separator: ", "))
+      }
+      let value = parts.count == 2 ? Int(parts[1]) : nil
+      guard value.map(kind.accepts) ?? (parts.count == 1 && kind.isComplete) else {
+        throw TernError(.usage, "device: expected \(kind.spelling), got '\(spelling)'")
+      }
+      kind.apply(&self, value)
+    }
+  }
+
+  /// A trait as a device's id spells it.
+  struct Kind: Sendable {
+    let name: String
+    /// What stands for the number behind it, and whether there may be none.
+    var valueName: String?
+    var isComplete = true
+    var accepts: @Sendable (Int) -> Bool = { _ in false }
+    let help: String
+    let apply: @Sendable (inout DeviceTraits, Int?) -> Void
+
+    var spelling: String {
+      guard let valueName else { return name }
+      return isComplete ? "\(name)[=\(valueName)]" : "\(name)=\(valueName)"
+    }
+  }
+
+  static let all = [
+    Kind(name: "many-threads", help: "run the kernels for GPUs") { traits, _ in
+      traits.architecture = .manyThreads
+    },
+    Kind(
+      name: "wide-cores", valueName: "4|8|16", accepts: { [4, 8, 16].contains($0) },
+      help: "run the kernels for CPUs, with vectors of so many floats"
+    ) { traits, width in
+      traits.architecture = .wideCores
+      traits.vectorWidth = width
+    },
+    Kind(name: "emulated-tensor-cores", help: "run --precision tf32 and bf16 without the hardware")
+    {
+      traits, _ in traits.emulatesTensorCores = true
+    },
+    Kind(name: "recorded-steps", help: "enqueue a step by cl_khr_command_buffer") { traits, _ in
+      traits.recordsSteps = true
+    },
+    Kind(
+      name: "reversed-ids", help: "number a group's work-items backwards, to find missing barriers"
+    ) { traits, _ in traits.reversesWorkItems = true },
+  ]
+
+  /// The architecture of a device that is treated so.
+  func architecture(_ device: CLDevice) -> Architecture {
+    switch architecture {
+    case .manyThreads: .manyThreads
+    // A device that is no CPU would say how wide the vectors of a work-item are.
+    case .wideCores:
+      .wideCores(vectorWidth: vectorWidth ?? (device.isGPU ? 16 : device.nativeVectorWidth))
+    case nil: Architecture(device)
+    }
+  }
+
+  /// What stands in front of every kernel's source.
+  var sourcePrefix: String {
+    guard reversesWorkItems else { return "" }
+    // A macro does not expand itself.
+    return """
+      #define get_local_id(d) (get_local_size(d) - 1 - get_local_id(d))
+      #define get_global_id(d) (get_group_id(d) * get_local_size(d) + get_local_id(d))
+
+      """
+  }
+}
