@@ -5,6 +5,11 @@ PACKAGES := ocl-icd-opencl-dev opencl-headers libclblast-dev libdnnl-dev zlib1g-
 SWIFT ?= swift
 TERN := .build/release/tern
 
+# The commit, for 'tern bench'; with a plus where files differ from it.
+export TERN_COMMIT := $(shell git rev-parse --short=12 HEAD 2>/dev/null && \
+                        { git diff --quiet HEAD 2>/dev/null || echo +; })
+TERN_COMMIT := $(subst $() ,,$(TERN_COMMIT))
+
 .PHONY: all build train test packages format clean
 
 all: build

@@ -48,6 +48,14 @@ let package = Package(
     // Inner loops with instructions of newer processors, asked for at run time.
     .target(name: "CMicrokernels"),
 
+    // What the build was told of itself; SwiftPM's own answer is that of an earlier commit. Only the
+    // command depends on it: everything else would be compiled again after every commit.
+    .target(
+      name: "TernBuild",
+      cSettings: [
+        .define("TERN_COMMIT", to: "\"\(Context.environment["TERN_COMMIT"] ?? "")\"")
+      ]),
+
     // A target imports only what stands above it.
     .target(name: "TernCore"),
     .target(name: "TernGraph", dependencies: ["TernCore"]),
@@ -82,11 +90,12 @@ let package = Package(
       ]),
     .target(
       name: "TernConformance",
-      dependencies: ["Tern", "TernOpenCL", "TernReference", "TernSuites"]),
+      dependencies: ["Tern", "TernOpenCL", "TernReference", "TernSuites"],
+      exclude: ["Benchmark/Suites.md"]),
     .executableTarget(
       name: "TernCLI",
       dependencies: [
-        "Tern", "TernConformance",
+        "Tern", "TernBuild", "TernConformance",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
 
@@ -122,5 +131,5 @@ for target in package.targets where target.type != .system {
     .enableUpcomingFeature("ExistentialAny"),
     .treatAllWarnings(as: .error),
   ]
-  target.cSettings = [.treatAllWarnings(as: .error)]
+  target.cSettings = (target.cSettings ?? []) + [.treatAllWarnings(as: .error)]
 }

@@ -13,7 +13,8 @@ public struct CPUBackend: Backend {
       DeviceInfo(
         id: "cpu", backend: name, name: Self.modelName, kind: .cpu,
         computeUnits: ProcessInfo.processInfo.activeProcessorCount,
-        memoryByteCount: Int(ProcessInfo.processInfo.physicalMemory), driver: Engine.version)
+        memoryByteCount: Int(ProcessInfo.processInfo.physicalMemory),
+        cacheByteCount: HostCache.lastLevelByteCount, driver: Engine.version)
     ]
   }
 

@@ -7,6 +7,7 @@ import TernRuntime
 /// The processor as a device. Work is done by the time a call returns.
 final class CPUDevice: Device {
   let info: DeviceInfo
+  let options: DeviceOptions
   let context: CPUContext
   private let allocations = Mutex(0)
 
@@ -14,6 +15,9 @@ final class CPUDevice: Device {
     self.info = info
     context = try CPUContext(
       threads: Threads(count: options.threads), algorithm: options.algorithm)
+    var options = options
+    options.threads = context.threads.count
+    self.options = options
   }
 
   var maximumAllocationByteCount: Int { info.memoryByteCount }

@@ -8,12 +8,14 @@ extension CPUDevice {
   }
 
   private func measureProduct() throws -> Double {
-    let n = 1536
+    // Large enough for all threads, and no larger: a short run is more likely to have the processor
+    // for itself.
+    let n = 256 * Int(Double(context.threads.count).squareRoot().rounded(.up))
     let buffers = try (0..<3).map { _ in try CPUBuffer(byteCount: 4 * n * n) }
     let matrices = buffers.map { $0.address.bindMemory(to: Float.self, capacity: n * n) }
     for matrix in matrices { matrix.initialize(repeating: 1, count: n * n) }
     let seconds = withExtendedLifetime(buffers) {
-      DevicePeak.shortest {
+      StepTimer.shortest(seconds: DevicePeak.measuringSeconds) {
         multiply(
           MatrixView(matrices[0], stride: n), MatrixView(matrices[1], stride: n), m: n, n: n, k: n,
           into: matrices[2], stride: n)
@@ -23,8 +25,7 @@ extension CPUDevice {
   }
 
   private func measureTriad() throws -> Double {
-    // 128 MiB each: more than caches hold.
-    let count = 32 << 20
+    let count = DevicePeak.triadElementCount(beyond: info.cacheByteCount)
     let buffers = try (0..<3).map { _ in try CPUBuffer(byteCount: 4 * count) }
     let arrays = buffers.map { $0.address.bindMemory(to: Float.self, capacity: count) }
     let (a, b, y) = (UnsafePointer(arrays[0]), UnsafePointer(arrays[1]), arrays[2])
@@ -39,7 +40,7 @@ extension CPUDevice {
     }
     return try withExtendedLifetime(buffers) {
       try fill()
-      let seconds = try DevicePeak.shortest { try triad() }
+      let seconds = try StepTimer.shortest(seconds: DevicePeak.measuringSeconds) { try triad() }
       return 12 * Double(count) / seconds / 1e9
     }
   }

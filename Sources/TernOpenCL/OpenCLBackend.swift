@@ -42,6 +42,9 @@ extension CLDevice {
       kind: isGPU ? .gpu : isCPU ? .cpu : .accelerator,
       computeUnits: Int(number(CL_DEVICE_MAX_COMPUTE_UNITS, cl_uint.self)),
       memoryByteCount: Int(number(CL_DEVICE_GLOBAL_MEM_SIZE, cl_ulong.self)),
+      cacheByteCount: isCPU
+        ? HostCache.lastLevelByteCount
+        : Int(number(CL_DEVICE_GLOBAL_MEM_CACHE_SIZE, cl_ulong.self)),
       driver: string(CL_DRIVER_VERSION))
   }
 }

@@ -12,7 +12,7 @@ public final class OpenCLDevice: Device {
   let programs: ProgramCache
   public let info: DeviceInfo
   let architecture: Architecture
-  package let options: DeviceOptions
+  public let options: DeviceOptions
   /// What multiplies where ``precision`` is not float32.
   let tensorCores: TensorCores
   /// By which steps are recorded; `nil` where they are not.

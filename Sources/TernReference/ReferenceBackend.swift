@@ -21,5 +21,6 @@ public struct ReferenceBackend: Backend {
 extension ReferenceDevice {
   static let info = DeviceInfo(
     id: "reference", backend: "reference", name: "plain loops", kind: .cpu, computeUnits: 1,
-    memoryByteCount: Int(clamping: ProcessInfo.processInfo.physicalMemory), driver: "built in")
+    memoryByteCount: Int(clamping: ProcessInfo.processInfo.physicalMemory),
+    cacheByteCount: HostCache.lastLevelByteCount, driver: "built in")
 }

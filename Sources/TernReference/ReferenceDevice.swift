@@ -19,6 +19,7 @@ public final class ReferenceDevice: Device {
   public init(precision: Precision = .float32) { self.precision = precision }
 
   public var info: DeviceInfo { Self.info }
+  public var options: DeviceOptions { DeviceOptions(threads: 1) }
   public var maximumAllocationByteCount: Int { .max }
   public var allocationCount: Int { allocations.load(ordering: .relaxed) }
 

@@ -14,13 +14,15 @@ public struct DeviceInfo: Hashable, Sendable {
   public let computeUnits: Int
   /// In bytes.
   public let memoryByteCount: Int
+  /// The last level of cache, in bytes; 0 where it is not known.
+  public let cacheByteCount: Int
   public let driver: String
   /// In what the device is to be treated otherwise than its driver says; see ``Backend/traits``.
   public private(set) var traits: [String] = []
 
   public init(
     id: String, backend: String, name: String, kind: Kind, computeUnits: Int,
-    memoryByteCount: Int, driver: String
+    memoryByteCount: Int, cacheByteCount: Int = 0, driver: String
   ) {
     self.id = id
     self.backend = backend
@@ -28,6 +30,7 @@ public struct DeviceInfo: Hashable, Sendable {
     self.kind = kind
     self.computeUnits = computeUnits
     self.memoryByteCount = memoryByteCount
+    self.cacheByteCount = cacheByteCount
     self.driver = driver
   }
 
@@ -49,6 +52,9 @@ public protocol DeviceBuffer: AnyObject, Sendable {
 /// steps with all arguments set.
 public protocol Device: AnyObject, Sendable {
   var info: DeviceInfo { get }
+
+  /// What the device was opened with; of what was left to it, what it chose.
+  var options: DeviceOptions { get }
 
   /// Whether allocations come out of the memory of the process.
   var usesHostMemory: Bool { get }
@@ -100,6 +106,7 @@ public protocol Device: AnyObject, Sendable {
 }
 
 extension Device {
+  public var options: DeviceOptions { DeviceOptions() }
   public var precision: Precision { .fp32 }
   public var isAsynchronous: Bool { false }
   public func assignLayouts(_ graph: Graph, variableLayouts: [String: Layout]) throws -> Graph {

@@ -9,6 +9,18 @@ public struct DevicePeak: Hashable, Sendable {
   /// Main memory, in 10⁹ bytes per second, by STREAM's triad on arrays larger than caches.
   public let gbs: Double
 
+  /// How long arithmetic and memory are measured each, in seconds: the best of many short runs is
+  /// nearly that of a machine that is not shared.
+  public static let measuringSeconds = 0.25
+
+  /// The elements of each of the triad's three arrays of float32: twice what the last level of cache
+  /// holds, or more where memory is so fast that this would be over before it began.
+  public static func triadElementCount(
+    beyond cacheByteCount: Int, atLeast byteCount: Int = 32 << 20
+  ) -> Int {
+    max(2 * cacheByteCount, byteCount) / 4096 * 1024
+  }
+
   public init(gflops: Double, gbs: Double) {
     self.gflops = gflops
     self.gbs = gbs
@@ -24,17 +36,6 @@ public struct DevicePeak: Hashable, Sendable {
   public func roofSeconds(_ cost: Cost) -> Double {
     max(computeSeconds(cost), memorySeconds(cost))
   }
-
-  /// The shortest of some repetitions, after one that does not count.
-  ///
-  /// - Parameter body: does the work and waits for it.
-  /// - Returns: seconds.
-  public static func shortest(of repetitions: Int = 5, _ body: () throws -> Void) rethrows -> Double
-  {
-    let clock = ContinuousClock()
-    try body()
-    return try (0..<repetitions).map { _ in try clock.measure(body) / .seconds(1) }.min()!
-  }
 }
 
 extension Device {
@@ -46,7 +47,7 @@ extension Device {
       let graph = builder.graph
       cost = graph.cost(of: graph.nodes[0])
       let executable = try Session(device: self).compile(graph)
-      return try DevicePeak.shortest(of: 3) {
+      return try StepTimer.shortest(of: 3) {
         try executable.step()
         try executable.synchronize()
       }

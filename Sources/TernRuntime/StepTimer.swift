@@ -7,11 +7,17 @@ public struct StepTimer: Sendable {
   public var iterations: Int?
   /// The least time of a group, in seconds.
   public var groupSeconds: Double
+  /// A step that takes longer, in seconds, is not timed again.
+  public var limit: Double
 
-  public init(seconds: Double, iterations: Int? = nil, groupSeconds: Double = 0.002) {
+  public init(
+    seconds: Double, iterations: Int? = nil, groupSeconds: Double = 0.002,
+    limit: Double = .infinity
+  ) {
     self.seconds = seconds
     self.iterations = iterations
     self.groupSeconds = groupSeconds
+    self.limit = limit
   }
 
   public struct Timing: Sendable {
@@ -20,7 +26,7 @@ public struct StepTimer: Sendable {
     /// All steps that were timed.
     public let iterations: Int
 
-    init(samples: [Double], iterations: Int) {
+    public init(samples: [Double], iterations: Int) {
       self.samples = samples.sorted()
       self.iterations = iterations
     }
@@ -31,12 +37,47 @@ public struct StepTimer: Sendable {
     public var percentile95: Double { samples[min(samples.count - 1, samples.count * 95 / 100)] }
   }
 
-  /// At least so many groups are timed, however long they take.
+  /// So many groups are timed even where they take longer than ``seconds``, but no more than
+  /// ``patience`` times as long: then one is enough.
   private static let minimumGroupCount = 3
+  private static let patience = 4.0
+
+  /// The shortest run of something, after one that does not count: what other programs can only add
+  /// to.
+  ///
+  /// - Parameters:
+  ///   - repetitions: at least so many.
+  ///   - seconds: for at least so long; on a machine that is shared, the more short runs the better.
+  ///   - body: does the work and waits for it.
+  /// - Returns: seconds.
+  public static func shortest(
+    of repetitions: Int = 5, seconds: Double = 0, _ body: () throws -> Void
+  ) rethrows -> Double {
+    try body()
+    return try each(repetitions, seconds: seconds, body).least
+  }
+
+  /// The time of each run of something.
+  ///
+  /// - Parameters: as of ``shortest(of:seconds:_:)``.
+  public static func each(
+    _ repetitions: Int, seconds: Double = 0, _ body: () throws -> Void
+  ) rethrows -> Timing {
+    let clock = ContinuousClock()
+    var (samples, spent) = ([Double](), 0.0)
+    while samples.count < repetitions || spent < seconds {
+      samples.append(try clock.measure(body) / .seconds(1))
+      spent += max(samples.last!, 1e-9)
+    }
+    return Timing(samples: samples, iterations: samples.count)
+  }
 
   /// Replays a graph whose inputs have been handed over.
-  public func measure(_ executable: Executable) throws -> Timing {
-    try Turns(self, executable.step, executable.synchronize).all(Self.minimumGroupCount)
+  ///
+  /// - Parameter isWarm: whether it has been run before; a long first step then counts.
+  public func measure(_ executable: Executable, isWarm: Bool = false) throws -> Timing {
+    try Turns(self, executable.step, executable.synchronize, isWarm: isWarm)
+      .all(Self.minimumGroupCount)
   }
 
   public func measure(
@@ -77,6 +118,8 @@ public struct StepTimer: Sendable {
     /// The steps of a group.
     private var size = 1
     private var samples: [Double] = []
+    /// Whether the step takes longer than it may.
+    private var isOver = false
 
     /// Finds out how many steps a group needs.
     ///
@@ -88,6 +131,14 @@ public struct StepTimer: Sendable {
       (self.timer, self.step, self.synchronize) = (timer, step, synchronize)
       // The first steps may be slower than those to come; a long one shows it less.
       var elapsed = try time(1)
+      // Another program may have had the core, for a moment as long as several short runs.
+      for _ in 0..<2 where elapsed > timer.limit && elapsed < timer.seconds {
+        elapsed = min(elapsed, try time(1))
+      }
+      if elapsed > timer.limit {
+        (samples, isOver) = ([elapsed], true)
+        return
+      }
       if elapsed < 10 * timer.groupSeconds {
         elapsed = try time(1)
       } else if isWarm {
@@ -116,22 +167,27 @@ public struct StepTimer: Sendable {
       func isDone() -> Bool {
         let count = samples.count - first
         if let iterations = timer.iterations { return count * size * turnCount >= iterations }
-        return count >= groupCount
-          && (clock.now - start) / .seconds(1) >= timer.seconds / Double(turnCount)
+        let elapsed = (clock.now - start) / .seconds(1) * Double(turnCount)
+        if samples.isEmpty || elapsed < timer.seconds { return false }
+        return count >= groupCount || elapsed >= StepTimer.patience * timer.seconds
       }
       while !isDone() { samples.append(try time(size) / Double(size)) }
     }
 
     /// Times everything in one turn.
     consuming func all(_ groupCount: Int) throws -> Timing {
-      try take(groupCount, ofTurns: 1)
+      if isOver { return timing }
+      if timer.iterations != nil || spent < StepTimer.patience * timer.seconds {
+        try take(groupCount, ofTurns: 1)
+      }
       return timing
     }
 
     /// Whether the time is over already.
-    var isLong: Bool {
-      timer.iterations == nil && Double(size) * samples.reduce(0, +) >= timer.seconds
-    }
+    var isLong: Bool { timer.iterations == nil && spent >= timer.seconds }
+
+    /// The time of all groups, in seconds.
+    private var spent: Double { Double(size) * samples.reduce(0, +) }
 
     var timing: Timing { Timing(samples: samples, iterations: samples.count * size) }
   }

@@ -118,14 +118,13 @@ public struct ModelBenchmark {
 
   /// The time until a step has been handed over, in seconds; the median of several.
   private func startingSeconds(_ step: () throws -> Void, _ session: Session) throws -> Double {
-    let clock = ContinuousClock()
-    var times: [Double] = []
+    var samples: [Double] = []
     for _ in 0..<21 {
       try session.synchronize()
-      times.append(try clock.measure(step) / .seconds(1))
+      samples.append(try StepTimer.each(1, step).least)
     }
     try session.synchronize()
-    return times.sorted()[times.count / 2]
+    return StepTimer.Timing(samples: samples, iterations: samples.count).median
   }
 
   /// The passes of a step one after the other.

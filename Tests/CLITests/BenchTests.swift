@@ -37,6 +37,11 @@ import Testing
     #expect(peak["gflops"]?.doubleValue ?? 0 > 0)
     #expect(peak["gbs"]?.doubleValue ?? 0 > 0)
     #expect(peak["source"]?.stringValue == "measured")
+    #expect(peak["measurements"]?.intValue ?? 0 >= 2)
+    #expect(context["threads"] == (device == "cpu" ? .int(1) : .null))
+    #expect(context["samples"]?["iterations"]?.intValue == 5)
+    #expect(context["commit"] != nil)
+    #expect(json["complete"] == .bool(true))
     guard case .array(let results)? = json["results"] else {
       Issue.record("no results: \(result.output)")
       return
@@ -59,6 +64,8 @@ import Testing
         #expect(entry[key]?.doubleValue ?? 0 > 0)
       }
       #expect(["compute", "memory", "launch"].contains(entry["bound"]?.stringValue))
+      // A few kilobytes: no roof of memory is claimed.
+      #expect(entry["from_cache"] == .bool(true))
     }
   }
 
@@ -92,6 +99,127 @@ import Testing
       arguments + ["--compare", base(median: "1", device: "opencl:0.0")], in: workspace)
     #expect(other.status == 65)
     #expect(other.errors.contains("recorded on another device"))
+  }
+
+  /// What decides how fast something runs must be the same, and that is found out before anything is
+  /// measured.
+  @Test(arguments: [
+    ("\"threads\":1", "\"threads\":7", "recorded on another threads: threads 7, now 1"),
+    ("\"driver\":\"", "\"driver\":\"other ", "recorded on another driver: driver 'other "),
+    ("\"precision\":\"fp32\"", "\"precision\":\"bf16\"", "recorded on another precision"),
+    ("\"algorithm\":null", "\"algorithm\":\"direct\"", "algorithm 'direct', now not given"),
+    ("\"op\":\"matmul\"", "\"op\":\"relu\"", "has none of what is to be measured"),
+    ("\"context\"", "\"contexts\"", "not a result of 'tern bench --json'"),
+  ])
+  func aBaseOfAnotherContextIsRefusedAtOnce(part: String, other: String, message: String) throws {
+    let workspace = try Workspace()
+    defer { workspace.remove() }
+    let recorded = try bench(
+      ["gemm", "8", "--iterations", "3", "--pass", "forward", "--json"], in: workspace)
+    #expect(recorded.status == 0, "\(recorded.errors)")
+    #expect(recorded.output.contains(part))
+    try workspace.write("base.json", recorded.output.replacing(part, with: other))
+    let refused = try bench(
+      ["gemm", "8", "--pass", "forward", "--compare", "base.json"], in: workspace)
+    #expect(refused.status == 65)
+    #expect(refused.output.isEmpty)
+    #expect(refused.errors.hasPrefix("tern: error: base.json: "))
+    #expect(refused.errors.contains(message))
+    #expect(refused.errors.split(separator: "\n").count == 1)
+  }
+
+  @Test(arguments: [
+    (["gemm", "7", "9", "5"], "matmul [7, 5] x [5, 9]"),
+    (["gemm", "7x9x5"], "matmul [7, 5] x [5, 9]"),
+    (["gemm", "6"], "matmul [6, 6] x [6, 6]"),
+    (["gemm", "3", "4", "5", "6"], "matmul [3, 4, 6] x [3, 6, 5]"),
+    (
+      ["conv", "2,4,9,8", "6", "3x5", "--stride", "2", "--padding", "1x2", "--groups", "2"],
+      "conv2d [2, 4, 9, 8] -> 6, 3x5, stride 2, padding 1x2, groups 2"
+    ),
+    (["conv", "2", "3", "9", "8", "4", "3", "--bias"], "conv2d [2, 3, 9, 8] -> 4, 3x3"),
+    (["ops", "softmax", "6,5", "dim=1"], "softmax [6, 5], dim 1"),
+    (["ops", "softmax", "input=6,5", "dim=1"], "softmax [6, 5], dim 1"),
+    (["ops", "embedding", "6:9", "9,4"], "embedding [6] [9, 4]"),
+    (["ops", "cat", "tensors.0=2,3", "tensors.1=2,5", "dim=1"], "cat [2, 3] [2, 5], dim 1"),
+    (["ops", "optimizer.sgd", "33", "lr=0.1"], "optimizer.sgd [33]"),
+  ])
+  func aShapeOnTheCommandLine(arguments: [String], expected: String) throws {
+    let workspace = try Workspace()
+    defer { workspace.remove() }
+    let result = try bench(arguments + ["--iterations", "1", "--json"], in: workspace)
+    #expect(result.status == 0, "\(result.errors)")
+    guard case .array(let results)? = try JSON(parsing: result.output)["results"] else {
+      Issue.record("no results: \(result.output)")
+      return
+    }
+    #expect(!results.isEmpty)
+    for entry in results {
+      let name = "\(entry["op"]?.stringValue ?? "") \(entry["shape"]?.stringValue ?? "")"
+      #expect(name.hasPrefix(expected))
+    }
+  }
+
+  @Test func everyFormatHasARowPerPass() throws {
+    let workspace = try Workspace()
+    defer { workspace.remove() }
+    func rows(_ format: String, _ more: [String] = []) throws -> [String] {
+      let result = try bench(
+        ["gemm", "8", "--iterations", "1", "--format", format] + more, in: workspace)
+      #expect(result.status == 0, "\(result.errors)")
+      return result.output.components(separatedBy: "\n")
+    }
+    let csv = try rows("csv")
+    #expect(csv.count == 5 && csv[4].isEmpty)
+    #expect(csv[0].hasPrefix("name,op,shape,pass,dtype,count,implementation,status,"))
+    for line in csv[1...3] {
+      #expect(line.hasPrefix("\"[8, 8] x [8, 8]\",matmul,\"[8, 8] x [8, 8]\","))
+      // Commas of two shapes, each quoted.
+      #expect(line.filter { $0 == "," }.count == csv[0].filter { $0 == "," }.count + 4)
+    }
+    let markdown = try rows("markdown").filter { $0.hasPrefix("|") }
+    #expect(markdown.count == 5)
+    #expect(markdown[1].allSatisfy { "|-:".contains($0) })
+    #expect(Set(markdown.map { $0.filter { $0 == "|" }.count }).count == 1)
+    let table = try rows("table").filter { $0.hasPrefix("matmul") || $0.hasPrefix("OPERATION") }
+    #expect(table.count == 4)
+    // Columns stand one below the other, whatever their cells turn out to be.
+    let place = try #require(table[0].range(of: "PASS")?.lowerBound)
+    let offset = table[0].distance(from: table[0].startIndex, to: place)
+    for (line, pass) in zip(table.dropFirst(), ["forward", "backward_data", "backward_weights"]) {
+      #expect(line.dropFirst(offset).hasPrefix(pass))
+    }
+  }
+
+  /// What was measured is printed, whoever ends the measurement: the user, or `timeout`.
+  @Test(
+    arguments: [
+      ["ops"], ["conv", "--suite", "resnet50"],
+      ["model", "mlp", "lenet5", "resnet20", "resnet20", "resnet20"],
+    ], [SIGINT, SIGTERM])
+  func anInterruptedMeasurementKeepsItsResults(arguments: [String], signal: Int32) throws {
+    let workspace = try Workspace()
+    defer { workspace.remove() }
+    let running = try Command.start(
+      ["bench"] + arguments
+        + ["--device", "cpu", "--threads", "1", "--json", "--seconds", "0.01"], in: workspace.path)
+    func lineCount() -> Int {
+      String(
+        decoding: FileManager.default.contents(atPath: running.errorPath) ?? Data(), as: UTF8.self
+      ).split(separator: "\n").count { $0.contains("forward: ") || $0.contains(" ms a step") }
+    }
+    while running.process.isRunning, lineCount() < 1 { usleep(2000) }
+    kill(running.process.processIdentifier, signal)
+    let result = running.wait()
+    #expect(result.status == 128 + signal, "\(result.errors)")
+    let json = try JSON(parsing: result.output)
+    #expect(json["complete"] == .bool(false))
+    #expect(json["context"]?["device"]?.stringValue == "cpu")
+    guard case .array(let results)? = json["results"] else {
+      Issue.record("no results: \(result.output)")
+      return
+    }
+    #expect(!results.isEmpty)
   }
 
   @Test func modelsAreProfiledAndCompared() throws {
@@ -136,6 +264,16 @@ import Testing
     (["gemm", "--compare", "nosuch.json"], 66, "nosuch.json: no such file"),
     (["gemm", "--iterations", "0"], 64, "iterations: expected 1 to 1000000, got 0"),
     (["gemm", "--suite", "lenet5", "--filter", "zzz"], 64, "no case of lenet5 is left"),
+    (["ops", "relu", "4", "--pass", "backward_weights"], 64, "no case is left"),
+    (["gemm", "8", "9"], 64, "shape: expected M N K, N, or BATCH M N K, got 2 numbers"),
+    (["gemm", "8", "9", "ten"], 64, "shape: expected M N K, N, or BATCH M N K, got 'ten'"),
+    (["gemm", "0"], 64, "shape: matmul: m: expected at least 1, got 0"),
+    (["gemm", "8", "--suite", "gemm"], 64, "suite: give a shape or --suite, not both"),
+    (["conv", "1,2,3"], 64, "shape: expected N,C,H,W OUT_CHANNELS KERNEL, got 3 numbers"),
+    (["conv", "--stride", "2"], 64, "stride: is of a convolution on the command line"),
+    (["ops", "rleu", "4"], 64, "shape: unknown operation 'rleu'; did you mean relu?"),
+    (["ops", "relu", "4", "5"], 64, "shape: '5': expected KEY=VALUE"),
+    (["gemm", "8", "--json", "--format", "csv"], 64, "format: --json and --format csv"),
   ])
   func mistakesAreOneLine(arguments: [String], status: Int32, message: String) throws {
     let workspace = try Workspace()

@@ -33,11 +33,11 @@ struct BenchmarkComparisonTests {
 
   @Test func whatTheBaseLacksIsReportedAndNoRegression() throws {
     let comparison = try BenchmarkComparison(
-      Self.report([("a", 900), ("b", 900), ("c", nil)], driver: "2"),
+      Self.report([("a", 900), ("b", 900), ("c", nil)]),
       base: Self.report([("b", nil)]), source: "base", threshold: 0.1)
     #expect(comparison.missing == ["relu a [3] forward", "relu b [3] forward"])
     #expect(comparison.regressions.isEmpty)
-    #expect(comparison.remarks == ["driver was '1', is '2'"])
+    #expect(comparison.remarks.isEmpty)
   }
 
   @Test func aBaseOfAnotherDeviceIsRefused() {
@@ -51,6 +51,28 @@ struct BenchmarkComparisonTests {
         Self.report([]), base: Self.report([], device: "opencl:0.0"), source: "base",
         threshold: 0.1)
     }
+  }
+
+  @Test func aBaseOfAnotherDriverIsRefused() {
+    #expect(
+      throws: TernError(
+        .badData,
+        "base: recorded on another driver: driver '2', now '1'; record a base with this driver")
+    ) {
+      try BenchmarkComparison(
+        Self.report([]), base: Self.report([], driver: "2"), source: "base", threshold: 0.1)
+    }
+  }
+
+  /// A base that was written before contexts said so much is taken, with a remark.
+  @Test func whatABaseDoesNotSayIsRemarked() throws {
+    let base = try BenchmarkBase(Self.report([]), source: "base")
+    #expect(
+      try base.check(
+        .object([
+          "device": .string("cpu"), "name": .string("a processor"), "driver": .string("1"),
+          "threads": .int(2),
+        ])) == ["the base does not say its threads, now 2"])
   }
 
   @Test(arguments: ["[]", "{}", #"{"context": {"device": "cpu", "name": "a processor"}}"#])

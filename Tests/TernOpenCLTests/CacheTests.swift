@@ -125,7 +125,7 @@ import Testing
   @Test(arguments: [
     "", "[]", "{", "{\"device\": \"d\"}", "\u{0}",
     """
-    {"device":"d","driver":"1","architecture":"wide","version":"\(TernVersion.string)",
+    {"device":"d","driver":"1","architecture":"wide","version":"\(TernRelease.version)",
      "results":{"problem":{"implementation":7}}}
     """,
   ])

@@ -1,30 +1,69 @@
 import Foundation
 import Tern
 
-/// On what and when something was measured.
+/// On what, how and when something was measured.
 public struct BenchmarkContext: Sendable {
   public let info: DeviceInfo
+  public let options: DeviceOptions
+  /// How often: `{"seconds": 0.25}` or `{"iterations": 10}`.
+  public let samples: JSON
   /// `nil` where it was not measured.
-  public let peak: DevicePeak?
+  public var peaks: PeakSeries?
   public let date: Date
+  /// What Tern was built from; `nil` where the build was not told.
+  public let commit: String?
 
-  public init(_ info: DeviceInfo, _ peak: DevicePeak?, date: Date = .now) {
-    self.info = info
-    self.peak = peak
+  public init(
+    _ device: any Device, samples: JSON, peaks: PeakSeries? = nil, date: Date = .now,
+    commit: String? = nil
+  ) {
+    info = device.info
+    options = device.options
+    self.samples = samples
+    self.peaks = peaks
     self.date = date
+    self.commit = commit
   }
+
+  /// What decides how fast something runs: results that differ in one of these say nothing about
+  /// each other. With the advice for a user who meant the other.
+  static let decisive: [(key: String, advice: String)] = [
+    ("device", "give the --device it was recorded on"),
+    ("name", "give the --device it was recorded on"),
+    ("driver", "record a base with this driver"),
+    ("compute_units", "record a base on as many"),
+    ("threads", "give the --threads it was recorded with"),
+    ("algorithm", "give the --algorithm it was recorded with"),
+    ("precision", "give the --precision it was recorded with"),
+  ]
+
+  /// What may explain a difference: versions are compared on purpose.
+  static let remarkable = ["version", "commit", "samples"]
 
   public var json: JSON {
     let peak: JSON =
-      peak.map {
-        .object([
-          "gflops": .double($0.gflops), "gbs": .double($0.gbs), "source": .string("measured"),
+      peaks.map { peaks in
+        func pair(_ range: ClosedRange<Double>) -> JSON {
+          .array([.double(range.lowerBound), .double(range.upperBound)])
+        }
+        return .object([
+          "gflops": .double(peaks.best.gflops), "gbs": .double(peaks.best.gbs),
+          "source": .string("measured"), "measurements": .int(peaks.samples.count),
+          "gflops_range": pair(peaks.gflops), "gbs_range": pair(peaks.gbs),
         ])
       } ?? .null
     return .object([
       "device": .string(info.id), "name": .string(info.name), "driver": .string(info.driver),
-      "compute_units": .int(info.computeUnits), "peak": peak,
+      "compute_units": .int(info.computeUnits),
+      "threads": threads.map { .int($0) } ?? .null,
+      "algorithm": options.algorithm.map { .string($0.rawValue) } ?? .null,
+      "precision": .string(options.precision.rawValue),
+      "cache_bytes": .int(info.cacheByteCount), "peak": peak, "samples": samples,
       "date": .string(date.formatted(.iso8601)), "version": .string(TernRelease.version),
+      "commit": commit.map { .string($0) } ?? .null,
     ])
   }
+
+  /// Drivers of OpenCL have threads of their own.
+  private var threads: Int? { info.backend == "opencl" ? nil : options.threads }
 }

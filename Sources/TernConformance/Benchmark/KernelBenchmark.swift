@@ -3,18 +3,24 @@ import Tern
 /// Measures single operations on a device, each checked before it is timed.
 public struct KernelBenchmark {
   public let device: any Device
-  /// The best the device reaches, measured when this was made.
-  public let peak: DevicePeak
+  /// The best the device reaches, measured when this was made, and whenever asked for since.
+  public private(set) var peaks: PeakSeries
+  /// What results are held against.
+  public var peak: DevicePeak { peaks.best }
   /// The time a step of one trivial node takes, in seconds.
   public let launchSeconds: Double
   /// How long each pass is measured, in seconds.
-  public var seconds = 0.5
+  public var seconds = Self.standardSeconds
   /// How often each pass is run, in place of ``seconds``.
   public var iterations: Int?
 
+  /// Enough for a median of a hundred short runs; a suite of a hundred passes then ends within a
+  /// minute, compiling aside.
+  public static let standardSeconds = 0.25
+
   public init(device: any Device) throws {
     self.device = device
-    peak = try device.measurePeak()
+    peaks = PeakSeries(try device.measurePeak())
     let builder = GraphBuilder()
     builder.output("y", try builder.variable("x", [1]).relu())
     let executable = try Session(device: device).compile(builder.graph)
@@ -25,18 +31,21 @@ public struct KernelBenchmark {
   /// algorithm to take.
   public init(_ other: KernelBenchmark, on device: any Device) {
     self.device = device
-    peak = other.peak
+    peaks = other.peaks
     launchSeconds = other.launchSeconds
     seconds = other.seconds
     iterations = other.iterations
   }
+
+  /// Measures the peak once more: another program may have had the machine before.
+  public mutating func measurePeak() throws { peaks.append(try device.measurePeak()) }
 
   /// Checks and times one pass of a case; a failure of any kind becomes the result's status.
   public func run(_ testCase: BenchmarkCase, _ pass: BenchmarkPass) -> KernelResult {
     var (result, executable) = prepare(testCase, pass)
     if let executable {
       do {
-        record(try timer.measure(executable), in: &result)
+        record(try timer.measure(executable, isWarm: true), in: &result)
       } catch {
         fail(&result, error)
       }
@@ -78,6 +87,7 @@ public struct KernelBenchmark {
       let session = Session(device: device)
       let executable = try session.compile(kernel.graph)
       try load(inputs.merging(saved) { own, _ in own }, into: session, executable, testCase)
+      result.workingSetByteCount = executable.plan.peakByteCount
       result.implementation = Self.implementation(of: executable)
       try executable.step()
       var results: [String: HostTensor] = [:]
@@ -102,7 +112,8 @@ public struct KernelBenchmark {
 
   private func record(_ timing: StepTimer.Timing, in result: inout KernelResult) {
     result.timing = timing
-    result.judge(peak: peak, launchSeconds: launchSeconds)
+    result.judge(
+      peak: peak, launchSeconds: launchSeconds, cacheByteCount: device.info.cacheByteCount)
   }
 
   private func fail(_ result: inout KernelResult, _ error: any Error) {

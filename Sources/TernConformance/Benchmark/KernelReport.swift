@@ -3,13 +3,15 @@ import Tern
 
 /// The results of a suite.
 public struct KernelReport: Sendable {
-  public let context: BenchmarkContext
+  public private(set) var context: BenchmarkContext
   /// The algorithm that was measured beside the chosen one; `nil` where none was.
   public let versus: String?
   public private(set) var results: [KernelResult] = []
   /// Per result, how many times as fast it is as with ``versus``, by the least times: other programs
   /// can only add to a time.
   public private(set) var ratios: [Double?] = []
+  /// Whether everything was measured that was to be.
+  public var isComplete = false
 
   public init(context: BenchmarkContext, versus: String? = nil) {
     self.context = context
@@ -22,6 +24,16 @@ public struct KernelReport: Sendable {
       ratios.append(other / own)
     } else {
       ratios.append(nil)
+    }
+  }
+
+  /// Holds all results against the best of several measurements of the peak.
+  public mutating func judge(_ benchmark: KernelBenchmark) {
+    context.peaks = benchmark.peaks
+    for index in results.indices {
+      results[index].judge(
+        peak: benchmark.peaks.best, launchSeconds: benchmark.launchSeconds,
+        cacheByteCount: context.info.cacheByteCount)
     }
   }
 
@@ -38,9 +50,9 @@ public struct KernelReport: Sendable {
     }
   }
 
-  /// Over the passes of a kind that were timed; each counts once.
+  /// Over the passes of a kind that were timed and have a roof; each counts once.
   public func meanPercentOfRoof(_ kind: BenchmarkCase.Kind) -> Mean? {
-    Mean(results.filter { $0.kind == kind }.compactMap(\.percentOfRoof))
+    Mean(results.filter { $0.kind == kind && !$0.hasNoRoof }.compactMap(\.percentOfRoof))
   }
 
   public var meanRatio: Mean? { Mean(ratios.compactMap(\.self)) }
@@ -60,6 +72,7 @@ public struct KernelReport: Sendable {
     return .object(
       [
         JSON.Member(name: "context", value: context.json),
+        JSON.Member(name: "complete", value: .bool(isComplete)),
         JSON.Member(name: "results", value: .array(results.map(\.json))),
       ] + members)
   }

@@ -26,10 +26,19 @@ public struct KernelResult: Sendable {
   /// `nil` where nothing was timed.
   public var timing: StepTimer.Timing?
   public var cost = Cost(flops: 0, bytes: 0)
-  /// The shortest time that the device's peak allows, as part of the median, in percent. More than
-  /// 100 where data stay in caches, or an algorithm saves multiplications.
+  /// What a run reads and writes in all, in bytes.
+  public var workingSetByteCount = 0
+  /// The shortest time that the device's peak allows, as part of the median, in percent; more than
+  /// 100 where an algorithm saves multiplications. Of what runs from cache, the time that the
+  /// arithmetic takes; `nil` where there is none.
   public private(set) var percentOfRoof: Double?
   public private(set) var bound: Bound?
+  /// Whether all data stay in the last level of cache from one run to the next: memory is no limit
+  /// then.
+  public private(set) var isFromCache = false
+  /// Whether it runs from cache, and memory would be the limit if it did not: no roof is known.
+  public var hasNoRoof: Bool { isFromCache && isMemoryBound }
+  private var isMemoryBound = false
 
   init(_ testCase: BenchmarkCase, _ pass: BenchmarkPass) {
     name = testCase.name
@@ -45,13 +54,16 @@ public struct KernelResult: Sendable {
   /// In 10⁹ bytes per second.
   public var gbs: Double? { timing.map { Double(cost.bytes) / $0.median / 1e9 } }
 
-  mutating func judge(peak: DevicePeak, launchSeconds: Double) {
+  /// Holds the time against what the device reaches.
+  mutating func judge(peak: DevicePeak, launchSeconds: Double, cacheByteCount: Int) {
     guard let timing else { return }
-    let roof = peak.roofSeconds(cost)
-    percentOfRoof = 100 * roof / timing.median
+    let (compute, memory) = (peak.computeSeconds(cost), peak.memorySeconds(cost))
+    isMemoryBound = memory > compute
+    isFromCache = workingSetByteCount <= cacheByteCount
+    let roof = isFromCache ? compute : max(compute, memory)
+    percentOfRoof = roof > 0 ? 100 * roof / timing.median : nil
     bound =
-      roof < launchSeconds
-      ? .launch : peak.computeSeconds(cost) >= peak.memorySeconds(cost) ? .compute : .memory
+      max(compute, memory) < launchSeconds ? .launch : isMemoryBound ? .memory : .compute
   }
 
   public var json: JSON {
@@ -72,6 +84,14 @@ public struct KernelResult: Sendable {
       "time_ns": times, "iterations": .int(timing?.iterations ?? 0), "flops": .int(cost.flops),
       "bytes": .int(cost.bytes), "gflops": number(gflops), "gbs": number(gbs),
       "percent_of_roof": number(percentOfRoof), "bound": text(bound?.rawValue),
+      "working_set_bytes": .int(workingSetByteCount), "from_cache": .bool(isFromCache),
     ])
   }
+
+  /// The members of ``json`` one by one, those of an object under it as `time_ns.median`.
+  public static let fields = [
+    "name", "op", "shape", "pass", "dtype", "count", "implementation", "status", "max_rel_error",
+    "message", "time_ns.min", "time_ns.median", "time_ns.p95", "iterations", "flops", "bytes",
+    "gflops", "gbs", "percent_of_roof", "bound", "working_set_bytes", "from_cache",
+  ]
 }

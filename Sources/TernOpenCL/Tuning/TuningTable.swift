@@ -18,7 +18,7 @@ package final class TuningTable: Sendable {
     let version: String
 
     package init(
-      device: String, driver: String, architecture: String, version: String = TernVersion.string
+      device: String, driver: String, architecture: String, version: String = TernRelease.version
     ) {
       (self.device, self.driver) = (device, driver)
       (self.architecture, self.version) = (architecture, version)

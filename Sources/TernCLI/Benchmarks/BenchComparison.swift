@@ -1,5 +1,4 @@
 import ArgumentParser
-import Foundation
 import Tern
 import TernConformance
 
@@ -15,22 +14,18 @@ struct ComparisonOptions: ParsableArguments {
     help: "By how much a median may be slower than recorded, as 10% or 0.1.")
   var thresholdText = "10%"
 
-  /// The threshold as a share; `nil` where nothing is to be compared.
+  /// What to compare with, and by how much a median may be slower; `nil` where nothing is.
   ///
-  /// - Throws: ``TernError`` of kind `usage` or, for the file, `notFound`.
-  func threshold() throws -> Double? {
+  /// - Throws: ``TernError`` of kind `usage` or, for the file, `notFound` or `badData`: before an hour
+  ///   of measuring, not after it.
+  func base() throws -> (base: BenchmarkBase, threshold: Double)? {
     let isPercent = thresholdText.hasSuffix("%")
     guard let number = Double(isPercent ? String(thresholdText.dropLast()) : thresholdText),
       case let share = isPercent ? number / 100 : number, share >= 0, share <= 100
     else {
       throw TernError(.usage, "threshold: expected a share such as 10%, got '\(thresholdText)'")
     }
-    guard let compare else { return nil }
-    // Before an hour of measuring, not after it.
-    guard FileSystem.exists(compare) else {
-      throw TernError(.notFound, "\(compare): no such file")
-    }
-    return share
+    return try compare.map { (try BenchmarkBase(contentsOf: $0), share) }
   }
 }
 
@@ -38,7 +33,7 @@ enum Regressions {
   static let exitCode: Int32 = 4
 
   /// Prints a comparison, and leaves with exit code 4 where something became slower.
-  static func report(_ comparison: BenchmarkComparison, json: Bool) throws {
+  static func report(_ comparison: BenchmarkComparison, _ format: OutputFormat) throws {
     var lines: [String] = comparison.remarks.map { "note: \($0)" }
     for entry in comparison.regressions {
       lines.append(
@@ -51,7 +46,7 @@ enum Regressions {
       "\(comparison.entries.count) compared, \(comparison.regressions.count) slower by more than "
         + "\(limit) %, \(comparison.missing.count) not in the base")
     let text = lines.joined(separator: "\n")
-    if json { Output.progress(text) } else { Output.result(text) }
+    if format.isForPrograms { Output.progress(text) } else { Output.result(text) }
     if !comparison.regressions.isEmpty { throw ExitCode(exitCode) }
   }
 }

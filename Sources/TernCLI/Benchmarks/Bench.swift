@@ -5,8 +5,13 @@ struct Bench: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Measure how fast single operations run, and how fast networks train.",
     discussion: """
-      Example:
-        tern bench conv --suite resnet50 --device opencl
+      Results appear as they are measured; Ctrl-C, SIGTERM and 'timeout' end the measurement with \
+      what there is until then, as a whole JSON object too. What a suite's file may say: \
+      Sources/TernConformance/Benchmark/Suites.md.
+
+      Examples:
+        tern bench gemm 512 512 512 --device cpu
+        tern bench conv --suite resnet50 --device opencl --format csv > resnet50.csv
         tern bench model lenet5 --batch-size 64
       """,
     subcommands: [BenchAll.self, BenchOps.self, BenchGemm.self, BenchConv.self, BenchModel.self],

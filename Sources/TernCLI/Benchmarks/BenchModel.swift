@@ -1,0 +1,74 @@
+import ArgumentParser
+import Foundation
+import Tern
+import TernConformance
+
+struct BenchModel: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "model",
+    abstract: "Time whole training steps of networks on synthetic data.",
+    discussion: """
+      Several networks are measured one after the other in one process; the resident memory is then
+      the peak of all so far.
+
+      Example:
+        tern bench model lenet5 --batch-size 64 --device cpu --verbose
+        tern bench model lenet5 resnet18 --compare base.json --threshold 10%
+      """)
+
+  @Argument(help: "Models' names (see 'tern models') or model files (.yaml).")
+  var models: [String]
+  @Option(help: "Samples per step.")
+  var batchSize = 64
+  @OptionGroup var device: DeviceArguments
+  @Option(help: "How long to measure each.")
+  var seconds = 3.0
+  @Option(
+    help: ArgumentHelp(
+      "Write the time of every node in Chrome's trace format, with % of the roofline.",
+      valueName: "file"))
+  var profile: String?
+  @Flag(name: .shortAndLong, help: "Print the heaviest operations and what of the peak they reach.")
+  var verbose = false
+  @OptionGroup var comparison: ComparisonOptions
+  @OptionGroup var output: FormatOptions
+
+  func run() throws {
+    guard (1...1_000_000).contains(batchSize) else {
+      throw TernError(.usage, "batch-size: expected 1 to 1000000, got \(batchSize)")
+    }
+    try Bench.check(seconds: seconds)
+    let format = try output.chosen()
+    let comparison = try comparison.base()
+    let networks = try models.map { try Model.named($0) }
+    let device = try device.open()
+    let context = BenchmarkContext(
+      device, samples: .object(["seconds": .double(seconds)]), commit: Build.commit)
+    try comparison?.base.check(
+      context.json,
+      measuring: networks.map { BenchmarkBase.modelName($0.name, batchSize: batchSize) })
+    let printer = ModelPrinter(context, count: networks.count, format: format)
+    EarlyEnd.install { printer.end() }
+    var trace: [JSON] = []
+    for network in networks {
+      let result = try ModelBenchmark(model: network, batchSize: batchSize)
+        .run(on: device, seconds: seconds, measuresNodes: verbose || profile != nil)
+      trace += result.trace
+      printer.append(result, isVerbose: verbose)
+    }
+    if let profile { try write(.array(trace), to: profile) }
+    let report = printer.end(isComplete: true)
+    if let (base, threshold) = comparison {
+      try Regressions.report(
+        BenchmarkComparison(report, base: base, threshold: threshold), format)
+    }
+  }
+
+  private func write(_ json: JSON, to path: String) throws {
+    do {
+      try Data(json.description.utf8).write(to: URL(fileURLWithPath: path))
+    } catch {
+      throw TernError(.cannotWrite, "\(path): \(error.localizedDescription)")
+    }
+  }
+}

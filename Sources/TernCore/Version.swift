@@ -1,4 +1,0 @@
-/// This release.
-public enum TernRelease {
-  public static let version = "0.1.0"
-}
