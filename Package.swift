@@ -103,6 +103,7 @@ let package = Package(
     .target(name: "TernTestSupport", dependencies: ["Tern"], path: "Tests/TernTestSupport"),
     .testTarget(name: "TernCoreTests", dependencies: ["TernCore"]),
     .testTarget(name: "TernGraphTests", dependencies: ["Tern"]),
+    .testTarget(name: "TernRuntimeTests", dependencies: ["TernCore", "TernRuntime"]),
     .testTarget(
       name: "TernNNTests", dependencies: ["Tern", "TernTestSupport"],
       exclude: ["torchvision_parameters.txt"]),

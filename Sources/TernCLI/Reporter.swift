@@ -43,6 +43,7 @@ final class Reporter {
       show("device \(event.device) (\(event.deviceName)): \(event.deviceReason)")
       show("plan \(Format.bytes(event.planByteCount)) at batch size \(configuration.batchSize)")
       if let run = event.runDirectory { show("run \(run)") }
+    case .firstStep(let seconds): show("first step after \(Format.fixed(seconds, 1)) s")
     case .step(let event): showStep(event)
     case .epoch(let event):
       lastEpoch = event

@@ -11,8 +11,10 @@ public struct Tuner {
   public struct Finding: Sendable {
     public struct Candidate: Sendable {
       public let name: String
-      /// The least time of a run, in seconds; `nil` where the numbers were wrong.
+      /// The least time of a run, in seconds; `nil` where the numbers were wrong, or it did not run.
       public let seconds: Double?
+      /// Why it did not run.
+      public var fault: String?
       /// What compiling and checking took, in seconds.
       public let preparationSeconds: Double
     }
@@ -131,9 +133,21 @@ public struct Tuner {
       }
       device.tuning.force(problem.description, name)
       defer { device.tuning.force(problem.description, nil) }
-      let (executable, isRight, preparation) = try budget.preparing(name) {
-        let executable = try Session(device: device).compile(builder.graph)
-        return (executable, try agrees(executable.run(values), expected))
+      let (executable, isRight, preparation): (Executable, Bool, Double)
+      do {
+        (executable, isRight, preparation) = try budget.preparing(name) {
+          let executable = try Session(device: device).compile(builder.graph)
+          // One for which the device has no room has given way to another.
+          guard executable.bound.implementations.contains(name) else {
+            throw TernError(.runtime, "the device has no room for it")
+          }
+          return (executable, try agrees(executable.run(values), expected))
+        }
+      } catch let error as TernError {
+        // One of many that does not compile or run is no reason to end the search.
+        candidates.append(
+          .init(name: name, seconds: nil, fault: error.message, preparationSeconds: 0))
+        continue
       }
       let seconds = isRight ? try time(executable, against: best) : nil
       best = min(best, seconds ?? .infinity)
@@ -143,7 +157,9 @@ public struct Tuner {
     candidates.sort { ($0.seconds ?? .infinity) < ($1.seconds ?? .infinity) }
     guard candidates[0].seconds != nil else {
       throw TernError(
-        .runtime, "\(problem.description): every implementation gives wrong numbers")
+        .runtime,
+        "\(problem.description): no implementation gives right numbers: "
+          + candidates.map { "\($0.name): \($0.fault ?? "wrong numbers")" }.joined(separator: ", "))
     }
     try device.tuning.record(
       problem.description,

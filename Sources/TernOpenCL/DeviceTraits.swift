@@ -16,6 +16,21 @@ package struct DeviceTraits: Hashable, Sendable {
   /// an order compute something else then.
   package var reversesWorkItems = false
 
+  /// Smaller limits than the device's own: work-items of a group, bytes of local memory, bytes of a
+  /// buffer.
+  package var groupSize: Int?
+  /// The same of any kernel: its own limit may be below the device's.
+  package var kernelGroupSize: Int?
+  package var localByteCount: Int?
+  package var allocationByteCount: Int?
+
+  /// The compute units by which work is cut, where they are not the device's.
+  package var computeUnits: Int?
+  /// Whether compiled programs are kept also where the driver does so itself.
+  package var storesPrograms = false
+  /// Whether large inputs go by a queue of their own also where the host's memory is the device's.
+  package var hasUploadQueue = false
+
   package enum ArchitectureName: String, Hashable, Sendable {
     case wideCores = "wide-cores"
     case manyThreads = "many-threads"
@@ -79,6 +94,32 @@ package struct DeviceTraits: Hashable, Sendable {
     Kind(
       name: "reversed-ids", help: "number a group's work-items backwards, to find missing barriers"
     ) { traits, _ in traits.reversesWorkItems = true },
+    Kind(name: "stored-programs", help: "keep compiled programs also where the driver does") {
+      traits, _ in traits.storesPrograms = true
+    },
+    Kind(name: "upload-queue", help: "bring inputs to the device as for a GPU with own memory") {
+      traits, _ in traits.hasUploadQueue = true
+    },
+    Kind(
+      name: "compute-units", valueName: "N", isComplete: false, accepts: { $0 > 0 },
+      help: "cut work for a device of N compute units"
+    ) { traits, count in traits.computeUnits = count },
+    Kind(
+      name: "work-group", valueName: "N", isComplete: false, accepts: { $0 > 0 },
+      help: "let no work-group have more than N work-items"
+    ) { traits, size in traits.groupSize = size },
+    Kind(
+      name: "kernel-work-group", valueName: "N", isComplete: false, accepts: { $0 > 0 },
+      help: "the same, found out when a kernel is compiled"
+    ) { traits, size in traits.kernelGroupSize = size },
+    Kind(
+      name: "local-memory", valueName: "BYTES", isComplete: false, accepts: { $0 > 0 },
+      help: "let no work-group have more local memory"
+    ) { traits, size in traits.localByteCount = size },
+    Kind(
+      name: "allocation", valueName: "BYTES", isComplete: false, accepts: { $0 > 0 },
+      help: "let no buffer be larger"
+    ) { traits, size in traits.allocationByteCount = size },
   ]
 
   /// The architecture of a device that is treated so.

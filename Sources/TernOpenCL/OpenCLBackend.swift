@@ -45,6 +45,9 @@ extension CLDevice {
       cacheByteCount: isCPU
         ? HostCache.lastLevelByteCount
         : Int(number(CL_DEVICE_GLOBAL_MEM_CACHE_SIZE, cl_ulong.self)),
-      driver: string(CL_DRIVER_VERSION))
+      driver: string(CL_DRIVER_VERSION),
+      sharesHostMemory: number(CL_DEVICE_HOST_UNIFIED_MEMORY, cl_bool.self) != 0,
+      // Mesa has drivers for everyone's devices.
+      isMakersDriver: !["Mesa", "rusticl", "Clover"].contains { platformName.contains($0) })
   }
 }

@@ -16,43 +16,30 @@ final class OpenCLBoundPlan: BoundPlan {
   /// What a step enqueues: the launches of all nodes, or recordings of them.
   private let commands: [any Launch]
   let implementations: [String]
+  var launchCount: Int { commands.count }
   private let inputs: InputRing
+
+  private static let launchesBeforeFlush = (first: 30, others: 200)
 
   init(_ plan: Plan, _ memory: PlanMemory, on device: OpenCLDevice) throws {
     self.plan = plan
     self.device = device
     self.memory = memory
-    let graph = plan.graph
-    func view(_ location: Plan.Location, _ type: TensorType) -> View {
+    let encoders = try device.encoders(of: plan) { location, type in
       View(
         memory: memory[location.region].memory, offset: location.offset / type.dataType.byteCount,
         type: type)
     }
-    func view(_ id: ValueID) -> View { view(plan.location(id), graph.type(id)) }
-    var implementations: [String] = []
-    steps = try plan.order.map { index in
-      let node = graph.nodes[index]
-      guard let operation = node.operation as? any OpenCLOperation else {
-        throw TernError(.runtime, "the device has no kernel for \(node.label)")
-      }
-      let size = try operation.workspaceByteCount(
-        inputs: graph.types(node.inputs), outputs: graph.types(node.outputs), on: device)
-      let encoder = StepEncoder(
-        device: device,
-        workspace: plan.workspaces[index].map { view($0, TensorType([size / 4])) })
-      try operation.encode(node.inputs.map(view), node.outputs.map(view), in: encoder)
-      implementations.append(
-        encoder.implementation ?? encoder.kernelNames.joined(separator: " + "))
-      return encoder.launches
-    }
-    self.implementations = implementations
+    implementations = encoders.map(\.name)
+    try device.programs.prepare(encoders.flatMap(\.requests))
+    steps = try encoders.map { try $0.finish() }
     let launches = steps.flatMap(\.self)
     commands =
       try device.commandBuffers.map {
         try CommandBuffer.recording(launches, for: device.computeQueue, $0)
       } ?? launches
-    inputs = InputRing(
-      zip(graph.inputs, memory.inputs).map { (graph.type($0), $1) }, device: device)
+    inputs = try InputRing(
+      zip(plan.graph.inputs, memory.inputs).map { (plan.graph.type($0), $1) }, device: device)
     try check(clFinish(device.computeQueue.handle), "clFinish")
   }
 
@@ -63,7 +50,16 @@ final class OpenCLBoundPlan: BoundPlan {
   func replay() throws {
     let queue = device.computeQueue.handle
     try inputs.deliver()
-    for command in commands { try command.enqueue(queue) }
+    // Some drivers hold back what was enqueued until they are told: the device starts early and goes on.
+    var untilFlush = Self.launchesBeforeFlush.first
+    for command in commands {
+      try command.enqueue(queue)
+      untilFlush -= 1
+      if untilFlush == 0 {
+        try check(clFlush(queue), "clFlush")
+        untilFlush = Self.launchesBeforeFlush.others
+      }
+    }
     try check(clFlush(queue), "clFlush")
   }
 

@@ -9,9 +9,14 @@ public final class OpenCLDevice: Device {
   let device: CLDevice
   let context: Context
   let computeQueue: Queue
+  /// Brings large inputs to the device while it computes; `nil` where that is of no use.
+  let uploadQueue: Queue?
+  /// Host memory for small results.
+  let readMemory: PinnedMemory.Pool
   let programs: ProgramCache
   public let info: DeviceInfo
   let architecture: Architecture
+  package let limits: DeviceLimits
   public let options: DeviceOptions
   /// What multiplies where ``precision`` is not float32.
   let tensorCores: TensorCores
@@ -21,6 +26,9 @@ public final class OpenCLDevice: Device {
   package let tuning: TuningTable
   /// The work-items that keep the device busy.
   let busyItemCount: Int
+
+  /// The implementations of problems that turned out not to fit the device, and whether CLBlast does.
+  private let fitting = Mutex<(unfit: Set<[String]>, hasLibrary: Bool)>(([], true))
 
   private let scratch = Mutex<OpenCLBuffer?>(nil)
   private let allocations = Atomic(0)
@@ -33,17 +41,23 @@ public final class OpenCLDevice: Device {
     cache: CacheDirectory?
   ) throws {
     self.device = device
-    self.info = info
+    self.info = traits.computeUnits.map { info.with(computeUnits: $0) } ?? info
     self.options = options
     tensorCores = traits.emulatesTensorCores ? .emulated : TensorCores(device)
     commandBuffers = traits.recordsSteps ? CommandBufferCalls(device) : nil
     try tensorCores.check(options.precision, on: info)
     architecture = traits.architecture(device)
+    limits = try DeviceLimits(device, info, traits)
     busyItemCount = architecture.busyItemCount(computeUnits: info.computeUnits)
     context = try Context(device: device.handle)
     computeQueue = try Queue(context, device: device.handle)
+    // Copies take a while only where they cross to a device with memory of its own.
+    let copies = traits.hasUploadQueue || info.kind == .gpu && !info.sharesHostMemory
+    uploadQueue = copies ? try Queue(context, device: device.handle) : nil
+    readMemory = PinnedMemory.Pool(context, computeQueue)
     programs = ProgramCache(
-      context: context, device: device, prefix: traits.sourcePrefix, directory: cache)
+      context: context, device: device, prefix: traits.sourcePrefix,
+      directory: traits.storesPrograms || !device.cachesPrograms ? cache : nil)
     tuning = TuningTable(
       cache,
       .init(
@@ -54,13 +68,10 @@ public final class OpenCLDevice: Device {
     if options.precision != .fp32 { try checkTensorCores() }
   }
 
-  public var maximumAllocationByteCount: Int {
-    // Kernels count elements in 32-bit integers.
-    min(Int(device.number(CL_DEVICE_MAX_MEM_ALLOC_SIZE, cl_ulong.self)), 4 * Int(Int32.max))
-  }
+  public var maximumAllocationByteCount: Int { limits.allocationByteCount }
 
-  /// The local memory of a work-group, in bytes.
-  var localByteCount: Int { Int(device.number(CL_DEVICE_LOCAL_MEM_SIZE, cl_ulong.self)) }
+  /// The work-items that share a row.
+  var rowGroup: Int { limits.group(upTo: architecture.rowGroup) }
 
   public var precision: Precision { options.precision }
 
@@ -141,8 +152,32 @@ public final class OpenCLDevice: Device {
     try check(clFinish(computeQueue.handle), "clFinish")
   }
 
+  /// Whether an implementation of a problem may run, as far as is known.
+  func fits(_ implementation: String, _ problem: String) -> Bool {
+    fitting.withLock { !$0.unfit.contains([problem, implementation]) }
+  }
+
+  /// Whether the device has room for CLBlast's kernels, as far as is known.
+  var hasLibrary: Bool { limits.hasLibrary && fitting.withLock { $0.hasLibrary } }
+
+  /// Notes that an implementation does not fit.
+  ///
+  /// - Returns: what to throw: that the plan is to be made anew, or what is wrong where there is no other.
+  func passOver(_ choice: PendingLaunch.Choice, _ misfit: DoesNotFit) -> any Error {
+    if choice.isOnly { return TernError(.runtime, "\(choice.problem): \(misfit.message)") }
+    fitting.withLock { fitting in
+      fitting.unfit.insert([choice.problem, choice.implementation])
+      if misfit.isLibrary { fitting.hasLibrary = false }
+    }
+    return PlanOutdated()
+  }
+
   public func bind(_ plan: Plan, to memory: PlanMemory) throws -> any BoundPlan {
-    try OpenCLBoundPlan(plan, memory, on: self)
+    do {
+      return try OpenCLBoundPlan(plan, memory, on: self)
+    } catch let misfit as DoesNotFit {
+      throw TernError(.runtime, misfit.message)
+    }
   }
 }
 

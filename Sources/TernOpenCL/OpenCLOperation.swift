@@ -68,11 +68,16 @@ final class KernelLaunch: Launch {
   private let name: String
   private let globalSize: [Int]
   private let localSize: [Int]
+  /// Buffers among them live as long as the launch.
+  private let arguments: [Argument]
 
-  init(_ kernel: Kernel, name: String, groups: [Int], localSize: [Int]) {
+  init(
+    _ kernel: Kernel, name: String, groups: [Int], localSize: [Int], _ arguments: [Argument]
+  ) {
     self.kernel = kernel
     self.name = name
     self.localSize = localSize
+    self.arguments = arguments
     globalSize = zip(groups, localSize).map(*)
   }
 
@@ -112,7 +117,9 @@ final class StepEncoder {
   let device: OpenCLDevice
   /// The node's scratch memory.
   private let workspace: View?
-  private(set) var launches: [any Launch] = []
+  private(set) var pending: [PendingLaunch] = []
+  /// For what the launches that are appended are one of several implementations.
+  private var choice: PendingLaunch.Choice?
   /// What runs the node, where it has a choice; else the kernels it launched, by name.
   var implementation: String?
   private(set) var kernelNames: [String] = []
@@ -124,6 +131,9 @@ final class StepEncoder {
 
   var architecture: Architecture { device.architecture }
 
+  /// What runs the node, as profiles name it.
+  var name: String { implementation ?? kernelNames.joined(separator: " + ") }
+
   /// `count` elements of the node's scratch memory, from `start` on.
   func scratch(_ start: Int, count: Int) -> View {
     guard let workspace, start + count <= workspace.count else {
@@ -134,18 +144,71 @@ final class StepEncoder {
   }
 
   /// The local memory in which the work-items of ``rows(_:in:count:_:defines:)`` meet.
-  var rowScratch: Argument { .localFloats(architecture.rowGroup) }
+  var rowScratch: Argument { .localFloats(device.rowGroup) }
 
-  func append(_ launch: any Launch) { launches.append(launch) }
+  func append(_ launch: any Launch) { append(.ready(launch)) }
 
-  /// Appends a kernel over `count` work-items, rounded up to whole groups; the kernel checks bounds.
+  /// Appends what a library does; `prepare` makes it compile what it needs.
+  func append(_ name: String, preparing prepare: @escaping () throws -> any Launch) {
+    append(.library(name, prepare))
+  }
+
+  private func append(_ kind: PendingLaunch.Kind) {
+    pending.append(PendingLaunch(kind: kind, choice: choice))
+  }
+
+  /// Encodes an implementation of a problem. One for which the device has no room is passed over from
+  /// then on, by a plan to be made anew.
+  ///
+  /// - Parameter isOnly: whether there is no other.
+  func choosing(
+    _ implementation: String, of problem: String, isOnly: Bool, _ body: () throws -> Void
+  ) throws {
+    let (outer, own) = (
+      choice, PendingLaunch.Choice(problem: problem, implementation: implementation, isOnly: isOnly)
+    )
+    choice = own
+    defer { choice = outer }
+    do {
+      try body()
+    } catch let misfit as DoesNotFit {
+      throw device.passOver(own, misfit)
+    }
+  }
+
+  /// The kernels to be compiled.
+  var requests: [KernelRequest] {
+    pending.compactMap { if case .kernel(let request) = $0.kind { request } else { nil } }
+  }
+
+  /// The launches with all arguments set. Compiles what was not compiled before.
+  func finish() throws -> [any Launch] {
+    try pending.map { pending in
+      do {
+        return switch pending.kind {
+        case .ready(let launch): launch
+        case .library(_, let prepare): try prepare()
+        case .kernel(let request): try request.launch(on: device)
+        }
+      } catch let misfit as DoesNotFit {
+        throw pending.choice.map { device.passOver($0, misfit) } ?? misfit
+      }
+    }
+  }
+
+  /// Appends a kernel over `count` work-items that do not meet, rounded up to whole groups; the kernel
+  /// checks bounds.
+  ///
+  /// - Parameter groupSize: the work-items of a group, where the device and the kernel let it have so
+  ///   many.
   func map(
     _ name: String, in file: String, count: Int, groupSize: Int = 64, _ arguments: [Argument],
     defines: [String: Int] = [:], function: String? = nil
   ) throws {
-    try launch(
-      name, in: file, groups: [(count + groupSize - 1) / groupSize], localSize: [groupSize],
-      arguments, defines: defines, function: function)
+    // Nothing to do, which OpenCL before 2.1 does not know.
+    guard count > 0 else { return }
+    request(
+      name, in: file, arguments, defines, function, "", .items(count: count, groupSize: groupSize))
   }
 
   /// Appends a kernel over `count` elements, of which a work-item takes as many as the architecture
@@ -179,48 +242,48 @@ final class StepEncoder {
       defines: defines)
   }
 
-  /// Appends a kernel with so many work-items per row as the architecture likes.
+  /// Appends a kernel with so many work-items per row as the architecture likes and the device lets it
+  /// have.
   func rows(
     _ name: String, in file: String, count: Int, _ arguments: [Argument],
     defines: [String: Int] = [:]
   ) throws {
-    let defines = defines.merging(
-      ["GROUP": architecture.rowGroup, "V": architecture.vectorWidth]
-    ) { given, _ in given }
-    try launch(
-      name, in: file, groups: [count], localSize: [architecture.rowGroup], arguments,
-      defines: defines)
+    let group = device.rowGroup
+    request(
+      name, in: file, arguments,
+      defines.merging(["GROUP": group, "V": architecture.vectorWidth]) { given, _ in given }, nil,
+      "",
+      .rows(count: count, group: group))
   }
 
+  /// Appends a kernel whose groups are as large as it was written for.
+  ///
   /// - Parameters:
   ///   - defines: what the source is specialised by.
   ///   - function: the value of `FUNCTION`, where the source names one of its functions so.
+  ///   - options: what else the compiler is told.
+  /// - Throws: ``DoesNotFit`` where the device has no room for such groups.
   func launch(
     _ name: String, in file: String, groups: [Int], localSize: [Int], _ arguments: [Argument],
-    defines: [String: Int] = [:], function: String? = nil
+    defines: [String: Int] = [:], function: String? = nil, options: String = ""
   ) throws {
+    // A compiler refuses a kernel that says how large its groups are, where the device cannot.
+    try device.limits.check(localSize.reduce(1, *), of: name)
+    request(
+      name, in: file, arguments, defines, function, options, .groups(groups, localSize: localSize))
+  }
+
+  private func request(
+    _ name: String, in file: String, _ arguments: [Argument], _ defines: [String: Int],
+    _ function: String?, _ options: String, _ cut: KernelRequest.Cut
+  ) {
     var defines = defines.mapValues { "\($0)" }
     defines["FUNCTION"] = function
-    let kernel = try device.programs.kernel(name, in: file, defines: defines)
-    var index = 0
-    for argument in arguments {
-      switch argument {
-      case .tensor(let view):
-        try kernel.set(index, view.memory)
-        index += 1
-        try kernel.set(index, UInt32(view.offset))
-      case .int(let value): try kernel.set(index, Int32(value))
-      case .uint(let value): try kernel.set(index, value)
-      case .float(let value): try kernel.set(index, value)
-      case .ints(let values):
-        var vector = SIMD8<Int32>(repeating: 0)
-        for (i, value) in values.enumerated() { vector[i] = Int32(value) }
-        try kernel.set(index, vector)
-      case .localFloats(let count): try kernel.setLocal(index, byteCount: 4 * count)
-      }
-      index += 1
-    }
     kernelNames.append(name)
-    append(KernelLaunch(kernel, name: name, groups: groups, localSize: localSize))
+    append(
+      .kernel(
+        KernelRequest(
+          name: name, file: file, defines: defines, options: options, arguments: arguments,
+          cut: cut)))
   }
 }

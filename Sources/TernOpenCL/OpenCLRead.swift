@@ -7,12 +7,18 @@ final class OpenCLRead: PendingRead {
   private let type: TensorType
   private let device: OpenCLDevice
   private let host: UnsafeMutableRawBufferPointer
+  /// Where `host` is, if it is small.
+  private let block: PinnedMemory?
   private var event: cl_event?
 
   init(_ type: TensorType, from buffer: cl_mem, offset: Int, device: OpenCLDevice) throws {
     self.type = type
     self.device = device
-    host = .allocate(byteCount: type.byteCount, alignment: 64)
+    block =
+      type.byteCount <= PinnedMemory.Pool.blockByteCount ? device.readMemory.take() : nil
+    host =
+      block.map { UnsafeMutableRawBufferPointer(start: $0.address, count: type.byteCount) }
+      ?? .allocate(byteCount: type.byteCount, alignment: PinnedMemory.alignment)
     try check(
       clEnqueueReadBuffer(
         device.computeQueue.handle, buffer, cl_bool(CL_FALSE), offset, type.byteCount,
@@ -26,7 +32,7 @@ final class OpenCLRead: PendingRead {
       clWaitForEvents(1, [event])
       clReleaseEvent(event)
     }
-    host.deallocate()
+    if let block { device.readMemory.give(block) } else { host.deallocate() }
   }
 
   var isComplete: Bool {

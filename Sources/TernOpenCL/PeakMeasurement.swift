@@ -26,8 +26,9 @@ extension OpenCLDevice {
   private func shortest(
     _ encoder: StepEncoder, of repetitions: Int, seconds: Double = 0
   ) throws -> Double {
-    try StepTimer.shortest(of: repetitions, seconds: seconds) {
-      for launch in encoder.launches { try launch.enqueue(computeQueue.handle) }
+    let launches = try encoder.finish()
+    return try StepTimer.shortest(of: repetitions, seconds: seconds) {
+      for launch in launches { try launch.enqueue(computeQueue.handle) }
       try synchronize()
     }
   }
@@ -35,7 +36,7 @@ extension OpenCLDevice {
   private func measureMultiplyAdds() throws -> Double {
     let (groups, groupSize) =
       architecture == .manyThreads
-      ? (32 * info.computeUnits, 256) : (4 * info.computeUnits, 1)
+      ? (32 * info.computeUnits, limits.group(upTo: 256)) : (4 * info.computeUnits, 1)
     let output = try OpenCLBuffer(context, byteCount: 4)
     let view = View(memory: output.handle, offset: 0, type: TensorType([1]))
     return try withExtendedLifetime(output) {

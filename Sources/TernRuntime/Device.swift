@@ -11,18 +11,23 @@ public struct DeviceInfo: Hashable, Sendable {
   public let backend: String
   public let name: String
   public let kind: Kind
-  public let computeUnits: Int
+  public private(set) var computeUnits: Int
   /// In bytes.
   public let memoryByteCount: Int
   /// The last level of cache, in bytes; 0 where it is not known.
   public let cacheByteCount: Int
   public let driver: String
+  /// Whether its memory is the host's: so for CPUs, and for GPUs on the processor's chip.
+  public let sharesHostMemory: Bool
+  /// Whether the driver is that of the device's maker, where several have one for the device.
+  public let isMakersDriver: Bool
   /// In what the device is to be treated otherwise than its driver says; see ``Backend/traits``.
   public private(set) var traits: [String] = []
 
   public init(
     id: String, backend: String, name: String, kind: Kind, computeUnits: Int,
-    memoryByteCount: Int, cacheByteCount: Int = 0, driver: String
+    memoryByteCount: Int, cacheByteCount: Int = 0, driver: String, sharesHostMemory: Bool? = nil,
+    isMakersDriver: Bool = true
   ) {
     self.id = id
     self.backend = backend
@@ -32,6 +37,15 @@ public struct DeviceInfo: Hashable, Sendable {
     self.memoryByteCount = memoryByteCount
     self.cacheByteCount = cacheByteCount
     self.driver = driver
+    self.sharesHostMemory = sharesHostMemory ?? (kind == .cpu)
+    self.isMakersDriver = isMakersDriver
+  }
+
+  /// The same device with another number of compute units, for plans that are not run.
+  package func with(computeUnits: Int) -> DeviceInfo {
+    var info = self
+    info.computeUnits = computeUnits
+    return info
   }
 
   /// The same device, treated otherwise.
@@ -150,11 +164,21 @@ public struct PlanMemory: Sendable {
   }
 }
 
+/// Thrown by ``Device/bind(_:to:)`` where the device found, while binding, that what it had planned
+/// does not run on it: it plans otherwise from then on.
+package struct PlanOutdated: Error {
+  package init() {}
+}
+
 /// A plan with all arguments set, ready to be replayed.
 public protocol BoundPlan: AnyObject {
   /// What runs each step, in plan order: the kernel, primitive or routine, and the algorithm where
   /// there are several (`winograd`, `implicit-gemm 64x64x16`).
   var implementations: [String] { get }
+
+  /// What a step hands to the device: kernels, copies, calls of libraries, or nodes where a device does
+  /// not tell them apart.
+  var launchCount: Int { get }
 
   /// Hands over the next step's value of an input. The bytes are the caller's again on return;
   /// the transfer may still be under way.
@@ -174,6 +198,7 @@ public protocol BoundPlan: AnyObject {
 }
 
 extension BoundPlan {
+  public var launchCount: Int { implementations.count }
   public var implementations: [String] { [] }
 }
 

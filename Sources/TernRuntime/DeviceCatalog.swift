@@ -99,12 +99,7 @@ public struct DeviceCatalog: Sendable {
 
   private func chooseAutomatically() throws -> Choice {
     let all = devices
-    let gpus = all.filter { $0.kind == .gpu }
-    if let best = gpus.max(by: {
-      ($0.computeUnits, $0.memoryByteCount) < ($1.computeUnits, $1.memoryByteCount)
-    }) {
-      return Choice(info: best, reason: gpus.count == 1 ? "the only GPU" : "the largest GPU")
-    }
+    if let choice = Self.best(all.filter { $0.kind == .gpu }) { return choice }
     guard let cpu = all.first(where: { $0.backend == "cpu" }) else {
       throw TernError(.deviceUnavailable, "no device was found")
     }
@@ -112,6 +107,32 @@ public struct DeviceCatalog: Sendable {
       info: cpu,
       reason: all.contains { $0.backend == "opencl" }
         ? "no GPU was found, and the native CPU is faster than OpenCL on it" : "no GPU was found")
+  }
+
+  /// The GPU to take: one with memory of its own, of those one with most memory, and where one device
+  /// is seen through two drivers, its maker's. Compute units say nothing: each maker counts others.
+  private static func best(_ gpus: [DeviceInfo]) -> Choice? {
+    // Drivers keep some of the memory for themselves, and not all as much.
+    func size(_ info: DeviceInfo) -> Int { (info.memoryByteCount + (1 << 29)) >> 30 }
+    func rank(_ info: DeviceInfo) -> (Int, Int, Int) {
+      (info.sharesHostMemory ? 0 : 1, size(info), info.isMakersDriver ? 1 : 0)
+    }
+    // The first of equals.
+    guard let best = gpus.reversed().max(by: { rank($0) < rank($1) }) else { return nil }
+    let others = gpus.filter { $0.id != best.id }
+    let reason =
+      if others.isEmpty {
+        "the only GPU"
+      } else if !best.sharesHostMemory, others.allSatisfy(\.sharesHostMemory) {
+        "the only GPU with memory of its own"
+      } else if others.allSatisfy({ rank($0) < (rank(best).0, rank(best).1, 0) }) {
+        best.sharesHostMemory ? "the GPU with most memory" : "the discrete GPU with most memory"
+      } else if best.isMakersDriver, others.contains(where: { !$0.isMakersDriver }) {
+        "the GPU with most memory, by its maker's driver"
+      } else {
+        "the first of the GPUs with most memory"
+      }
+    return Choice(info: best, reason: reason)
   }
 
   public func open(_ choice: Choice, options: DeviceOptions = DeviceOptions()) throws -> any Device

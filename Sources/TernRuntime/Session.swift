@@ -30,6 +30,13 @@ public final class Session {
   ///
   /// - Throws: ``TernError`` where the device has no kernel for a node or too little memory.
   public func compile(_ graphs: [Graph]) throws -> [Executable] {
+    while true {
+      // Each time the device knows of one implementation more that it has no room for.
+      do { return try compileOnce(graphs) } catch is PlanOutdated {}
+    }
+  }
+
+  private func compileOnce(_ graphs: [Graph]) throws -> [Executable] {
     // The first graph that reads a variable chooses its layout for all of them.
     var layouts = variables.mapValues(\.layout)
     let plans = try graphs.map { graph in
@@ -189,6 +196,9 @@ public final class Executable {
     guard let index = inputIndices[name] else { return }
     try withUnsafeBytes(of: value) { try upload($0, toInput: index) }
   }
+
+  /// What a step hands to the device; see ``BoundPlan/launchCount``.
+  public var launchCount: Int { bound.launchCount }
 
   /// Starts one step.
   public func step() throws { try bound.replay() }

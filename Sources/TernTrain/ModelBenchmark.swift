@@ -13,6 +13,11 @@ public struct ModelBenchmark {
     public let timing: StepTimer.Timing
     public let planByteCount: Int
     public let peakRSSByteCount: Int
+    /// From the start of planning to the end of the first step: compiling and choosing included, in
+    /// seconds.
+    public let setupSeconds: Double
+    /// What a step hands to the device: kernels, copies and calls of libraries.
+    public let launchCount: Int
     /// The time of a step that the host spends outside nodes, in seconds: starting the work where a
     /// device works by itself, else what is left of a step without its nodes.
     public let hostOverheadSeconds: Double
@@ -40,6 +45,8 @@ public struct ModelBenchmark {
   public func run(
     on device: any Device, seconds: Double = 3, measuresNodes: Bool = false
   ) throws -> Result {
+    let clock = ContinuousClock()
+    let start = clock.now
     let objective = try model.objective()
     let graphs = try objective.passes.map {
       try TrainingGraph(
@@ -80,6 +87,9 @@ public struct ModelBenchmark {
         try executable.step()
       }
     }
+    try step()
+    try session.synchronize()
+    let setupSeconds = (clock.now - start) / .seconds(1)
     let timing = try StepTimer(seconds: seconds, groupSeconds: 0.05)
       .measure(step, synchronize: session.synchronize)
     // The least of several: nodes by themselves are short.
@@ -108,7 +118,8 @@ public struct ModelBenchmark {
     return Result(
       name: model.name, batchSize: batchSize, timing: timing,
       planByteCount: passes.map(\.plan.peakByteCount).max() ?? 0,
-      peakRSSByteCount: peakRSSByteCount, hostOverheadSeconds: overhead,
+      peakRSSByteCount: peakRSSByteCount, setupSeconds: setupSeconds,
+      launchCount: passes.reduce(0) { $0 + $1.launchCount }, hostOverheadSeconds: overhead,
       peak: peak, operations: operations, trace: trace)
   }
 

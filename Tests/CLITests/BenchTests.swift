@@ -239,6 +239,8 @@ import Testing
       #expect(entry["images_per_second"]?.doubleValue ?? 0 > 0)
       #expect(entry["step_ms"]?["median"]?.doubleValue ?? 0 > 0)
       #expect(entry["host_overhead_us"]?.doubleValue ?? -1 >= 0)
+      #expect(entry["setup_seconds"]?.doubleValue ?? -1 > 0)
+      #expect(entry["launches"]?.intValue ?? 0 > 0)
     }
     let trace = try JSON(
       parsing: String(decoding: workspace.bytes("trace.json") ?? Data(), as: UTF8.self))

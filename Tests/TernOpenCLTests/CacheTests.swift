@@ -18,10 +18,10 @@ import Testing
 
   @Test func aSecondProcessFindsThePrograms() throws {
     try withTemporaryCache { cache in
-      let first = try open(cache: cache)
+      let first = try open(DeviceOptions(), "stored-programs", cache: cache)
       let expected = try experiment().run(on: first)
       #expect(first.loadedProgramCount == 0)
-      let second = try open(cache: cache)
+      let second = try open(DeviceOptions(), "stored-programs", cache: cache)
       #expect(try experiment().run(on: second) == expected)
       #expect(second.loadedProgramCount == (try programs(cache)).count)
     }
@@ -30,7 +30,8 @@ import Testing
   @Test(arguments: ["", "x", "tern-program-1 1 1 0\n", "truncated", "changed"])
   func aCorruptEntryIsCompiledAgain(_ fault: String) throws {
     try withTemporaryCache { cache in
-      let expected = try experiment().run(on: open(cache: cache))
+      let expected = try experiment().run(
+        on: open(DeviceOptions(), "stored-programs", cache: cache))
       for path in try programs(cache) {
         var content = try #require(FileManager.default.contents(atPath: path))
         switch fault {
@@ -40,14 +41,15 @@ import Testing
         }
         try content.write(to: URL(fileURLWithPath: path))
       }
-      let device = try open(cache: cache)
+      let device = try open(DeviceOptions(), "stored-programs", cache: cache)
       #expect(try experiment().run(on: device) == expected)
       #expect(device.loadedProgramCount == 0)
     }
   }
 
   @Test func aCacheThatCannotBeWrittenIsDoneWithout() throws {
-    let device = try open(cache: CacheDirectory(path: "/dev/null/tern"))
+    let device = try open(
+      DeviceOptions(), "stored-programs", cache: CacheDirectory(path: "/dev/null/tern"))
     #expect(try experiment().error(on: device) <= 2e-5)
   }
 }

@@ -46,6 +46,35 @@ import Testing
     #expect(device.eventCount <= events + 2)
   }
 
+  /// Large inputs that go by a queue of their own, and a small one beside them.
+  @Test func everyStepSeesItsOwnLargeInputs() throws {
+    let builder = GraphBuilder()
+    let count = 1 << 15
+    let total = try builder.variable("total", [count])
+    let x = try builder.input("x", [count])
+    let y = try builder.input("y", [count])
+    let sum = try total + (x + y * builder.input("scale", []))
+    builder.assign(total, sum)
+    builder.output("sum", sum)
+    let device = try open(DeviceOptions(), "upload-queue")
+    let executable = try Session(device: device).compile(builder.graph)
+    let allocations = device.allocationCount
+    let waits = device.waitCount
+    for step in 0..<60 {
+      for (name, value) in [("x", Float(step)), ("y", Float(2 * step))] {
+        try executable.upload(
+          HostTensor(repeating: value, [count]), toInput: executable.inputIndex(name)!)
+      }
+      try executable.upload(Float(step % 3), toInput: "scale")
+      try executable.step()
+    }
+    #expect(device.allocationCount == allocations)
+    // No more than for a half of the ring each.
+    #expect(device.waitCount - waits <= 60)
+    let expected = (0..<60).reduce(0) { $0 + $1 + 2 * $1 * ($1 % 3) }
+    #expect(try executable.read("sum").floats.allSatisfy { $0 == Float(expected) })
+  }
+
   // Recorded steps too, where the driver has command buffers.
   @Test(arguments: [false, true]) func everyStepSeesItsOwnInputs(isRecorded: Bool) throws {
     let executable = try executable(

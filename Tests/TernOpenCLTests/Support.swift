@@ -12,6 +12,11 @@ let openCLDevice = OpenCLBackend().devices().first
 /// Opens the device with nothing kept from earlier runs, unless a folder is given.
 func open(
   _ options: DeviceOptions = DeviceOptions(), _ traits: String..., cache: CacheDirectory? = nil
+) throws -> OpenCLDevice { try open(options, traits, cache: cache) }
+
+/// The same with traits in a list.
+func open(
+  _ options: DeviceOptions, _ traits: [String], cache: CacheDirectory? = nil
 ) throws -> OpenCLDevice {
   try OpenCLBackend().open(
     #require(openCLDevice), options: options, traits: DeviceTraits(traits), cache: cache)

@@ -13,6 +13,7 @@ struct BenchModel: ParsableCommand {
 
       Example:
         tern bench model lenet5 --batch-size 64 --device cpu --verbose
+        tern bench model resnet50 --device opencl/many-threads/compute-units=132 --plan plan.json
         tern bench model lenet5 resnet18 --compare base.json --threshold 10%
       """)
 
@@ -28,6 +29,10 @@ struct BenchModel: ParsableCommand {
       "Write the time of every node in Chrome's trace format, with % of the roofline.",
       valueName: "file"))
   var profile: String?
+  @Option(
+    help: ArgumentHelp(
+      "Write how the device would run each node, as JSON, and run nothing.", valueName: "file"))
+  var plan: String?
   @Flag(name: .shortAndLong, help: "Print the heaviest operations and what of the peak they reach.")
   var verbose = false
   @OptionGroup var comparison: ComparisonOptions
@@ -42,6 +47,10 @@ struct BenchModel: ParsableCommand {
     let comparison = try comparison.base()
     let networks = try models.map { try Model.named($0) }
     let device = try device.open()
+    if let plan {
+      let described = try networks.map { try PlanReport(of: $0, batchSize: batchSize, on: device) }
+      return try write(.object(["models": .array(described.map(\.json))]), to: plan)
+    }
     let context = BenchmarkContext(
       device, samples: .object(["seconds": .double(seconds)]), commit: Build.commit)
     try comparison?.base.check(

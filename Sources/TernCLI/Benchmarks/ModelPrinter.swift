@@ -93,6 +93,8 @@ final class ModelPrinter: Sendable {
       \(Format.fixed(timing.median * 1e3, 3)) ms median, \
       \(Format.fixed(timing.least * 1e3, 3)) ms least, \
       \(Format.fixed(timing.percentile95 * 1e3, 3)) ms at 95%
+      first step after \(Format.fixed(result.setupSeconds, 1)) s, \
+      \(Format.count(Double(result.launchCount))) launches per step, \
       plan \(Format.bytes(result.planByteCount)), \
       peak resident \(Format.bytes(result.peakRSSByteCount)), \
       host overhead \(Format.count(result.hostOverheadSeconds * 1e6)) µs per step \
@@ -167,6 +169,7 @@ extension ModelBenchmark.Result {
         "p95": .double(timing.percentile95 * 1e3),
       ]),
       "peak_rss_bytes": .int(peakRSSByteCount), "plan_bytes": .int(planByteCount),
+      "setup_seconds": .double(setupSeconds), "launches": .int(launchCount),
       "host_overhead_us": .double(hostOverheadSeconds * 1e6),
     ])
   }
@@ -174,6 +177,7 @@ extension ModelBenchmark.Result {
   /// The members of ``json(_:)`` one by one.
   fileprivate static let fields = [
     "name", "batch_size", "precision", "images_per_second", "step_ms.min", "step_ms.median",
-    "step_ms.p95", "peak_rss_bytes", "plan_bytes", "host_overhead_us",
+    "step_ms.p95", "peak_rss_bytes", "plan_bytes", "setup_seconds", "launches",
+    "host_overhead_us",
   ]
 }

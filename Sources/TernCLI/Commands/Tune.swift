@@ -103,6 +103,7 @@ struct Tune: ParsableCommand {
               .object([
                 "implementation": .string($0.name),
                 "seconds": $0.seconds.map(JSON.double) ?? .null,
+                "fault": $0.fault.map(JSON.string) ?? .null,
                 "preparation_seconds": .double($0.preparationSeconds),
               ])
             }),
@@ -112,7 +113,8 @@ struct Tune: ParsableCommand {
     }
     let times = finding.candidates.prefix(4).map { candidate in
       "\(candidate.name) "
-        + (candidate.seconds.map { Format.fixed($0 * 1e3, 3) + " ms" } ?? "wrong")
+        + (candidate.seconds.map { Format.fixed($0 * 1e3, 3) + " ms" }
+          ?? (candidate.fault == nil ? "wrong" : "failed"))
     }
     let untried = finding.untried.isEmpty ? "" : "; no time for \(finding.untried.count) more"
     Output.result("\(finding.problem): \(times.joined(separator: ", "))\(untried)")

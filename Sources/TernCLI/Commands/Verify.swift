@@ -22,6 +22,11 @@ struct Verify: ParsableCommand {
   @Option(help: "Only cases of this operation, or one built-in case: matmul/odd.")
   var op: String?
 
+  @Option(
+    help: ArgumentHelp(
+      "Write which OpenCL kernels were built, with what options, as JSON.", valueName: "FILE"))
+  var kernels: String?
+
   @Flag(help: "Print JSON lines.")
   var json = false
 
@@ -66,7 +71,19 @@ struct Verify: ParsableCommand {
         ]).description
         : "\(passed) passed, \(failed) failed, \(unsupported) unsupported, \(errors) errors on "
           + "\(runner.device.info.id) (\(runner.device.info.name))")
+    if let kernels { try writeKernels(of: runner.device, to: kernels) }
     if failed + errors > 0 { throw ExitCode(1) }
+  }
+
+  private func writeKernels(of device: any Device, to path: String) throws {
+    guard let builds = KernelBuilds(device) else {
+      throw TernError(.usage, "kernels: \(device.info.id) has no OpenCL kernels")
+    }
+    do {
+      try Data((builds.json.description + "\n").utf8).write(to: URL(fileURLWithPath: path))
+    } catch {
+      throw TernError(.cannotWrite, "\(path): \(error.localizedDescription)")
+    }
   }
 
   private func report(_ result: CaseResult, device: String) {

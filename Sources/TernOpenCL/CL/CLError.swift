@@ -2,9 +2,13 @@ import COpenCL
 import TernCore
 
 /// A call of OpenCL or CLBlast that failed.
-struct CLError: Error, CustomStringConvertible {
+package struct CLError: Error, CustomStringConvertible {
   let call: String
   let code: Int32
+
+  package init(call: String, code: Int32) {
+    (self.call, self.code) = (call, code)
+  }
 
   private static let names: [Int32: String] = [
     -1: "device not found", -2: "device not available", -3: "compiler not available",
@@ -18,11 +22,19 @@ struct CLError: Error, CustomStringConvertible {
     -61: "invalid buffer size", -63: "invalid global work size", -1001: "no platform found",
   ]
 
-  var description: String { "\(call) failed: \(Self.names[code] ?? "error") (\(code))" }
+  package var description: String { "\(call) failed: \(Self.names[code] ?? "error") (\(code))" }
 
   /// The error as a user sees it.
-  var asTernError: TernError {
-    if [-4, -5, -6, -61].contains(code) {
+  package var asTernError: TernError {
+    if code == -5 {
+      // NVIDIA's driver says so of whatever ended a kernel.
+      return TernError(
+        .runtime,
+        "\(description): the device is out of memory or registers (a smaller batch may fit), or the "
+          + "driver ended a kernel that read outside its memory or held the display for too long, or "
+          + "the device was lost")
+    }
+    if [-4, -6, -61].contains(code) {
       return TernError(
         .runtime, "\(description); the device may be out of memory, try a smaller --batch-size")
     }

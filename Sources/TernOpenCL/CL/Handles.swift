@@ -48,6 +48,27 @@ final class Kernel: @unchecked Sendable {
 
   deinit { clReleaseKernel(handle) }
 
+  /// The work-items that a group of the kernel may have: registers may be too few for as many as the
+  /// device has room for.
+  func groupSize(on device: CLDevice) throws -> Int {
+    var size = 0
+    try check(
+      clGetKernelWorkGroupInfo(
+        handle, device.handle, cl_kernel_work_group_info(CL_KERNEL_WORK_GROUP_SIZE),
+        MemoryLayout<Int>.size, &size, nil), "clGetKernelWorkGroupInfo")
+    return size
+  }
+
+  /// The local memory of a group, in bytes, with the arguments that are set.
+  func localByteCount(on device: CLDevice) throws -> Int {
+    var size: cl_ulong = 0
+    try check(
+      clGetKernelWorkGroupInfo(
+        handle, device.handle, cl_kernel_work_group_info(CL_KERNEL_LOCAL_MEM_SIZE),
+        MemoryLayout<cl_ulong>.size, &size, nil), "clGetKernelWorkGroupInfo")
+    return Int(clamping: size)
+  }
+
   func set<T: BitwiseCopyable>(_ index: Int, _ value: T) throws {
     try withUnsafeBytes(of: value) { bytes in
       try check(

@@ -47,10 +47,42 @@ struct CLDevice: @unchecked Sendable {
     return String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
   }
 
+  /// Whether the driver keeps what it compiled on the disk by itself. PoCL would compile every kernel a
+  /// second time for a program's binary.
+  var cachesPrograms: Bool { platformName.contains("Portable Computing Language") }
+
+  /// The platform's name and vendor.
+  var platformName: String {
+    var platform: cl_platform_id?
+    clGetDeviceInfo(
+      handle, cl_device_info(CL_DEVICE_PLATFORM), MemoryLayout<cl_platform_id?>.size, &platform, nil
+    )
+    return [CL_PLATFORM_NAME, CL_PLATFORM_VENDOR].map { parameter in
+      var bytes = [UInt8](repeating: 0, count: 256)
+      let code = clGetPlatformInfo(
+        platform, cl_platform_info(parameter), bytes.count - 1, &bytes, nil)
+      return code == CL_SUCCESS ? String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self) : ""
+    }.joined(separator: " ")
+  }
+
   func number<T: FixedWidthInteger>(_ parameter: Int32, _: T.Type) -> T {
     var value: T = 0
     clGetDeviceInfo(handle, cl_device_info(parameter), MemoryLayout<T>.size, &value, nil)
     return value
+  }
+
+  /// A list of numbers; empty where the driver does not know the parameter.
+  func numbers<T: FixedWidthInteger>(_ parameter: Int32, _: T.Type) -> [T] {
+    var size = 0
+    guard clGetDeviceInfo(handle, cl_device_info(parameter), 0, nil, &size) == CL_SUCCESS else {
+      return []
+    }
+    var values = [T](repeating: 0, count: size / MemoryLayout<T>.size)
+    guard clGetDeviceInfo(handle, cl_device_info(parameter), size, &values, nil) == CL_SUCCESS
+    else {
+      return []
+    }
+    return values
   }
 
   var isCPU: Bool { number(CL_DEVICE_TYPE, UInt64.self) & tern_device_type_cpu != 0 }

@@ -3,9 +3,11 @@ import Foundation
 import Synchronization
 import TernCore
 import TernKernels
+import TernRuntime
 
-/// Builds kernel sources, each combination of file and options once per process, and once for all
-/// processes where there is a folder for binaries.
+/// Builds kernels, each combination of kernel and options once per process, and once for all processes
+/// where there is a folder for binaries. A program has one kernel: what a file has besides would be
+/// compiled with defines that were not meant for it.
 package final class ProgramCache: Sendable {
   private let context: Context
   private let device: CLDevice
@@ -17,7 +19,18 @@ package final class ProgramCache: Sendable {
 
   private struct Key: Hashable {
     let file: String
+    let kernel: String
     let options: String
+
+    /// Numbers are as the language leaves them to a driver: products may be fused with sums, divisions
+    /// may be off by 2.5 units in the last place. Nothing is asked for that is less exact.
+    init(_ request: KernelRequest) {
+      (file, kernel) = (request.file, request.name)
+      options =
+        (["-cl-std=CL1.2"] + (request.options.isEmpty ? [] : [request.options])
+        + request.defines.sorted { $0.key < $1.key }.map { "-D\($0.key)=\($0.value)" })
+        .joined(separator: " ")
+    }
   }
 
   init(context: Context, device: CLDevice, prefix: String, directory: CacheDirectory?) {
@@ -25,6 +38,12 @@ package final class ProgramCache: Sendable {
     self.device = device
     self.prefix = prefix
     store = directory.map { ProgramStore($0, device: device) }
+  }
+
+  /// What was built, as file, kernel and options; sorted.
+  package var builds: [(file: String, kernel: String, options: String)] {
+    programs.withLock { Array($0.keys) }
+      .map { ($0.file, $0.kernel, $0.options) }.sorted { ($0.0, $0.1, $0.2) < ($1.0, $1.1, $1.2) }
   }
 
   /// How many programs came from the disk.
@@ -53,23 +72,85 @@ package final class ProgramCache: Sendable {
     }.joined(separator: "\n")
   }
 
-  /// A kernel of its own, with arguments to be set.
-  func kernel(_ name: String, in file: String, defines: [String: String]) throws -> Kernel {
-    let options =
-      "-cl-std=CL1.2 "
-      + defines.sorted { $0.key < $1.key }.map { "-D\($0.key)=\($0.value)" }.joined(separator: " ")
-    let program = try programs.withLock { programs in
-      let key = Key(file: file, options: options)
-      if let program = programs[key] { return program }
-      let program = try build(file, options: options)
-      programs[key] = program
-      return program
+  /// The same with one of its kernels alone. Kernels start and end at the start of a line.
+  package static func source(_ file: String, kernel: String) -> String {
+    var lines: [Substring] = []
+    var skipsKernel = false
+    let text = source(file)
+    for line in text.split(separator: "\n", omittingEmptySubsequences: false) {
+      if line.hasPrefix("__kernel ") {
+        // Its name stands in front of the first parenthesis that follows `void`.
+        let name = line.range(of: "void ").map { line[$0.upperBound...].prefix { $0 != "(" } }
+        skipsKernel = name.map { $0 != kernel } ?? false
+      }
+      if !skipsKernel { lines.append(line) }
+      if line == "}" { skipsKernel = false }
     }
-    return try Kernel(program, name)
+    return lines.joined(separator: "\n")
   }
 
-  private func build(_ file: String, options: String) throws -> Program {
-    let source = prefix + Self.source(file)
+  /// A kernel of its own, with arguments to be set.
+  func kernel(_ request: KernelRequest) throws -> Kernel {
+    let key = Key(request)
+    if let program = programs.withLock({ $0[key] }) { return try Kernel(program, request.name) }
+    // Two threads may build the same; the first stays.
+    let program = try build(key)
+    let kept = programs.withLock { programs in
+      let kept = programs[key] ?? program
+      programs[key] = kept
+      return kept
+    }
+    return try Kernel(kept, request.name)
+  }
+
+  /// Builds what is missing, as many at a time as there are cores; says how far it is.
+  func prepare(_ requests: [KernelRequest]) throws {
+    var seen: Set<Key> = []
+    let all = requests.map(Key.init).filter { seen.insert($0).inserted }
+    let missing = programs.withLock { programs in all.filter { programs[$0] == nil } }
+    guard !missing.isEmpty else { return }
+    let report = CompilationProgress.report
+    let state = Mutex<(next: Int, done: Int, failure: (any Error)?)>((0, 0, nil))
+    report?(0, missing.count)
+    @Sendable func work() {
+      while true {
+        let index = state.withLock { state in
+          defer { state.next += 1 }
+          return state.failure == nil && state.next < missing.count ? state.next : nil
+        }
+        guard let index else { return }
+        do {
+          let program = try build(missing[index])
+          programs.withLock { $0[missing[index]] = program }
+          let done = state.withLock { state in
+            state.done += 1
+            return state.done
+          }
+          report?(done, missing.count)
+        } catch {
+          state.withLock { $0.failure = $0.failure ?? error }
+        }
+      }
+    }
+    let group = DispatchGroup()
+    for _ in 1..<max(1, min(ProcessInfo.processInfo.activeProcessorCount, missing.count)) {
+      group.enter()
+      let thread = Thread {
+        work()
+        group.leave()
+      }
+      // Compilers recurse deeply.
+      thread.stackSize = 16 << 20
+      thread.start()
+    }
+    work()
+    group.wait()
+    if let failure = state.withLock({ $0.failure }) { throw failure }
+  }
+
+  private func build(_ key: Key) throws -> Program {
+    let (file, options) = (key.file, key.options)
+    let source = prefix + Self.source(file, kernel: key.kernel)
     if let binary = store?.binary(source: source, options: options),
       let program = load(binary, options: options)
     {
@@ -83,7 +164,7 @@ package final class ProgramCache: Sendable {
           return clCreateProgramWithSource(context.handle, 1, &text, nil, &code)
         }
       })
-    try compile(program, file: file, options: options)
+    try compile(program, file: "\(file).cl, \(key.kernel)", options: options)
     if let store, let binary = binary(of: program) {
       store.keep(binary, source: source, options: options)
     }
@@ -136,6 +217,6 @@ package final class ProgramCache: Sendable {
     let lines = String(decoding: log.prefix { $0 != 0 }, as: UTF8.self).split(separator: "\n")
     throw TernError(
       .runtime,
-      "the driver cannot compile \(file).cl (\(code)): \(lines.prefix(4).joined(separator: " | "))")
+      "the driver cannot compile \(file) (\(code)): \(lines.prefix(4).joined(separator: " | "))")
   }
 }

@@ -50,12 +50,28 @@ extension ConvolutionProblem {
     Im2colConvolution.self,
   ]
 
-  /// Every way a device has for the problem. Never empty: im2col takes any shape.
+  /// Every way a device has for the problem, but those that turned out not to fit. Never empty: sums
+  /// over the window take any shape and no more than a work-item at a time.
   func candidates(on device: OpenCLDevice) -> [any ConvolutionMethod] {
     func candidates<Method: ConvolutionMethod>(_: Method.Type) -> [any ConvolutionMethod] {
       Method.candidates(for: self, on: device)
     }
-    return Self.methods.flatMap { candidates($0) }
+    let fitting = Self.methods.flatMap { candidates($0) }.filter {
+      device.fits($0.name, description)
+    }
+    // Scratch memory is one buffer.
+    let small = fitting.filter { $0.workspaceByteCount <= device.limits.allocationByteCount }
+    return small.isEmpty ? fitting : small
+  }
+
+  /// Appends the launches of the way that the device computes the problem.
+  func encode(_ operands: ConvolutionOperands, _ encoder: StepEncoder) throws {
+    let device = encoder.device
+    let method = method(on: device)
+    encoder.implementation = method.name
+    try encoder.choosing(
+      method.name, of: description, isOnly: candidates(on: device).count == 1
+    ) { try method.encode(operands, encoder) }
   }
 
   /// The way the device computes the problem: the algorithm that the user asked for where it can,

@@ -10,7 +10,7 @@ struct Im2colConvolution: ConvolutionMethod {
   private let problem: ConvolutionProblem
 
   static func candidates(for problem: ConvolutionProblem, on device: OpenCLDevice) -> [Self] {
-    [Self(problem: problem)]
+    device.hasLibrary ? [Self(problem: problem)] : []
   }
 
   let parameters = "clblast"
@@ -66,12 +66,10 @@ struct Im2colConvolution: ConvolutionMethod {
     _ a: View, _ b: View, into c: View, m: Int, n: Int, k: Int, transposesA: Bool = false,
     transposesB: Bool = false, accumulates: Bool = false, _ encoder: StepEncoder
   ) throws {
-    encoder.append(
-      try GemmLaunch(
-        .init(view: a, isTransposed: transposesA, rowLength: transposesA ? m : k),
-        .init(view: b, isTransposed: transposesB, rowLength: transposesB ? k : n), into: c,
-        size: (problem.geometry.groups, m, n, k), beta: accumulates ? 1 : 0,
-        device: encoder.device))
+    encoder.library(
+      .init(view: a, isTransposed: transposesA, rowLength: transposesA ? m : k),
+      .init(view: b, isTransposed: transposesB, rowLength: transposesB ? k : n), into: c,
+      size: (problem.geometry.groups, m, n, k), beta: accumulates ? 1 : 0)
   }
 
   private func encode(_ kernel: String, _ x: View, _ y: View, _ encoder: StepEncoder) throws {

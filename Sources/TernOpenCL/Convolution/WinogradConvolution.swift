@@ -27,7 +27,9 @@ struct WinogradConvolution: ConvolutionMethod {
     let padding = [w.paddingHeight, w.paddingWidth]
     guard g.kernelHeight == 3, g.kernelWidth == 3, g.groups == 1,
       [w.strideHeight, w.strideWidth, w.dilationHeight, w.dilationWidth].allSatisfy({ $0 == 1 }),
-      padding.allSatisfy({ $0 <= 2 })
+      padding.allSatisfy({ $0 <= 2 }),
+      // What multiplies the transformed tiles there.
+      device.architecture != .manyThreads || device.hasLibrary
     else { return [] }
     // Large tiles save more and are less exact; where there is little to compute they save nothing.
     let isLarge = g.inChannels >= 16 && g.batch * g.outHeight * g.outWidth >= 1024

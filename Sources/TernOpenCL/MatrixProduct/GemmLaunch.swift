@@ -72,8 +72,26 @@ final class GemmLaunch: Launch {
   }
 
   private static func check(_ status: CLBlastStatusCode, _ call: String) throws {
-    guard status == CLBlastSuccess else {
-      throw CLError(call: call, code: Int32(status.rawValue)).asTernError
+    guard status != CLBlastSuccess else { return }
+    let error = CLError(call: call, code: Int32(status.rawValue))
+    // OpenCL's words for groups that are too large, and CLBlast's for those and for local memory.
+    let isTooLarge =
+      [-54, -55].contains(error.code)
+      || [
+        CLBlastInvalidLocalThreadsTotal, CLBlastInvalidLocalThreadsDim, CLBlastInvalidLocalMemUsage,
+      ].contains(status)
+    throw isTooLarge ? DoesNotFit(message: error.description, isLibrary: true) : error.asTernError
+  }
+}
+
+extension StepEncoder {
+  /// Appends a matrix product by CLBlast; see ``GemmLaunch``.
+  func library(
+    _ a: GemmLaunch.Operand, _ b: GemmLaunch.Operand, into c: View,
+    size: (batch: Int, m: Int, n: Int, k: Int), sharesA: Bool = false, beta: Float = 0
+  ) {
+    append("clblast \(size.batch)x\(size.m)x\(size.n)x\(size.k)") { [device] in
+      try GemmLaunch(a, b, into: c, size: size, sharesA: sharesA, beta: beta, device: device)
     }
   }
 }

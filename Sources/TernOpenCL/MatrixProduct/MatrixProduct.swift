@@ -60,15 +60,24 @@ struct MatrixProduct {
 
   /// The ways there are; the one to take untuned in front.
   private func methods(on device: OpenCLDevice) -> [Method] {
-    TensorTile.all(forRows: m, columns: n, count: batch, on: device).map {
-      Method(kind: .tensor, tile: $0)
-    } + methods(device.architecture)
+    let all =
+      TensorTile.all(forRows: m, columns: n, count: batch, on: device).map {
+        Method(kind: .tensor, tile: $0)
+      } + methods(device.architecture)
+    let (description, hasLibrary) = (description, device.hasLibrary)
+    return all.filter {
+      $0.kind == .library ? hasLibrary : device.fits($0.name, description)
+    }
   }
 
   /// Those without tensor cores.
   private func methods(_ architecture: Architecture) -> [Method] {
     let library = Method(kind: .library)
-    if architecture == .manyThreads { return [library] }
+    if architecture == .manyThreads {
+      // Any device has room for work-items that do not meet.
+      let kind: Method.Kind = transposesB ? transposesA ? .packed : .dot : .rows
+      return [library, Method(kind: kind, rows: 4, columns: kind == .rows ? min(4, n) : 4)]
+    }
     let width = architecture.vectorWidth
     let isWide = architecture.accumulators >= 24
     let packed = (isWide ? [(8, 2), (12, 2), (6, 4), (4, 2)] : [(4, 2), (6, 2), (2, 4)]).map {
@@ -151,8 +160,18 @@ struct MatrixProduct {
     throws
   {
     let method = method(on: encoder.device)
-    let (block, width) = (method, method.vectorWidth)
     if encoder.implementation == nil { encoder.implementation = method.name }
+    // Who names a method has others in its place.
+    guard methodName == nil else { return try encode(method, a, b, vector, into: c, encoder) }
+    try encoder.choosing(
+      method.name, of: description, isOnly: methods(on: encoder.device).count == 1
+    ) { try encode(method, a, b, vector, into: c, encoder) }
+  }
+
+  private func encode(
+    _ method: Method, _ a: View, _ b: View, _ vector: View?, into c: View, _ encoder: StepEncoder
+  ) throws {
+    let (block, width) = (method, method.vectorWidth)
     let sizes: [Argument] = [.int(batch), .int(m), .int(n), .int(k)]
     var defines = ["ROWS": block.rows, "COLUMNS": block.columns, "BIAS": bias.rawValue]
     func launch(
@@ -231,6 +250,8 @@ struct MatrixProduct {
     case .library: return device.architecture.libraryProductCost
     case .tensor: return TensorTile.cost * method.tile!.waste(m, n)
     case .rows, .thin, .dot, .packed:
+      // Of no use where work-items beside each other should read what lies beside each other.
+      if device.architecture == .manyThreads { return 8 }
       // What a block has beyond the edge is computed as well.
       let rows = (m + method.rows - 1) / method.rows * method.rows
       let width = method.kind == .dot ? method.columns : method.columns * method.vectorWidth
@@ -271,11 +292,9 @@ struct MatrixProduct {
         [batch, m, n], from: vector, strides: bias == .perRow ? [0, 1, 0] : [0, 0, 1], to: c,
         strides: [m * n, n, 1], operation: "matmul")
     }
-    encoder.append(
-      try GemmLaunch(
-        .init(view: a, isTransposed: transposesA, rowLength: transposesA ? m : k),
-        .init(view: b, isTransposed: transposesB, rowLength: transposesB ? k : n), into: c,
-        size: (batch, m, n, k), sharesA: sharesA, beta: vector == nil ? 0 : 1,
-        device: encoder.device))
+    encoder.library(
+      .init(view: a, isTransposed: transposesA, rowLength: transposesA ? m : k),
+      .init(view: b, isTransposed: transposesB, rowLength: transposesB ? k : n), into: c,
+      size: (batch, m, n, k), sharesA: sharesA, beta: vector == nil ? 0 : 1)
   }
 }

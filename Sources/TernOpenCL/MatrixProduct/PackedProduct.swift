@@ -49,11 +49,10 @@ struct PackedProduct: Sendable {
     _ a: View, _ b: View, into c: View, accumulates: Bool = false, _ encoder: StepEncoder
   ) throws {
     guard let kernel else {
-      return encoder.append(
-        try GemmLaunch(
-          .init(view: a, isTransposed: false, rowLength: k),
-          .init(view: b, isTransposed: false, rowLength: n), into: c, size: (batch, m, n, k),
-          beta: accumulates ? 1 : 0, device: encoder.device))
+      return encoder.library(
+        .init(view: a, isTransposed: false, rowLength: k),
+        .init(view: b, isTransposed: false, rowLength: n), into: c, size: (batch, m, n, k),
+        beta: accumulates ? 1 : 0)
     }
     var defines = ["ROWS": rowsPerBlock, "COLUMNS": kernel.columns, "V": kernel.vectorWidth]
     if accumulates { defines["ACCUMULATE"] = 1 }

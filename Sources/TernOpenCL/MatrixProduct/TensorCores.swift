@@ -91,10 +91,12 @@ extension OpenCLDevice {
     let encoder = StepEncoder(device: self, workspace: nil)
     do {
       try product.encode(views[0], views[1], into: views[2], encoder)
-      for launch in encoder.launches { try launch.enqueue(computeQueue.handle) }
+      for launch in try encoder.finish() { try launch.enqueue(computeQueue.handle) }
       try synchronize()
     } catch let error as TernError {
       throw fault(error.message)
+    } catch let misfit as DoesNotFit {
+      throw fault(misfit.message)
     }
     guard try read(types[2], from: buffers[2], offset: 0, layout: .dense).floats == expected else {
       throw fault("they computed wrong numbers")

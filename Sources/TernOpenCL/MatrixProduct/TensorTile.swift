@@ -22,7 +22,9 @@ struct TensorTile: Hashable, Sendable {
       TensorTile(
         precision: device.precision, isEmulated: device.tensorCores == .emulated, rows: $0.0,
         columns: $0.1, warpRows: $0.2)
-    }.filter { $0.localByteCount < device.localByteCount }
+    }.filter {
+      $0.localByteCount < device.limits.localByteCount && $0.groupSize <= device.limits.groupSize
+    }
   }
 
   /// The same, in the order in which they suit a product of so many rows and columns, `count` times.

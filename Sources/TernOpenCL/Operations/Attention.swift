@@ -40,19 +40,21 @@ private struct AttentionCut {
       let items = batch * ((count + lanes - 1) / lanes)
       return try encoder.blocks(name, in: file, count: items, arguments, defines: defines)
     }
-    let split = min((max(width, valueWidth) + registers - 1) / registers, Self.largestSplit)
-    let rows = split > 4 ? 32 : 64
+    let split = min(
+      (max(width, valueWidth) + registers - 1) / registers,
+      encoder.device.limits.group(upTo: Self.largestSplit))
+    let rows = encoder.device.limits.group(upTo: (split > 4 ? 32 : 64) * split) / split
     func span(_ width: Int) -> Int { (width + split - 1) / split * split }
     let rowByteCount = 4 * (span(width) + span(valueWidth))
     let block = [8, 4, 2].first { $0 * rowByteCount <= Self.stageByteCount } ?? 1
     let stage = max(min(Self.stageByteCount / rowByteCount, 32) / block, 1) * block
     let localByteCount = stage * rowByteCount + (split > 1 ? 8 * block * rows * split : 0)
-    guard localByteCount <= encoder.device.localByteCount else {
+    guard localByteCount <= encoder.device.limits.localByteCount else {
       throw TernError(
         .runtime,
         "scaled_dot_product_attention: rows of \(width) and \(valueWidth) elements need more "
           + "local memory than \(encoder.device.info.id) has, "
-          + "\(encoder.device.localByteCount) bytes")
+          + "\(encoder.device.limits.localByteCount) bytes")
     }
     defines.merge(["V": 1, "ROWS": rows, "SPLIT": split, "STAGE": stage, "BLOCK": block]) { $1 }
     arguments.append(.localFloats(localByteCount / 4))

@@ -19,9 +19,7 @@ extension Conv2D: TunableOperation {
   ) throws -> Int { try problem(inputs).method(on: device).workspaceByteCount }
 
   func encode(_ x: [View], _ y: [View], in encoder: StepEncoder) throws {
-    let method = try problem(x.map(\.type)).method(on: encoder.device)
-    encoder.implementation = method.name
-    try method.encode(
+    try problem(x.map(\.type)).encode(
       ConvolutionOperands(
         input: x[0], weight: x[1], output: y[0], bias: x.count == 3 ? x[2] : nil), encoder)
   }
@@ -41,9 +39,8 @@ extension Conv2DBackwardInput: TunableOperation {
   ) throws -> Int { try problem(inputs).method(on: device).workspaceByteCount }
 
   func encode(_ x: [View], _ y: [View], in encoder: StepEncoder) throws {
-    let method = try problem(x.map(\.type)).method(on: encoder.device)
-    encoder.implementation = method.name
-    try method.encode(ConvolutionOperands(input: y[0], weight: x[1], output: x[0]), encoder)
+    try problem(x.map(\.type)).encode(
+      ConvolutionOperands(input: y[0], weight: x[1], output: x[0]), encoder)
   }
 }
 
@@ -70,9 +67,8 @@ extension Conv2DBackwardWeight: TunableOperation {
   }
 
   func encode(_ x: [View], _ y: [View], in encoder: StepEncoder) throws {
-    let method = try problem(x.map(\.type)).method(on: encoder.device)
-    encoder.implementation = method.name
-    try method.encode(ConvolutionOperands(input: x[0], weight: y[0], output: x[1]), encoder)
+    try problem(x.map(\.type)).encode(
+      ConvolutionOperands(input: x[0], weight: y[0], output: x[1]), encoder)
     if hasBias { try Self.biasSum.encode([x[1]], [y[1]], in: encoder) }
   }
 }

@@ -18,7 +18,7 @@ extension EmbeddingBackward: OpenCLOperation {
   func encode(_ x: [View], _ y: [View], in encoder: StepEncoder) throws {
     let columns = y[0].shape[1]
     let wanted = min(
-      rowCount, encoder.device.busyItemCount / encoder.architecture.rowGroup)
+      rowCount, encoder.device.busyItemCount / encoder.device.rowGroup)
     // A power of two: the kernel takes remainders of every index.
     let groups = 1 << (Int.bitWidth - 1 - max(1, wanted).leadingZeroBitCount)
     try encoder.rows(

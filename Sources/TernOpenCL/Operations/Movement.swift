@@ -9,6 +9,7 @@ extension StepEncoder {
   ) throws {
     var loop = try StridedLoop(shape, strides: [xStrides, yStrides], operation: operation)
     if loop.inner > 1, loop.innerStrides[0] > 1, loop.innerStrides[1] == 1,
+      architecture.transposedTile.groupSize <= device.limits.groupSize,
       let other = loop.removeAxis(contiguousIn: 0)
     {
       return try transposedCopy(
@@ -35,9 +36,10 @@ extension StepEncoder {
   ) throws {
     let tile = architecture.transposedTile
     let tiles = [loop.inner, extent].map { ($0 + tile.side - 1) / tile.side }
-    try map(
+    let items = loop.rows * tiles[0] * tiles[1] * tile.items
+    try launch(
       "transposed_copy", in: "movement/strided_copy",
-      count: loop.rows * tiles[0] * tiles[1] * tile.items, groupSize: tile.groupSize,
+      groups: [(items + tile.groupSize - 1) / tile.groupSize], localSize: [tile.groupSize],
       [.tensor(x), .tensor(y), .int(loop.rows), .int(loop.inner), .int(extent)] + loop.arguments
         + [.int(loop.innerStrides[0]), .int(stride), .int(xStart), .int(yStart)],
       defines: ["V": architecture.vectorWidth, "AXES": loop.axes, "SIDE": tile.side])

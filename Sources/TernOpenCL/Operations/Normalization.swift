@@ -11,7 +11,7 @@ extension View {
 extension StepEncoder {
   /// The parts of the batch whose sums are taken apart, so that few channels keep a device busy.
   fileprivate static func parts(_ x: TensorType, on device: OpenCLDevice) -> Int {
-    let channels = x.shape[1] * device.architecture.rowGroup
+    let channels = x.shape[1] * device.rowGroup
     return max(1, min(x.shape[0], device.busyItemCount / channels, x.elementCount / 16_384))
   }
 

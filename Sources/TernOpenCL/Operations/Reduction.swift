@@ -44,7 +44,7 @@ private struct ReductionGeometry {
     let width = architecture.vectorWidth
     let items =
       isInnerReduced
-      ? outputs * architecture.rowGroup : outputs / inner * ((inner + width - 1) / width)
+      ? outputs * device.rowGroup : outputs / inner * ((inner + width - 1) / width)
     let units = isInnerReduced ? outerTerms * ((inner + segment - 1) / segment) : outerTerms
     // Partial results are worth their second pass only where there is much to sum.
     let elements = shape.elementCount

@@ -40,6 +40,9 @@ public final class Trainer {
   /// the network has no place for; a line each.
   public internal(set) var initializationNotes: [String] = []
 
+  /// When preparation began; `nil` once the first step is done.
+  private var preparationStart: ContinuousClock.Instant? = .now
+
   /// Prepares a run: checks that data and network fit, plans, compiles, and sets the parameters.
   ///
   /// - Parameters:
@@ -199,6 +202,7 @@ public final class Trainer {
     while progress.step < totalSteps, let batch = try loader.next() {
       let rate = rate(ofStep: progress.step)
       let (passes, isUpdated) = try step(on: batch)
+      try reportFirstStep()
       meter.count(batch.count)
       guard isUpdated else { continue }
 
@@ -233,6 +237,15 @@ public final class Trainer {
     if let loss = pending { try log(loss, &meter, loader) }
     progress.seconds += seconds
     return try endEpoch(imagesPerSecond: Double(meter.sampleCount) / seconds, seconds: seconds)
+  }
+
+  /// Says how long it took until the first step of this process was done: planning, choosing and
+  /// compiling.
+  private func reportFirstStep() throws {
+    guard let start = preparationStart else { return }
+    preparationStart = nil
+    try session.synchronize()
+    try report(.firstStep(seconds: (ContinuousClock.now - start) / .seconds(1)))
   }
 
   /// Starts the next batch of the epoch under way.

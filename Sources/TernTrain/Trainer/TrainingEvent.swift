@@ -67,6 +67,8 @@ public enum TrainingEvent: Sendable {
   }
 
   case start(Start)
+  /// The first step of this process is done, so long after preparation began.
+  case firstStep(seconds: Double)
   case step(Step)
   case epoch(Epoch)
   case checkpoint(path: String)
@@ -83,6 +85,8 @@ public enum TrainingEvent: Sendable {
         "epochs": .int(e.epochs), "steps_per_epoch": .int(e.stepsPerEpoch),
         "run": e.runDirectory.map(JSON.string) ?? .null,
       ])
+    case .firstStep(let seconds):
+      return .object(["event": .string("first-step"), "setup_seconds": .double(seconds)])
     case .step(let e):
       return .object([
         "event": .string("step"), "step": .int(e.step), "epoch": .int(e.epoch),

@@ -1,0 +1,61 @@
+import COpenCL
+import TernCore
+import TernGraph
+import TernRuntime
+
+extension OpenCLDevice {
+  /// The launches of each node, in the plan's order; nothing is compiled yet.
+  ///
+  /// - Parameter place: where in device memory a place of the plan is.
+  func encoders(of plan: Plan, at place: (Plan.Location, TensorType) -> View) throws
+    -> [StepEncoder]
+  {
+    let graph = plan.graph
+    func view(_ id: ValueID) -> View { place(plan.location(id), graph.type(id)) }
+    return try plan.order.map { index in
+      let node = graph.nodes[index]
+      guard let operation = node.operation as? any OpenCLOperation else {
+        throw TernError(.runtime, "the device has no kernel for \(node.label)")
+      }
+      let size = try operation.workspaceByteCount(
+        inputs: graph.types(node.inputs), outputs: graph.types(node.outputs), on: self)
+      let encoder = StepEncoder(
+        device: self,
+        workspace: plan.workspaces[index].map { place($0, TensorType([size / 4])) })
+      try operation.encode(node.inputs.map(view), node.outputs.map(view), in: encoder)
+      return encoder
+    }
+  }
+}
+
+extension OpenCLDevice: PlanDescribing {
+  public func describe(_ plan: Plan) throws -> [NodeDescription] {
+    // Nothing is run: any address will do.
+    let nowhere = OpaquePointer(bitPattern: 64)!
+    let encoders = try encoders(of: plan) { location, type in
+      View(memory: nowhere, offset: location.offset / type.dataType.byteCount, type: type)
+    }
+    return zip(plan.order, encoders).map { index, encoder in
+      let node = plan.graph.nodes[index]
+      return NodeDescription(
+        name: node.label, operation: node.operation.name, implementation: encoder.name,
+        cost: plan.graph.cost(of: node), launches: encoder.pending.map(\.description))
+    }
+  }
+
+  /// The kernels built so far, each with the file it stands in and what the compiler was told.
+  package var builds: [(file: String, kernel: String, options: String)] { programs.builds }
+}
+
+extension PendingLaunch {
+  fileprivate var description: NodeDescription.Launch {
+    switch kind {
+    case .ready: .init(name: "copy")
+    case .library(let name, _): .init(name: name)
+    case .kernel(let request):
+      .init(
+        name: request.name, file: request.file, defines: request.defines,
+        groups: request.range.groups, groupSize: request.range.localSize)
+    }
+  }
+}
