@@ -6,6 +6,7 @@
 #   swift build -c release --product tern
 #   Tests/oclgrind.sh                 # every recorded case up to 50 kB, and every kernel
 #   Tests/oclgrind.sh conv2d gru      # those whose names start so
+#   Tests/oclgrind.sh --quick         # kernels for GPUs whose work-items meet, a case each: what CI runs
 #
 # Each case runs twice: with the kernels for devices of few wide cores, and with those for many threads;
 # some convolutions besides with every algorithm, and some products on emulated tensor cores. Each run
@@ -45,8 +46,26 @@ run() {
 }
 export -f run
 
+# Cases that run each kernel for many threads whose work-items meet in local memory, in groups of several
+# warps: what a missing barrier would make wrong, and a CPU's driver does not show.
+quick="softmax/rows log_softmax/vector batch_norm/train-image layer_norm/rows nll_loss/rows-none sum/rows
+  amax/rows permute/tiles embedding/sequence matmul/odd linear/classes conv2d/basic
+  scaled_dot_product_attention/self max_pool2d/basic"
+
 # Prints what to run: architecture, name and arguments.
 list() {
+  if [ "${1:-}" = --quick ]; then
+    for case in $quick; do
+      printf '%s\0' many-threads "$case" "--op $case"
+    done
+    for case in basic pointwise; do
+      for pass in implicit-gemm; do
+        printf '%s\0' many-threads "conv2d-$case by $pass" \
+          "--cases Tests/Cases/conv2d-$case.safetensors --algorithm $pass"
+      done
+    done
+    return
+  fi
   for architecture in wide-cores many-threads; do
     for prefix in "${@:-}"; do
       for file in Tests/Cases/"$prefix"*.safetensors; do

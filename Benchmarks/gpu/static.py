@@ -1,0 +1,472 @@
+#!/usr/bin/env python3
+"""What GPUs' compilers make of Tern's OpenCL kernels, on a machine without a GPU: bounds, no measurements.
+
+Each kernel is compiled to NVIDIA's machine code (clang-16 with libclc, then ptxas and nvdisasm) or to AMD's
+(clang-16). Printed are registers, spills, stack or scratch memory, local memory, how many work-groups fit
+on a multiprocessor, and for kernels that multiply how much of a tile's instructions are multiply-adds, loading
+included. NVIDIA: of the issue slots, 1 is the FP32 peak. AMD: a dual or packed multiply-add counts as two,
+so that 2 is the peak of gfx11 and gfx90a, 1 of gfx1030. Latency, bank conflicts and caches are not seen.
+NVIDIA's own front end may do otherwise than clang.
+
+    tern verify --device opencl/many-threads --kernels builds.json
+    Benchmarks/gpu/static.py --builds builds.json                       # all, as a Markdown table
+    Benchmarks/gpu/static.py --builds builds.json --brief --gate        # what CI asks for
+    Benchmarks/gpu/static.py --kernel matmul/tile_gemm:gemm_tile -D BIAS=1 --target sm_90
+
+Needs clang-16 and libclc-15-dev; for NVIDIA also the PyPI packages nvidia-cuda-nvcc and
+nvidia-cuda-nvdisasm, in the environment whose python runs this. Targets whose tools are missing are left
+out, and said.
+"""
+
+import argparse
+import collections
+import concurrent.futures
+import dataclasses
+import functools
+import glob
+import json
+import math
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+KERNELS = ROOT / "Kernels"
+CLC = pathlib.Path("/usr/lib/clc")
+
+
+@dataclasses.dataclass(frozen=True)
+class Target:
+    """A GPU's multiprocessor (NVIDIA) or compute unit (AMD): what bounds the groups that it holds."""
+
+    name: str
+    card: str
+    # Work-items that run in step, and how many such the unit holds.
+    warp: int
+    warps: int
+    # Per work-item and all together, 32 bits each; registers are given out by so many per warp.
+    registers: int
+    granularity: int
+    local_bytes: int
+    # The share at which the card reaches its FP32 peak.
+    peak_share: float
+
+    @property
+    def is_amd(self):
+        return self.name.startswith("gfx")
+
+    def groups(self, size, registers, local_bytes):
+        """How many work-groups of `size` fit."""
+        warps = math.ceil(size / self.warp)
+        given = math.ceil(max(registers, 1) * self.warp / self.granularity) * self.granularity
+        fits = [self.warps // warps, self.registers // (given * warps)]
+        if local_bytes:
+            fits.append(self.local_bytes // local_bytes)
+        return max(0, min(fits))
+
+
+TARGETS = {
+    target.name: target
+    for target in [
+        Target("sm_75", "RTX 2080", 32, 32, 65536, 256, 64 << 10, 1),
+        Target("sm_86", "RTX 3060", 32, 48, 65536, 256, 100 << 10, 1),
+        Target("sm_90", "H200", 32, 64, 65536, 256, 227 << 10, 1),
+        # A compute unit of four SIMDs; of RDNA, half of a work-group processor: two SIMDs.
+        Target("gfx90a", "MI210", 64, 32, 4 * 512 * 64, 8 * 64, 64 << 10, 2),
+        Target("gfx1030", "RX 6900 XT", 32, 32, 2 * 1024 * 32, 8 * 32, 64 << 10, 1),
+        Target("gfx1100", "RX 7900 XTX", 32, 32, 2 * 1536 * 32, 24 * 32, 64 << 10, 2),
+    ]
+}
+
+# What Tern tells compilers of one maker only: how far the inner loop of a tile is unrolled. See
+# TernOpenCL/MatrixProduct.
+UNROLLING = {"sm": "2", "gfx": "8"}
+TILE_REGISTERS = 128
+
+
+class Failure(Exception):
+    pass
+
+
+def run(*command):
+    result = subprocess.run([str(part) for part in command], capture_output=True, text=True)
+    if result.returncode:
+        raise Failure(f"{command[0]}: {(result.stderr or result.stdout).strip()[-800:]}")
+    return result.stdout + result.stderr
+
+
+@functools.cache
+def tool(name):
+    """A program of NVIDIA's toolkit; None where it is missing."""
+    for base in {sys.prefix, os.path.dirname(os.path.dirname(sys.executable))}:
+        found = glob.glob(f"{base}/lib/python*/site-packages/nvidia/**/bin/{name}", recursive=True)
+        if found:
+            return found[0]
+    return shutil.which(name)
+
+
+def missing(target):
+    """What it takes to compile for a target and is not there."""
+    library = "amdgcn--amdhsa.bc" if target.is_amd else "nvptx64--nvidiacl.bc"
+    wanted = {"clang-16": shutil.which("clang-16"), f"{library} (libclc)": (CLC / library).exists()}
+    if not target.is_amd:
+        wanted |= {"ptxas": tool("ptxas"), "nvdisasm": tool("nvdisasm")}
+    return [name for name, found in wanted.items() if not found]
+
+
+@dataclasses.dataclass(frozen=True)
+class Build:
+    """A kernel and what its source is specialised by."""
+
+    file: str
+    kernel: str
+    defines: tuple
+
+    @staticmethod
+    def of(file, kernel, defines):
+        return Build(file, kernel, tuple(sorted(defines.items())))
+
+    @staticmethod
+    def read(path):
+        """The builds of `tern verify --kernels`, or of `tern bench model --plan`."""
+        content = json.loads(pathlib.Path(path).read_text())
+        builds = set()
+        if isinstance(content, list):
+            for entry in content:
+                words = [w[2:] for w in entry["options"].split() if w.startswith("-D")]
+                builds.add(Build.of(entry["file"], entry["kernel"], dict(w.split("=", 1) for w in words)))
+        else:
+            for model in content["models"]:
+                for launch in (l for node in model["nodes"] for l in node["launches"] if "file" in l):
+                    builds.add(Build.of(launch["file"], launch["name"], launch["defines"]))
+        return sorted(builds, key=lambda b: (b.file, b.kernel, b.defines))
+
+    def defines_for(self, target):
+        defines = dict(self.defines)
+        if "UNROLL_D" in defines:
+            defines["UNROLL_D"] = UNROLLING["gfx" if target.is_amd else "sm"]
+        return defines
+
+    @property
+    def is_tile(self):
+        return "UNROLL_D" in dict(self.defines)
+
+    @property
+    def label(self):
+        return " ".join(f"{name}={value}" for name, value in self.defines)
+
+
+@functools.cache
+def flattened(file):
+    """A kernel file with what it includes put in, once each."""
+    seen = set()
+
+    def read(path):
+        path = path.resolve()
+        if path in seen:
+            return ""
+        seen.add(path)
+        lines = []
+        for line in path.read_text().split("\n"):
+            include = re.match(r'#include "(.*)"', line)
+            lines.append(read(path.parent / include.group(1)) if include else line)
+        return "\n".join(lines)
+
+    return read(KERNELS / f"{file}.cl")
+
+
+def source(build):
+    """The file with one of its kernels alone, as the device compiles it: kernels start and end at the
+    start of a line."""
+    lines, skips = [], False
+    for line in flattened(build.file).split("\n"):
+        if line.startswith("__kernel "):
+            name = re.search(r"void (\w+)\(", line)
+            skips = bool(name) and name.group(1) != build.kernel
+        if not skips:
+            lines.append(line)
+        if line == "}":
+            skips = False
+    return "\n".join(lines)
+
+
+@dataclasses.dataclass
+class Code:
+    """A compiled kernel: its instructions as (name, operands), and where labels stand."""
+
+    instructions: list
+    labels: dict
+    registers: int
+    stack: int
+    spills: int
+    local_bytes: int
+
+
+def compile_nvidia(build, target, text, folder):
+    ptx, cubin = folder / "kernel.ptx", folder / "kernel.cubin"
+    run(*clang(build, target), "-target", "nvptx64--nvidiacl", "-Xclang", "-target-cpu", "-Xclang",
+        target.name, "-mllvm", "-nvptx-prec-divf32=1", "-mllvm", "-nvptx-prec-sqrtf32=0", "-Xclang",
+        "-mlink-builtin-bitcode", "-Xclang", CLC / "nvptx64--nvidiacl.bc", "-o", ptx, text)
+    code = re.sub(r"\.version .*", ".version 7.8", ptx.read_text())
+    ptx.write_text(re.sub(r"\.target [^\n]*", f".target {target.name}", code))
+    limit = ["--maxrregcount", str(TILE_REGISTERS)] if build.is_tile else []
+    log = run(tool("ptxas"), f"-arch={target.name}", "-v", *limit, ptx, "-o", cubin)
+    listing = run(tool("nvdisasm"), "-c", cubin)
+    instructions, labels, inside = [], {}, False
+    for line in listing.splitlines():
+        stripped = line.strip()
+        if stripped.startswith(".text."):
+            inside = stripped.startswith(f".text.{build.kernel}:")
+        label = re.match(r"\.(L\w+):", stripped)
+        if label:
+            if inside:
+                labels[label.group(1)] = len(instructions)
+            continue
+        found = re.search(r"/\*[0-9a-f]{4,}\*/\s+(?:@!?U?P\w+\s+)?([A-Z0-9_.]+)\s*(.*?);", line)
+        if found and inside and found.group(1) != "NOP":
+            instructions.append((found.group(1), found.group(2)))
+    part = log[log.find(f"'{build.kernel}'"):]
+
+    def number(pattern):
+        found = re.search(pattern, part)
+        return int(found.group(1)) if found else 0
+
+    return Code(
+        instructions, labels, number(r"Used (\d+) registers"), number(r"(\d+) bytes stack frame"),
+        number(r"(\d+) bytes spill stores") + number(r"(\d+) bytes spill loads"),
+        number(r"(\d+) bytes smem"))
+
+
+def compile_amd(build, target, text, folder):
+    listing = folder / "kernel.s"
+    run(*clang(build, target), "-target", "amdgcn-amd-amdhsa", f"-mcpu={target.name}", "-nogpulib", "-Xclang",
+        "-mlink-builtin-bitcode", "-Xclang", CLC / "amdgcn--amdhsa.bc", "-o", listing, text)
+    code = listing.read_text()
+    instructions, labels, inside = [], {}, False
+    for line in code.splitlines():
+        label = re.match(r"^(\.?\w+):", line)
+        if label:
+            name = label.group(1)
+            if name == build.kernel:
+                inside, instructions, labels = True, [], {}
+            elif not name.startswith((".L", "BB")):
+                inside = False
+            labels[name] = len(instructions)
+            continue
+        if line.strip().startswith((".section", ".amdhsa_kernel")):
+            inside = False
+        found = re.match(r"^\s+([a-z]\w+)\s*(.*?)(;.*)?$", line)
+        if inside and found and not line.strip().startswith("."):
+            instructions.append((found.group(1), found.group(2)))
+    part = code[code.find(f".amdhsa_kernel {build.kernel}\n"):]
+    part = part[:part.find(".end_amdhsa_kernel")]
+
+    def number(name):
+        found = re.search(rf"\.amdhsa_{name}\s+(\d+)", part)
+        return int(found.group(1)) if found else 0
+
+    counts = re.findall(rf"\.name:\s+{build.kernel}\n.*?\.vgpr_spill_count:\s*(\d+)", code, re.S)
+    return Code(
+        instructions, labels, number("next_free_vgpr"), number("private_segment_fixed_size"),
+        4 * int(counts[-1]) if counts else 0, number("group_segment_fixed_size"))
+
+
+def clang(build, target):
+    defines = [f"-D{name}={value}" for name, value in sorted(build.defines_for(target).items())]
+    return ["clang-16", "-cl-std=CL1.2", "-x", "cl", "-O3", "-Xclang", "-finclude-default-header",
+            "-Wno-everything", "-S", *defines]
+
+
+@dataclasses.dataclass
+class Finding:
+    build: Build
+    target: Target
+    code: Code
+    group_size: int | None
+    share: float | None
+    memory: collections.Counter
+
+    @property
+    def groups(self):
+        size = self.group_size or 64
+        return self.target.groups(size, self.code.registers, self.code.local_bytes)
+
+    @property
+    def faults(self):
+        """What no kernel should have."""
+        faults = []
+        if self.code.spills:
+            faults.append(f"{self.code.spills} bytes spilled")
+        if self.code.stack:
+            faults.append(f"{self.code.stack} bytes of stack")
+        if self.build.is_tile and not self.target.is_amd and self.code.registers > TILE_REGISTERS:
+            faults.append(f"{self.code.registers} registers")
+        return faults
+
+
+def multiply_adds(target, name):
+    """How many of the peak's multiply-adds an instruction is."""
+    if not target.is_amd:
+        return 1 if name.startswith("FFMA") else 0
+    if name.startswith(("v_dual_fmac", "v_dual_fma", "v_pk_fma_f32")):
+        return 2
+    return 1 if re.match(r"v_(fmac|fma|mac|mad)_f32|v_fmamk|v_fmaak", name) else 0
+
+
+def jump(target, name, operands):
+    """The label that an instruction may go back to."""
+    if target.is_amd:
+        return operands.split()[0] if name.startswith(("s_cbranch", "s_branch")) and operands else None
+    found = re.search(r"`\(\.(L\w+)\)", operands) if name.startswith("BRA") else None
+    return found.group(1) if found else None
+
+
+def share_of_tile(code, target, trips):
+    """Multiply-adds among the instructions of a tile: of the loop around the innermost with most of them,
+    which goes round `trips` times."""
+    def count(start, end):
+        return sum(multiply_adds(target, name) for name, _ in code.instructions[start:end])
+
+    loops = set()
+    for index, (name, operands) in enumerate(code.instructions):
+        label = jump(target, name, operands)
+        start = code.labels.get(label)
+        if start is not None and start <= index and index + 1 - start > 1:
+            loops.add((start, index + 1))
+    inner = [(s, e) for s, e in loops
+             if not any((s, e) != (t, u) and s <= t and u <= e for t, u in loops)]
+    best = max(inner, key=lambda loop: (count(*loop), loop[0] - loop[1]), default=None)
+    if best is None or count(*best) < 8:
+        return None
+    start, end = best
+    around = [(t, u) for t, u in loops if t <= start and end <= u and (t, u) != best]
+    if trips <= 1 or not around:
+        return count(start, end) / (end - start)
+    first, last = min(around, key=lambda loop: loop[1] - loop[0])
+    length = last - first + (trips - 1) * (end - start)
+    return (count(first, last) + (trips - 1) * count(start, end)) / length
+
+
+def trips(build, target):
+    """How often the inner loop of a tile goes round."""
+    unrolled = build.defines_for(target).get("UNROLL_D")
+    depth = re.search(r"^#define DEPTH (\d+)", flattened(build.file), re.M)
+    return max(1, int(depth.group(1)) // int(unrolled)) if unrolled and depth else 1
+
+
+def memory_accesses(code, target):
+    counts = collections.Counter()
+    for name, _ in code.instructions:
+        if target.is_amd:
+            if name.startswith(("global_", "ds_", "scratch_", "buffer_", "flat_")):
+                counts[name] += 1
+        else:
+            words = name.split(".")
+            if words[0] in ("LDG", "STG", "LDS", "STS", "LDL", "STL", "LD", "ST"):
+                width = next((w for w in ("128", "64") if w in words), "32")
+                counts[f"{words[0]}.{width}"] += 1
+    return counts
+
+
+def study(build, target):
+    with tempfile.TemporaryDirectory() as name:
+        folder = pathlib.Path(name)
+        text = folder / "kernel.cl"
+        text.write_text(source(build))
+        compiler = compile_amd if target.is_amd else compile_nvidia
+        code = compiler(build, target, text, folder)
+    defines = dict(build.defines)
+    required = None
+    if "TILE_ROWS" in defines and build.is_tile:
+        required = int(defines["TILE_ROWS"]) * int(defines["TILE_COLUMNS"]) // 64
+    elif "GROUP" in defines:
+        required = int(defines["GROUP"]) * int(defines.get("TEAMS", 1))
+    return Finding(
+        build, target, code, required, share_of_tile(code, target, trips(build, target)),
+        memory_accesses(code, target))
+
+
+def one_of_each(builds):
+    """The build with most defines of every kernel."""
+    best = {}
+    for build in builds:
+        key = (build.file, build.kernel)
+        if key not in best or len(build.defines) > len(best[key].defines):
+            best[key] = build
+    return list(best.values())
+
+
+def table(findings):
+    lines = ["| kernel | defines | target | registers | spills | stack | local bytes | groups | share | memory |",
+             "|---|---|---|---|---|---|---|---|---|---|"]
+    for f in findings:
+        memory = ", ".join(f"{name} {count}" for name, count in f.memory.most_common(4))
+        share = "" if f.share is None else f"{f.share:.2f}"
+        lines.append(
+            f"| {f.build.kernel} | {f.build.label} | {f.target.name} | {f.code.registers} | {f.code.spills} | "
+            f"{f.code.stack} | {f.code.local_bytes} | {f.groups} | {share} | {memory} |")
+    return "\n".join(lines)
+
+
+def main():
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--builds", metavar="FILE", action="append", default=[],
+                        help="what `tern verify --kernels` or `tern bench model --plan` wrote")
+    parser.add_argument("--kernel", metavar="FILE:NAME", help="one kernel, such as matmul/gemm:gemm_rows")
+    parser.add_argument("-D", metavar="NAME=VALUE", action="append", default=[])
+    parser.add_argument("--target", nargs="+", choices=list(TARGETS), default=list(TARGETS))
+    parser.add_argument("--match", metavar="REGEX", default="", help="only kernels whose name matches")
+    parser.add_argument("--brief", action="store_true", help="one build of each kernel")
+    parser.add_argument("--gate", action="store_true", help="fail where a kernel spills, has a stack, or "
+                        f"a tile takes more than {TILE_REGISTERS} registers on NVIDIA")
+    parser.add_argument("--known", metavar="NAME", nargs="*", default=[],
+                        help="kernels whose faults are known and do not fail the gate")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count())
+    arguments = parser.parse_args()
+
+    targets = []
+    for name in arguments.target:
+        absent = missing(TARGETS[name])
+        if absent:
+            print(f"static.py: {name} left out: no {', '.join(absent)}", file=sys.stderr)
+        else:
+            targets.append(TARGETS[name])
+    builds = [build for path in arguments.builds for build in Build.read(path)]
+    if arguments.kernel:
+        file, kernel = arguments.kernel.split(":")
+        builds.append(Build.of(file, kernel, dict(d.split("=", 1) for d in arguments.D)))
+    builds = [build for build in dict.fromkeys(builds) if re.search(arguments.match, build.kernel)]
+    if arguments.brief:
+        builds = one_of_each(builds)
+    if not targets or not builds:
+        print("static.py: nothing to compile", file=sys.stderr)
+        return 0 if arguments.gate and not targets else 64
+
+    work = [(build, target) for build in builds for target in targets]
+    findings, failures = [], []
+    with concurrent.futures.ThreadPoolExecutor(arguments.jobs) as pool:
+        for (build, target), future in [(item, pool.submit(study, *item)) for item in work]:
+            try:
+                findings.append(future.result())
+            except Failure as failure:
+                failures.append(f"{build.kernel} {build.label} on {target.name}: {failure}")
+    print(table(findings))
+    for finding in findings:
+        for fault in finding.faults:
+            known = finding.build.kernel in arguments.known
+            message = f"{finding.build.kernel} {finding.build.label} on {finding.target.name}: {fault}"
+            print(f"static.py: {'known: ' if known else ''}{message}", file=sys.stderr)
+            if not known:
+                failures.append(message)
+    compiled = len(findings)
+    print(f"static.py: {compiled} of {len(work)} compiled, {len(failures)} faults", file=sys.stderr)
+    return 1 if arguments.gate and failures or compiled < len(work) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
