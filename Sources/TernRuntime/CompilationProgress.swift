@@ -1,11 +1,33 @@
-/// Who is told how far a device is with compiling kernels: how many are done, of how many. Told from any
-/// thread.
+import Foundation
+import Synchronization
+
+/// Who is told how far a device is with compiling kernels: how many are done, of how many.
 ///
 /// ```swift
-/// try CompilationProgress.$report.withValue({ done, count in print("\(done)/\(count)") }) {
+/// try CompilationProgress.reporting({ done, count in print("\(done)/\(count)") }) {
 ///   try session.compile(graph)
 /// }
 /// ```
 public enum CompilationProgress {
-  @TaskLocal public static var report: (@Sendable (_ done: Int, _ count: Int) -> Void)?
+  /// Called from any thread.
+  public typealias Report = @Sendable (_ done: Int, _ count: Int) -> Void
+
+  /// By the thread that compiles a graph.
+  private static let reports = Mutex<[pthread_t: Report]>([:])
+
+  /// Calls `body`; graphs that it compiles on this thread are reported.
+  public static func reporting<Result>(
+    _ report: @escaping Report, _ body: () throws -> Result
+  ) rethrows -> Result {
+    let thread = pthread_self()
+    let outer = reports.withLock { reports in
+      defer { reports[thread] = report }
+      return reports[thread]
+    }
+    defer { reports.withLock { $0[thread] = outer } }
+    return try body()
+  }
+
+  /// Who is told of what this thread compiles.
+  package static var report: Report? { reports.withLock { $0[pthread_self()] } }
 }

@@ -118,7 +118,7 @@ public struct DeviceCatalog: Sendable {
       (info.sharesHostMemory ? 0 : 1, size(info), info.isMakersDriver ? 1 : 0)
     }
     // The first of equals.
-    guard let best = gpus.reversed().max(by: { rank($0) < rank($1) }) else { return nil }
+    guard let best = gpus.max(by: { rank($0) < rank($1) }) else { return nil }
     let others = gpus.filter { $0.id != best.id }
     let reason =
       if others.isEmpty {

@@ -26,7 +26,7 @@ import Testing
     let device = try open(DeviceOptions(), architecture)
     let experiment = try ConvolutionExperiment([2, 4, 6, 6], weight: [4, 4, 3, 3])
     let told = Mutex<[(Int, Int)]>([])
-    try CompilationProgress.$report.withValue({ done, count in
+    try CompilationProgress.reporting({ done, count in
       told.withLock { $0.append((done, count)) }
     }) { _ = try Session(device: device).compile(experiment.graph) }
     let reports = told.withLock { $0 }
@@ -35,7 +35,7 @@ import Testing
     #expect(reports.map(\.0).sorted() == Array(0...count))
     #expect(device.builds.count >= count)
     // All are there the second time.
-    try CompilationProgress.$report.withValue({ _, _ in Issue.record("compiled again") }) {
+    try CompilationProgress.reporting({ _, _ in Issue.record("compiled again") }) {
       _ = try Session(device: device).compile(experiment.graph)
     }
   }
