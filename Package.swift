@@ -45,6 +45,9 @@ let package = Package(
       name: "CImages", dependencies: ["CPNG", "CJPEG"],
       linkerSettings: [.linkedLibrary("png"), .linkedLibrary("jpeg")]),
 
+    // Calls of the system that Swift's module of its library lacks.
+    .target(name: "CSystem"),
+
     // Inner loops with instructions of newer processors, asked for at run time.
     .target(name: "CMicrokernels"),
 
@@ -57,7 +60,7 @@ let package = Package(
       ]),
 
     // A target imports only what stands above it.
-    .target(name: "TernCore"),
+    .target(name: "TernCore", dependencies: ["CSystem"]),
     .target(name: "TernGraph", dependencies: ["TernCore"]),
     .target(name: "TernRuntime", dependencies: ["TernCore", "TernGraph"]),
     .target(name: "TernReference", dependencies: ["TernCore", "TernGraph", "TernRuntime"]),

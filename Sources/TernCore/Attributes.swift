@@ -14,13 +14,29 @@ public indirect enum AttributeValue: Hashable, Sendable, CustomStringConvertible
     case .bool(let value): String(value)
     case .int(let value): String(value)
     case .double(let value): String(value)
-    case .string(let value): "\"\(value)\""
+    case .string(let value): value.quotedLiteral
     case .list(let values): "[" + values.map(\.description).joined(separator: ", ") + "]"
     case .map(let values):
       "{"
-        + values.sorted { $0.key < $1.key }.map { "\($0.key): \($0.value)" }
+        + values.sorted { $0.key < $1.key }.map { "\(Self.key($0.key)): \($0.value)" }
         .joined(separator: ", ") + "}"
     }
+  }
+
+  /// As a sentence has it: text without quotes.
+  public var words: String { if case .string(let text) = self { text } else { description } }
+
+  /// A name as the key of a map: as it is where it cannot be taken for anything else.
+  private static func key(_ name: String) -> String {
+    let isWord =
+      !name.isEmpty
+      && name.utf8.allSatisfy { byte in
+        byte == UInt8(ascii: "_") || (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte)
+          || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte)
+      }
+    // YAML 1.1 takes some words for truth values, and digits for numbers.
+    let isOther = ["y", "n", "yes", "no", "on", "off", "true", "false", "null"].contains(name)
+    return isWord && !isOther && name.utf8.first! >= UInt8(ascii: "_") ? name : name.quotedLiteral
   }
 }
 
@@ -70,8 +86,16 @@ public struct Attributes: Sendable {
         throw mismatch(name, "an integer of at most \(limit)", value)
       }
       return number
-    case .double(let number) where number == number.rounded() && abs(number) <= Double(limit):
-      return Int(number)
+    case .double(let number):
+      guard let whole = Int(exactly: number) else {
+        // Beyond what a number of the machine can hold, or no whole number.
+        let isLarge = number == number.rounded()
+        throw mismatch(name, isLarge ? "an integer of at most \(limit)" : "an integer", value)
+      }
+      guard whole.magnitude <= limit else {
+        throw mismatch(name, "an integer of at most \(limit)", value)
+      }
+      return whole
     default: throw mismatch(name, "an integer", value)
     }
   }

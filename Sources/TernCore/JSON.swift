@@ -69,6 +69,11 @@ public indirect enum JSON: Hashable, Sendable {
     return nil
   }
 
+  /// A member of an object that is a whole number in a range; `nil` for anything else.
+  public func integer(_ name: String, in range: ClosedRange<Int>) -> Int? {
+    self[name]?.intValue.flatMap { range.contains($0) ? $0 : nil }
+  }
+
   public var stringValue: String? {
     if case .string(let value) = self { return value }
     return nil
@@ -83,31 +88,14 @@ extension JSON: CustomStringConvertible {
     case .bool(let value): return String(value)
     case .int(let value): return String(value)
     case .double(let value): return value.isFinite ? "\(value)" : "null"
-    case .string(let value): return Self.quoted(value)
+    case .string(let value): return value.quotedLiteral
     case .array(let values): return "[" + values.map(\.description).joined(separator: ",") + "]"
     case .object(let members):
       return "{"
-        + members.map { "\(Self.quoted($0.name)):\($0.value)" }.joined(separator: ",") + "}"
+        + members.map { "\($0.name.quotedLiteral):\($0.value)" }.joined(separator: ",") + "}"
     }
   }
 
-  private static func quoted(_ text: String) -> String {
-    var result = "\""
-    for scalar in text.unicodeScalars {
-      switch scalar {
-      case "\"": result += "\\\""
-      case "\\": result += "\\\\"
-      case "\n": result += "\\n"
-      case "\r": result += "\\r"
-      case "\t": result += "\\t"
-      case _ where scalar.value < 0x20:
-        let digits = String(scalar.value, radix: 16)
-        result += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
-      default: result.unicodeScalars.append(scalar)
-      }
-    }
-    return result + "\""
-  }
 }
 
 extension JSON: Decodable {

@@ -1,0 +1,97 @@
+import Foundation
+
+/// A file that one process at a time holds; the kernel gives it back when the process ends, however
+/// it ends.
+public final class FileLock: Sendable {
+  private let descriptor: Int32
+  private let path: String
+
+  /// Takes the lock.
+  ///
+  /// - Parameters:
+  ///   - path: the file, which is created where it is not there.
+  ///   - subject: what is locked, as a message names it.
+  ///   - waits: whether to wait for whoever has it.
+  /// - Throws: ``TernError`` of kind `cannotWrite` where another process has it, with its number.
+  public init(_ path: String, for subject: String, waits: Bool = false) throws {
+    self.path = path
+    while true {
+      let file = FileSystem.open(path, O_RDWR | O_CREAT | O_NOFOLLOW)
+      guard file >= 0 else {
+        throw TernError(
+          .cannotWrite, "\(path): cannot be created: \(String(cString: strerror(errno)))")
+      }
+      var result: Int32
+      repeat {
+        result = flock(file, LOCK_EX | (waits ? 0 : LOCK_NB))
+      } while result != 0
+        && errno == EINTR
+      if result != 0, errno == EWOULDBLOCK {
+        defer { close(file) }
+        throw TernError(.cannotWrite, "\(subject): in use by \(Self.holder(file))")
+      }
+      // A file system without locks: nothing can be said of others there.
+      if Self.isStill(file, at: path) {
+        descriptor = file
+        break
+      }
+      // Whoever had it has removed the file meanwhile.
+      close(file)
+    }
+    let text = "\(getpid()) \(Self.hostName)\n"
+    _ = ftruncate(descriptor, 0)
+    _ = text.withCString { pwrite(descriptor, $0, strlen($0), 0) }
+  }
+
+  deinit {
+    // Whoever waits for it sees that this file is not the one that counts any more.
+    _ = path.withFilePath { unlink($0) }
+    close(descriptor)
+  }
+
+  /// Takes the lock of a folder in which one process at a time works, and creates the folder.
+  public static func ofFolder(_ path: String) throws -> FileLock {
+    guard FileSystem.createFolder(path) else {
+      throw TernError(
+        .cannotWrite, "\(path): cannot create the folder: \(String(cString: strerror(errno)))")
+    }
+    return try FileLock("\(path)/\(fileName)", for: path)
+  }
+
+  /// What the file is called that is locked for a whole folder.
+  public static let fileName = ".lock"
+
+  private static var hostName: String {
+    var bytes = [UInt8](repeating: 0, count: 256)
+    let isKnown =
+      bytes.withUnsafeMutableBytes {
+        gethostname($0.baseAddress!.assumingMemoryBound(to: CChar.self), $0.count - 1)
+      } == 0
+    let name = String(decoding: bytes.prefix { $0 > UInt8(ascii: " ") }, as: UTF8.self)
+    return isKnown && !name.isEmpty ? name : "localhost"
+  }
+
+  private static func isStill(_ file: Int32, at path: String) -> Bool {
+    var (own, there) = (stat(), stat())
+    guard fstat(file, &own) == 0, path.withFilePath({ lstat($0, &there) }) == 0 else {
+      return false
+    }
+    return own.st_dev == there.st_dev && own.st_ino == there.st_ino
+  }
+
+  /// Who has the lock: what it wrote into the file, as soon as it has done so.
+  private static func holder(_ file: Int32) -> String {
+    for _ in 0..<50 {
+      var bytes = [UInt8](repeating: 0, count: 128)
+      let count = pread(file, &bytes, bytes.count, 0)
+      let words = String(decoding: bytes.prefix(max(count, 0)), as: UTF8.self).split(separator: " ")
+      if words.count == 2, let number = Int32(words[0]) {
+        let host = words[1].trimmingCharacters(in: .whitespacesAndNewlines)
+        let isElsewhere = host != hostName
+        return "process \(number)" + (isElsewhere ? " on \(host)" : "")
+      }
+      usleep(10_000)
+    }
+    return "another process"
+  }
+}
