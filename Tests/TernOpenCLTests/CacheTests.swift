@@ -27,7 +27,67 @@ import Testing
     }
   }
 
-  @Test(arguments: ["", "x", "tern-program-1 1 1 0\n", "truncated", "changed"])
+  /// The binary of one program under the name and the key of another.
+  @Test func anEntryOfAnotherKeyIsCompiledAgain() throws {
+    try withTemporaryCache { cache in
+      let expected = try experiment().run(on: open(cache: cache))
+      let paths = try programs(cache)
+      let contents = try paths.map { try #require(FileManager.default.contents(atPath: $0)) }
+      /// The fields of the header, the key, the binary.
+      func parts(_ content: Data) throws -> (header: [String], key: Data, binary: Data) {
+        let end = try #require(content.firstIndex(of: UInt8(ascii: "\n")))
+        let header = String(decoding: content[..<end], as: UTF8.self).split(separator: " ")
+        let body = content[(end + 1)...]
+        let keyCount = try #require(Int(header[1]))
+        return (header.map(String.init), body.prefix(keyCount), body.dropFirst(keyCount))
+      }
+      for (index, path) in paths.enumerated() {
+        let own = try parts(contents[index])
+        let other = try parts(contents[(index + 1) % paths.count])
+        let header =
+          "\(own.header[0]) \(own.key.count) \(other.binary.count) \(other.header[3])\n"
+        try (Data(header.utf8) + own.key + other.binary).write(to: URL(fileURLWithPath: path))
+      }
+      let device = try open(cache: cache)
+      #expect(try experiment().run(on: device) == expected)
+      #expect(paths.count > 1 && device.loadedProgramCount == 0)
+    }
+  }
+
+  /// A folder that others may write to, or own, and files in it that they may have written.
+  @Test(arguments: ["folder", "programs", "entries", "links", "owner"])
+  func whatOthersMayWriteIsNotRun(_ fault: String) throws {
+    try withTemporaryCache { cache in
+      let expected = try experiment().run(on: open(cache: cache))
+      let before = try programs(cache)
+      for path in [cache.path, cache.path + "/programs"] {
+        var status = stat()
+        #expect(stat(path, &status) == 0 && status.st_mode & 0o022 == 0, "\(path)")
+      }
+      switch fault {
+      case "folder": chmod(cache.path, 0o777)
+      case "programs": chmod(cache.path + "/programs", 0o777)
+      case "entries": for path in before { chmod(path, 0o666) }
+      case "links":
+        for path in before {
+          rename(path, path + ".moved")
+          symlink(path + ".moved", path)
+        }
+      default:
+        // Only root can give a folder away.
+        guard geteuid() == 0 else { return }
+        chown(cache.path, 65534, 65534)
+      }
+      let device = try open(cache: cache)
+      #expect(try experiment().run(on: device) == expected)
+      #expect(device.loadedProgramCount == 0)
+      if fault != "links" { #expect(try programs(cache).sorted() == before.sorted()) }
+      chown(cache.path, geteuid(), getegid())
+      chmod(cache.path, 0o700)
+    }
+  }
+
+  @Test(arguments: ["", "x", "tern-program-2 1 1 0\n", "truncated", "changed"])
   func aCorruptEntryIsCompiledAgain(_ fault: String) throws {
     try withTemporaryCache { cache in
       let expected = try experiment().run(
@@ -93,6 +153,24 @@ import Testing
       #expect(next.entry("problem") == entry)
       #expect(next.entry("another") == nil)
       #expect(warnings.isEmpty)
+    }
+  }
+
+  /// Two tuners at work at once lose nothing that either found.
+  @Test func findingsOfSeveralProcessesAreMerged() throws {
+    try withTemporaryCache { cache in
+      let tables = (0..<4).map { _ in table(cache).table }
+      DispatchQueue.concurrentPerform(iterations: tables.count) { number in
+        for problem in 0..<12 { try? tables[number].record("\(number) \(problem)", entry) }
+      }
+      #expect(table(cache).table.count == 48)
+      #expect(
+        try FileManager.default.contentsOfDirectory(atPath: cache.path).count == 1,
+        "no lock is left")
+      // What was measured whole is not replaced by what was cut short.
+      let part = TuningTable.Entry(implementation: "direct", seconds: 1, isComplete: false)
+      try tables[0].record("1 1", part)
+      #expect(table(cache).table.entry("1 1") == entry)
     }
   }
 

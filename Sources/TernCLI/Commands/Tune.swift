@@ -69,12 +69,21 @@ struct Tune: ParsableCommand {
       json: json)
     var search = TuningBudget(seconds: budget)
     // What is left of the time when all have had their part is for those that needed more.
+    var failures: [TernError] = []
     var round = open.map { (problem: $0, untried: Int.max) }
     while !round.isEmpty {
       var next: [(problem: Tuner.Problem, untried: Int)] = []
       for (index, entry) in round.enumerated() where search.remainingSeconds > 0 {
         search.start(problemsLeft: round.count - index)
-        let finding = try tuner.tune(entry.problem, within: &search)
+        let finding: Tuner.Finding
+        do { finding = try tuner.tune(entry.problem, within: &search) } catch let error
+          as TernError where error.kind != .cannotWrite
+        {
+          // The other problems may have an implementation that is right.
+          Output.warning(error.message)
+          failures.append(error)
+          continue
+        }
         let untried = finding.untried.count
         deadline.note(isComplete: untried == 0, isFirst: entry.untried == Int.max)
         if untried == 0 || entry.untried == Int.max { report(finding) }
@@ -83,6 +92,7 @@ struct Tune: ParsableCommand {
       round = search.remainingSeconds > 0 ? next : []
     }
     deadline.summarize()
+    if let failure = failures.first { throw ExitCode(failure.kind.exitCode) }
   }
 
   private func networkProblems(_ tuner: Tuner) throws -> [Tuner.Problem] {
@@ -108,7 +118,7 @@ struct Tune: ParsableCommand {
               ])
             }),
           "untried": .array(finding.untried.map(JSON.string)),
-        ]).description)
+        ]))
       return
     }
     let times = finding.candidates.prefix(4).map { candidate in
@@ -140,7 +150,7 @@ private final class Deadline: Sendable {
       Thread.sleep(forTimeInterval: seconds)
       summarize()
       // Without the drivers' own clean-up: their compilers are at work.
-      _exit(0)
+      _exit(Output.failure?.kind.exitCode ?? 0)
     }
   }
 
@@ -165,7 +175,7 @@ private final class Deadline: Sendable {
         JSON.object([
           "known": .int(knownCount), "tuned": .int(complete), "partial": .int(partial),
           "left": .int(untouched),
-        ]).description)
+        ]))
     }
     guard partial + untouched > 0 else {
       Output.progress(complete > 0 ? "\(complete) tuned" : "nothing left to do")

@@ -1,13 +1,15 @@
 import COpenCL
 import Foundation
+import TernCore
 
-/// Compiled programs on disk, one file each: a line with the format, the key's length and the
-/// binary's length and hash, then both. Whatever is not exactly so is ignored.
+/// Compiled programs on disk, one file each: a line with the format, the lengths of the key and of the
+/// binary, and the digest of both; then both. Whatever is not exactly so is ignored: a driver that is
+/// given another device's binary, or a damaged one, may take the process with it.
 struct ProgramStore: Sendable {
   private let directory: CacheDirectory
   private let device: CLDevice
 
-  private static let format = "tern-program-1"
+  private static let format = "tern-program-2"
   private static let maximumByteCount = 64 << 20
 
   init(_ directory: CacheDirectory, device: CLDevice) {
@@ -37,7 +39,7 @@ struct ProgramStore: Sendable {
       body.count >= keyBytes.count, body.prefix(keyBytes.count) == keyBytes
     else { return nil }
     let binary = body.dropFirst(keyBytes.count)
-    guard Int(header[2]) == binary.count, header[3] == hexadecimal(stableHash(binary)),
+    guard Int(header[2]) == binary.count, header[3] == digest(keyBytes, binary),
       !binary.isEmpty
     else { return nil }
     return Data(binary)
@@ -47,7 +49,16 @@ struct ProgramStore: Sendable {
   func keep(_ binary: Data, source: String, options: String) {
     let key = key(source: source, options: options)
     let header =
-      "\(Self.format) \(key.utf8.count) \(binary.count) \(hexadecimal(stableHash(binary)))\n"
+      "\(Self.format) \(key.utf8.count) \(binary.count) \(digest(Data(key.utf8), binary))\n"
     try? directory.write(Data(header.utf8) + Data(key.utf8) + binary, to: file(key))
+  }
+
+  /// Of a binary and of what it was made for.
+  private func digest(_ key: Data, _ binary: Data) -> String {
+    var digest = SHA256()
+    digest.update(key.count)
+    key.withUnsafeBytes { digest.update($0) }
+    binary.withUnsafeBytes { digest.update($0) }
+    return digest.hexadecimal
   }
 }

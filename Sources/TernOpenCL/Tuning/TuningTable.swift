@@ -8,6 +8,8 @@ package final class TuningTable: Sendable {
   private let file: (directory: CacheDirectory, name: String)?
   private let identity: Identity
   private let entries: Mutex<[String: Entry]>
+  /// What this process has found.
+  private let own = Mutex<[String: Entry]>([:])
   private let forced = Mutex<[String: String]>([:])
 
   /// What results hold for.
@@ -108,26 +110,39 @@ package final class TuningTable: Sendable {
   /// Where results are kept; `nil` where they are not.
   package var path: String? { file.map { "\($0.directory.path)/\($0.name)" } }
 
-  /// Records what was found and writes the file.
+  /// Records what was found and writes the file, with what other processes have found meanwhile.
   package func record(_ problem: String, _ entry: Entry) throws {
-    let json = entries.withLock { entries in
-      entries[problem] = entry
-      return JSON.object(
-        identity.members.map { JSON.Member(name: $0.name, value: .string($0.value)) } + [
-          JSON.Member(
-            name: "results",
-            value: .object(
-              entries.sorted { $0.key < $1.key }.map { name, entry in
-                JSON.Member(
-                  name: name,
-                  value: .object([
-                    "implementation": .string(entry.implementation),
-                    "seconds": .double(entry.seconds), "complete": .bool(entry.isComplete),
-                  ]))
-              }))
-        ])
+    entries.withLock { $0[problem] = entry }
+    let own = own.withLock { own in
+      own[problem] = entry
+      return own
     }
-    try file.map { try $0.directory.write(Data((json.description + "\n").utf8), to: $0.name) }
+    guard let file else { return }
+    try file.directory.update(file.name) {
+      let data = file.directory.read(file.name, maximumByteCount: Self.maximumByteCount)
+      let others = data.flatMap { try? Self.entries($0, identity) } ?? [:]
+      // A search that was cut short is worth less than a whole one.
+      let all = others.merging(own) { $0.isComplete && !$1.isComplete ? $0 : $1 }
+      entries.withLock { $0.merge(others) { own, _ in own } }
+      return Data((json(all).description + "\n").utf8)
+    }
+  }
+
+  private func json(_ entries: [String: Entry]) -> JSON {
+    JSON.object(
+      identity.members.map { JSON.Member(name: $0.name, value: .string($0.value)) } + [
+        JSON.Member(
+          name: "results",
+          value: .object(
+            entries.sorted { $0.key < $1.key }.map { name, entry in
+              JSON.Member(
+                name: name,
+                value: .object([
+                  "implementation": .string(entry.implementation),
+                  "seconds": .double(entry.seconds), "complete": .bool(entry.isComplete),
+                ]))
+            }))
+      ])
   }
 
   /// Lets a problem be run by an implementation for the time being: what the tuner measures.
