@@ -1,14 +1,43 @@
 import Foundation
+import Synchronization
 import Tern
 
-/// Results go to stdout, everything else to stderr.
+/// Results go to stdout, everything else to stderr. Whatever is in names and messages, nothing but
+/// what Tern itself writes commands the terminal.
 enum Output {
-  static func result(_ text: String) { write(text + "\n", to: STDOUT_FILENO) }
+  /// Lines on stdout.
+  static func result(_ text: String) { write(text.visibleLines + "\n", to: STDOUT_FILENO) }
 
-  static func progress(_ text: String) { raw(text + "\n") }
+  /// A line on stdout for programs.
+  static func result(_ json: JSON) { write(json.description + "\n", to: STDOUT_FILENO) }
 
-  /// Text on stderr, as it is.
-  static func raw(_ text: String) { write(text, to: STDERR_FILENO) }
+  /// A line on stderr.
+  static func progress(_ text: String) { control(text.visible + "\n") }
+
+  /// Lines on stderr.
+  static func lines(_ text: String) { control(text.visibleLines + "\n") }
+
+  /// Text on stderr as it is, with what moves the cursor; nothing from outside is in it.
+  static func control(_ text: String) { write(text, to: STDERR_FILENO) }
+
+  /// Why results did not get where they were sent, if they did not; a reader that has gone away has
+  /// what it wanted.
+  static var failure: TernError? {
+    let reason = failedWrite.load(ordering: .relaxed)
+    return reason == 0
+      ? nil : TernError(.cannotWrite, "stdout: cannot write: \(String(cString: strerror(reason)))")
+  }
+
+  /// The number of the first error of a write to stdout.
+  private static let failedWrite = Atomic<Int32>(0)
+
+  /// Streams that a parent has closed lead nowhere: a file that is opened later must not take their
+  /// place and get what is printed.
+  static func reserveStreams() {
+    for file in [STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO] where fcntl(file, F_GETFD) < 0 {
+      _ = open("/dev/null", O_RDONLY)
+    }
+  }
 
   /// The columns of the terminal that progress goes to; 80 where it does not say.
   static var terminalWidth: Int {
@@ -24,7 +53,13 @@ enum Output {
     while !bytes.isEmpty {
       let count = bytes.withUnsafeBytes { Foundation.write(file, $0.baseAddress, $0.count) }
       if count < 0, errno == EINTR { continue }
-      guard count > 0 else { return }
+      guard count > 0 else {
+        let reason = count < 0 ? errno : EIO
+        if file == STDOUT_FILENO, reason != EPIPE {
+          _ = failedWrite.compareExchange(expected: 0, desired: reason, ordering: .relaxed)
+        }
+        return
+      }
       bytes = bytes.dropFirst(count)
     }
   }
@@ -42,11 +77,11 @@ struct Table {
   private let numeric: Set<Int>
 
   init(_ header: [String], numeric: Set<Int> = []) {
-    self.header = header
+    self.header = header.map(\.visible)
     self.numeric = numeric
   }
 
-  mutating func append(_ row: [String]) { rows.append(row) }
+  mutating func append(_ row: [String]) { rows.append(row.map(\.visible)) }
 
   var text: String {
     let widths = header.indices.map { column in
@@ -73,7 +108,7 @@ extension String {
 enum Format {
   /// 61,706
   static func count(_ value: Int) -> String {
-    let digits = String(abs(value))
+    let digits = String(value.magnitude)
     var result = ""
     for (index, digit) in digits.enumerated() {
       if index > 0, (digits.count - index) % 3 == 0 { result.append(",") }
@@ -82,7 +117,10 @@ enum Format {
     return (value < 0 ? "-" : "") + result
   }
 
-  static func count(_ value: Double) -> String { count(Int(value.rounded())) }
+  static func count(_ value: Double) -> String {
+    // Beyond what an Int holds, digits say nothing.
+    Int(exactly: value.rounded()).map { count($0) } ?? String(format: "%.3g", value)
+  }
 
   /// 1.5 MiB
   static func bytes(_ value: Int) -> String {

@@ -33,7 +33,7 @@ final class Reporter {
 
   func report(_ event: TrainingEvent) throws {
     if format == .json {
-      Output.result(event.json.description)
+      Output.result(event.json)
       return
     }
     switch event {
@@ -52,7 +52,7 @@ final class Reporter {
           + "train loss \(Format.loss(event.trainLoss))\(metrics(event.trainMetrics))  "
           + scores("test", event.test) + (event.validation.map { "  " + scores("val", $0) } ?? "")
           + "  \(Format.count(event.imagesPerSecond)) images/s  "
-          + "\(Format.fixed(event.seconds, 1)) s")
+          + "\(Format.fixed(event.seconds, 1)) s", isOwn: true)
     case .checkpoint, .end: break
     }
   }
@@ -94,7 +94,7 @@ final class Reporter {
       ], columns: columns)
     let bar = ProgressLine.bar(
       width: columns - line.count - 1, done: Double(position) / Double(ownSteps))
-    Output.raw("\r\u{1B}[K\(bar)\(bar.isEmpty ? "" : " ")\(line)")
+    Output.control("\r\u{1B}[K\(bar)\(bar.isEmpty ? "" : " ")\(line)")
     hasOpenBar = true
   }
 
@@ -106,8 +106,9 @@ final class Reporter {
   /// How long the run will go on at the present speed.
   private func remaining(after event: TrainingEvent.Step) -> String {
     guard event.imagesPerSecond > 0 else { return "" }
-    let samples = (stepCount - event.step) * configuration.batchSize * configuration.accumulate
-    let seconds = Double(samples) / event.imagesPerSecond
+    let samples =
+      Double(stepCount - event.step) * Double(configuration.batchSize * configuration.accumulate)
+    let seconds = samples / event.imagesPerSecond
     guard seconds >= 0, seconds < 1e7 else { return "" }
     let whole = Int(seconds.rounded(.up))
     let (hours, minutes) = (whole / 3600, whole / 60 % 60)
@@ -115,18 +116,19 @@ final class Reporter {
     return "ETA " + (hours > 0 ? "\(hours):\(clock)" : clock)
   }
 
-  private func show(_ text: String) {
+  /// - Parameter isOwn: whether nothing from outside is in the text, so that it may have colours.
+  private func show(_ text: String, isOwn: Bool = false) {
     guard !isQuiet else { return }
-    if hasOpenBar { Output.raw("\r\u{1B}[K") }
+    if hasOpenBar { Output.control("\r\u{1B}[K") }
     hasOpenBar = false
-    Output.progress(text)
+    if isOwn { Output.control(text + "\n") } else { Output.progress(text) }
   }
 
   private func bold(_ text: String) -> String { usesColor ? "\u{1B}[1m\(text)\u{1B}[0m" : text }
 
   /// Leaves the bar as it is; what follows begins on a new line.
   func closeBar() {
-    if hasOpenBar { Output.raw("\n") }
+    if hasOpenBar { Output.control("\n") }
     hasOpenBar = false
   }
 
@@ -134,7 +136,7 @@ final class Reporter {
   func finishDryRun(loss: Double) {
     guard format != .json, let start else { return }
     Output.result(
-      "\(start.model) on \(start.device): dry run, loss \(Format.loss(loss)) on the first batch, "
+      "\(start.model.visible) on \(start.device): dry run, loss \(Format.loss(loss)) on the first batch, "
         + "plan \(Format.bytes(start.planByteCount)); nothing was written")
   }
 
@@ -153,6 +155,6 @@ final class Reporter {
         + "\(Format.count(lastEpoch.imagesPerSecond)) images/s"
     }
     line += ", plan \(Format.bytes(start.planByteCount)), \(Format.fixed(end.seconds, 1)) s"
-    Output.result(line + (run.map { ", \($0)" } ?? ""))
+    Output.result((line + (run.map { ", \($0)" } ?? "")).visible)
   }
 }

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Foundation
 import Tern
 
 @main
@@ -12,24 +13,34 @@ struct TernCommand: ParsableCommand {
       Tune.self, DataCommand.self, Run.self,
     ])
 
-  /// The command line, its names of files byte by byte.
-  private static var arguments: [String] {
-    (1..<max(Int(CommandLine.argc), 1)).compactMap { index in
-      CommandLine.unsafeArgv[index].map { FileName.text(cString: $0) }
-    }
-  }
-
   /// Runs the command; an error becomes one line on stderr and the exit code of its kind.
   static func main() {
+    Output.reserveStreams()
+    // A file that may not grow is one that cannot be written, not the end.
+    signal(SIGXFSZ, SIG_IGN)
     do {
-      var command = try parseAsRoot(arguments)
+      var command = try parseAsRoot(FileSystem.processArguments)
       try command.run()
     } catch let error as TernError {
       Failure.exit(error.message, code: error.kind.exitCode)
     } catch let error as ShapeError {
       Failure.exit(error.description, code: TernError.Kind.badData.exitCode)
     } catch {
-      exit(withError: error)
+      end(error)
     }
+    if let failure = Output.failure { Failure.exit(failure.message, code: failure.kind.exitCode) }
+  }
+
+  /// Ends with what the parser of the command line has to say: help, or what is wrong with it.
+  private static func end(_ error: any Error) -> Never {
+    let code = exitCode(for: error)
+    let message = fullMessage(for: error)
+    if !message.isEmpty {
+      if code.isSuccess { Output.result(message) } else { Output.lines(message) }
+    }
+    if code.isSuccess, let failure = Output.failure {
+      Failure.exit(failure.message, code: failure.kind.exitCode)
+    }
+    Foundation.exit(code.rawValue)
   }
 }

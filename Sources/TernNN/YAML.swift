@@ -138,7 +138,7 @@ public enum YAML {
     _ settings: [(name: String, value: AttributeValue)], notes: [String: String] = [:]
   ) -> String {
     settings.map { name, value in
-      "\(name): \(value)" + (notes[name].map { "  # \($0)" } ?? "") + "\n"
+      "\(name): \(value)" + (notes[name].map { "  # \($0.visible)" } ?? "") + "\n"
     }.joined()
   }
 }

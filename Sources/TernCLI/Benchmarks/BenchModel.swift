@@ -43,6 +43,7 @@ struct BenchModel: ParsableCommand {
       throw TernError(.usage, "batch-size: expected 1 to 1000000, got \(batchSize)")
     }
     try Bench.check(seconds: seconds)
+    try profile.map { try AtomicFile.check($0) }
     let format = try output.chosen()
     let comparison = try comparison.base()
     let networks = try models.map { try Model.named($0) }
@@ -65,19 +66,13 @@ struct BenchModel: ParsableCommand {
       trace += result.trace
       printer.append(result, isVerbose: verbose)
     }
-    if let profile { try write(.array(trace), to: profile) }
+    if let profile {
+      try AtomicFile.write(Data((JSON.array(trace).description + "\n").utf8), to: profile)
+    }
     let report = printer.end(isComplete: true)
     if let (base, threshold) = comparison {
       try Regressions.report(
         BenchmarkComparison(report, base: base, threshold: threshold), format)
-    }
-  }
-
-  private func write(_ json: JSON, to path: String) throws {
-    do {
-      try Data(json.description.utf8).write(to: URL(fileURLWithPath: path))
-    } catch {
-      throw TernError(.cannotWrite, "\(path): \(error.localizedDescription)")
     }
   }
 }

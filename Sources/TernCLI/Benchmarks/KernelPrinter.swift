@@ -96,8 +96,8 @@ final class KernelPrinter: Sendable {
       let report = state.report
       switch format {
       case .table, .markdown: Output.result("\n" + summary(report))
-      case .csv: Output.progress(summary(report))
-      case .json: Output.result(report.json.description)
+      case .csv: Output.lines(summary(report))
+      case .json: Output.result(report.json)
       }
       return report
     }

@@ -66,7 +66,7 @@ final class ModelPrinter: Sendable {
       ])
       if state.hasEnded { return report }
       state.hasEnded = true
-      if format == .json { Output.result(report.description) }
+      if format == .json { Output.result(report) }
       if !isComplete {
         Output.progress("interrupted after \(state.results.count) of \(plannedCount) networks")
       }
@@ -88,7 +88,7 @@ final class ModelPrinter: Sendable {
     let timing = result.timing
     let overhead = 100 * result.hostOverheadSeconds / timing.median
     let summary = """
-      \(result.name) at batch size \(result.batchSize) on \(context.info.id) (\(context.info.name))
+      \(result.name.visible) at batch size \(result.batchSize) on \(context.info.id) (\(context.info.name))
       \(Format.count(result.imagesPerSecond)) images/s, step \
       \(Format.fixed(timing.median * 1e3, 3)) ms median, \
       \(Format.fixed(timing.least * 1e3, 3)) ms least, \

@@ -91,14 +91,9 @@ enum CSVRow {
       let value = field.split(separator: ".").reduce(JSON?.some(object)) { $0?[String($1)] }
       return switch value {
       case nil, .null?: ""
-      case .string(let text)?: quoted(text)
+      case .string(let text)?: text.csvField
       case let value?: value.description
       }
     }.joined(separator: ",")
-  }
-
-  private static func quoted(_ text: String) -> String {
-    guard text.utf8.contains(where: { [0x22, 0x2C, 0x0A, 0x0D].contains($0) }) else { return text }
-    return "\"" + text.replacing("\"", with: "\"\"") + "\""
   }
 }

@@ -57,7 +57,7 @@ extension DataCommand {
             "cpu_ms_per_sample": .double(cpuSeconds / Double(count) * 1000),
             "samples_per_cpu_second": .double(Double(count) / cpuSeconds),
             "samples_per_second": .double(Double(count) / seconds),
-          ]).description)
+          ]))
         return
       }
       Output.result(

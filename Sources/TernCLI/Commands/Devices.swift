@@ -31,7 +31,7 @@ struct Devices: ParsableCommand {
         JSON.object([
           "devices": .array(catalog.devices.map { $0.json(automatic: automatic) }),
           "auto": .string(automatic.info.id), "auto_reason": .string(automatic.reason),
-        ]).description)
+        ]))
       return
     }
     var table = Table(["DEVICE", "TYPE", "UNITS", "MEMORY", "NAME", "DRIVER"], numeric: [2, 3])

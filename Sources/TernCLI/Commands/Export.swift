@@ -22,6 +22,7 @@ struct Export: ParsableCommand {
   var checkpoint = "last"
 
   func run() throws {
+    try AtomicFile.check(out)
     let weights = try RunWeights(
       run: runPath, model: nil, weights: nil, checkpoint: checkpoint, verb: "export")
     switch (out as NSString).pathExtension {
@@ -30,6 +31,6 @@ struct Export: ParsableCommand {
     default:
       throw TernError(.usage, "out: expected a file name in .safetensors or .npz, got '\(out)'")
     }
-    Output.result("\(out): \(weights.file.tensors.count) tensors")
+    Output.result("\(out): \(weights.file.tensors.count) tensors".visible)
   }
 }

@@ -38,6 +38,6 @@ struct Import: ParsableCommand {
     let tensors = try WeightImport(model: network).read(path, prefix: prefix)
     let file = Safetensors(tensors: tensors, metadata: ["model": network.name])
     try AtomicFile.write(file.encoded(), to: out)
-    Output.result("\(out): \(tensors.count) tensors of \(network.name)")
+    Output.result("\(out): \(tensors.count) tensors of \(network.name)".visible)
   }
 }

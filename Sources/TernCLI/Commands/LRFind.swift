@@ -35,6 +35,7 @@ struct LRFind: ParsableCommand {
     guard points >= 10, points <= 100_000 else {
       throw TernError(.usage, "points: expected 10 to 100000, got \(points)")
     }
+    try AtomicFile.check(out)
     var settings = try options.settings()
     settings["model"] = .string(model)
     guard settings["data"] != nil else {
@@ -65,15 +66,15 @@ struct LRFind: ParsableCommand {
                 "smoothed_loss": .double($0.smoothedLoss),
               ])
             }), "plot": .string(out),
-        ]).description)
+        ]))
       return
     }
     guard let suggestion = search.suggestion else {
-      Output.result("the loss never fell between \(lowest) and \(highest); see \(out)")
+      Output.result("the loss never fell between \(lowest) and \(highest); see \(out.visible)")
       return
     }
     Output.result(
-      "learning rate \(String(format: "%.2g", suggestion)): the loss falls fastest there; see \(out)"
+      "learning rate \(String(format: "%.2g", suggestion)): the loss falls fastest there; see \(out.visible)"
     )
   }
 }

@@ -37,7 +37,7 @@ struct Models: ParsableCommand {
                 "parameters": .int(size.parameterCount), "source": .string(entry.source),
               ])
             })
-        ]).description)
+        ]))
       return
     }
     var table = Table(["MODEL", "TASK", "INPUT", "PARAMETERS", "FROM"], numeric: [3])
@@ -70,7 +70,7 @@ struct Models: ParsableCommand {
           "layers": .int(size.layerCount), "source": .string(source),
           "settings": .object(
             settings.map { JSON.Member(name: $0.name, value: JSON($0.value)) }),
-        ]).description)
+        ]))
       return
     }
     let flags = settings.map { setting in

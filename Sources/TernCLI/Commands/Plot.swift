@@ -24,6 +24,6 @@ struct Plot: ParsableCommand {
     }
     let path = out ?? (first as NSString).appendingPathComponent("curves.svg")
     try AtomicFile.write(Data(plot.svg.utf8), to: path)
-    Output.result(path)
+    Output.result(path.visible)
   }
 }

@@ -42,12 +42,12 @@ extension Predict {
                 "class": .int($0), "name": .string(name($0)), "share": .double(shares[$0]),
               ])
             }),
-        ]).description)
+        ]))
       return
     }
     let classes = found.map { "\(name($0)) \(Format.fixed(100 * shares[$0], 1)) %" }
     Output.result(
-      "\(sample): \(classes.joined(separator: ", "))" + (path.map { "; \($0)" } ?? ""))
+      ("\(sample): \(classes.joined(separator: ", "))" + (path.map { "; \($0)" } ?? "")).visible)
   }
 
   private func write(_ mask: MaskPicture, to path: String, of sample: String) throws {

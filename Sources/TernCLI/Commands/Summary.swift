@@ -71,7 +71,7 @@ struct Summary: ParsableCommand {
             }),
           "train_peak_bytes": .int(trainingPeak + processByteCount),
           "inference_peak_bytes": .int(inference.peakByteCount + processByteCount),
-        ]).description)
+        ]))
       return
     }
     var table = Table(
@@ -86,7 +86,7 @@ struct Summary: ParsableCommand {
     Output.result(
       """
 
-      \(model.name): \(Format.count(parameterCount)) parameters, \
+      \(model.name.visible): \(Format.count(parameterCount)) parameters, \
       \(Format.count(multiplyAdds)) multiply-adds per sample
       memory at batch size \(batchSize) on \(session.device.info.id): \
       training \(Format.bytes(trainingPeak + processByteCount)), \

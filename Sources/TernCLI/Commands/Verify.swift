@@ -96,11 +96,12 @@ struct Verify: ParsableCommand {
           "max_rel_error": .double(result.maximumRelativeError),
           "where": result.location.map(JSON.string) ?? .null,
           "message": result.message.map(JSON.string) ?? .null,
-        ]).description)
+        ]))
     } else {
       let detail = [result.location, result.message].compactMap(\.self).joined(separator: ": ")
       Output.result(
-        "\(result.status.rawValue)  \(result.name)" + (detail.isEmpty ? "" : "  \(detail)"))
+        ("\(result.status.rawValue)  \(result.name)" + (detail.isEmpty ? "" : "  \(detail)"))
+          .visible)
     }
   }
 }

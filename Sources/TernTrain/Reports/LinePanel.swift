@@ -1,4 +1,5 @@
 import Foundation
+import TernCore
 
 /// Curves in a frame with axes, as part of an SVG picture.
 struct LinePanel {
@@ -93,13 +94,14 @@ struct LinePanel {
     let number = Self.number
     let (leftEdge, rightEdge) = (x0 + m.left, x0 + width - m.right)
 
-    var text = "<text x=\"\(number(leftEdge))\" y=\"20\" font-weight=\"bold\">\(title)</text>\n"
+    var text =
+      "<text x=\"\(number(leftEdge))\" y=\"20\" font-weight=\"bold\">\(title.escapedForMarkup)</text>\n"
     for (tick, label) in zip(ticks, tickLabels) {
       let y = number(py(tick))
       text +=
         "<line x1=\"\(number(leftEdge))\" x2=\"\(number(rightEdge))\" y1=\"\(y)\" y2=\"\(y)\" "
         + "stroke=\"#ddd\"/>\n<text x=\"\(number(leftEdge - 6))\" y=\"\(y)\" text-anchor=\"end\" "
-        + "dominant-baseline=\"middle\" fill=\"#555\">\(label)</text>\n"
+        + "dominant-baseline=\"middle\" fill=\"#555\">\(label.escapedForMarkup)</text>\n"
     }
     for (x, label) in xTicks(left, right) {
       text +=
@@ -108,7 +110,7 @@ struct LinePanel {
     }
     text +=
       "<text x=\"\(number((leftEdge + rightEdge) / 2))\" y=\"\(number(height - 8))\" "
-      + "text-anchor=\"middle\" fill=\"#555\">\(xLabel)</text>\n"
+      + "text-anchor=\"middle\" fill=\"#555\">\(xLabel.escapedForMarkup)</text>\n"
     if let mark {
       let x = number(px(mark.x))
       let isLeft = px(mark.x) < (leftEdge + rightEdge) / 2
@@ -117,7 +119,7 @@ struct LinePanel {
         + "stroke=\"\(Self.colors[1])\" stroke-dasharray=\"2 3\"/>\n"
         + "<text x=\"\(number(px(mark.x) + (isLeft ? 5 : -5)))\" "
         + "y=\"\(number(height - m.bottom - 8))\" text-anchor=\"\(isLeft ? "start" : "end")\" "
-        + "fill=\"\(Self.colors[1])\">\(mark.label)</text>\n"
+        + "fill=\"\(Self.colors[1])\">\(mark.label.escapedForMarkup)</text>\n"
     }
     for curve in curves {
       // A line of one point would not be seen.
@@ -166,10 +168,6 @@ struct LinePanel {
   }
 
   static func number(_ value: Double) -> String { String(format: "%.1f", value) }
-
-  static func escaped(_ text: String) -> String {
-    text.replacing("&", with: "&amp;").replacing("<", with: "&lt;").replacing("\"", with: "&quot;")
-  }
 
   /// Numbers with as many decimals as tell them apart.
   private static func labels(_ ticks: [Double]) -> [String] {

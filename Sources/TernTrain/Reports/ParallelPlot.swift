@@ -48,7 +48,7 @@ public struct ParallelPlot {
         "<line x1=\"\(number(x(axis)))\" x2=\"\(number(x(axis)))\" y1=\"\(number(Self.top))\" "
         + "y2=\"\(number(Self.bottom))\" stroke=\"#333\"/>\n"
         + "<text x=\"\(number(x(axis)))\" y=\"22\" text-anchor=\"middle\" font-weight=\"bold\">"
-        + "\(LinePanel.escaped(name))</text>\n"
+        + "\(name.escapedForMarkup)</text>\n"
       let labels =
         isMetric
         ? [(0.0, String(format: "%.4g", lowest)), (1.0, String(format: "%.4g", highest))]
@@ -57,7 +57,7 @@ public struct ParallelPlot {
         text +=
           "<text x=\"\(number(x(axis) + 6))\" y=\"\(number(y(position)))\" "
           + "dominant-baseline=\"middle\" fill=\"#333\" stroke=\"#fff\" stroke-width=\"3\" "
-          + "paint-order=\"stroke\">\(LinePanel.escaped(label))</text>\n"
+          + "paint-order=\"stroke\">\(label.escapedForMarkup)</text>\n"
       }
     }
     return LinePanel.picture(width: width, height: Self.height, text)
@@ -65,7 +65,10 @@ public struct ParallelPlot {
 
   private static func labels(_ parameter: SearchSpace.Parameter) -> [(Double, String)] {
     if case .choices(let values) = parameter.domain {
-      return values.map { (parameter.position(of: $0), "\($0)".replacing("\"", with: "")) }
+      return values.map { value in
+        let label = if case .string(let text) = value { text } else { "\(value)" }
+        return (parameter.position(of: value), label)
+      }
     }
     return [0.0, 0.5, 1.0].map { position in
       let value = parameter.value(at: position)

@@ -1,4 +1,5 @@
 import Foundation
+import TernCore
 
 /// The names of curves below a picture, in as many lines as they need.
 struct PlotLegend {
@@ -22,7 +23,7 @@ struct PlotLegend {
       return "<line x1=\"\(number(x))\" x2=\"\(number(x + 22))\" y1=\"\(number(y))\" "
         + "y2=\"\(number(y))\" stroke=\"\(color)\" stroke-width=\"2\"\(stroke.attribute)/>\n"
         + "<text x=\"\(number(x + PlotLegend.sampleWidth))\" y=\"\(number(y))\" "
-        + "dominant-baseline=\"middle\">\(LinePanel.escaped(label))</text>\n"
+        + "dominant-baseline=\"middle\">\(label.escapedForMarkup)</text>\n"
     }
   }
 

@@ -33,11 +33,11 @@ struct RunReport {
     <meta charset="utf-8">
     <meta name="viewport" content="width=device-width, initial-scale=1">
     <meta name="color-scheme" content="light dark">
-    <title>\(LinePanel.escaped(title))</title>
+    <title>\(title.escapedForMarkup)</title>
     <style>\(Self.style)</style>
     </head>
     <body>
-    <h1>\(LinePanel.escaped(title))</h1>
+    <h1>\(title.escapedForMarkup)</h1>
     \(table(facts.map { ($0.name, $0.value) }, className: "facts"))
     \(curves)\(pictures)\(classes)\(confusion)\(mistakes)\(masks)
     <h2>Settings</h2>
@@ -97,12 +97,12 @@ struct RunReport {
       default: "\(value)"
       }
     return
-      "<div><span>\(LinePanel.escaped(name))</span><span>\(LinePanel.escaped(text))</span></div>"
+      "<div><span>\(name.escapedForMarkup)</span><span>\(text.escapedForMarkup)</span></div>"
   }
 
   private func table(_ rows: [(String, String)], className: String) -> String {
     let lines = rows.map {
-      "<tr><th>\(LinePanel.escaped($0))</th><td>\(LinePanel.escaped($1))</td></tr>"
+      "<tr><th>\($0.escapedForMarkup)</th><td>\($1.escapedForMarkup)</td></tr>"
     }
     return "<table class=\"\(className)\">\n\(lines.joined(separator: "\n"))\n</table>\n"
   }
@@ -137,7 +137,7 @@ struct RunReport {
     let overlaps = metrics.isPerPixel ? metrics.intersectionsOverUnion : []
     let rows = metrics.perClass.enumerated().map { index, score in
       let numbers = [score.precision, score.recall, score.f1] + overlaps.dropFirst(index).prefix(1)
-      return "<tr><td>\(LinePanel.escaped(name(index)))</td>"
+      return "<tr><td>\(name(index).escapedForMarkup)</td>"
         + numbers.map { $0.isNaN ? "<td>–</td>" : "<td>\(String(format: "%.4f", $0))</td>" }
         .joined()
         + "<td>\(score.support)</td></tr>"
@@ -158,9 +158,10 @@ struct RunReport {
     guard let metrics else { return "" }
     guard metrics.classCount <= Self.largestMatrix else { return commonestConfusions(metrics) }
     let indices = 0..<metrics.classCount
-    let header = indices.map { "<th title=\"\(LinePanel.escaped(name($0)))\">\($0)</th>" }.joined()
+    let header = indices.map { "<th title=\"\(name($0).escapedForMarkup)\">\($0)</th>" }.joined()
+    let matrix = metrics.confusion
     let rows = indices.map { row in
-      let counts = metrics.confusion[row]
+      let counts = matrix[row]
       let total = max(counts.reduce(0, +), 1)
       let cells = counts.enumerated().map { column, count in
         let part = Double(count) / Double(total)
@@ -169,7 +170,7 @@ struct RunReport {
         return "<td style=\"background: rgba(\(color), \(String(format: "%.3f", part)))\(ink)\">"
           + "\(count)</td>"
       }
-      return "<tr><th>\(LinePanel.escaped(numberAndName(row)))</th>\(cells.joined())</tr>"
+      return "<tr><th>\(numberAndName(row).escapedForMarkup)</th>\(cells.joined())</tr>"
     }
     return """
       <h2>Confusion matrix</h2>
@@ -185,13 +186,14 @@ struct RunReport {
   /// What stands in place of a matrix that nobody could read.
   private func commonestConfusions(_ metrics: ClassificationMetrics) -> String {
     let rows = metrics.commonestConfusions(Self.confusionCount).map { pair in
-      "<tr><td>\(LinePanel.escaped(name(pair.label)))</td>"
-        + "<td>\(LinePanel.escaped(name(pair.prediction)))</td><td>\(pair.count)</td></tr>"
+      "<tr><td>\(name(pair.label).escapedForMarkup)</td>"
+        + "<td>\(name(pair.prediction).escapedForMarkup)</td><td>\(pair.count)</td></tr>"
     }
     guard !rows.isEmpty else { return "" }
     return """
       <h2>Most frequent confusions</h2>
-      <p>A confusion matrix of \(metrics.classCount) classes would not fit here; tern test --json has it.</p>
+      <p>A confusion matrix of \(metrics.classCount) classes would not fit here; tern test --json has all
+      counts.</p>
       <div class="wide"><table class="number">
       <tr><th>class</th><th>taken for</th><th>samples</th></tr>
       \(rows.joined(separator: "\n"))
@@ -234,8 +236,8 @@ struct RunReport {
       guard let picture = SamplePicture(testSet, mistake.index) else { return nil }
       return """
         <figure><img src="\(picture.dataURI)" alt="sample \(mistake.index)">
-        <figcaption>\(LinePanel.escaped(name(mistake.label))), taken for \
-        \(LinePanel.escaped(name(mistake.prediction))) (\(String(format: "%.0f", mistake.confidence * 100)) %)\
+        <figcaption>\(name(mistake.label).escapedForMarkup), taken for \
+        \(name(mistake.prediction).escapedForMarkup) (\(String(format: "%.0f", mistake.confidence * 100)) %)\
         </figcaption></figure>
         """
     }
