@@ -60,7 +60,7 @@ public struct ConformanceCase: Sendable {
         })
     }
     self.init(
-      name: ((path as NSString).lastPathComponent as NSString).deletingPathExtension,
+      name: path.pathStem,
       operation: try metadata("op"), attributes: attributes,
       relativeTolerance: try tolerance("rtol"), absoluteTolerance: try tolerance("atol"),
       inputs: tensors("input."), outputs: tensors("output."), cotangents: tensors("cotangent."),
@@ -78,7 +78,7 @@ public struct ConformanceCase: Sendable {
     guard !names.isEmpty else {
       throw TernError(.notFound, "\(directory): holds no .safetensors file")
     }
-    return names.map { (directory as NSString).appendingPathComponent($0) }
+    return names.map { directory.appendingPath($0) }
   }
 }
 

@@ -18,7 +18,8 @@ import Testing
       for draw in draws.prefix(1 + number % 10) {
         text.append(Self.pool[Int(draw * Float(Self.pool.count)) % Self.pool.count])
       }
-      texts.append(String(text))
+      // A mark of the order of bytes at the beginning is dropped by whoever reads.
+      if text.first != "\u{FEFF}" { texts.append(String(text)) }
     }
     for text in texts {
       let value = AttributeValue.string(text)

@@ -25,7 +25,7 @@ struct Export: ParsableCommand {
     try AtomicFile.check(out)
     let weights = try RunWeights(
       run: runPath, model: nil, weights: nil, checkpoint: checkpoint, verb: "export")
-    switch (out as NSString).pathExtension {
+    switch out.pathSuffix {
     case "safetensors": try AtomicFile.write(weights.file.encoded(), to: out)
     case "npz": try AtomicFile.write(NPZWriter.encoded(weights.file.tensors), to: out)
     default:

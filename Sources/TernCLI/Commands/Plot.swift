@@ -22,7 +22,7 @@ struct Plot: ParsableCommand {
     guard plot.runs.contains(where: { !$0.history.isEmpty }) else {
       throw TernError(.badData, "\(first): no epoch is done yet")
     }
-    let path = out ?? (first as NSString).appendingPathComponent("curves.svg")
+    let path = out ?? first.appendingPath("curves.svg")
     try AtomicFile.write(Data(plot.svg.utf8), to: path)
     Output.result(path.visible)
   }

@@ -5,8 +5,8 @@ import Tern
 
 extension Predict {
   private func maskPath(_ sample: String, in directory: String) -> String {
-    let name = ((sample as NSString).lastPathComponent as NSString).deletingPathExtension
-    return (directory as NSString).appendingPathComponent(name + ".png")
+    let name = sample.pathStem
+    return directory.appendingPath(name + ".png")
   }
 
   /// Refuses two samples whose masks would be written to the same file.
@@ -55,7 +55,7 @@ extension Predict {
     guard !FileSystem.isSame(path, sample) else {
       throw TernError(.usage, "masks: \(path) is the picture itself; choose another folder")
     }
-    let directory = (path as NSString).deletingLastPathComponent
+    let directory = path.parentPath
     guard FileSystem.createFolder(directory) else {
       throw TernError(.cannotWrite, "\(directory): cannot create the folder")
     }

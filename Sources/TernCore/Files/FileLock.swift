@@ -45,7 +45,7 @@ public final class FileLock: Sendable {
 
   deinit {
     // Whoever waits for it sees that this file is not the one that counts any more.
-    _ = path.withFilePath { unlink($0) }
+    if Self.isStill(descriptor, at: path) { _ = path.withFilePath { unlink($0) } }
     close(descriptor)
   }
 

@@ -79,7 +79,7 @@ public enum FileSystem {
   /// the reason in `errno`.
   public static func createFolder(_ path: String) -> Bool {
     if isFolder(path) { return true }
-    let parent = (path as NSString).deletingLastPathComponent
+    let parent = path.parentPath
     if !parent.isEmpty, parent != path, !createFolder(parent) { return false }
     return path.withFilePath { mkdir($0, 0o777) } == 0 || errno == EEXIST && isFolder(path)
   }

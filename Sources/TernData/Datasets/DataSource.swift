@@ -97,7 +97,7 @@ public struct DataSource: Sendable {
   private static func form(ofPath path: String) -> String? {
     guard let kind = FileSystem.kind(path) else { return nil }
     if kind == .folder { return "images:\(path)" }
-    let ending = (path as NSString).pathExtension.lowercased()
+    let ending = path.pathSuffix.lowercased()
     return ["csv", "npz"].contains(ending) ? "\(ending):\(path)" : nil
   }
 
@@ -220,7 +220,7 @@ public struct DataSource: Sendable {
   }
 
   private static func find(_ name: String, in roots: [String], hint: String) throws -> String {
-    let candidates = roots.map { ($0 as NSString).appendingPathComponent(name) }
+    let candidates = roots.map { $0.appendingPath(name) }
     guard let found = candidates.first(where: FileSystem.exists) else {
       throw TernError(
         .notFound, "no \(name) data in \(candidates.joined(separator: " or ")); \(hint)")
@@ -239,7 +239,7 @@ public struct DataSource: Sendable {
       let names = ["-", "."].flatMap { separator in
         ["", ".gz"].map { "\(set)-\(kind)\(separator)idx\(axes)-ubyte\($0)" }
       }
-      let paths = names.map { (directory as NSString).appendingPathComponent($0) }
+      let paths = names.map { directory.appendingPath($0) }
       guard let found = paths.first(where: FileSystem.exists) else {
         throw TernError(.notFound, "\(paths[0]): no such file (nor with .gz)")
       }

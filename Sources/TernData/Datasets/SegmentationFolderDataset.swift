@@ -49,7 +49,7 @@ public final class SegmentationFolderDataset: Dataset {
   static func files(in directory: String) throws -> Files {
     let pictures = try PictureFolder.files(in: "\(directory)/images")
     let masks = pictures.map {
-      let name = (($0 as NSString).lastPathComponent as NSString).deletingPathExtension
+      let name = $0.pathStem
       return "\(directory)/masks/\(name).png"
     }
     if let twice = zip(masks, masks.dropFirst()).first(where: { $0 == $1 }) {

@@ -80,7 +80,7 @@ public struct ModelFile {
     var reader = LayerListReader(file: self, initializer: try initializer(map["init"]))
     if let blocks = map["blocks"] { try reader.readBlocks(blocks) }
     guard let list = map["layers"] else { throw fault(root, "expected a list of 'layers'") }
-    let standard = ((path as NSString).lastPathComponent as NSString).deletingPathExtension
+    let standard = path.pathStem
     let model = Model(
       name: map["name"]?.string ?? standard, inputShape: input, classCount: classes,
       layers: Sequential(try reader.layers(list, under: "")), task: try task(map["task"]))

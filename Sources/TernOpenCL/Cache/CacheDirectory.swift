@@ -122,7 +122,7 @@ package struct CacheDirectory: Sendable {
   /// Makes the folders of a file, for the user alone.
   private func prepare(_ name: String) throws {
     let inner = place(name).folder
-    let parent = (path as NSString).deletingLastPathComponent
+    let parent = path.parentPath
     guard FileSystem.createFolder(parent) else { throw failure(name) }
     for folder in inner == path ? [path] : [path, inner] {
       guard folder.withFilePath({ mkdir($0, 0o700) }) == 0 || errno == EEXIST else {

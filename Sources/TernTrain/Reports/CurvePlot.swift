@@ -80,6 +80,6 @@ extension CurvePlot.Run {
       throw TernError(.badData, "\(directory): no checkpoint there yet")
     }
     self.init(
-      name: (directory as NSString).lastPathComponent, history: checkpoint.progress.history)
+      name: directory.lastPathPart, history: checkpoint.progress.history)
   }
 }
