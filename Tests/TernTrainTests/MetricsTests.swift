@@ -54,3 +54,34 @@ import Testing
     #expect(metrics.auc == nil)
   }
 }
+
+@Suite struct ConfusionMatrixTests {
+  /// Of many classes only the pairs that occur are kept, and all numbers are those of a full matrix.
+  @Test(arguments: [2, 256, 257, 20_096]) func countsDoNotDependOnHowTheyAreKept(classCount: Int) {
+    var matrix = ConfusionMatrix(classCount: classCount)
+    var expected: [[Int]: Int] = [:]
+    let generator = Philox(seed: 1, stream: .data)
+    let draws = generator.uniforms(4000, 1).map { min(Int($0 * Float(classCount)), classCount - 1) }
+    for (label, prediction) in zip(draws[..<2000], draws[2000...]) {
+      // Right every other time.
+      let taken = (label + prediction) % 2 == 0 ? label : prediction
+      matrix.add(label: label, prediction: taken)
+      expected[[label, taken], default: 0] += 1
+    }
+    #expect(
+      Dictionary(uniqueKeysWithValues: matrix.counts.map { ([$0.label, $0.prediction], $0.count) })
+        == expected)
+    #expect(
+      matrix.counts.map { $0.label * classCount + $0.prediction }.sorted()
+        == matrix.counts.map { $0.label * classCount + $0.prediction })
+    #expect(matrix.supports.reduce(0, +) == 2000 && matrix.predictions.reduce(0, +) == 2000)
+    #expect(
+      matrix.hits.reduce(0, +) == expected.filter { $0.key[0] == $0.key[1] }.values.reduce(0, +))
+    #expect(matrix.rows.isEmpty == (classCount > ConfusionMatrix.largestDense))
+    for (label, row) in matrix.rows.enumerated() {
+      for (prediction, count) in row.enumerated() {
+        #expect(count == expected[[label, prediction]] ?? 0)
+      }
+    }
+  }
+}

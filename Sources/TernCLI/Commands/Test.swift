@@ -59,10 +59,15 @@ struct Test: ParsableCommand {
     defer { loader.cancel() }
     let result = try evaluator.evaluate(loader)
     if let metrics = result.classification {
-      Output.result(
-        json ? metrics.json.description : metrics.text(classNames: data.test.classNames))
+      if json {
+        Output.result(metrics.json)
+      } else {
+        Output.result(metrics.text(classNames: data.test.classNames))
+      }
+    } else if json {
+      Output.result(result.json)
     } else {
-      Output.result(json ? result.json.description : result.text)
+      Output.result(result.text)
     }
   }
 
@@ -98,7 +103,7 @@ extension ClassificationMetrics {
     JSON.object([
       "loss": .double(loss), "accuracy": .double(accuracy), "top5": .double(top5),
       "samples": .int(sampleCount),
-      "confusion": .array(confusion.map { .array($0.map(JSON.int)) }),
+      "confusion": matrixJSON,
       "per_class": .array(
         perClass.map {
           .object([
@@ -110,10 +115,23 @@ extension ClassificationMetrics {
     ]).adding(isPerPixel ? ["mean_iou": meanIntersectionOverUnion] : [:])
   }
 
+  /// A row per class; of very many classes the pairs that occur: class, prediction, count.
+  private var matrixJSON: JSON {
+    guard classCount > ConfusionMatrix.largestDense else {
+      return .array(confusion.map { .array($0.map(JSON.int)) })
+    }
+    return .object([
+      "classes": .int(classCount),
+      "pairs": .array(
+        matrix.counts.map { .array([$0.label, $0.prediction, $0.count].map(JSON.int)) }),
+    ])
+  }
+
   /// Why there is no area under the curve.
   private func absence(_ classNames: [String]) -> String {
     guard let absent = perClass.firstIndex(where: { $0.support == 0 }) else { return "–" }
-    return "– (no sample of \(absent < classNames.count ? classNames[absent] : "\(absent)"))"
+    return
+      "– (no sample of \(absent < classNames.count ? classNames[absent].visible : "\(absent)"))"
   }
 
   func text(classNames: [String]) -> String {

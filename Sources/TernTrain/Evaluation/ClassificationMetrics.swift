@@ -6,14 +6,19 @@ public struct ClassificationMetrics: Sendable {
   public let classCount: Int
   private var lossSum = 0.0
   private var top5Count = 0
-  /// How many samples of class `row` were taken for class `column`.
-  public private(set) var confusion: [[Int]]
+  /// Which classes the samples were taken for.
+  public private(set) var matrix: ConfusionMatrix
+  /// How many samples of class `row` were taken for class `column`; empty where there are more
+  /// classes than ``ConfusionMatrix/largestDense``.
+  public var confusion: [[Int]] { matrix.rows }
+  /// As many scores as are kept for what is computed from all of them together: 256 MiB.
+  private static let largestScoreCount = 1 << 26
+  private var keepsScores = true
   private var scores: [(scores: [Float], label: Int, sample: Int)] = []
 
   public init(classCount: Int) {
     self.classCount = classCount
-    confusion = [[Int]](
-      repeating: [Int](repeating: 0, count: classCount), count: classCount)
+    matrix = ConfusionMatrix(classCount: classCount)
   }
 
   /// Adds a batch.
@@ -40,15 +45,20 @@ public struct ClassificationMetrics: Sendable {
       // Of equal scores the first counts, as in PyTorch's argmax.
       var best = 0
       for c in 1..<max(classCount, 1) where values[c] > values[best] { best = c }
-      confusion[label][best] += 1
+      matrix.add(label: label, prediction: best)
       masks?.add(position, prediction: best, label: label)
       labelCount += 1
       let own = values[label]
       var rank = 0
       for c in 0..<classCount where values[c] > own || (values[c] == own && c < label) { rank += 1 }
       if rank < 5 { top5Count += 1 }
-      // The scores of every pixel of a set would not fit into memory.
-      if pixelCount == 1 { scores.append((values, label, self.sampleCount - count + row)) }
+      // The scores of every pixel of a set would not fit into memory, nor those of a large set for
+      // very many classes.
+      if pixelCount == 1, keepsScores {
+        scores.append((values, label, self.sampleCount - count + row))
+        keepsScores = scores.count * classCount <= Self.largestScoreCount
+        if !keepsScores { scores = [] }
+      }
     }
     if let masks {
       worstMasks = masks.worst(with: worstMasks, firstSample: self.sampleCount - count)
@@ -66,7 +76,7 @@ public struct ClassificationMetrics: Sendable {
   private var labelCount = 0
   public var loss: Double { lossSum / Double(sampleCount) }
   public var accuracy: Double {
-    Double((0..<classCount).reduce(0) { $0 + confusion[$1][$1] }) / Double(labelCount)
+    Double(matrix.hits.reduce(0, +)) / Double(labelCount)
   }
   public var top5: Double { Double(top5Count) / Double(labelCount) }
 
@@ -80,9 +90,8 @@ public struct ClassificationMetrics: Sendable {
   /// Intersection over union, class by class; not a number where a class occurs in neither.
   public var intersectionsOverUnion: [Double] {
     (0..<classCount).map { c in
-      let taken = (0..<classCount).reduce(0) { $0 + confusion[$1][c] }
-      let union = confusion[c].reduce(0, +) + taken - confusion[c][c]
-      return union == 0 ? .nan : Double(confusion[c][c]) / Double(union)
+      let union = matrix.supports[c] + matrix.predictions[c] - matrix.hits[c]
+      return union == 0 ? .nan : Double(matrix.hits[c]) / Double(union)
     }
   }
 
@@ -96,9 +105,8 @@ public struct ClassificationMetrics: Sendable {
   /// Precision, recall and their harmonic mean, class by class; 0 where a class never occurs.
   public var perClass: [ClassScore] {
     (0..<classCount).map { c in
-      let hits = Double(confusion[c][c])
-      let support = confusion[c].reduce(0, +)
-      let predicted = (0..<classCount).reduce(0) { $0 + confusion[$1][c] }
+      let hits = Double(matrix.hits[c])
+      let (support, predicted) = (matrix.supports[c], matrix.predictions[c])
       let precision = predicted == 0 ? 0 : hits / Double(predicted)
       let recall = support == 0 ? 0 : hits / Double(support)
       let sum = precision + recall
@@ -120,12 +128,10 @@ public struct ClassificationMetrics: Sendable {
 
   /// The classes that were most often taken for another, with how often.
   public func commonestConfusions(_ count: Int) -> [(label: Int, prediction: Int, count: Int)] {
-    confusion.enumerated().flatMap { label, row in
-      row.enumerated().filter { $0.offset != label && $0.element > 0 }.map {
-        (label: label, prediction: $0.offset, count: $0.element)
-      }
-    }.sorted { ($1.count, $0.label, $0.prediction) < ($0.count, $1.label, $1.prediction) }
-      .prefix(count).map { $0 }
+    matrix.counts.filter { $0.label != $0.prediction }.sorted {
+      ($1.count, $0.label, $0.prediction) < ($0.count, $1.label, $1.prediction)
+    }
+    .prefix(count).map { $0 }
   }
 
   /// The mistaken samples whose own class was the least likely, the worst first.
@@ -162,7 +168,7 @@ public struct ClassificationMetrics: Sendable {
   public var auc: Double? {
     guard classCount >= 2, !scores.isEmpty else { return nil }
     let classes = classCount == 2 ? [1] : Array(0..<classCount)
-    guard classes.allSatisfy({ c in scores.contains { $0.label == c } }) else { return nil }
+    guard classes.allSatisfy({ matrix.supports[$0] > 0 }) else { return nil }
     let partitions = scores.map { Self.partition($0.scores) }
     var sum = 0.0
     for c in classes {
