@@ -1,4 +1,5 @@
 import Foundation
+import Tern
 import Testing
 
 /// What a sweep refuses before it begins.
@@ -26,5 +27,74 @@ import Testing
     #expect(result.status == status)
     #expect(result.errors.contains(words), "\(result.errors)")
     #expect(!FileManager.default.fileExists(atPath: workspace.file("out/trial-1")))
+  }
+}
+
+/// Trials that cannot be done among others that can.
+@Suite struct ImpossibleTrialTests {
+  @Test func oneImpossibleTrialIsRecordedAndTheOthersGoOn() throws {
+    let workspace = try Workspace()
+    defer { workspace.remove() }
+    func table(_ name: String, _ count: Int) throws {
+      try workspace.write(
+        name,
+        "a,b,label\n" + (0..<count).map { "\($0),\($0 % 7),\($0 % 2 == 0 ? "x" : "y")\n" }.joined())
+    }
+    try table("train.csv", 65)
+    try table("test.csv", 10)
+    try workspace.write(
+      "net.yaml",
+      """
+      input: [2]
+      classes: 2
+      layers:
+        - linear: {out_features: 4}
+        - batch_norm
+        - linear: {out_features: 2}
+      """)
+    try workspace.write(
+      "sweep.yaml",
+      """
+      settings: {model: net.yaml, data: "csv:train.csv,test.csv", epochs: 1, device: reference}
+      parameters: {batch_size: [20, 64, 13], optimizer: [sgd, adam], momentum: [null, 0.9]}
+      """)
+    var outputs: [String] = []
+    for _ in 0..<2 {
+      let result = try Command.run(
+        ["sweep", "sweep.yaml", "--out", "s", "--json"], in: workspace.path)
+      #expect(result.status == 0, "\(result.errors)")
+      outputs.append(result.output)
+    }
+    #expect(outputs[0] == outputs[1])
+    let trials = try outputs[0].split(separator: "\n").map { try JSON(parsing: String($0)) }
+    #expect(trials.count == 12)
+    for trial in trials {
+      let settings = trial["settings"]
+      // A batch of one sample has no variance; adam has no momentum.
+      let isImpossible =
+        settings?["batch_size"] == .int(64)
+        || (settings?["optimizer"] == .string("adam") && settings?["momentum"] == .double(0.9))
+      #expect((trial["error"] != .null) == isImpossible, "\(trial)")
+      #expect((trial["value"] == .null) == isImpossible, "\(trial)")
+    }
+    let shown = try Command.run(["sweep", "sweep.yaml", "--out", "s"], in: workspace.path)
+    #expect(shown.errors.contains("failed: "), "\(shown.errors)")
+    let csv = String(decoding: try #require(workspace.bytes("s/sweep.csv")), as: UTF8.self)
+    #expect(csv.hasPrefix("trial,batch_size,momentum,optimizer,test_accuracy,error\n"), "\(csv)")
+    #expect(csv.split(separator: "\n").count == 13)
+  }
+
+  /// Where none can be done the first fault ends the sweep.
+  @Test func noTrialAtAllIsAFault() throws {
+    let workspace = try Workspace()
+    defer { workspace.remove() }
+    try workspace.write(
+      "sweep.yaml",
+      """
+      settings: {model: linear, data: "idx:nowhere", epochs: 1}
+      parameters: {lr: [0.1, 0.2]}
+      """)
+    let result = try Command.run(["sweep", "sweep.yaml", "--out", "s", "-q"], in: workspace.path)
+    #expect(result.status == 66, "\(result.errors)")
   }
 }

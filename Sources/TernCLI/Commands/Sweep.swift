@@ -8,7 +8,8 @@ struct SweepCommand: ParsableCommand {
     abstract: "Train many times with different settings, and rank the results.",
     discussion: """
       The file names the method (grid, random, bayesian), the settings all runs share, and those
-      that vary. A sweep that was interrupted goes on with the same command.
+      that vary. A trial that cannot be done is said and recorded, and the others go on. A sweep that
+      was interrupted goes on with the same command.
 
         method: bayesian
         trials: 20
@@ -35,7 +36,7 @@ struct SweepCommand: ParsableCommand {
   func run() throws {
     Interruption.ignoreWriteSignals()
     let sweep = try Sweep(contentsOf: file)
-    let name = ((file as NSString).lastPathComponent as NSString).deletingPathExtension
+    let name = file.pathStem
     let directory = out ?? "runs/\(name)"
     Interruption.install()
     let names = sweep.space.parameters.map(\.name)
@@ -44,7 +45,8 @@ struct SweepCommand: ParsableCommand {
       let values = zip(names, trial.values).map { "\($0) \(Self.text($1))" }
       Output.progress(
         "trial \(trial.number)/\(sweep.trialCount)  \(values.joined(separator: "  "))  "
-          + "\(sweep.metric) \(Format.fixed(trial.result, 4))")
+          + (trial.failure.map { "failed: \($0)" }
+            ?? "\(sweep.metric) \(Format.fixed(trial.result, 4))"))
     }
     let ranked = sweep.ranked(trials)
     if !ranked.isEmpty { try write(sweep, ranked, to: directory) }
@@ -54,25 +56,29 @@ struct SweepCommand: ParsableCommand {
       var table = Table(["TRIAL"] + names.map { $0.uppercased() } + [sweep.metric.uppercased()])
       for trial in ranked {
         table.append(
-          ["\(trial.number)"] + trial.values.map(Self.text) + [Format.fixed(trial.result, 4)])
+          ["\(trial.number)"] + trial.values.map(Self.text)
+            + [trial.failure == nil ? Format.fixed(trial.result, 4) : "failed"])
       }
       Output.result(table.text)
-      if !ranked.isEmpty { Output.result("\(directory)/sweep.svg") }
+      if !ranked.isEmpty { Output.result("\(directory)/sweep.svg".visible) }
     }
     if let stop = Interruption.stop {
-      Output.progress("go on with: tern sweep \(file.shellWord) --out \(directory.shellWord)")
+      Output.progress("go on with: tern sweep \(file.shellPath) --out \(directory.shellPath)")
       throw ExitCode(128 + stop)
     }
   }
 
   private func write(_ sweep: Sweep, _ ranked: [Sweep.Trial], to directory: String) throws {
     var csv =
-      (["trial"] + sweep.space.parameters.map(\.name) + [sweep.metric])
-      .joined(separator: ",") + "\n"
+      (["trial"] + sweep.space.parameters.map(\.name) + [sweep.metric, "error"])
+      .map(\.csvField).joined(separator: ",") + "\n"
     for trial in ranked {
       let cells = ["\(trial.number)"] + trial.values.map(Self.text)
       csv +=
-        (cells + [trial.result.isFinite ? "\(trial.result)" : ""]).joined(separator: ",") + "\n"
+        (cells + [trial.result.isFinite ? "\(trial.result)" : "", trial.failure ?? ""]).map(
+          \.csvField
+        )
+        .joined(separator: ",") + "\n"
     }
     try AtomicFile.write(Data(csv.utf8), to: "\(directory)/sweep.csv")
     try AtomicFile.write(
@@ -87,20 +93,12 @@ struct SweepCommand: ParsableCommand {
     }
   }
 
-  private static func json(_ trial: Sweep.Trial, _ names: [String], _ metric: String) -> String {
-    let settings = zip(names, trial.values).map { name, value -> JSON.Member in
-      let json: JSON =
-        switch value {
-        case .int(let number): .int(number)
-        case .double(let number): .double(number)
-        case .bool(let flag): .bool(flag)
-        default: .string(text(value))
-        }
-      return JSON.Member(name: name, value: json)
-    }
+  private static func json(_ trial: Sweep.Trial, _ names: [String], _ metric: String) -> JSON {
+    let settings = zip(names, trial.values).map { JSON.Member(name: $0, value: JSON($1)) }
     return JSON.object([
       "trial": .int(trial.number), "settings": .object(settings), "metric": .string(metric),
-      "value": .double(trial.result), "run": .string(trial.directory),
-    ]).description
+      "value": .double(trial.result), "error": trial.failure.map(JSON.string) ?? .null,
+      "run": .string(trial.directory),
+    ])
   }
 }

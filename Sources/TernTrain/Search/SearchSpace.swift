@@ -27,7 +27,10 @@ public struct SearchSpace: Sendable {
       case .range(let low, let high, let isLogarithmic, let isInteger):
         let value =
           isLogarithmic ? low * pow(high / low, position) : low + (high - low) * position
-        return isInteger ? .int(Int(min(max(value.rounded(), low), high))) : .double(value)
+        guard isInteger else { return .double(value) }
+        let whole = min(max(value.rounded(), low), high)
+        // The largest Int is none of the numbers that a Double has.
+        return .int(Int(exactly: whole) ?? (whole < 0 ? .min : .max))
       }
     }
 
@@ -62,11 +65,16 @@ public struct SearchSpace: Sendable {
       uniqueKeysWithValues: zip(parameters, point).map { ($0.name, $0.value(at: $1)) })
   }
 
-  /// All points of a grid, the last setting changing fastest.
-  public func grid(points: Int) -> [[Double]] {
-    parameters.reduce([[]]) { rows, parameter in
-      rows.flatMap { row in parameter.gridPositions(points).map { row + [$0] } }
-    }
+  /// A point of a grid, the last setting changing fastest.
+  ///
+  /// - Parameter points: positions per range.
+  public func gridPoint(_ number: Int, points: Int) -> [Double] {
+    var rest = number
+    return parameters.reversed().map { parameter in
+      let positions = parameter.gridPositions(points)
+      defer { rest /= positions.count }
+      return positions[rest % positions.count]
+    }.reversed()
   }
 
   /// A point drawn uniformly, by trial number.

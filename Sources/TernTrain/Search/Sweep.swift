@@ -30,13 +30,15 @@ public struct Sweep: Sendable {
   public let space: SearchSpace
   private let gridPoints: Int
 
-  /// A finished run.
+  /// A finished run, or one that could not be done.
   public struct Trial: Sendable {
     public let number: Int
     public let point: [Double]
     public let values: [AttributeValue]
-    /// The metric; not a number where the run diverged.
+    /// The metric; not a number where the run diverged or failed.
     public let result: Double
+    /// Why it could not be done: settings that do not go together, or not with the data.
+    public let failure: String?
     public let directory: String
   }
 
@@ -67,7 +69,11 @@ public struct Sweep: Sendable {
     method = Method(rawValue: name) ?? .grid
     metric = try a.string(
       "metric", default: "test_accuracy", oneOf: TrainingConfiguration.monitors)
-    seed = UInt64(max(try a.int("seed", default: 0), 0))
+    let seedValue = try a.int("seed", default: 0, limit: UInt(Int.max))
+    guard seedValue >= 0 else {
+      throw ShapeError("sweep", "seed", expected: "at least 0", got: "\(seedValue)")
+    }
+    seed = UInt64(seedValue)
     settings = try a.map("settings")
     gridPoints = try a.int("points", default: 3)
     guard gridPoints >= 1, gridPoints <= 1000 else {
@@ -95,13 +101,16 @@ public struct Sweep: Sendable {
         "sweep", "trials", expected: "1 to \(Self.largestTrialCount)", got: "\(trialCount)")
     }
     try a.finish()
-    // What every run would refuse is refused now.
+    // A value that is refused alone and with others is wrong, and is found now; two that do not go
+    // together are a trial that fails.
     let origin = parameters.map { _ in 0.0 }
     for (index, parameter) in parameters.enumerated() {
       for position in parameter.gridPositions(2) {
-        var point = origin
-        point[index] = position
-        _ = try configuration(space.settings(at: point))
+        do { _ = try configuration([parameter.name: parameter.value(at: position)]) } catch {
+          var point = origin
+          point[index] = position
+          _ = try configuration(space.settings(at: point))
+        }
       }
     }
   }
@@ -118,7 +127,9 @@ public struct Sweep: Sendable {
       let isLogarithmic =
         try a.string("scale", default: "linear", oneOf: ["linear", "log"]) == "log"
       try a.finish()
-      guard low.isFinite, high.isFinite, low < high, !isLogarithmic || low > 0 else {
+      guard low.isFinite, high.isFinite, (high - low).isFinite, low < high,
+        !isLogarithmic || low > 0
+      else {
         throw ShapeError(
           "sweep", name, expected: "min below max" + (isLogarithmic ? ", both above 0" : ""),
           got: "\(low), \(high)")
@@ -144,7 +155,7 @@ public struct Sweep: Sendable {
   /// The point of a trial; known once those before it are done.
   private func point(_ number: Int, after trials: [Trial]) -> [Double] {
     switch method {
-    case .grid: return space.grid(points: gridPoints)[number]
+    case .grid: return space.gridPoint(number, points: gridPoints)
     case .random: return space.random(trial: number, seed: seed)
     case .bayesian:
       return ParzenSearch(space: space, seed: seed).point(
@@ -163,30 +174,47 @@ public struct Sweep: Sendable {
     trials.sorted { (loss($0.result), $0.number) < (loss($1.result), $1.number) }
   }
 
-  /// Runs what is not done yet.
+  /// Runs what is not done yet. A trial that cannot be done is told and recorded like the others,
+  /// and does not keep them from being done.
   ///
   /// - Parameters:
   ///   - directory: holds a folder per run.
   ///   - catalog: where devices are looked up.
   ///   - report: told of each finished trial, also of those done before.
   /// - Returns: the trials; fewer than all where a signal asked for an end.
+  /// - Throws: ``TernError`` where the folder cannot be written or is in use, or no trial could be
+  ///   done.
   public func run(
     in directory: String, catalog: DeviceCatalog, report: (Trial) throws -> Void
   ) throws -> [Trial] {
+    let lock = try FileLock.ofFolder(directory)
+    defer { withExtendedLifetime(lock) {} }
     var trials: [Trial] = []
+    var firstFault: (any Error)?
     for number in 0..<trialCount {
       let point = point(number, after: trials)
-      let path = (directory as NSString).appendingPathComponent("trial-\(number + 1)")
+      let path = directory.appendingPath("trial-\(number + 1)")
       let chosen = space.settings(at: point)
-      guard let result = try result(of: configuration(chosen), in: path, catalog: catalog) else {
-        return trials
+      var (value, failure) = (Double.nan, String?.none)
+      do {
+        guard let result = try result(of: configuration(chosen), in: path, catalog: catalog) else {
+          return trials
+        }
+        value = result
+      } catch {
+        // No other trial could be written either.
+        if let error = error as? TernError, error.kind == .cannotWrite { throw error }
+        firstFault = firstFault ?? error
+        failure = "\(error)"
       }
       let trial = Trial(
         number: number + 1, point: point,
-        values: space.parameters.map { chosen[$0.name] ?? .null }, result: result, directory: path)
+        values: space.parameters.map { chosen[$0.name] ?? .null }, result: value, failure: failure,
+        directory: path)
       trials.append(trial)
       try report(trial)
     }
+    if let firstFault, trials.allSatisfy({ $0.failure != nil }) { throw firstFault }
     return trials
   }
 
@@ -197,7 +225,8 @@ public struct Sweep: Sendable {
     if RunDirectory(path: path).hasDiverged { return .nan }
     do {
       let progress = try Trainer.complete(configuration, in: path, catalog: catalog)
-      guard let values = progress?.history.map({ $0.metric(metric) }) else { return nil }
+      guard let progress else { return nil }
+      let values = progress.history.map { $0.metric(metric) }.filter { !$0.isNaN }
       return (metric.hasSuffix("loss") ? values.min() : values.max()) ?? .nan
     } catch let error as TernError where error.kind == .diverged { return .nan }
   }
