@@ -31,7 +31,7 @@ build: packages
 	$(SWIFT) build -c release --product tern
 
 train: build
-	$(TERN) train lenet5 --data fashion-mnist --epochs 8
+	$(TERN) train lenet5 --data fashion-mnist --epochs 8 --schedule inverse-sqrt
 
 # Release mode: numeric loops are a hundred times slower without optimisation. Tests run side by
 # side, so OpenMP threads that wait must not keep the cores busy.

@@ -84,6 +84,18 @@ extension String {
     return needsQuotes ? "\"" + escaping { $0 == "\"" ? "\"\"" : nil } + "\"" : self
   }
 
+  /// As a cell of a table in Markdown.
+  public var markdownCell: String {
+    visible.escaping { scalar in
+      switch scalar {
+      case "|": "\\|"
+      case "<": "&lt;"
+      case "&": "&amp;"
+      default: nil
+      }
+    }
+  }
+
   /// On one line of a terminal: control characters are spelled as Swift and C spell them.
   public var visible: String { escaping(\.spelling) }
 

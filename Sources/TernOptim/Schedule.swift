@@ -62,6 +62,14 @@ public struct Schedule: Hashable, Sendable {
     self.minimumRate = minimumRate
   }
 
+  /// Whether the rate depends on how long the run is.
+  public var endsWithTheRun: Bool {
+    switch form {
+    case .cosine, .oneCycle: true
+    case .constant, .step, .multiStep, .exponential, .inverseSqrt, .plateau: false
+    }
+  }
+
   public static let names = [
     "constant", "step", "multi-step", "exponential", "inverse-sqrt", "cosine", "one-cycle",
     "plateau",

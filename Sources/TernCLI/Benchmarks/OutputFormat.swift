@@ -68,7 +68,7 @@ struct RowLayout {
   /// - Parameter cells: as many as there are columns; one that is too wide moves those behind it.
   func row(_ cells: [String]) -> String {
     let padded = zip(columns, cells).map { column, cell in
-      let cell = isMarkdown ? cell.replacing("|", with: "\\|") : cell
+      let cell = isMarkdown ? cell.markdownCell : cell
       let space = String(repeating: " ", count: max(0, column.width - cell.count))
       return column.isNumeric ? space + cell : cell + space
     }

@@ -201,11 +201,11 @@ struct Predict: ParsableCommand {
                 "probability": .double(probabilities[$0]),
               ])
             }),
-        ]).description)
+        ]))
       return
     }
     let classes = best.map { "\(name($0)) \(Format.fixed(probabilities[$0], 4))" }
     let truth = label.map { " (is \(name($0)))" } ?? ""
-    Output.result("\(sample)\(truth): \(classes.joined(separator: ", "))")
+    Output.result("\(sample)\(truth): \(classes.joined(separator: ", "))".visible)
   }
 }

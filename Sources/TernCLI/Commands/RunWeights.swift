@@ -27,6 +27,9 @@ struct RunWeights {
       let run = try RunDirectory.open(path: runPath)
       var configuration = try run.configuration()
       configuration.model = run.modelPath(configuration.model)
+      // What is given besides is meant from here.
+      configuration.data = configuration.locatedData
+      configuration.workingDirectory = nil
       settings = Dictionary(
         uniqueKeysWithValues: configuration.settings.map { ($0.name, $0.value) })
       guard ["last", "best"].contains(checkpoint) else {

@@ -19,6 +19,12 @@ struct Train: ParsableCommand {
   @Option(
     help: ArgumentHelp("Go on with an earlier run. (default: start a new one)", valueName: "RUN"))
   var resume: String?
+  @Flag(
+    help: """
+      With --resume and a larger --epochs, stretch a cosine or one-cycle schedule over all of them; \
+      without, it ends where it was planned to.
+      """)
+  var restartSchedule = false
   @Option(help: ArgumentHelp("The folder to write. (default: runs/MODEL-N)", valueName: "DIR"))
   var out: String?
   @Option(help: ArgumentHelp("Read settings from a file. (default: none)", valueName: "FILE.yaml"))
@@ -48,6 +54,10 @@ struct Train: ParsableCommand {
 
   mutating func run() throws {
     Interruption.ignoreWriteSignals()
+    guard resume != nil || !restartSchedule else {
+      throw TernError(.usage, "restart-schedule: is for --resume")
+    }
+    try profile.map(AtomicFile.check)
     let job = try resume.map(resumedJob) ?? newJob()
     if json { logFormat = .json }
     let reporter = Reporter(
@@ -60,9 +70,10 @@ struct Train: ParsableCommand {
       job.configuration, catalog: .standard, allowsFallback: allowFallback, run: job.run,
       checkpoint: job.checkpoint, report: reporter.report)
     if !quiet {
+      for note in job.notes + trainer.resumptionNotes { Output.progress(note) }
       for note in trainer.initializationNotes { Output.progress("init: \(note)") }
     }
-    if verbose { Output.progress("\(trainer.trainingPlan.graph)") }
+    if verbose { Output.lines("\(trainer.trainingPlan.graph)") }
     if let profile { try writeProfile(trainer, to: profile) }
     if dryRun {
       reporter.finishDryRun(loss: try trainer.dryRun())
@@ -74,8 +85,7 @@ struct Train: ParsableCommand {
     let run =
       try job.run
       ?? RunDirectory.create(
-        path: out ?? RunDirectory.nextPath(model: job.configuration.model),
-        configuration: trainer.configuration, notes: trainer.settingNotes)
+        path: out, configuration: trainer.configuration, notes: trainer.settingNotes)
     if job.run != nil { try run.write(trainer.configuration, notes: trainer.settingNotes) }
     // What went wrong stands on a line of its own.
     defer { reporter.closeBar() }
@@ -87,7 +97,7 @@ struct Train: ParsableCommand {
         "nothing was left to train" + (isOpen ? "; a larger --epochs goes on with the run" : ""))
     }
     if end.reason == .interrupted {
-      Output.progress("resume with: tern train --resume \(run.path.shellWord)")
+      Output.progress("resume with: tern train --resume \(run.path.shellPath)")
       throw ExitCode(128 + (Interruption.stop ?? SIGINT))
     }
   }
@@ -97,17 +107,16 @@ struct Train: ParsableCommand {
       throw TernError(.usage, "folds: --dry-run and --profile are for single runs")
     }
     Interruption.install()
-    let directory = out ?? RunDirectory.nextPath(model: configuration.model)
     var validation = CrossValidation()
-    let isComplete = try validation.run(configuration, in: directory, catalog: .standard) {
+    let isComplete = try validation.run(configuration, in: out, catalog: .standard) {
       try reporter.report($1)
     }
     guard isComplete else {
-      Output.progress("go on with the same command and --out \(directory.shellWord)")
+      Output.progress("go on with the same command and --out \(validation.directory.shellPath)")
       throw ExitCode(128 + (Interruption.stop ?? SIGINT))
     }
     if logFormat == .json {
-      Output.result(validation.json.description)
+      Output.result(validation.json)
       return
     }
     let hasAccuracy = validation.accuracy.mean.isFinite
@@ -140,6 +149,8 @@ extension Train {
     let configuration: TrainingConfiguration
     var run: RunDirectory?
     var checkpoint: Checkpoint?
+    /// What is to be said before it begins.
+    var notes: [String] = []
   }
 
   /// Settings given by flags: `--set` first, the flags of their own over it.
@@ -168,9 +179,16 @@ extension Train {
         required == "model"
           ? "which model? see 'tern models'" : "which data? give --data, such as fashion-mnist")
     }
-    do { return Job(configuration: try TrainingConfiguration(settings)) } catch let error
-      as TernError
-    {
+    do {
+      let recipe = TrainingConfiguration.recipe(for: settings).sorted { $0.key < $1.key }
+        .map { "\($0.key) \($0.value.words)" }
+      var job = Job(configuration: try TrainingConfiguration(settings))
+      if !recipe.isEmpty {
+        job.notes = ["recipe of \(job.configuration.model): \(recipe.joined(separator: ", "))"]
+      }
+      if !dryRun, job.configuration.folds == 1 { try RunDirectory.check(path: out) }
+      return job
+    } catch let error as TernError {
       // What is wrong without the flags is the file's fault.
       if let config, Self.fault(of: file)?.message == error.message {
         throw TernError(.usage, "\(config): \(error.message)")
@@ -186,39 +204,15 @@ extension Train {
 
   private func resumedJob(_ path: String) throws -> Job {
     let run = try RunDirectory.open(path: path)
-    let stored = try run.configuration()
     guard config == nil, out == nil else {
       throw TernError(.usage, "--resume takes its settings from the run; drop --config and --out")
     }
-    var settings = Dictionary(uniqueKeysWithValues: stored.settings.map { ($0.name, $0.value) })
-    var differences: [(name: String, stored: AttributeValue, given: AttributeValue)] = []
-    for (name, value) in try givenSettings().sorted(by: { $0.key < $1.key }) {
-      var changed = settings
-      changed[name] = value
-      let asked: TrainingConfiguration?
-      do { asked = try TrainingConfiguration(changed) } catch {
-        // A known setting that does not fit the others is one that differs.
-        guard settings[name] != nil else { throw error }
-        asked = nil
-      }
-      // Compared as configurations, so that 1 and 1.0 are the same.
-      let isSame = try asked.map(TrainingConfiguration(settings).isRun) ?? false
-      if !isSame, name == "epochs", let asked, asked.epochs >= stored.epochs {
-        settings = changed
-      } else if !isSame {
-        differences.append((name, settings[name] ?? .null, value))
-      }
-    }
-    guard differences.isEmpty else {
-      let was = differences.map { "\($0.name) \($0.stored)" }.joined(separator: ", ")
-      let now = differences.map { "\($0.name) \($0.given)" }.joined(separator: ", ")
-      throw TernError(
-        .usage,
-        "\(path) was trained with \(was), not with \(now); "
-          + "only a larger --epochs can be given with --resume")
-    }
+    // Before anything is read that another process may be writing.
+    if !dryRun { try run.claim() }
+    let resumption = try Resumption(
+      of: run, given: givenSettings(), restartsSchedule: restartSchedule)
     return Job(
-      configuration: try TrainingConfiguration(settings), run: run,
-      checkpoint: try run.lastCheckpoint())
+      configuration: resumption.configuration, run: run, checkpoint: try run.lastCheckpoint(),
+      notes: resumption.notes)
   }
 }

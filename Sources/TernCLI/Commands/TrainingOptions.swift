@@ -29,7 +29,10 @@ struct TrainingOptions: ParsableArguments {
   @Option(help: "Weight decay. (default: the optimizer's own)")
   var weightDecay: Double?
   @Option(
-    help: "The schedule: \(Schedule.names.joined(separator: ", ")). (default: inverse-sqrt)")
+    help: """
+      The schedule: \(Schedule.names.joined(separator: ", ")). \
+      (default: constant, or what the model's recipe says, which is printed)
+      """)
   var schedule: String?
   @Option(help: "Epochs over which the learning rate rises from 0. (default: 0)")
   var warmupEpochs: Double?

@@ -5,6 +5,9 @@ import Foundation
 public final class FileLock: Sendable {
   private let descriptor: Int32
   private let path: String
+  /// Folders that were made for what is locked, the innermost first: gone again, if nothing came into
+  /// them.
+  private let createdFolders: [String]
 
   /// Takes the lock.
   ///
@@ -12,9 +15,13 @@ public final class FileLock: Sendable {
   ///   - path: the file, which is created where it is not there.
   ///   - subject: what is locked, as a message names it.
   ///   - waits: whether to wait for whoever has it.
+  ///   - createdFolders: removed with the lock where they are empty then, in this order.
   /// - Throws: ``TernError`` of kind `cannotWrite` where another process has it, with its number.
-  public init(_ path: String, for subject: String, waits: Bool = false) throws {
+  public init(
+    _ path: String, for subject: String, waits: Bool = false, createdFolders: [String] = []
+  ) throws {
     self.path = path
+    self.createdFolders = createdFolders
     while true {
       let file = FileSystem.open(path, O_RDWR | O_CREAT | O_NOFOLLOW)
       guard file >= 0 else {
@@ -47,15 +54,43 @@ public final class FileLock: Sendable {
     // Whoever waits for it sees that this file is not the one that counts any more.
     if Self.isStill(descriptor, at: path) { _ = path.withFilePath { unlink($0) } }
     close(descriptor)
+    for folder in createdFolders { _ = folder.withFilePath { rmdir($0) } }
   }
 
   /// Takes the lock of a folder in which one process at a time works, and creates the folder.
-  public static func ofFolder(_ path: String) throws -> FileLock {
-    guard FileSystem.createFolder(path) else {
-      throw TernError(
-        .cannotWrite, "\(path): cannot create the folder: \(String(cString: strerror(errno)))")
+  ///
+  /// - Parameter mustBeNew: whether to give `nil` where the folder is there already.
+  public static func ofFolder(_ path: String, mustBeNew: Bool) throws -> FileLock? {
+    var attempts = 0
+    while true {
+      attempts += 1
+      var missing: [String] = []
+      var folder = path.parentPath
+      while !folder.isEmpty, folder != "/", !FileSystem.exists(folder) {
+        missing.append(folder)
+        folder = folder.parentPath
+      }
+      let isPrepared = path.parentPath.isEmpty || FileSystem.createFolder(path.parentPath)
+      let isNew = isPrepared && path.withFilePath { mkdir($0, 0o777) } == 0
+      // Another process may have made the folder around it, and removed it again.
+      if !isNew, isPrepared, errno == ENOENT, attempts < 10 { continue }
+      guard isNew || (isPrepared && errno == EEXIST && FileSystem.isFolder(path)) else {
+        throw TernError(
+          .cannotWrite, "\(path): cannot create the folder: \(String(cString: strerror(errno)))")
+      }
+      if mustBeNew, !isNew { return nil }
+      do {
+        return try FileLock(
+          path.appendingPath(fileName), for: path, createdFolders: isNew ? [path] + missing : [])
+      } catch {
+        // Removed in between by a process that had no use for it after all.
+        if FileSystem.exists(path) { throw error }
+      }
     }
-    return try FileLock("\(path)/\(fileName)", for: path)
+  }
+
+  public static func ofFolder(_ path: String) throws -> FileLock {
+    try ofFolder(path, mustBeNew: false)!
   }
 
   /// What the file is called that is locked for a whole folder.

@@ -25,7 +25,8 @@ extension ZooEntry {
     "dbn", source: "Hinton, Osindero, Teh, 2006", inputShape: [1, 28, 28], classCount: 10,
     task: .beliefNetwork,
     settings: [
-      "optimizer": .string("adam"), "normalize": .string("none"),
+      "optimizer": .string("adam"), "schedule": .string("inverse-sqrt"),
+      "normalize": .string("none"),
     ]
   ) { _, classes in
     Functional.flatten.named("flatten")

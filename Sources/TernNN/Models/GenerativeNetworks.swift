@@ -8,7 +8,10 @@ extension ZooEntry {
   static let vae = ZooEntry(
     "vae", source: "Kingma, Welling, 2013", inputShape: [1, 28, 28], classCount: 10,
     task: .variational,
-    settings: ["optimizer": .string("adam"), "normalize": .string("none")]
+    settings: [
+      "optimizer": .string("adam"), "schedule": .string("inverse-sqrt"),
+      "normalize": .string("none"),
+    ]
   ) { shape, _ in
     Sequential {
       Functional.flatten.named("flatten")

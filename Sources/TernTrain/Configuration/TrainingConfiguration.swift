@@ -23,8 +23,10 @@ public struct TrainingConfiguration: Equatable, Sendable {
   public var momentum: Double?
   public var nesterov = false
   public var weightDecay: Double?
-  public var schedule = "inverse-sqrt"
+  public var schedule = "constant"
   public var warmupEpochs = 0.0
+  /// The epochs over which the schedule was planned, where the run was extended since.
+  public var scheduleEpochs: Int?
   /// The numbers of the schedule.
   public var scheduleParameters = Schedule.Parameters()
   /// Batches whose gradients one update sums.
@@ -79,6 +81,8 @@ public struct TrainingConfiguration: Equatable, Sendable {
   public var logEvery = 50
   /// Whether TensorBoard is told how parameters and gradients are distributed, epoch by epoch.
   public var histograms = false
+  /// Where the run was begun: what relative paths in its settings start from.
+  public var workingDirectory: String?
 
   public init() {}
 
@@ -129,12 +133,17 @@ extension TrainingConfiguration {
     try resolve()
   }
 
-  /// The settings with those that the model suggests, where they are not given.
+  /// The settings with those of the model's recipe, where they are not given.
   private static func completed(_ values: [String: AttributeValue]) -> [String: AttributeValue] {
+    values.merging(recipe(for: values)) { $0 == .null ? $1 : $0 }
+  }
+
+  /// What the recipe of the model adds to the settings that are given.
+  public static func recipe(for values: [String: AttributeValue]) -> [String: AttributeValue] {
     guard case .string(let model)? = values["model"], let entry = try? ZooEntry.named(model) else {
-      return values
+      return [:]
     }
-    return values.merging(entry.settings) { $0 == .null ? $1 : $0 }
+    return entry.settings.filter { values[$0.key] ?? .null == .null }
   }
 
   private mutating func read(_ source: Attributes) throws {
@@ -151,6 +160,7 @@ extension TrainingConfiguration {
     weightDecay = a.has("weight_decay") ? try a.double("weight_decay") : nil
     schedule = try a.string("schedule", default: schedule)
     warmupEpochs = try a.double("warmup_epochs", default: warmupEpochs)
+    scheduleEpochs = a.has("schedule_epochs") ? try a.int("schedule_epochs") : nil
     scheduleParameters = Schedule.Parameters(
       stepEpochs: try a.int("lr_step", default: 30),
       milestones: try a.ints("lr_milestones", default: []),
@@ -176,7 +186,7 @@ extension TrainingConfiguration {
     fold = a.has("fold") ? try a.int("fold") : nil
     patience = a.has("patience") ? try a.int("patience") : nil
     monitor = a.has("monitor") ? try a.string("monitor", oneOf: Self.monitors) : nil
-    let seedValue = try a.int("seed", default: 0, limit: .max)
+    let seedValue = try a.int("seed", default: 0, limit: UInt(Int.max))
     guard seedValue >= 0 else {
       throw ShapeError("settings", "seed", expected: "at least 0", got: "\(seedValue)")
     }
@@ -199,6 +209,7 @@ extension TrainingConfiguration {
     keepBest = try a.bool("keep_best", default: keepBest)
     logEvery = try a.int("log_every", default: logEvery)
     histograms = try a.bool("histograms", default: histograms)
+    workingDirectory = a.has("working_directory") ? try a.string("working_directory") : nil
   }
 
   /// A setting that is text, or numbers separated by commas, which YAML reads as a list.
@@ -230,6 +241,7 @@ extension TrainingConfiguration {
       ("momentum", optional(momentum, AttributeValue.double)), ("nesterov", .bool(nesterov)),
       ("weight_decay", optional(weightDecay, AttributeValue.double)),
       ("schedule", .string(schedule)), ("warmup_epochs", .double(warmupEpochs)),
+      ("schedule_epochs", optional(scheduleEpochs, AttributeValue.int)),
       ("lr_step", .int(scheduleParameters.stepEpochs)),
       ("lr_milestones", .list(scheduleParameters.milestones.map(AttributeValue.int))),
       ("lr_gamma", optional(scheduleParameters.factor, AttributeValue.double)),
@@ -255,6 +267,7 @@ extension TrainingConfiguration {
       ("freeze", optional(freeze, AttributeValue.string)),
       ("save_every", optional(saveEvery, AttributeValue.int)), ("keep_best", .bool(keepBest)),
       ("log_every", .int(logEvery)), ("histograms", .bool(histograms)),
+      ("working_directory", optional(workingDirectory, AttributeValue.string)),
     ]
   }
 
@@ -264,6 +277,7 @@ extension TrainingConfiguration {
     }
     try check(epochs >= 1, "epochs", "at least 1", epochs)
     try check((steps ?? 1) >= 1, "steps", "at least 1", steps ?? 0)
+    try check((scheduleEpochs ?? 1) >= 1, "schedule-epochs", "at least 1", scheduleEpochs ?? 0)
     try check(batchSize >= 1, "batch-size", "at least 1", batchSize)
     try check(batchSize <= 1 << 20, "batch-size", "at most 1048576", batchSize)
     let rate = resolvedLearningRate

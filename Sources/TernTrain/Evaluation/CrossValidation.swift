@@ -15,6 +15,8 @@ public struct CrossValidation {
   }
 
   public private(set) var folds: [Fold] = []
+  /// Holds a folder per run.
+  public private(set) var directory = ""
 
   public init() {}
 
@@ -39,17 +41,20 @@ public struct CrossValidation {
   /// Does the runs that are not done yet.
   ///
   /// - Parameters:
-  ///   - directory: holds a folder per run.
+  ///   - path: holds a folder per run; `nil` for the next free `runs/MODEL-N`.
   ///   - report: told what happens in the run of a fold.
   /// - Returns: false where a signal ended it.
   public mutating func run(
-    _ configuration: TrainingConfiguration, in directory: String, catalog: DeviceCatalog,
+    _ configuration: TrainingConfiguration, in path: String?, catalog: DeviceCatalog,
     report: @escaping (_ fold: Int, TrainingEvent) throws -> Void
   ) throws -> Bool {
+    let (directory, lock) = try RunDirectory.lockedFolder(path, model: configuration.model)
+    defer { withExtendedLifetime(lock) {} }
+    self.directory = directory
     for number in 1...configuration.folds {
       var fold = configuration
       fold.fold = number
-      let path = (directory as NSString).appendingPathComponent("fold-\(number)")
+      let path = directory.appendingPath("fold-\(number)")
       let progress = try Trainer.complete(fold, in: path, catalog: catalog) {
         try report(number, $0)
       }
@@ -65,7 +70,7 @@ public struct CrossValidation {
     }
     try AtomicFile.write(
       Data((json.description + "\n").utf8),
-      to: (directory as NSString).appendingPathComponent("cross-validation.json"))
+      to: directory.appendingPath("cross-validation.json"))
     return true
   }
 

@@ -27,25 +27,40 @@ public struct TrainingProgress: Sendable, Equatable {
   var json: JSON {
     .object([
       "epoch": .int(epoch), "batch": .int(batch), "step": .int(step), "seconds": .double(seconds),
-      "history": .array(history.map(\.json)), "best": best.map(JSON.double) ?? .null,
+      // The epochs themselves are in a file that grows, see RunDirectory+Checkpoints.
+      "epochs_done": .int(history.count), "best": best.map(JSON.double) ?? .null,
       "epochs_without_improvement": .int(epochsWithoutImprovement),
       "rate_drops": .array(rateDrops.map(JSON.int)), "is_finished": .bool(isFinished),
     ])
   }
 
-  init?(_ json: JSON) {
-    guard let epoch = json["epoch"]?.intValue, let batch = json["batch"]?.intValue,
-      let step = json["step"]?.intValue, case .array(let history)? = json["history"],
-      epoch >= 0, batch >= 0, step >= 0
+  /// As large as numbers of epochs, batches and steps get; no sum or product of two overflows.
+  private static let counts = 0...Int(Int32.max) - 1
+
+  /// - Parameter history: reads so many of the run's first epochs.
+  /// - Returns: `nil` where a field is missing, or no number that a run comes to.
+  init?(_ json: JSON, history: (Int) -> [TrainingEvent.Epoch]) {
+    func count(_ name: String) -> Int? { json.integer(name, in: Self.counts) }
+    guard let epoch = count("epoch"), let batch = count("batch"), let step = count("step"),
+      let waited = count("epochs_without_improvement"),
+      let seconds = json["seconds"]?.doubleValue, seconds.isFinite, seconds >= 0,
+      case .array(let drops)? = json["rate_drops"]
     else { return nil }
     self.epoch = epoch
     self.batch = batch
     self.step = step
-    seconds = json["seconds"]?.doubleValue ?? 0
-    self.history = history.compactMap(TrainingEvent.Epoch.init)
+    self.seconds = seconds
+    if case .array(let epochs)? = json["history"] {
+      // As runs of earlier versions have it.
+      self.history = epochs.compactMap(TrainingEvent.Epoch.init)
+    } else {
+      guard let done = count("epochs_done"), done <= epoch else { return nil }
+      self.history = history(done)
+    }
     best = json["best"]?.doubleValue
-    epochsWithoutImprovement = json["epochs_without_improvement"]?.intValue ?? 0
-    if case .array(let drops)? = json["rate_drops"] { rateDrops = drops.compactMap(\.intValue) }
+    epochsWithoutImprovement = waited
+    rateDrops = drops.compactMap(\.intValue).filter(Self.counts.contains)
+    guard rateDrops.count == drops.count else { return nil }
     isFinished = json["is_finished"] == .bool(true)
   }
 }
@@ -53,10 +68,15 @@ public struct TrainingProgress: Sendable, Equatable {
 /// A moment of a run from which it goes on as if it had never stopped.
 ///
 /// On disk: a folder with `weights.safetensors` (parameters and running statistics) and
-/// `state.safetensors` (optimizer state; progress in the metadata).
+/// `state.safetensors` (optimizer state; progress in the metadata), beside the history of the epochs,
+/// which all checkpoints of a run share.
 public struct Checkpoint: Sendable {
   public static let weightsFile = "weights.safetensors"
   public static let stateFile = "state.safetensors"
+  /// In the folder that the checkpoints are in.
+  static let historyFile = "history.jsonl"
+
+  static func isFile(_ name: String) -> Bool { name == weightsFile || name == stateFile }
 
   public var weights: [String: HostTensor]
   /// What a reader of the weights needs besides: model, input, classes, normalisation.
@@ -79,11 +99,11 @@ public struct Checkpoint: Sendable {
 
   /// Reads the folder of a checkpoint.
   public init(contentsOf directory: String) throws {
-    func path(_ file: String) -> String { (directory as NSString).appendingPathComponent(file) }
+    func path(_ file: String) -> String { directory.appendingPath(file) }
     let weightsFile = try Safetensors(contentsOf: path(Self.weightsFile))
     let stateFile = try Safetensors(contentsOf: path(Self.stateFile))
     guard let text = stateFile.metadata["progress"], let json = try? JSON(parsing: text),
-      let progress = TrainingProgress(json)
+      let progress = TrainingProgress(json, history: { Self.history($0, beside: directory) })
     else { throw TernError(.badData, "\(path(Self.stateFile)): no training progress in it") }
     self.init(
       weights: weightsFile.tensors, description: weightsFile.metadata, state: stateFile.tensors,
@@ -93,6 +113,22 @@ public struct Checkpoint: Sendable {
         $0[String($1.key.dropFirst(Self.settingPrefix.count))] = $1.value
       })
   }
+
+  /// The first epochs of the history beside a checkpoint; fewer where it has lost its history.
+  private static func history(_ count: Int, beside directory: String) -> [TrainingEvent.Epoch] {
+    guard count > 0 else { return [] }
+    var folder = directory
+    while folder.count > 1, folder.hasSuffix("/") { folder.removeLast() }
+    let parent = folder.parentPath
+    let path = parent.isEmpty ? historyFile : "\(parent)/\(historyFile)"
+    guard let data = FileSystem.contents(of: path, upToCount: maximumHistoryByteCount) else {
+      return []
+    }
+    return data.split(separator: UInt8(ascii: "\n")).prefix(count).compactMap { line in
+      (try? JSON(parsing: String(decoding: line, as: UTF8.self))).flatMap(TrainingEvent.Epoch.init)
+    }
+  }
+  private static let maximumHistoryByteCount = 1 << 30
 
   /// What the names of settings start with in the metadata of the state.
   private static let settingPrefix = "settings."
@@ -107,7 +143,7 @@ public struct Checkpoint: Sendable {
 
   /// Writes the files into a folder that exists.
   func write(toDirectory directory: String) throws {
-    func path(_ file: String) -> String { (directory as NSString).appendingPathComponent(file) }
+    func path(_ file: String) -> String { directory.appendingPath(file) }
     try AtomicFile.write(
       Safetensors(tensors: weights, metadata: description).encoded(), to: path(Self.weightsFile))
     var metadata = ["progress": progress.json.description]

@@ -14,61 +14,49 @@ import TernNN
 /// report.html        the run on one page
 /// events.out.*       for TensorBoard
 /// samples.png        what a generating network makes, by epoch in samples/
-/// checkpoints/last   the newest checkpoint
-/// checkpoints/best   the best by the monitored metric
+/// checkpoints/       see RunDirectory+Checkpoints
+/// .lock              which process writes here
 /// ```
 ///
-/// `last` and `best` are links to folders that were complete before the link was made, so a run
-/// killed at any moment leaves the old checkpoint or the new one.
+/// One process at a time writes to a run: the one that created it, or has claimed it.
 public final class RunDirectory {
   public let path: String
-  /// What ``discard()`` removes: of a run that was created here and has no checkpoint yet.
-  private var disposable: String?
+  /// Held while this process writes to the run.
+  private var lock: FileLock?
+  /// Whether the run was created here and has no checkpoint yet: ``discard()`` removes it then.
+  private var isDisposable = false
+  /// The columns of `results.csv` as it is on the disk.
+  private var columns: [String] = []
 
   public init(path: String) { self.path = path }
 
-  private func file(_ name: String) -> String { (path as NSString).appendingPathComponent(name) }
+  func file(_ name: String) -> String { path.hasSuffix("/") ? path + name : "\(path)/\(name)" }
 
   public var configurationPath: String { file("config.yaml") }
-  public func checkpointPath(_ name: String) -> String { file("checkpoints/\(name)") }
+  private var lockPath: String { file(FileLock.fileName) }
 
   /// Where a run's network is read: a model file as it was when the run began.
   public func modelPath(_ model: String) -> String {
     let copy = modelCopy(model)
-    let isCopied = ModelFile.isPath(model) && FileManager.default.fileExists(atPath: copy)
-    return isCopied ? copy : model
+    return ModelFile.isPath(model) && FileSystem.exists(copy) ? copy : model
   }
 
   private func modelCopy(_ model: String) -> String {
-    file("model/" + (model as NSString).lastPathComponent)
-  }
-
-  /// The next free `runs/MODEL-N`.
-  public static func nextPath(model: String) -> String {
-    let name = ((model as NSString).lastPathComponent as NSString).deletingPathExtension
-    var number = 1
-    while FileManager.default.fileExists(atPath: "runs/\(name)-\(number)") { number += 1 }
-    return "runs/\(name)-\(number)"
+    file("model/" + model.lastPathPart)
   }
 
   // MARK: Creating and opening
 
   /// Creates the folder of a new run.
   ///
-  /// - Parameter notes: comments on settings, by their names.
+  /// - Parameters:
+  ///   - path: the folder; `nil` for the next free `runs/MODEL-N`.
+  ///   - notes: comments on settings, by their names.
   /// - Throws: ``TernError`` of kind `cannotWrite`, also where the folder holds a run already.
   public static func create(
-    path: String, configuration: TrainingConfiguration, notes: [String: String] = [:]
+    path: String?, configuration: TrainingConfiguration, notes: [String: String] = [:]
   ) throws -> RunDirectory {
-    let run = RunDirectory(path: path)
-    if exists(path) {
-      throw TernError(
-        .cannotWrite,
-        "\(path): holds a run already; resume it with --resume or choose another --out")
-    }
-    // What stood in the folder before is not the run's.
-    run.disposable =
-      FileManager.default.fileExists(atPath: path) ? run.configurationPath : path
+    let run = try claimed(path, model: configuration.model)
     do {
       try run.createDirectory(run.file("checkpoints"))
       let model = configuration.model
@@ -76,8 +64,12 @@ public final class RunDirectory {
         try run.createDirectory(run.file("model"))
         try AtomicFile.write(Data(YAML.text(ofFile: model).utf8), to: run.modelCopy(model))
       }
+      try run.writeHistory([])
+      // Whatever the folder had under this name is not appended to.
+      try AtomicFile.write(Data(), to: run.file("log.jsonl"))
+      var configuration = configuration
+      configuration.workingDirectory = FileSystem.workingDirectory
       try run.write(configuration, notes: notes)
-      try run.writeResults([])
     } catch {
       run.discard()
       throw error
@@ -85,27 +77,99 @@ public final class RunDirectory {
     return run
   }
 
-  /// Removes a run that failed before its first checkpoint, so that the same command can be given
-  /// again; any other stays.
-  func discard() {
-    guard let disposable else { return }
-    try? FileManager.default.removeItem(atPath: disposable)
+  /// Makes a folder this process's own, which holds no run.
+  ///
+  /// - Parameter path: `nil` for the next free `runs/MODEL-N`: of several processes each gets one of
+  ///   its own.
+  private static func claimed(_ path: String?, model: String) throws -> RunDirectory {
+    let (path, lock) = try lockedFolder(path, model: model)
+    guard !exists(path) else { throw holdsRun(path) }
+    let run = RunDirectory(path: path)
+    run.lock = lock
+    run.isDisposable = true
+    return run
   }
+
+  /// Takes the lock of a folder, which is created where it is not there.
+  ///
+  /// - Parameter path: `nil` for the next free `runs/MODEL-N`.
+  /// - Throws: ``TernError`` of kind `cannotWrite`, also where another process has it.
+  static func lockedFolder(
+    _ path: String?, model: String
+  ) throws -> (path: String, lock: FileLock) {
+    if let path { return (path, try FileLock.ofFolder(path)) }
+    var number = 1
+    while true {
+      let path = "runs/\(model.pathStem)-\(number)"
+      if !FileSystem.exists(path), let lock = try FileLock.ofFolder(path, mustBeNew: true) {
+        return (path, lock)
+      }
+      number += 1
+    }
+  }
+
+  /// Finds out whether a run could be created at a path, before its data are read and its network is
+  /// compiled.
+  ///
+  /// - Parameter path: `nil` for the next free `runs/MODEL-N`.
+  /// - Throws: ``TernError`` of kind `cannotWrite`.
+  public static func check(path: String?) throws {
+    if let path, exists(path) { throw holdsRun(path) }
+    var folder = path ?? "runs"
+    while !FileSystem.exists(folder) {
+      let parent = folder.parentPath
+      folder = parent.isEmpty ? "." : parent
+    }
+    guard FileSystem.isFolder(folder) else {
+      throw TernError(.cannotWrite, "\(path ?? folder): \(folder) is not a folder")
+    }
+    do { try AtomicFile.check(folder.appendingPath(".tern-check")) } catch let error as TernError {
+      throw TernError(error.kind, "\(path ?? "runs"): cannot be written: \(error.message)")
+    }
+  }
+
+  private static func holdsRun(_ path: String) -> TernError {
+    TernError(
+      .cannotWrite,
+      "\(path): holds a run already; resume it with --resume or choose another --out")
+  }
+
+  /// Removes a run that failed before its first checkpoint, so that the same command can be given
+  /// again; any other stays. What others have put into the folder stays too.
+  func discard() {
+    guard isDisposable else { return }
+    for name in ["config.yaml", "results.csv", "log.jsonl", "checkpoints/history.jsonl"] {
+      _ = file(name).withFilePath { unlink($0) }
+    }
+    for name in FileSystem.names(in: file("model")) ?? [] {
+      _ = file("model/\(name)").withFilePath { unlink($0) }
+    }
+    for name in FileSystem.names(in: path) ?? [] where name.hasPrefix("events.out.tfevents.") {
+      _ = file(name).withFilePath { unlink($0) }
+    }
+    for name in ["checkpoints", "model"] { _ = file(name).withFilePath { rmdir($0) } }
+    // With it goes the folder, if it was made for the run and nothing else is in it.
+    lock = nil
+    isDisposable = false
+  }
+
+  /// A run with a checkpoint is not discarded.
+  func keep() { isDisposable = false }
 
   /// Whether a folder holds a run.
   static func exists(_ path: String) -> Bool {
-    FileManager.default.fileExists(atPath: RunDirectory(path: path).configurationPath)
+    FileSystem.exists(RunDirectory(path: path).configurationPath)
   }
 
   /// Whether the run ended because a value was not finite.
   var hasDiverged: Bool {
-    guard let data = FileManager.default.contents(atPath: file("summary.json")),
+    guard let data = FileSystem.contents(of: file("summary.json"), upToCount: 1 << 20),
       let summary = try? JSON(parsing: String(decoding: data, as: UTF8.self))
     else { return false }
     return summary["reason"] == .string(TrainingEvent.EndReason.diverged.rawValue)
   }
 
-  /// Opens the folder of an earlier run.
+  /// Opens the folder of an earlier run, to read it.
   ///
   /// - Throws: ``TernError`` of kind `notFound` where there is none.
   public static func open(path: String) throws -> RunDirectory {
@@ -116,11 +180,19 @@ public final class RunDirectory {
     return run
   }
 
-  private func createDirectory(_ path: String) throws {
-    do {
-      try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
-    } catch {
-      throw TernError(.cannotWrite, "\(path): cannot create the folder")
+  /// Makes an earlier run this process's own, to go on with it.
+  ///
+  /// - Throws: ``TernError`` of kind `cannotWrite`, also where another process writes to it.
+  public func claim() throws {
+    guard lock == nil else { return }
+    lock = try FileLock(lockPath, for: path)
+    removeLeftovers()
+  }
+
+  func createDirectory(_ path: String) throws {
+    guard path.isEmpty || FileSystem.createFolder(path) else {
+      throw TernError(
+        .cannotWrite, "\(path): cannot create the folder: \(String(cString: strerror(errno)))")
     }
   }
 
@@ -138,25 +210,46 @@ public final class RunDirectory {
     try TrainingConfiguration(contentsOf: configurationPath)
   }
 
-  static let columns = [
+  private static let standardColumns = [
     "epoch", "train_loss", "test_loss", "test_accuracy", "val_loss", "val_accuracy", "lr",
     "images_per_second", "seconds",
   ]
 
-  /// Writes `results.csv` anew: a row per epoch.
-  public func writeResults(_ history: [TrainingEvent.Epoch]) throws {
-    let own = Set(history.flatMap { $0.metrics.keys }).sorted()
-    let columns = Self.columns + own
-    var text = columns.joined(separator: ",") + "\n"
-    for epoch in history {
-      let json = epoch.json
-      text +=
-        columns.map { name in
-          let value = json[name]?.description ?? ""
-          return value == "null" ? "" : value
-        }.joined(separator: ",") + "\n"
+  /// Writes what is known of the epochs anew: `results.csv`, and the history that a checkpoint counts
+  /// in; what an interrupted run wrote after its last checkpoint is gone then.
+  func writeHistory(_ history: [TrainingEvent.Epoch]) throws {
+    try AtomicFile.write(
+      Data(history.map { $0.json.description + "\n" }.joined().utf8), to: historyPath)
+    try writeResults(history)
+  }
+
+  /// Appends the last epoch, so that the thousandth takes no longer than the first.
+  func appendLast(of history: [TrainingEvent.Epoch]) throws {
+    guard let epoch = history.last else { return }
+    // On the disk before a checkpoint counts it.
+    try AppendedFile.append(
+      Data((epoch.json.description + "\n").utf8), to: historyPath, isFlushed: true)
+    if Set(epoch.metrics.keys).isSubset(of: columns) {
+      try AppendedFile.append(Data(row(epoch).utf8), to: file("results.csv"))
+    } else {
+      try writeResults(history)
     }
+  }
+
+  /// A row per epoch; a metric that some have and others have not has a column too.
+  private func writeResults(_ history: [TrainingEvent.Epoch]) throws {
+    let own = Set(history.flatMap { $0.metrics.keys }).sorted()
+    columns = Self.standardColumns + own
+    let text = columns.map(\.csvField).joined(separator: ",") + "\n" + history.map(row).joined()
     try AtomicFile.write(Data(text.utf8), to: file("results.csv"))
+  }
+
+  private func row(_ epoch: TrainingEvent.Epoch) -> String {
+    let json = epoch.json
+    return columns.map { name in
+      let value = json[name]?.description ?? ""
+      return value == "null" ? "" : value
+    }.joined(separator: ",") + "\n"
   }
 
   func writeReport(_ html: String) throws {
@@ -164,7 +257,9 @@ public final class RunDirectory {
   }
 
   /// The newest sheet of pictures, where the network makes some.
-  var newestSheet: Data? { FileManager.default.contents(atPath: file("samples.png")) }
+  var newestSheet: Data? {
+    FileSystem.contents(of: file("samples.png"), upToCount: 1 << 30)
+  }
 
   /// Writes the pictures of an epoch: `samples/epoch-3.png`, and `samples.png` for the newest.
   func write(_ sheet: SheetPicture, epoch: Int) throws {
@@ -181,63 +276,6 @@ public final class RunDirectory {
   /// Appends an event to `log.jsonl`.
   public func append(_ event: TrainingEvent) throws {
     try AppendedFile.append(Data((event.json.description + "\n").utf8), to: file("log.jsonl"))
-  }
-
-  // MARK: Checkpoints
-
-  /// Saves a checkpoint as `last`, and as `best` too where it is that.
-  public func save(_ checkpoint: Checkpoint, isBest: Bool) throws {
-    let name = "step-\(checkpoint.progress.step)"
-    let directory = file("checkpoints/\(name)")
-    // Left behind by a run that was killed, or saved again at the same step: written anew beside.
-    let temporary = file("checkpoints/.\(name)")
-    try? FileManager.default.removeItem(atPath: temporary)
-    try createDirectory(temporary)
-    do { try checkpoint.write(toDirectory: temporary) } catch {
-      try? FileManager.default.removeItem(atPath: temporary)
-      throw error
-    }
-    let target: String
-    if FileManager.default.fileExists(atPath: directory) {
-      target = "\(name)-\(UInt32.random(in: 0 ... .max))"
-    } else {
-      target = name
-    }
-    guard rename(temporary, file("checkpoints/\(target)")) == 0 else {
-      throw TernError(.cannotWrite, "\(directory): cannot be created")
-    }
-    AtomicFile.synchronizeDirectory(file("checkpoints"))
-    // In this order: a run killed between the two goes on before this checkpoint and links both.
-    if isBest { try link("best", to: target) }
-    try link("last", to: target)
-    disposable = nil
-    removeUnreferenced()
-  }
-
-  private func link(_ name: String, to target: String) throws {
-    let temporary = checkpointPath(".\(name)")
-    unlink(temporary)
-    guard symlink(target, temporary) == 0, rename(temporary, checkpointPath(name)) == 0 else {
-      throw TernError(.cannotWrite, "\(checkpointPath(name)): cannot be written")
-    }
-    AtomicFile.synchronizeDirectory(file("checkpoints"))
-  }
-
-  private func removeUnreferenced() {
-    let manager = FileManager.default
-    let kept = ["last", "best"].compactMap {
-      try? manager.destinationOfSymbolicLink(atPath: checkpointPath($0))
-    }
-    let names = (try? manager.contentsOfDirectory(atPath: file("checkpoints"))) ?? []
-    for name in names where name.contains("step-") && !kept.contains(name) {
-      try? manager.removeItem(atPath: checkpointPath(name))
-    }
-  }
-
-  /// The newest checkpoint, or `nil` where none was written yet.
-  public func lastCheckpoint() throws -> Checkpoint? {
-    guard FileManager.default.fileExists(atPath: checkpointPath("last")) else { return nil }
-    return try Checkpoint(contentsOf: checkpointPath("last"))
   }
 }
 

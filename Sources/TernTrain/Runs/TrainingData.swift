@@ -33,7 +33,7 @@ public struct TrainingData: Sendable {
   ///   the configuration gives another.
   public init(_ configuration: TrainingConfiguration, description: [String: String] = [:]) throws {
     let source = try DataSource.open(
-      configuration.data, imageSize: configuration.resolvedImageSize)
+      configuration.locatedData, imageSize: configuration.resolvedImageSize)
     test = source.test
     if let fold = configuration.fold {
       let parts = try Subset.fold(

@@ -30,8 +30,18 @@ public final class EventFile {
     self.clock = clock
     let base = "events.out.tfevents.\(Int(clock())).tern"
     var (name, number) = (base, 1)
-    func path(_ name: String) -> String { (directory as NSString).appendingPathComponent(name) }
-    while FileManager.default.fileExists(atPath: path(name)) {
+    func path(_ name: String) -> String { directory.appendingPath(name) }
+    while true {
+      // Created here, so that no two processes append to one file.
+      let file = FileSystem.open(path(name), O_WRONLY | O_CREAT | O_EXCL)
+      if file >= 0 {
+        close(file)
+        break
+      }
+      guard errno == EEXIST else {
+        throw TernError(
+          .cannotWrite, "\(path(name)): cannot create: \(String(cString: strerror(errno)))")
+      }
       number += 1
       name = "\(base).\(number)"
     }

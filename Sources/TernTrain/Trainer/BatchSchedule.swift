@@ -26,6 +26,11 @@ struct BatchSchedule {
   /// Whether all batches before `batch` have entered the parameters.
   func isBetweenUpdates(_ batch: Int) -> Bool { batch % accumulate == 0 || batch == batchCount }
 
+  /// The updates that the batches before `batch` have made.
+  func updates(before batch: Int) -> Int {
+    batch >= batchCount ? stepsPerEpoch : batch / accumulate
+  }
+
   /// All forms of an epoch's batches, the largest first.
   var forms: [Form] {
     var result: [Form] = []

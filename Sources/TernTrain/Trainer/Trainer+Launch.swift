@@ -19,8 +19,9 @@ extension Trainer {
   ) throws {
     var configuration = configuration
     let modelPath = run?.modelPath(configuration.model) ?? configuration.model
-    let choice = try catalog.choose(
-      configuration.device, allowsFallback: allowsFallback)
+    let choice = try Self.hinting(run, .deviceUnavailable, "--device goes on with another") {
+      try catalog.choose(configuration.device, allowsFallback: allowsFallback)
+    }
     let device = try catalog.open(choice, options: configuration.deviceOptions)
     configuration.device = choice.info.id
     if configuration.data.hasPrefix("images:") {
@@ -28,12 +29,23 @@ extension Trainer {
       located.model = modelPath
       configuration.imageSize = located.resolvedImageSize
     }
-    let data = try TrainingData(configuration, checkpoint: checkpoint)
+    let data = try Self.hinting(run, .notFound, "where the data has moved, --data says its place") {
+      try TrainingData(configuration, checkpoint: checkpoint)
+    }
     let model = try Model.named(
       modelPath, inputShape: data.training.sampleShape, classCount: data.training.classCount)
     try self.init(
       configuration: configuration, model: model, data: data, device: device,
       deviceReason: choice.reason, checkpoint: checkpoint, report: report)
+  }
+
+  /// Adds to a fault of going on with a run what can be done about it.
+  private static func hinting<Result>(
+    _ run: RunDirectory?, _ kind: TernError.Kind, _ hint: String, _ body: () throws -> Result
+  ) throws -> Result {
+    do { return try body() } catch let error as TernError where error.kind == kind && run != nil {
+      throw TernError(kind, "\(error.message); \(hint)")
+    }
   }
 
   /// Does a run, goes on with it where its folder shows that it was begun, or finds it done.
@@ -53,6 +65,7 @@ extension Trainer {
       guard try run.configuration().isRun(of: configuration) else {
         throw TernError(.usage, "\(path): was run with other settings; choose another --out")
       }
+      try run.claim()
       checkpoint = try run.lastCheckpoint()
       if let progress = checkpoint?.progress, progress.isFinished { return progress }
     }

@@ -19,7 +19,7 @@ extension Trainer {
   }
 
   func initialize() throws {
-    let match = try configuration.initialWeights.map { path in
+    let match = try configuration.initialWeights.map(configuration.located).map { path in
       let match = WeightMatch(try Safetensors(contentsOf: path).tensors, to: parameters)
       try match.requireAny(path: path)
       initializationNotes = ([match.loaded] + match.missing + match.unused).map { "\(path): \($0)" }
@@ -45,7 +45,8 @@ extension Trainer {
   }
 
   func restore(_ checkpoint: Checkpoint) throws {
-    try checkpoint.check(configuration, sampleCount: data.training.count)
+    resumptionNotes = try checkpoint.check(
+      configuration, sampleCount: data.training.count, fingerprint: fingerprint)
     let weights = Dictionary(
       uniqueKeysWithValues: parameters.map { (evaluatedName($0), checkpoint.weights[$0.name]) })
     for name in storedVariables {
@@ -55,6 +56,13 @@ extension Trainer {
       try session.write([name: value])
     }
     progress = checkpoint.progress
+    guard progress.batch > 0,
+      !batches.isBetweenUpdates(progress.batch)
+        || progress.batch > batches.batchCount
+    else { return }
+    // Of data that was mended an epoch has another number of batches.
+    progress.batch = min(
+      progress.batch / batches.accumulate * batches.accumulate, batches.batchCount)
   }
 
   /// The variables that decide how a run goes on. Sums of gradients do not: a checkpoint is taken
@@ -78,6 +86,8 @@ extension Trainer {
     }
     var settings = Dictionary(uniqueKeysWithValues: configuration.decisiveSettings.map { ($0, $1) })
     settings[Checkpoint.sampleCountKey] = "\(data.training.count)"
+    settings[Checkpoint.fingerprintKey] = fingerprint
+    settings[Checkpoint.dataFaultKey] = dataFault
     return Checkpoint(
       weights: weights, description: data.description(of: model), state: state, progress: progress,
       settings: settings)
@@ -107,9 +117,13 @@ extension Trainer {
   /// the device what was saved before is good.
   func failure(_ error: TernError) -> TernError {
     guard let run else { return error }
-    if error.kind != .runtime, batches.isBetweenUpdates(progress.batch) { try? save() }
+    if error.kind != .runtime, batches.isBetweenUpdates(progress.batch) {
+      dataFault = error.message
+      try? save()
+      dataFault = nil
+    }
     return TernError(
-      error.kind, "\(error.message); go on with: tern train --resume \(run.path.shellWord)")
+      error.kind, "\(error.message); go on with: tern train --resume \(run.path.shellPath)")
   }
 
   func finish(_ reason: TrainingEvent.EndReason) throws -> TrainingEvent.End {

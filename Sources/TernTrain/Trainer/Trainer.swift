@@ -29,6 +29,9 @@ public final class Trainer {
   let parameters: [Parameter]
   let schedule: Schedule
   var progress = TrainingProgress()
+  /// Why a sample could not be read, while the checkpoint is saved from which the run goes on once it
+  /// can.
+  var dataFault: String?
   /// The metrics of the last evaluation of the test set.
   var testMetrics: ClassificationMetrics?
 
@@ -39,6 +42,10 @@ public final class Trainer {
   /// What of the network did not get a value from the file of initial weights, and what of the file
   /// the network has no place for; a line each.
   public internal(set) var initializationNotes: [String] = []
+  /// What is to be said of going on with a run: data that was mended since.
+  public internal(set) var resumptionNotes: [String] = []
+  /// What the data is known by.
+  private(set) lazy var fingerprint = data.fingerprint
 
   /// When preparation began; `nil` once the first step is done.
   private var preparationStart: ContinuousClock.Instant? = .now
@@ -109,14 +116,22 @@ public final class Trainer {
   }
 
   var totalSteps: Int {
-    min(configuration.steps ?? .max, configuration.epochs * batches.stepsPerEpoch)
+    min(configuration.steps ?? .max, configuration.epochs * batches.stepsPerEpoch + stepShift)
+  }
+
+  /// How many more steps are done than the epochs done have now: where the data was mended since.
+  private var stepShift: Int {
+    progress.step - progress.epoch * batches.stepsPerEpoch - batches.updates(before: progress.batch)
   }
 
   /// The learning rate of a step, counted from 0.
   private func rate(ofStep step: Int) -> Double {
-    schedule.rate(
-      step: step, stepsPerEpoch: batches.stepsPerEpoch, totalSteps: totalSteps,
-      drops: progress.rateDrops)
+    let shift = stepShift
+    let planned = (configuration.scheduleEpochs ?? configuration.epochs) * batches.stepsPerEpoch
+    return schedule.rate(
+      step: max(step - shift, 0), stepsPerEpoch: batches.stepsPerEpoch,
+      totalSteps: min(configuration.steps ?? .max, planned),
+      drops: shift == 0 ? progress.rateDrops : progress.rateDrops.map { $0 - shift })
   }
 
   var start: TrainingEvent.Start {
@@ -124,7 +139,7 @@ public final class Trainer {
       model: model.name, parameterCount: parameterCount, device: device.info.id,
       deviceName: device.info.name, deviceReason: deviceReason,
       planByteCount: trainingPlan.peakByteCount, runDirectory: run?.path,
-      epochs: (totalSteps + batches.stepsPerEpoch - 1) / batches.stepsPerEpoch,
+      epochs: (totalSteps - stepShift + batches.stepsPerEpoch - 1) / batches.stepsPerEpoch,
       stepsPerEpoch: batches.stepsPerEpoch)
   }
 
@@ -140,10 +155,10 @@ public final class Trainer {
   func upload(_ batch: Batch, number: Int, to executable: Executable, rate: Double) throws {
     try executable.upload(batch)
     try executable.upload(Float(rate), toInput: Optimizer.learningRateInput)
-    try executable.upload(Int32(progress.step + 1), toInput: Optimizer.stepInput)
+    try executable.upload(Int32(clamping: progress.step + 1), toInput: Optimizer.stepInput)
     if configuration.accumulate > 1 {
       let position = progress.epoch * batches.batchCount + number + 1
-      try executable.upload(Int32(position), toInput: TrainingGraph.batchInput)
+      try executable.upload(Int32(clamping: position), toInput: TrainingGraph.batchInput)
       try executable.upload(
         1 / Float(batches.samplesOfUpdate(withBatch: number)),
         toInput: ParameterUpdate.gradientScaleInput)
@@ -180,6 +195,7 @@ public final class Trainer {
 
   /// Writes what stands at the beginning of a run, its first checkpoint among it.
   private func begin() throws {
+    if progress.step > 0 { try run?.writeHistory(progress.history) }
     tensorBoard = try run.map { try TensorBoardLog(directory: $0.path, step: progress.step) }
     if progress.step == 0 { try tensorBoard?.appendSamples(of: data.training) }
     try emit(.start(start))
@@ -333,8 +349,8 @@ public final class Trainer {
     progress.isFinished = progress.step >= totalSteps || isStoppedEarly
 
     try emit(.epoch(epoch))
-    try run?.writeResults(progress.history)
-    if let confusion = test.classification?.confusion {
+    try run?.appendLast(of: progress.history)
+    if let confusion = test.classification?.confusion, !confusion.isEmpty {
       try tensorBoard?.append(confusion: confusion, step: progress.step)
     }
     try writeDistributions()
@@ -422,7 +438,7 @@ public final class Trainer {
       progress.best.map { name.hasSuffix("accuracy") ? value > $0 : value < $0 } ?? !value.isNaN
     if isBetter { progress.best = value }
     progress.epochsWithoutImprovement = isBetter ? 0 : progress.epochsWithoutImprovement + 1
-    let lastDrop = progress.rateDrops.last.map { $0 / batches.stepsPerEpoch } ?? 0
+    let lastDrop = progress.rateDrops.last.map { ($0 - stepShift) / batches.stepsPerEpoch } ?? 0
     let wait = min(progress.epochsWithoutImprovement, progress.epoch - lastDrop)
     if schedule.drops(afterEpochsWithoutImprovement: wait) {
       progress.rateDrops.append(progress.step)

@@ -148,7 +148,9 @@ extension TrainingEvent.Epoch {
   ]
 
   init?(_ json: JSON) {
-    guard case .object(let members) = json, let epoch = json["epoch"]?.intValue else { return nil }
+    guard case .object(let members) = json,
+      let epoch = json.integer("epoch", in: 1...Int(Int32.max))
+    else { return nil }
     func number(_ name: String) -> Double { json[name]?.doubleValue ?? .nan }
     /// The objective's own metrics of a set.
     func metrics(_ set: String) -> [String: Double] {

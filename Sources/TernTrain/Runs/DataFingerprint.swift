@@ -1,0 +1,82 @@
+import Foundation
+import TernCore
+import TernData
+
+/// What a set of samples is known by, wherever it lies and however its place is spelled.
+///
+/// Classes, shapes, labels and the values of tables are compared exactly. Pictures are compared by the
+/// means of some of them: processors differ in the last bits of what they decode and resize.
+struct DataFingerprint: Equatable {
+  private let digest: String
+  private let means: [Double]
+
+  /// As many values are read as take no time beside compiling a network.
+  private static let valueCount = 2 << 20
+  private static let pictureCount = 64
+  private static let tolerance = 1e-3
+
+  init(_ set: any Dataset) {
+    var digest = SHA256()
+    digest.update(set.count)
+    digest.update("\(set.sampleShape) \(set.targetShape)")
+    for name in set.classNames { digest.update(name) }
+    if set.targetShape.rank == 0 {
+      let labels = (0..<set.count).map { set.label($0).littleEndian }
+      labels.withUnsafeBytes { digest.update($0) }
+    }
+    let elementCount = max(set.sampleShape.elementCount, 1)
+    let read = min(
+      set.count, max(Self.valueCount / elementCount, 1),
+      set.isPictures ? Self.pictureCount : .max)
+    let scale = ChannelScale.identity(for: set)
+    var sample = [Float](repeating: 0, count: elementCount)
+    var means: [Double] = []
+    for number in 0..<read {
+      let index = number * set.count / read
+      let isRead = sample.withUnsafeMutableBufferPointer {
+        (try? set.copySample(index, to: $0.baseAddress!, scale: scale)) != nil
+      }
+      if set.isPictures {
+        let sum = isRead ? sample.reduce(0.0) { $0 + Double($1) } : -Double(elementCount)
+        means.append(sum / Double(elementCount))
+      } else if isRead {
+        sample.withUnsafeBytes { digest.update($0) }
+      }
+    }
+    self.digest = digest.hexadecimal
+    self.means = means
+  }
+
+  /// Reads what ``text`` wrote.
+  init?(_ text: String) {
+    let words = text.split(separator: " ", omittingEmptySubsequences: false)
+    guard words.count == 2 else { return nil }
+    digest = String(words[0])
+    means = words[1].split(separator: ",").compactMap { Double($0) }
+  }
+
+  var text: String {
+    digest + " " + means.map { String(format: "%.6f", $0) }.joined(separator: ",")
+  }
+
+  static func == (a: DataFingerprint, b: DataFingerprint) -> Bool {
+    a.digest == b.digest && a.means.count == b.means.count
+      && zip(a.means, b.means).allSatisfy { abs($0 - $1) <= tolerance }
+  }
+}
+
+extension TrainingData {
+  /// The fingerprints of the sets that decide what a run computes, as a checkpoint keeps them.
+  var fingerprint: String {
+    ([training] + [validation].compactMap { $0 }).map { DataFingerprint($0).text }
+      .joined(separator: "; ")
+  }
+
+  /// Whether a fingerprint that a checkpoint keeps is this data's.
+  static func isSame(_ first: String, _ second: String) -> Bool {
+    func sets(_ text: String) -> [DataFingerprint?] {
+      text.components(separatedBy: "; ").map { DataFingerprint($0) }
+    }
+    return sets(first) == sets(second)
+  }
+}
