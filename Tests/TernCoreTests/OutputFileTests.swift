@@ -80,7 +80,7 @@ import Testing
     }
   }
 
-  @Test func aLockIsHeldByOneAndSaysBywhom() throws {
+  @Test func aLockIsHeldByOneAndSaysByWhom() throws {
     try withFolder { folder in
       var lock: FileLock? = try FileLock.ofFolder("\(folder)/run")
       do {
@@ -92,8 +92,17 @@ import Testing
       }
       withExtendedLifetime(lock) {}
       lock = nil
-      #expect(try names("\(folder)/run").isEmpty)
-      _ = try FileLock.ofFolder("\(folder)/run")
+      // A folder that was made for the lock alone is gone with it; any other stays, without the file.
+      #expect(try names(folder).isEmpty)
+      try FileManager.default.createDirectory(
+        atPath: "\(folder)/a/run", withIntermediateDirectories: true)
+      for path in ["\(folder)/a/run", "\(folder)/a/new/run"] {
+        let again = try FileLock.ofFolder(path)
+        #expect(try names(path) == [FileLock.fileName])
+        withExtendedLifetime(again) {}
+      }
+      #expect(try names("\(folder)/a") == ["run"])
+      #expect(try names("\(folder)/a/run").isEmpty)
     }
   }
 }
