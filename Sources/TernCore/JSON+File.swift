@@ -15,9 +15,8 @@ extension JSON {
     guard data.count <= maximumByteCount else {
       throw TernError(.badData, "\(path): longer than \(maximumByteCount) bytes")
     }
-    guard let text = String(data: data, encoding: .utf8), let json = try? JSON(parsing: text) else {
-      throw TernError(.badData, "\(path): not JSON")
+    do { self = try data.withUnsafeBytes { try JSON(parsing: $0) } } catch {
+      throw TernError(.badData, "\(path): not JSON: \(error)")
     }
-    self = json
   }
 }

@@ -98,33 +98,7 @@ extension JSON: CustomStringConvertible {
 
 }
 
-extension JSON: Decodable {
-  /// Parses a JSON text; the order of an object's keys is not kept. A number comes back as the one it
-  /// was written from.
-  public init(parsing text: String) throws {
-    self = try JSONDecoder().decode(JSON.self, from: Data(text.utf8))
-  }
-
-  public init(from decoder: any Decoder) throws {
-    let container = try decoder.singleValueContainer()
-    if container.decodeNil() {
-      self = .null
-    } else if let value = try? container.decode(Bool.self) {
-      self = .bool(value)
-    } else if let value = try? container.decode(Int.self) {
-      self = .int(value)
-    } else if let value = try? container.decode(Double.self) {
-      self = .double(value)
-    } else if let value = try? container.decode(String.self) {
-      self = .string(value)
-    } else if let values = try? container.decode([JSON].self) {
-      self = .array(values)
-    } else {
-      let map = try container.decode([String: JSON].self)
-      self = .object(map.keys.sorted().map { Member(name: $0, value: map[$0]!) })
-    }
-  }
-
+extension JSON {
   /// The value as an attribute of an operation.
   public var attribute: AttributeValue {
     switch self {

@@ -47,7 +47,13 @@ import Testing
       #"{"a":{"dtype":"F32","shape":[4611686018427387904,4],"data_offsets":[0,4]}}"#,
       #"{"a":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}}"#,
       #"{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"b":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}"#,
-      #"{"a":{"dtype":"C64","shape":[1],"data_offsets":[0,8]}}"#,
+      #"{"a":{"dtype":"U8","shape":[1],"data_offsets":[0,8]}}"#,
+      #"{"a":{"dtype":"F32","shape":[true,2],"data_offsets":[0,8]}}"#,
+      #"{"a":{"dtype":"F32","shape":[2,1e30],"data_offsets":[0,8]}}"#,
+      #"{"a":{"dtype":"F32","shape":[2,99999999999999999999],"data_offsets":[0,8]}}"#,
+      #"{"a":{"dtype":"F32","shape":[2.5],"data_offsets":[0,8]}}"#,
+      #"{"a":{"dtype":"F32","shape":[2],"data_offsets":[false,8]}}"#,
+      #"{"a":{"dtype":"F32","shape":[0],"data_offsets":[0,0]},"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}"#,
       #"{"a":{"dtype":"F32","shape":[1]}}"#, #"[1, 2]"#, #"{"a":"#,
       #"{"a":{"dtype":"F32","shape":[1],"data_offsets":[4,0]}}"#,
     ]
@@ -55,6 +61,25 @@ import Testing
       let error = #expect(throws: TernError.self) { try read(withHeader(header, bodyByteCount: 8)) }
       #expect(error?.kind == .badData, "\(header)")
     }
+  }
+
+  /// Of a file with tensors that nobody needs, the others are read.
+  @Test func whatCannotBeReadIsLeftOutAndSaid() throws {
+    let header = #"""
+      {"b":{"dtype":"BOOL","shape":[3],"data_offsets":[0,3]},"u":{"dtype":"U8","shape":[1],"data_offsets":[3,4]},
+      "big":{"dtype":"I64","shape":[1],"data_offsets":[4,12]},"n":{"dtype":"NEW","shape":[5],"data_offsets":[12,14]},
+      "w":{"dtype":"F32","shape":[1],"data_offsets":[14,18]}}
+      """#
+    var data = withHeader(header, bodyByteCount: 4)
+    withUnsafeBytes(of: (Int64(1) << 40).littleEndian) { data.append(contentsOf: $0) }
+    data += Data(repeating: 0, count: 6)
+    let file = try read(data)
+    #expect(file.tensors.keys.sorted() == ["w"])
+    #expect(file.unread.keys.sorted() == ["b", "big", "n", "u"])
+    #expect(file.unreadNote?.contains("4 tensors: b has the unsupported type BOOL") == true)
+    let wanted = #expect(throws: TernError.self) { try file.tensor("big", in: "f") }
+    #expect(wanted?.message == "f: big holds 1099511627776, which does not fit 32 bits")
+    #expect(try file.tensor("w", in: "f").floats == [0])
   }
 
   @Test func halfAndDoublePrecisionAreWidened() throws {

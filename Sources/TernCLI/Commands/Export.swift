@@ -31,6 +31,7 @@ struct Export: ParsableCommand {
     default:
       throw TernError(.usage, "out: expected a file name in .safetensors or .npz, got '\(out)'")
     }
+    if let text = weights.file.unreadNote { Output.progress("\(weights.path): \(text)") }
     Output.result("\(out): \(weights.file.tensors.count) tensors".visible)
   }
 }

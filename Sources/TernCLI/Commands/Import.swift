@@ -35,7 +35,8 @@ struct Import: ParsableCommand {
     }
     let network = try Model.named(
       model, inputShape: try input.map(Shape.init(argument:)), classCount: classes)
-    let tensors = try WeightImport(model: network).read(path, prefix: prefix)
+    let tensors = try WeightImport(model: network).read(
+      path, prefix: prefix, note: Output.progress)
     let file = Safetensors(tensors: tensors, metadata: ["model": network.name])
     try AtomicFile.write(file.encoded(), to: out)
     Output.result("\(out): \(tensors.count) tensors of \(network.name)".visible)

@@ -29,9 +29,7 @@ struct Run: ParsableCommand {
     if let classes, classes < 1 {
       throw TernError(.usage, "classes: expected at least 1, got \(classes)")
     }
-    guard let images = try Safetensors(contentsOf: input).tensors["images"] else {
-      throw TernError(.badData, "\(input): holds no tensor 'images'")
-    }
+    let images = try Safetensors(contentsOf: input).tensor("images", in: input)
     guard images.type.dataType == .float32, images.shape.rank >= 2,
       images.shape.allSatisfy({ $0 >= 1 })
     else {

@@ -10,6 +10,9 @@ import TernCore
 public struct Safetensors: Sendable {
   public var tensors: [String: HostTensor]
   public var metadata: [String: String]
+  /// What of a file was not read, by its name, and why: tensors of types that no network here has, or
+  /// of numbers that do not fit. Somebody may not need them.
+  public private(set) var unread: [String: String] = [:]
 
   public init(tensors: [String: HostTensor] = [:], metadata: [String: String] = [:]) {
     self.tensors = tensors
@@ -20,11 +23,14 @@ public struct Safetensors: Sendable {
 // MARK: - Reading
 
 extension Safetensors {
-  private static let maximumHeaderByteCount = 100 << 20
+  /// Of a million tensors the header is no longer, and has no more values.
+  private static let maximumHeaderByteCount = 64 << 20
+  private static let maximumHeaderValueCount = 1 << 22
 
   /// Reads a file.
   ///
-  /// Elements of types F64, F16 and BF16 become float32, I64 become int32 if they fit.
+  /// Elements of types F64, F16 and BF16 become float32, I64 become int32 if they fit. A tensor that
+  /// cannot become either is not read, see ``unread``.
   /// - Throws: ``TernError`` of kind `notFound` or `badData`.
   public init(contentsOf path: String) throws {
     let data = try OpenFile(path).mapped()
@@ -52,21 +58,21 @@ extension Safetensors {
     }
     let start = data.startIndex + 8
     let body = start + Int(length)
-    guard
-      let object = try? JSONSerialization.jsonObject(with: data[start..<body]),
-      let header = object as? [String: Any]
-    else { throw Fault(text: "the header is not a JSON object") }
-
     metadata = [:]
     var entries: [Entry] = []
-    for (name, value) in header {
-      if name == "__metadata__" {
-        guard let map = value as? [String: String] else {
+    for member in try Self.header(data[start..<body]) {
+      if member.name == "__metadata__" {
+        guard case .object(let members) = member.value else {
           throw Fault(text: "the metadata is not a map of strings")
         }
-        metadata = map
+        for member in members {
+          guard let text = member.value.stringValue else {
+            throw Fault(text: "the metadata is not a map of strings")
+          }
+          metadata[member.name] = text
+        }
       } else {
-        entries.append(try Self.entry(name, value, available: data.endIndex - body))
+        entries.append(try Self.entry(member.name, member.value, data.endIndex - body))
       }
     }
     var position = 0
@@ -84,21 +90,61 @@ extension Safetensors {
     tensors = [:]
     for entry in entries {
       let bytes = data[(body + entry.range.lowerBound)..<(body + entry.range.upperBound)]
-      tensors[entry.name] = try bytes.withUnsafeBytes { try Self.decode(entry, $0) }
+      do {
+        tensors[entry.name] = try bytes.withUnsafeBytes { try Self.decode(entry, $0) }
+      } catch let fault as Unread { unread[entry.name] = fault.reason }
     }
   }
 
-  private static let byteCounts = ["F64": 8, "I64": 8, "F32": 4, "I32": 4, "F16": 2, "BF16": 2]
-
-  private static func entry(_ name: String, _ value: Any, available: Int) throws -> Entry {
-    guard let map = value as? [String: Any], let type = map["dtype"] as? String,
-      let extents = map["shape"] as? [Int], let offsets = map["data_offsets"] as? [Int],
-      offsets.count == 2
-    else { throw Fault(text: "the header of \(name) is malformed") }
-    guard let size = byteCounts[type] else {
-      throw Fault(text: "\(name) has the unsupported type \(type)")
+  private static func header(_ bytes: Data) throws -> [JSON.Member] {
+    let header: JSON
+    do {
+      header = try bytes.withUnsafeBytes {
+        try JSON(parsing: $0, limit: maximumHeaderValueCount)
+      }
+    } catch { throw Fault(text: "the header is not JSON: \(error)") }
+    guard case .object(let members) = header else {
+      throw Fault(text: "the header is not a JSON object")
     }
-    var count = size
+    return members
+  }
+
+  /// The tensor, or one line of the reason why it was not read.
+  ///
+  /// - Throws: ``TernError`` of kind `badData` where the file has no such tensor, or it was not read.
+  public func tensor(_ name: String, in path: String) throws -> HostTensor {
+    if let tensor = tensors[name] { return tensor }
+    if let reason = unread[name] { throw TernError(.badData, "\(path): \(name) \(reason)") }
+    throw TernError(.badData, "\(path): holds no tensor \(name)")
+  }
+
+  /// What is to be said of tensors that were not read; `nil` where there are none.
+  public var unreadNote: String? {
+    guard !unread.isEmpty else { return nil }
+    let shown = unread.sorted { $0.key < $1.key }.prefix(4).map { "\($0.key) \($0.value)" }
+    return "left out: \(unread.count) tensor\(unread.count == 1 ? "" : "s"): "
+      + shown.joined(separator: ", ") + (unread.count > 4 ? ", …" : "")
+  }
+
+  /// The types of the format, and the bytes of an element.
+  private static let byteCounts = [
+    "F64": 8, "I64": 8, "F32": 4, "I32": 4, "F16": 2, "BF16": 2, "U64": 8, "U32": 4, "I16": 2,
+    "U16": 2, "I8": 1, "U8": 1, "BOOL": 1, "F8_E4M3": 1, "F8_E5M2": 1, "C64": 8,
+  ]
+
+  /// Why a tensor is not read.
+  private struct Unread: Error { let reason: String }
+
+  private static func entry(_ name: String, _ value: JSON, _ available: Int) throws -> Entry {
+    func integers(_ key: String) -> [Int]? {
+      guard case .array(let values)? = value[key] else { return nil }
+      let integers = values.compactMap(\.intValue)
+      return integers.count == values.count ? integers : nil
+    }
+    guard let type = value["dtype"]?.stringValue, let extents = integers("shape"),
+      let offsets = integers("data_offsets"), offsets.count == 2
+    else { throw Fault(text: "the header of \(name) is malformed") }
+    var count = byteCounts[type] ?? 1
     for extent in extents {
       let (product, overflow) = count.multipliedReportingOverflow(by: extent)
       guard extent >= 0, !overflow else { throw Fault(text: "\(name) has the shape \(extents)") }
@@ -107,7 +153,7 @@ extension Safetensors {
     guard offsets[0] >= 0, offsets[0] <= offsets[1], offsets[1] <= available else {
       throw Fault(text: "truncated: \(name) ends at byte \(offsets[1]) of \(available)")
     }
-    guard offsets[1] - offsets[0] == count else {
+    guard offsets[1] - offsets[0] == count || byteCounts[type] == nil else {
       throw Fault(text: "\(name) has \(offsets[1] - offsets[0]) bytes where \(count) belong")
     }
     return Entry(name: name, type: type, shape: Shape(extents), range: offsets[0]..<offsets[1])
@@ -130,15 +176,17 @@ extension Safetensors {
       return HostTensor(entry.shape, words(UInt16.self).map { Float(bitPattern: UInt32($0) << 16) })
     case "F16":
       return HostTensor(entry.shape, words(UInt16.self).map(Self.float(half:)))
-    default:
+    case "I64":
       return HostTensor(
         entry.shape,
         try words(Int64.self).map {
           guard let value = Int32(exactly: $0) else {
-            throw Fault(text: "\(entry.name) holds \($0), which does not fit 32 bits")
+            throw Unread(reason: "holds \($0), which does not fit 32 bits")
           }
           return value
         })
+    default:
+      throw Unread(reason: "has the unsupported type \(entry.type)")
     }
   }
 

@@ -20,19 +20,27 @@ public struct WeightImport {
 
   /// The parameters of the network, by name.
   ///
-  /// - Parameter prefix: what the names in the file start with, such as `module.`.
+  /// - Parameters:
+  ///   - prefix: what the names in the file start with, such as `module.`.
+  ///   - note: told what of the file is left out.
   /// - Throws: ``TernError`` of kind `badData` that names the first parameter that is missing or of
   ///   another shape, or a tensor that the network has no place for.
-  public func read(_ path: String, prefix: String = "") throws -> [String: HostTensor] {
+  public func read(
+    _ path: String, prefix: String = "", note: (String) -> Void = { _ in }
+  ) throws -> [String: HostTensor] {
     let parameters = try parameters()
     var given: [String: HostTensor] = [:]
-    for (name, tensor) in try Safetensors(contentsOf: path).tensors {
+    let file = try Safetensors(contentsOf: path)
+    for (name, tensor) in file.tensors {
       guard name.hasPrefix(prefix) else { continue }
       given[String(name.dropFirst(prefix.count))] = tensor
     }
     var result: [String: HostTensor] = [:]
     for parameter in parameters {
       guard let tensor = given.removeValue(forKey: parameter.name) else {
+        if let reason = file.unread[prefix + parameter.name] {
+          throw TernError(.badData, "\(path): \(prefix)\(parameter.name) \(reason)")
+        }
         let hint = EditDistance.nearest(to: parameter.name, among: Array(given.keys).sorted())
         throw TernError(
           .badData,
@@ -53,6 +61,7 @@ public struct WeightImport {
     if let extra = given.keys.filter({ !$0.hasSuffix("num_batches_tracked") }).min() {
       throw TernError(.badData, "\(path): \(model.name) has no place for \(prefix)\(extra)")
     }
+    if let text = file.unreadNote { note("\(path): \(text)") }
     return result
   }
 }

@@ -20,9 +20,13 @@ extension Trainer {
 
   func initialize() throws {
     let match = try configuration.initialWeights.map(configuration.located).map { path in
-      let match = WeightMatch(try Safetensors(contentsOf: path).tensors, to: parameters)
+      let file = try Safetensors(contentsOf: path)
+      let match = WeightMatch(file.tensors, to: parameters)
       try match.requireAny(path: path)
-      initializationNotes = ([match.loaded] + match.missing + match.unused).map { "\(path): \($0)" }
+      initializationNotes =
+        ([match.loaded] + match.missing + match.unused + [file.unreadNote].compactMap(\.self)).map {
+          "\(path): \($0)"
+        }
       return match
     }
     for parameter in parameters.largestFirst {
