@@ -23,6 +23,14 @@ int tern_image_check(TernImage *image) {
   return 1;
 }
 
+int tern_image_check_size(TernImage *image, size_t size, size_t per_byte) {
+  // A header takes some bytes too; small pictures are left to their decoder.
+  uint64_t pixels = (uint64_t)image->width * image->height;
+  if (pixels <= 1 << 20 || pixels / per_byte <= size) return 1;
+  return tern_image_fail(image, "truncated: %zu bytes cannot hold %d×%d pixels", size, image->width,
+                         image->height);
+}
+
 int tern_image_allocate(TernImage *image) {
   image->pixels = malloc((size_t)image->width * image->height * image->channels);
   return image->pixels ? 1 : tern_image_fail(image, "no memory for its pixels");
@@ -33,25 +41,25 @@ static bool is_png(const uint8_t *bytes, size_t size) {
   return size >= sizeof signature && memcmp(bytes, signature, sizeof signature) == 0;
 }
 
-static int dispatch(const uint8_t *bytes, size_t size, int minimum_side,
+static int dispatch(const uint8_t *bytes, size_t size, double minimum_scale,
                     const TernImagePart *part, bool inspect, TernImage *image) {
   memset(image, 0, sizeof *image);
+  image->scale = 1;
   if (size == 0) return tern_image_fail(image, "the file is empty");
   if (is_png(bytes, size)) return tern_png_decode(bytes, size, inspect, false, image);
   if (size >= 3 && bytes[0] == 0xFF && bytes[1] == 0xD8 && bytes[2] == 0xFF)
-    return tern_jpeg_decode(bytes, size, minimum_side, part, inspect, image);
+    return tern_jpeg_decode(bytes, size, minimum_scale, part, inspect, image);
   return tern_image_fail(image, "neither a PNG nor a JPEG file");
 }
 
-int tern_image_decode(const uint8_t *bytes, size_t size, int minimum_side,
+int tern_image_decode(const uint8_t *bytes, size_t size, double minimum_scale,
                       const TernImagePart *part, TernImage *image) {
-  if (!dispatch(bytes, size, minimum_side, part, false, image)) return 0;
-  if (image->full_width == 0) image->full_width = image->width, image->full_height = image->height;
-  return 1;
+  return dispatch(bytes, size, minimum_scale, part, false, image);
 }
 
 int tern_mask_decode(const uint8_t *bytes, size_t size, TernImage *image) {
   memset(image, 0, sizeof *image);
+  image->scale = 1;
   if (!is_png(bytes, size)) return tern_image_fail(image, "a mask is a PNG file, this is none");
   return tern_png_decode(bytes, size, false, true, image);
 }

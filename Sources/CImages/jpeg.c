@@ -13,6 +13,8 @@ typedef struct {
   struct jpeg_error_mgr manager;
   jmp_buf jump;
   TernImage *image;
+  /// Whether the file ended before it said so.
+  bool is_past_end;
 } ErrorState;
 
 static void fail(j_common_ptr info) {
@@ -29,20 +31,32 @@ static void fail_with(j_common_ptr info, const char *message) {
   longjmp(state->jump, 1);
 }
 
-/// libjpeg fills with grey what a truncated file lacks, and only warns.
+/// libjpeg fills with grey what a truncated file lacks, and only warns: that is no picture any more; one
+/// that lacks its end mark alone is. Of everything else that it warns of it makes the best, as other
+/// readers do: the first is noted.
 static void heed_warning(j_common_ptr info, int level) {
   if (level >= 0) return;
-  switch (info->err->msg_code) {
-    case JWRN_JPEG_EOF: fail_with(info, "truncated");
-    case JWRN_HIT_MARKER:
-    case JWRN_HUFF_BAD_CODE: fail(info);
-    default: break;
+  ErrorState *state = (ErrorState *)info->err;
+  if (info->err->msg_code == JWRN_JPEG_EOF) {
+    state->is_past_end = true;
+    if (((j_decompress_ptr)info)->output_height == 0) fail_with(info, "truncated");
   }
+  // Pixels were wanted of what is not there.
+  if (state->is_past_end && info->err->msg_code == JWRN_HIT_MARKER) fail_with(info, "truncated");
+  if (info->err->num_warnings++ > 0) return;
+  char text[JMSG_LENGTH_MAX];
+  state->manager.format_message(info, text);
+  snprintf(state->image->warning, sizeof state->image->warning, "%s", text);
 }
 
-/// A progressive file may repeat its scans without end, each over the whole picture.
+/// A progressive file may repeat its scans without end, each over the whole picture. Encoders make
+/// about ten; of a small picture some more cost nothing.
 static void watch_scans(j_common_ptr info) {
-  if (((j_decompress_ptr)info)->input_scan_number > 200) fail_with(info, "more than 200 scans");
+  j_decompress_ptr decompress = (j_decompress_ptr)info;
+  int64_t pixels = (int64_t)decompress->image_width * decompress->image_height;
+  int64_t limit = ((int64_t)1 << 28) / (pixels + 1);
+  limit = limit < 20 ? 20 : limit > 200 ? 200 : limit;
+  if (decompress->input_scan_number > limit) fail_with(info, "more scans than any encoder makes");
 }
 
 /// The orientation 1…8 that a camera noted, 1 where it did not.
@@ -69,7 +83,7 @@ static void convert_inks(const uint8_t *inks, uint8_t *target, int width, bool i
 /// Leaves out the columns before and after a part; rows are left out by who reads them. The part comes
 /// back at the scale of the output, as wide as libjpeg makes it.
 static void crop(j_decompress_ptr info, TernImagePart *part) {
-  double scale = (double)info->output_width / info->image_width;
+  double scale = info->scale_num / 8.0;
   int left = (int)(part->left * scale), top = (int)(part->top * scale);
   int right = (int)((part->left + part->width) * scale) + 2;
   int bottom = (int)((part->top + part->height) * scale) + 2;
@@ -82,7 +96,7 @@ static void crop(j_decompress_ptr info, TernImagePart *part) {
   *part = (TernImagePart){(int)first, top, (int)width, bottom - top};
 }
 
-static void read_image(j_decompress_ptr info, const uint8_t *bytes, size_t size, int minimum_side,
+static void read_image(j_decompress_ptr info, const uint8_t *bytes, size_t size, double minimum_scale,
                        const TernImagePart *wanted, bool inspect, TernImage *image) {
   jpeg_mem_src(info, bytes, size);
   jpeg_save_markers(info, JPEG_APP0 + 1, 0xFFFF);
@@ -98,20 +112,19 @@ static void read_image(j_decompress_ptr info, const uint8_t *bytes, size_t size,
     return;
   }
 
+  // A block of 64 pixels takes a bit at the least; arithmetic codes take any part of one.
+  if (!info->arith_code && !tern_image_check_size(image, size, 1024)) longjmp(state->jump, 1);
+
   bool has_inks = info->num_components == 4;
   info->out_color_space = has_inks ? JCS_CMYK : image->channels == 1 ? JCS_GRAYSCALE : JCS_RGB;
-  int side = image->width < image->height ? image->width : image->height;
-  if (minimum_side > 0) {
-    // Only halves have vectorised transforms.
-    info->scale_denom = 8;
-    info->scale_num = 8;
-    while (info->scale_num > 1 && (side * (int)info->scale_num / 2 + 7) / 8 >= minimum_side)
-      info->scale_num /= 2;
-  }
+  info->scale_denom = 8;
+  info->scale_num = 8;
+  // Only halves have vectorised transforms.
+  while (minimum_scale > 0 && info->scale_num > 1 && info->scale_num / 16.0 >= minimum_scale)
+    info->scale_num /= 2;
   jpeg_start_decompress(info);
-  image->full_width = info->output_width;
-  image->full_height = info->output_height;
-  TernImagePart part = {0, 0, image->full_width, image->full_height};
+  image->scale = info->scale_num / 8.0;
+  TernImagePart part = {0, 0, (int)info->output_width, (int)info->output_height};
   // What a camera has turned is rare, and its parts are elsewhere in the file.
   if (wanted && turn <= 1) {
     part = *wanted;
@@ -132,11 +145,11 @@ static void read_image(j_decompress_ptr info, const uint8_t *bytes, size_t size,
   }
   // Of a part, the rest of the file is not read.
   if (info->output_scanline == info->output_height) jpeg_finish_decompress(info);
-  if (!tern_image_orient(image, turn)) longjmp(state->jump, 1);
-  if (turn >= 5) image->full_width = image->width, image->full_height = image->height;
+  if (!tern_image_orient(image, turn, info->image_width, info->image_height))
+    longjmp(state->jump, 1);
 }
 
-int tern_jpeg_decode(const uint8_t *bytes, size_t size, int minimum_side,
+int tern_jpeg_decode(const uint8_t *bytes, size_t size, double minimum_scale,
                      const TernImagePart *part, bool inspect, TernImage *image) {
   struct jpeg_decompress_struct info;
   struct jpeg_progress_mgr progress = {.progress_monitor = watch_scans};
@@ -146,11 +159,12 @@ int tern_jpeg_decode(const uint8_t *bytes, size_t size, int minimum_side,
   state.manager.error_exit = fail;
   state.manager.emit_message = heed_warning;
   state.image = image;
+  state.is_past_end = false;
   int succeeded = 0;
   if (!setjmp(state.jump)) {
     jpeg_create_decompress(&info);
     info.progress = &progress;
-    read_image(&info, bytes, size, minimum_side, part, inspect, image);
+    read_image(&info, bytes, size, minimum_scale, part, inspect, image);
     succeeded = 1;
   }
   jpeg_destroy_decompress(&info);

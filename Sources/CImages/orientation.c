@@ -22,8 +22,20 @@ int tern_exif_orientation(const uint8_t *data, size_t size) {
   return 1;
 }
 
-int tern_image_orient(TernImage *image, int orientation) {
+int tern_image_orient(TernImage *image, int orientation, double file_width, double file_height) {
   if (orientation <= 1) return 1;
+  // Mirrored, the pixel that stands for fewer of the file's comes first.
+  double before_x = file_width * image->scale - image->width;
+  double before_y = file_height * image->scale - image->height;
+  switch (orientation) {
+    case 2: image->left = before_x; break;
+    case 3: image->left = before_x, image->top = before_y; break;
+    case 4: image->top = before_y; break;
+    case 6: image->left = before_y; break;
+    case 7: image->left = before_y, image->top = before_x; break;
+    case 8: image->top = before_x; break;
+    default: break;
+  }
   int w = image->width, h = image->height, channels = image->channels;
   bool is_turned = orientation >= 5;
   TernImage source = *image;

@@ -28,7 +28,7 @@ static void read_bytes(png_structp png, png_bytep target, size_t count) {
 }
 
 /// Everything between two long jumps: no variable changes here that is read after one.
-static void read_image(png_structp png, png_infop info, bool inspect, bool is_mask,
+static void read_image(png_structp png, png_infop info, size_t source_size, bool inspect, bool is_mask,
                        TernImage *image, png_bytep **rows) {
   png_read_info(png, info);
   int type = png_get_color_type(png, info);
@@ -48,6 +48,11 @@ static void read_image(png_structp png, png_infop info, bool inspect, bool is_ma
     }
     return;
   }
+
+  // Deflate's shortest code, 2 bits, stands for 258 bytes, of eight pixels each at the most.
+  size_t bits = (size_t)png_get_bit_depth(png, info) * png_get_channels(png, info);
+  if (!tern_image_check_size(image, source_size, 8 * 1032 / bits))
+    longjmp(png_jmpbuf(png), 1);
 
   if (is_mask) {
     bool is_indexed = type == PNG_COLOR_TYPE_GRAY || type == PNG_COLOR_TYPE_PALETTE;
@@ -72,7 +77,7 @@ static void read_image(png_structp png, png_infop info, bool inspect, bool is_ma
   for (int y = 0; y < image->height; y++) (*rows)[y] = image->pixels + y * row_size;
   png_read_image(png, *rows);
   png_read_end(png, NULL);
-  if (!tern_image_orient(image, turn)) longjmp(png_jmpbuf(png), 1);
+  if (!tern_image_orient(image, turn, image->width, image->height)) longjmp(png_jmpbuf(png), 1);
 }
 
 int tern_png_decode(const uint8_t *bytes, size_t size, bool inspect, bool is_mask,
@@ -89,7 +94,7 @@ int tern_png_decode(const uint8_t *bytes, size_t size, bool inspect, bool is_mas
     // Texts and profiles that unpack to more than any honest one.
     png_set_chunk_malloc_max(png, 1 << 23);
     png_set_user_limits(png, 1 << 20, 1 << 20);
-    read_image(png, info, inspect, is_mask, image, rows_place);
+    read_image(png, info, size, inspect, is_mask, image, rows_place);
     succeeded = 1;
   }
   free(*rows_place);

@@ -20,6 +20,8 @@ struct TernCommand: ParsableCommand {
     signal(SIGXFSZ, SIG_IGN)
     do {
       var command = try parseAsRoot(FileSystem.processArguments)
+      PictureWarnings.announceFirst { Output.warning($0) }
+      defer { if let summary = PictureWarnings.summary { Output.warning(summary) } }
       try command.run()
     } catch let error as TernError {
       Failure.exit(error.message, code: error.kind.exitCode)

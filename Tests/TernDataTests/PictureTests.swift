@@ -22,12 +22,30 @@ import Testing
 
   @Test func aJPEGMayComeSmaller() throws {
     let data = PictureFixture.named("colorJPEG").data
-    let half = try Picture(data, name: "half", minimumSide: 6)
+    let half = try Picture(data, name: "half", minimumScale: 0.5)
     #expect(half.width == 8)
     #expect(half.height == 6)
-    let whole = try Picture(data, name: "whole", minimumSide: 7)
+    let whole = try Picture(data, name: "whole", minimumScale: 0.51)
     #expect(whole.width == 16)
     #expect(whole.height == 12)
+  }
+
+  /// What libjpeg makes the best of is read, and said; what it fills with grey is not.
+  @Test func aJPEGWithAWarningIsRead() throws {
+    let whole = PictureFixture.named("colorJPEG").data
+    #expect(try Picture(whole, name: "whole").warning == nil)
+    var junk = whole
+    junk.insert(contentsOf: [0x12, 0x34, 0x56], at: junk.count - 2)
+    let picture = try Picture(junk, name: "junk")
+    #expect(picture.warning?.contains("extraneous bytes") == true, "\(picture.warning ?? "")")
+    #expect(try picture.pixels == Picture(whole, name: "whole").pixels)
+    // A code that is not there: from it on the picture is what it may be.
+    var flipped = whole
+    let scan = try #require(whole.firstRange(of: Data([0xFF, 0xDA])))
+    for i in 20..<26 { flipped[scan.upperBound + i] = 0xFE }
+    #expect(try Picture(flipped, name: "flipped").warning != nil)
+    #expect(PictureWarnings.summary?.contains("pictures were read although") == true)
+    #expect(throws: TernError.self) { try Picture(whole.prefix(whole.count - 20), name: "cut") }
   }
 
   @Test func writtenPicturesAreReadBack() throws {

@@ -19,11 +19,14 @@ typedef struct {
   int height;
   /// 1 for grey; 3 for red, green, blue.
   int channels;
-  /// Where in the picture the pixels are, and its whole extent, at the scale of the pixels.
-  int left;
-  int top;
-  int full_width;
-  int full_height;
+  /// How many of these pixels one of the file's is wide and high: 1, or less where it came smaller.
+  double scale;
+  /// Where in the picture, in these pixels, the first one is. What is turned or mirrored may begin
+  /// before 0: the last pixel of the file stands for fewer of the file's than the others.
+  double left;
+  double top;
+  /// Of the kind of libjpeg's warnings where it read on all the same.
+  char warning[TERN_IMAGE_MESSAGE_SIZE];
   /// What is wrong with the file, where decoding failed.
   char message[TERN_IMAGE_MESSAGE_SIZE];
 } TernImage;
@@ -41,11 +44,11 @@ typedef struct {
 /// Palettes and low bit depths are expanded, 16 bits are scaled to eight, alpha is dropped, CMYK
 /// becomes RGB, and the orientation that a camera noted is applied.
 ///
-/// `minimum_side`: where above 0, a JPEG may be decoded smaller, to no less than so many pixels on
-/// either side: cheaper than decoding and shrinking.
+/// `minimum_scale`: where above 0, a JPEG may be decoded smaller, at no less than this scale: cheaper
+/// than decoding and shrinking.
 ///
 /// `part`: where not null, all that is needed; a JPEG may come without the rest.
-int tern_image_decode(const uint8_t *bytes, size_t size, int minimum_side,
+int tern_image_decode(const uint8_t *bytes, size_t size, double minimum_scale,
                       const TernImagePart *part, TernImage *image);
 
 /// Decodes a PNG file, grey or with a palette of at most eight bits, whose pixels are class numbers:

@@ -8,9 +8,12 @@ public final class Picture: @unchecked Sendable {
   public let height: Int
   /// 1 for grey; 3 for red, green, blue.
   public let channels: Int
-  /// Where in the picture of the file the pixels are, and its extent at their scale.
-  let origin: (x: Int, y: Int)
-  let fullSize: (width: Int, height: Int)
+  /// How many of these pixels one of the file's is wide and high.
+  let scale: Double
+  /// Where in the picture of the file, at this scale, the first pixel is.
+  let origin: (x: Double, y: Double)
+  /// What libjpeg warned of, where it read on all the same.
+  public let warning: String?
   /// Row by row; never written after the initialiser.
   let bytes: UnsafeMutablePointer<UInt8>
 
@@ -22,12 +25,12 @@ public final class Picture: @unchecked Sendable {
   /// Palettes and low bit depths are expanded, 16 bits scaled to eight, alpha is dropped, CMYK
   /// becomes RGB, and the orientation that a camera noted is applied.
   ///
-  /// - Parameter minimumSide: where given, a JPEG may come smaller than it is, but its shorter side
-  ///   not below this: faster than shrinking it later.
+  /// - Parameter minimumScale: where given, a JPEG may come smaller than it is, at no less than this
+  ///   scale: faster than shrinking it later.
   /// - Throws: ``TernError`` naming the file and its fault; of kind `notFound` where it cannot be
   ///   read.
-  public convenience init(contentsOf path: String, minimumSide: Int? = nil) throws {
-    try self.init(try Self.contents(of: path), name: path, minimumSide: minimumSide)
+  public convenience init(contentsOf path: String, minimumScale: Double? = nil) throws {
+    try self.init(try Self.contents(of: path), name: path, minimumScale: minimumScale)
   }
 
   /// Reads a PNG file whose pixels are class numbers: grey, or a palette's indices.
@@ -50,22 +53,22 @@ public final class Picture: @unchecked Sendable {
   /// Decodes a PNG or JPEG file held in memory.
   ///
   /// - Parameter name: what an error calls it.
-  public convenience init(_ data: Data, name: String, minimumSide: Int? = nil) throws {
+  public convenience init(_ data: Data, name: String, minimumScale: Double? = nil) throws {
     try self.init(data, name: name) {
-      tern_image_decode($0, $1, Int32(clamping: minimumSide ?? 0), nil, $2)
+      tern_image_decode($0, $1, minimumScale ?? 0, nil, $2)
     }
   }
 
   /// Decodes as much of a file as is needed of it.
   ///
   /// - Parameter part: in pixels of the file; a JPEG may come without the rest.
-  convenience init(_ data: Data, name: String, minimumSide: Int, part: PictureRegion) throws {
+  convenience init(_ data: Data, name: String, minimumScale: Double, part: PictureRegion) throws {
     func pixels(_ value: Double) -> Int32 { Int32(clamping: Int(value.rounded(.up))) }
     var part = TernImagePart(
       left: pixels(part.x) - 1, top: pixels(part.y) - 1, width: pixels(part.width) + 2,
       height: pixels(part.height) + 2)
     try self.init(data, name: name) {
-      tern_image_decode($0, $1, Int32(clamping: minimumSide), &part, $2)
+      tern_image_decode($0, $1, minimumScale, &part, $2)
     }
   }
 
@@ -82,18 +85,20 @@ public final class Picture: @unchecked Sendable {
     }
     (width, height) = (Int(image.width), Int(image.height))
     channels = Int(image.channels)
-    origin = (Int(image.left), Int(image.top))
-    let full = (Int(image.full_width), Int(image.full_height))
-    fullSize = full.0 > 0 ? full : (Int(image.width), Int(image.height))
+    scale = image.scale
+    origin = (image.left, image.top)
     bytes = pixels
+    warning = image.warning.0 == 0 ? nil : Self.text(image.warning)
+    if let warning { PictureWarnings.add(warning, of: name) }
   }
 
   private static func fault(_ image: TernImage, _ name: String) -> TernError {
-    var message = image.message
-    let text = withUnsafeBytes(of: &message) {
-      String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self)
-    }
-    return TernError(.badData, "\(name): \(text)")
+    TernError(.badData, "\(name): \(text(image.message))")
+  }
+
+  /// The text of an array of C.
+  private static func text<Characters>(_ characters: Characters) -> String {
+    withUnsafeBytes(of: characters) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
   }
 
   /// Width and height of the picture in a PNG or JPEG file.

@@ -1,6 +1,18 @@
 import TernCore
 
-/// How the picture in a file becomes a sample: what part of it is seen, and at which size.
+/// How the picture in a file becomes a sample: the one place that decides what part of it is seen, and
+/// at which size. Training, evaluation and prediction go through it, whatever the format of the file.
+///
+/// 1. The file is decoded: palettes and low bit depths expanded, 16 bits scaled to 8, alpha dropped,
+///    inks made colours, and the picture turned as its camera noted. A JPEG of which less is needed is
+///    decoded at a half, a quarter or an eighth of its size, never below that of the sample.
+/// 2. A part is chosen: for training with `resized-crop` at random, else the largest centred
+///    rectangle of the sample's aspect, of which 7/8 on each side are seen (a sample of 224 pixels is
+///    the middle of a picture whose shorter side is 256); for a class per pixel, all of the picture.
+/// 3. The part is resized with a triangle filter as wide as the step, as Pillow's `BILINEAR` with
+///    `box=` does: no pixel is skipped, and what lies outside the part lends its edge.
+/// 4. Grey becomes three equal channels, colours become grey (BT.601), as the network takes them; the
+///    values are parts of 1, which are then normalised.
 public struct PictureFrame: Sendable {
   /// [C, H, W] with C 1 (grey) or 3.
   public let sampleShape: Shape
@@ -50,16 +62,13 @@ public struct PictureFrame: Sendable {
     // What is shrunk anyhow need not be decoded in full, nor what is not seen; the filter reads
     // twice its step beyond the borders.
     let steps = (x: region.width / Double(width), y: region.height / Double(height))
-    let shrink = 1 / max(min(steps.x, steps.y), 1)
-    let side = (Double(min(size.width, size.height)) * shrink - 1e-6).rounded(.up)
     var part = region
     part.widen(x: 16 + 2 * steps.x, y: 16 + 2 * steps.y)
-    let picture = try Picture(data, name: path, minimumSide: Int(side), part: part)
-    region.scale(
-      x: Double(picture.fullSize.width) / Double(size.width),
-      y: Double(picture.fullSize.height) / Double(size.height))
-    region.x -= Double(picture.origin.x)
-    region.y -= Double(picture.origin.y)
+    let picture = try Picture(
+      data, name: path, minimumScale: 1 / max(min(steps.x, steps.y), 1), part: part)
+    region.scale(x: picture.scale, y: picture.scale)
+    region.x -= picture.origin.x
+    region.y -= picture.origin.y
     Resampler(region, of: (picture.width, picture.height), to: (width, height))
       .resample(picture, planeCount: sampleShape[0], scale: scale, to: destination)
   }
