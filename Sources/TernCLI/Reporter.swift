@@ -42,6 +42,7 @@ final class Reporter {
       show("\(event.model): \(Format.count(event.parameterCount)) parameters")
       show("device \(event.device) (\(event.deviceName)): \(event.deviceReason)")
       show("plan \(Format.bytes(event.planByteCount)) at batch size \(configuration.batchSize)")
+      for note in event.data.notes { show(note) }
       if let run = event.runDirectory { show("run \(run)") }
     case .firstStep(let seconds): show("first step after \(Format.fixed(seconds, 1)) s")
     case .step(let event): showStep(event)

@@ -98,9 +98,9 @@ import Testing
     try files.writeDataset()
     let paths = ["images-idx3", "labels-idx1"].map { files.path("train-\($0)-ubyte") }
     func open(memoryLimit: Int) throws -> any Dataset {
-      try IDX.open(
-        images: paths[0], labels: paths[1], classNames: (0..<10).map(String.init),
-        memoryLimit: memoryLimit)
+      try #require(
+        IDX.open(files.directory, captions: nil, known: nil, memoryLimit: memoryLimit).training
+      ).set
     }
     func all(_ set: any Dataset) throws -> [(images: [Float], labels: [Int32])] {
       try batches(

@@ -66,6 +66,7 @@ struct DataCommand: ParsableCommand {
         shape: Shape([shown] + training.sampleShape.dimensions), columns: min(Self.columns, shown),
         normalization: plain)
       try AtomicFile.write(sheet.png, to: out)
+      source.notes.forEach(Output.progress)
 
       Output.result(
         "training \(Format.count(training.count))  test \(Format.count(source.test.count))  "

@@ -40,6 +40,7 @@ struct DeviceArguments: ParsableArguments {
 
 extension ConvolutionAlgorithm: ExpressibleByArgument {}
 extension Precision: ExpressibleByArgument {}
+extension ItemErrorPolicy: ExpressibleByArgument {}
 
 extension DeviceCatalog {
   /// What `--device` takes, in a line.

@@ -40,6 +40,12 @@ struct Predict: ParsableCommand {
       "Where a network that gives a class per pixel writes its masks. (default: nowhere)",
       valueName: "DIR"))
   var masks: String?
+  @Option(
+    help: """
+      What becomes of pictures that cannot be read: stop ends at the first, skip leaves them out, and \
+      the exit code is 0. (default: the others are answered, and the exit code tells)
+      """)
+  var onError: ItemErrorPolicy?
   @OptionGroup var device: DeviceArguments
   @Option(help: "Which checkpoint of the run: last or best.")
   var checkpoint = "last"
@@ -55,9 +61,12 @@ struct Predict: ParsableCommand {
           ? "predict what? give picture files, or --index N, a sample of the test set"
           : "give picture files or --index, not both")
     }
+    var overrides: [String: AttributeValue] = [:]
+    if let data { overrides["data"] = .string(data) }
+    if let onError { overrides["on_error"] = .string(onError.rawValue) }
     let weights = try RunWeights(
-      run: runPath, model: nil, weights: nil, checkpoint: checkpoint,
-      overrides: data.map { ["data": .string($0)] } ?? [:], verb: "predict")
+      run: runPath, model: nil, weights: nil, checkpoint: checkpoint, overrides: overrides,
+      verb: "predict")
     if images.isEmpty {
       try predictSamples(weights)
     } else {
@@ -66,7 +75,10 @@ struct Predict: ParsableCommand {
   }
 
   private func predictSamples(_ weights: RunWeights) throws {
-    let data = try TrainingData(weights.configuration, description: weights.file.metadata)
+    let data = try weights.testData(self.data)
+    if self.data != nil || weights.configuration.onError == .skip {
+      data.notes.forEach(Output.progress)
+    }
     let set = data.test
     if let wrong = index.first(where: { $0 < 0 || $0 >= set.count }) {
       throw TernError(.usage, "index: expected 0 to \(set.count - 1), got \(wrong)")
@@ -118,11 +130,16 @@ struct Predict: ParsableCommand {
     let frame = try DataSource.frame(
       weights.configuration.data, sampleShape: description.shape, isPerPixel: isPerPixel)
     // A picture that cannot be read is said, and does not keep the others from being answered.
-    var failure: TernError?
+    var (failure, failureCount, answerCount) = (TernError?.none, 0, 0)
     func attempt(_ read: () throws -> Void) throws {
-      do { try read() } catch let error as TernError {
-        Output.error(error.message)
+      do { try read() } catch let error as TernError where onError != .stop {
+        if onError == .skip {
+          Output.progress("skipped: \(error.message)")
+        } else {
+          Output.error(error.message)
+        }
         failure = failure ?? error
+        failureCount += 1
       }
     }
     var paths: [String] = []
@@ -138,6 +155,7 @@ struct Predict: ParsableCommand {
         }
       }
       guard !names.isEmpty else { continue }
+      answerCount += names.count
       let samples = ValueDataset(
         values: values, labels: [Int32](repeating: 0, count: names.count),
         sampleShape: description.shape, classNames: description.classNames)
@@ -155,7 +173,11 @@ struct Predict: ParsableCommand {
         }
       }
     }
-    if let failure { throw ExitCode(failure.kind.exitCode) }
+    guard let failure else { return }
+    guard onError == .skip, answerCount > 0 else {
+      throw ExitCode(failure.kind.exitCode)
+    }
+    Output.progress("skipped \(failureCount), which cannot be read; answered \(answerCount)")
   }
 
   private func network(_ weights: RunWeights, shape: Shape, classCount: Int) throws -> Model {

@@ -53,12 +53,23 @@ struct RunWeights {
     file = try Safetensors(contentsOf: path)
   }
 
+  /// The data whose test set is measured: the run's own, also where it is spelled otherwise, or other
+  /// data, held against what the network was trained on.
+  ///
+  /// - Parameter asked: the data that was asked for, if any was.
+  func testData(_ asked: String?, normalize: String = "auto") throws -> TrainingData {
+    guard let asked, let own = trainingData, !DataSource.isSame(own, asked),
+      let description = SampleDescription(file.metadata)
+    else { return try TrainingData(configuration, description: file.metadata) }
+    return try TrainingData(
+      testing: asked, trainedOn: own, description, normalize: normalize,
+      onError: configuration.onError)
+  }
+
   /// Sets all variables of a session.
   func load(into session: Session) throws {
     for name in session.variableNames {
-      guard let value = file.tensors[name] else {
-        throw TernError(.badData, "\(path): holds no tensor \(name)")
-      }
+      let value = try file.tensor(name, in: path)
       do { try session.write([name: value]) } catch let error as TernError {
         throw TernError(error.kind, "\(path): \(error.message)")
       }

@@ -6,8 +6,10 @@ struct Test: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Measure a trained network on a whole test set.",
     discussion: """
-      Of other data than the run's, the test set is measured; where there is none, all of it. Pictures
-      of images:DIR become grey or coloured as the network takes them.
+      Of other data than the run's, the test set is measured; where there is none, the validation set;
+      where there is neither, all of it. Its classes and columns are found by their names: what the run
+      does not know is an error. Pictures of images:DIR become grey or coloured as the network takes
+      them.
 
       Examples:
         tern test runs/lenet5-1
@@ -29,6 +31,12 @@ struct Test: ParsableCommand {
   @Option(help: "Samples per step. (default: the run's, else 64)")
   var batchSize: Int?
   @OptionGroup var device: DeviceArguments
+  @Option(
+    help: """
+      What becomes of pictures that cannot be read: stop, or skip, which names, counts and leaves them \
+      out. (default: the run's, else stop)
+      """)
+  var onError: ItemErrorPolicy?
   @Option(help: "Which checkpoint of the run: last or best.")
   var checkpoint = "last"
   @Flag(help: "Print one JSON object.")
@@ -39,6 +47,7 @@ struct Test: ParsableCommand {
     if let data { overrides["data"] = .string(data) }
     if let normalize { overrides["normalize"] = .string(normalize) }
     if let batchSize { overrides["batch_size"] = .int(batchSize) }
+    if let onError { overrides["on_error"] = .string(onError.rawValue) }
     guard runPath != nil || model == nil || data != nil else {
       throw TernError(.usage, "which data? give --data, such as fashion-mnist")
     }
@@ -46,7 +55,7 @@ struct Test: ParsableCommand {
       run: runPath, model: model, weights: weights, checkpoint: checkpoint, overrides: overrides,
       verb: "test")
     let configuration = weights.configuration
-    let data = try testData(weights)
+    let data = try weights.testData(self.data, normalize: normalize ?? "auto")
     let network = try Model.named(
       configuration.model, inputShape: data.test.sampleShape, classCount: data.test.classCount)
     try data.check(network)
@@ -58,6 +67,7 @@ struct Test: ParsableCommand {
     let loader = data.evaluationLoader(data.test, configuration)
     defer { loader.cancel() }
     let result = try evaluator.evaluate(loader)
+    if self.data != nil || configuration.onError == .skip { data.notes.forEach(Output.progress) }
     if let metrics = result.classification {
       if json {
         Output.result(metrics.json)
@@ -69,20 +79,6 @@ struct Test: ParsableCommand {
     } else {
       Output.result(result.text)
     }
-  }
-
-  /// The run's own test set; of other data all that is not for training.
-  private func testData(_ weights: RunWeights) throws -> TrainingData {
-    if let data, let own = weights.trainingData, own != data,
-      let description = SampleDescription(weights.file.metadata)
-    {
-      return try TrainingData(
-        testing: data, trainedOn: own, description, normalize: normalize ?? "auto")
-    }
-    let (configuration, description) = (weights.configuration, weights.file.metadata)
-    let data = try TrainingData(configuration, description: description)
-    if runPath != nil { try data.check(sameClassesAs: description, configuration) }
-    return data
   }
 }
 

@@ -6,6 +6,13 @@ struct Train: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Train a network.",
     discussion: """
+      What is used for training, validation and testing is printed at the start, and what is left out.
+
+      Of a picture in a folder, turned as its camera noted, training and evaluation see the largest
+      centred square, 7/8 of it on each side, resized by a triangle filter; training with --augment
+      resized-crop a part drawn at random, other random changes what they say. A network that gives a
+      class per pixel sees all of the picture.
+
       Examples:
         tern train lenet5 --data fashion-mnist --epochs 8
         tern train --resume runs/lenet5-1 --epochs 16

@@ -129,6 +129,12 @@ struct TrainingOptions: ParsableArguments {
   @Option(help: "Threads that prepare batches. (default: 1)")
   var workers: Int?
   @Option(
+    help: """
+      What becomes of pictures that cannot be read: stop ends the run at the first, skip decodes all of \
+      them once before training, and names, counts and leaves out those. (default: stop)
+      """)
+  var onError: ItemErrorPolicy?
+  @Option(
     name: .customLong("init"),
     help: """
       Start from these weights (.safetensors) where names and shapes fit. (default: random ones)
@@ -199,6 +205,7 @@ struct TrainingOptions: ParsableArguments {
     set("algorithm", algorithm?.rawValue, AttributeValue.string)
     set("precision", precision?.rawValue, AttributeValue.string)
     set("workers", workers, AttributeValue.int)
+    set("on_error", onError?.rawValue, AttributeValue.string)
     set("init", initialWeights, AttributeValue.string)
     set("freeze", freeze, AttributeValue.string)
     set("save_every", saveEvery, AttributeValue.int)

@@ -8,8 +8,7 @@ import TernCore
 /// ```
 ///
 /// A class is called as its folder; classes are numbered by name. Files are PNG or JPEG, by their
-/// ending. A sample is the centre of the picture: shrunk so that its shorter side is 8/7 of the
-/// size, and cut to a square.
+/// ending. What of a picture a sample shows is told at ``PictureFrame``.
 public final class ImageFolderDataset: Dataset {
   public var sampleShape: Shape { frame.sampleShape }
   public let classNames: [String]
@@ -22,51 +21,44 @@ public final class ImageFolderDataset: Dataset {
   /// Pictures decoded for statistics: means settle long before.
   static let statisticsLimit = 2048
 
-  /// Samples are [3, `size`, `size`].
-  public convenience init(directory: String, size: Int, classNames: [String]? = nil) throws {
-    try self.init(
-      directory: directory, frame: PictureFrame([3, size, size], view: Self.view),
-      classNames: classNames)
+  /// What of a picture a network sees that was trained on this data: of data that is no pictures in
+  /// files, all that its aspect allows.
+  static func view(trainedOn specification: String) -> PictureFrame.View {
+    specification.hasPrefix("images:") ? view : .center(part: 1)
   }
 
-  /// - Parameters:
-  ///   - frame: how pictures become samples.
-  ///   - classNames: the classes, where another folder has decided them.
-  /// - Throws: ``TernError`` where the folder is missing, or holds no pictures.
-  init(directory: String, frame: PictureFrame, classNames: [String]?) throws {
-    let found = try Self.folders(in: directory)
-    let names = classNames ?? found
-    guard names.count >= 2 else {
-      throw TernError(
-        .badData,
-        "\(directory): \(names.count) folder\(names.count == 1 ? "" : "s"), at least 2 classes with a folder each belong here"
-      )
-    }
-    if let stranger = found.first(where: { !names.contains($0) }) {
-      throw TernError(
-        .badData, "\(directory)/\(stranger): no such class in the training set")
-    }
-    var paths: [String] = []
-    var labels: [Int32] = []
-    for (label, name) in names.enumerated() where found.contains(name) {
-      let folder = "\(directory)/\(name)"
-      let files = try PictureFolder.files(in: folder)
+  /// Files with their classes.
+  struct Files {
+    let classNames: [String]
+    private(set) var paths: [String] = []
+    private(set) var labels: [Int32] = []
+
+    init(classNames: [String]) { self.classNames = classNames }
+
+    /// Adds the pictures of a folder, and counts what else is in it.
+    ///
+    /// - Throws: ``TernError`` where there are none.
+    mutating func add(folder: String, class number: Int32, _ leftOut: inout LeftOut) throws {
+      let files = try PictureFolder.files(in: folder, &leftOut)
       paths += files
-      labels += [Int32](repeating: Int32(label), count: files.count)
+      labels += [Int32](repeating: number, count: files.count)
     }
-    self.paths = paths
-    self.labels = labels
-    self.classNames = names
-    self.frame = frame
+
+    /// Decodes every picture once, and drops those that cannot be read.
+    ///
+    /// - Returns: what is to be said of them.
+    mutating func dropDamaged() -> [String] {
+      let damaged = DamagedItems.find(paths) { path in _ = try Picture(contentsOf: path) }
+      paths = paths.enumerated().filter { damaged.faults[$0.offset] == nil }.map(\.element)
+      labels = labels.enumerated().filter { damaged.faults[$0.offset] == nil }.map(\.element)
+      return damaged.notes
+    }
   }
 
-  /// The folders in a folder, by name; hidden ones are passed over.
-  static func folders(in directory: String) throws -> [String] {
-    guard let entries = FileSystem.names(in: directory) else {
-      throw TernError(.notFound, "\(directory): no such folder")
-    }
-    return entries.filter { !$0.hasPrefix(".") && FileSystem.isFolder("\(directory)/\($0)") }
-      .sorted()
+  /// - Parameter frame: how pictures become samples.
+  init(_ files: Files, frame: PictureFrame) {
+    (classNames, paths, labels) = (files.classNames, files.paths, files.labels)
+    self.frame = frame
   }
 
   public var count: Int { paths.count }

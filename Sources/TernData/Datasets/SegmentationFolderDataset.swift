@@ -28,10 +28,21 @@ public final class SegmentationFolderDataset: Dataset {
     let largestClass: UInt8
   }
 
-  /// Whether a folder holds pictures and masks.
+  /// Whether a folder holds pictures and masks: folders of these names and no other with pictures, and
+  /// at least one mask that is called as a picture. Else `images` and `masks` are classes.
   static func isFolder(_ directory: String) -> Bool {
-    let folders = try? ImageFolderDataset.folders(in: directory)
-    return folders?.contains("images") == true && folders?.contains("masks") == true
+    func files(_ folder: String) -> [String] {
+      let files = (try? FolderListing("\(directory)/\(folder)"))?.files ?? []
+      return files.filter(PictureFolder.isPicture)
+    }
+    guard let folders = (try? FolderListing(directory))?.folders,
+      folders.contains("images"), folders.contains("masks"),
+      !folders.contains(where: { $0 != "images" && $0 != "masks" && !files($0).isEmpty })
+    else { return false }
+    let pictures = Set(files("images").map { $0.pathStem })
+    let masks = files("masks")
+    return masks.isEmpty || pictures.isEmpty
+      || masks.contains { pictures.contains($0.pathStem) }
   }
 
   /// - Parameters:
@@ -46,18 +57,38 @@ public final class SegmentationFolderDataset: Dataset {
   /// Finds the files and decodes every mask once.
   ///
   /// - Throws: ``TernError`` where a mask is missing, damaged, or of another extent than its picture.
-  static func files(in directory: String) throws -> Files {
-    let pictures = try PictureFolder.files(in: "\(directory)/images")
-    let masks = pictures.map {
+  static func files(
+    in directory: String, _ onError: ItemErrorPolicy = .stop, _ notes: inout [String]
+  ) throws -> Files {
+    var leftOut = LeftOut()
+    var pictures = try PictureFolder.files(in: "\(directory)/images", &leftOut)
+    if let text = leftOut.text { notes.append("\(directory)/images: \(text)") }
+    var masks = pictures.map {
       let name = $0.pathStem
       return "\(directory)/masks/\(name).png"
     }
     if let twice = zip(masks, masks.dropFirst()).first(where: { $0 == $1 }) {
       throw TernError(.badData, "\(twice.0): the mask of two pictures")
     }
+    if onError == .skip {
+      let masksOfPictures = Dictionary(zip(pictures, masks)) { first, _ in first }
+      let damaged = DamagedItems.find(pictures) { path in
+        _ = try MaskClasses(mask: masksOfPictures[path]!, picture: path)
+        _ = try Picture(contentsOf: path)
+      }
+      pictures = pictures.enumerated().filter { damaged.faults[$0.offset] == nil }.map(\.element)
+      masks = masks.enumerated().filter { damaged.faults[$0.offset] == nil }.map(\.element)
+      notes += damaged.notes
+      guard !pictures.isEmpty else {
+        throw TernError(.badData, "\(directory): no picture that can be read")
+      }
+    }
+    let (checkedPictures, checkedMasks) = (pictures, masks)
     let results = Mutex([Result<MaskClasses, any Error>?](repeating: nil, count: pictures.count))
     DispatchQueue.concurrentPerform(iterations: pictures.count) { index in
-      let result = Result { try MaskClasses(mask: masks[index], picture: pictures[index]) }
+      let result = Result {
+        try MaskClasses(mask: checkedMasks[index], picture: checkedPictures[index])
+      }
       results.withLock { $0[index] = result }
     }
     // In the order of the files, whichever came first.

@@ -17,9 +17,8 @@ final class GzipReader {
 
   /// Whether the file has to be unpacked.
   var isPacked: Bool { inflater != nil }
-
-  /// Deflate's shortest code, 2 bits, stands for at most 258 bytes.
-  private static let largestRatio = 1032
+  /// The bytes of the file itself.
+  var fileByteCount: Int { file.byteCount }
 
   /// - Throws: ``TernError`` of kind `notFound` where the file is missing or cannot be read.
   init(_ path: String) throws {
@@ -27,8 +26,7 @@ final class GzipReader {
     file = try OpenFile(path)
     if try file.startsWith([0x1F, 0x8B]) {
       inflater = try Inflater(path)
-      let (limit, overflow) = file.byteCount.multipliedReportingOverflow(by: Self.largestRatio)
-      byteCountLimit = overflow ? .max : limit
+      byteCountLimit = PackedSize.limit(file.byteCount)
     } else {
       inflater = nil
       byteCountLimit = file.byteCount

@@ -1,4 +1,5 @@
 import Foundation
+import TernCore
 
 /// How much memory this process may take.
 enum SystemMemory {
@@ -20,8 +21,27 @@ enum SystemMemory {
     return limits.min()!
   }()
 
+  /// Below this nobody asks.
+  private static let free = 64 << 20
+
+  /// Refuses data that would take more memory than there is, before any is taken.
+  ///
+  /// - Throws: ``TernError`` of kind `badData` that names the file.
+  static func require(_ needed: Int, for path: String, hint: String = "") throws {
+    guard needed > free else { return }
+    // Half is for everything else: the network, batches, what is there already.
+    guard needed <= byteCount / 2 else {
+      throw TernError(
+        .badData,
+        "\(path): \(text(needed)) in memory, more than half of the \(text(byteCount)) there are"
+          + hint)
+    }
+  }
+
   /// 3.4 GiB
   static func text(_ byteCount: Int) -> String {
-    String(format: "%.1f GiB", Double(byteCount) / 0x1p30)
+    byteCount >= 1 << 30
+      ? String(format: "%.1f GiB", Double(byteCount) / 0x1p30)
+      : String(format: "%.1f MiB", Double(byteCount) / 0x1p20)
   }
 }

@@ -4,8 +4,8 @@ import TernCore
 
 /// The members of a ZIP file, stored or deflated.
 ///
-/// Source: PKWARE, ".ZIP File Format Specification", 6.3. Encrypted, split and 64-bit archives are
-/// refused.
+/// Source: PKWARE, ".ZIP File Format Specification", 6.3. Encrypted, split and 64-bit members are
+/// refused where they are read.
 struct ZipArchive {
   struct Member {
     let name: String
@@ -14,14 +14,12 @@ struct ZipArchive {
     let packedSize: Int
     let size: Int
     let offset: Int
+    let isEncrypted: Bool
   }
 
   let members: [Member]
   private let path: String
   private let data: Data
-
-  /// Deflate's shortest code, 2 bits, stands for at most 258 bytes.
-  private static let largestRatio = 1032
 
   /// - Throws: ``TernError`` naming the file and its fault.
   init(contentsOf path: String) throws {
@@ -59,13 +57,10 @@ struct ZipArchive {
         throw fault("the directory of the ZIP file is damaged")
       }
       let name = String(decoding: bytes[position + 46..<position + 46 + nameLength], as: UTF8.self)
-      guard short(position + 8) & 1 == 0 else { throw fault("\(name): encrypted") }
       let member = Member(
         name: name, method: short(position + 10), checksum: UInt32(long(position + 16)),
-        packedSize: long(position + 20), size: long(position + 24), offset: long(position + 42))
-      guard member.size < 0xFFFF_FFFF, member.packedSize < 0xFFFF_FFFF else {
-        throw fault("\(name): 4 GiB or more in a ZIP file")
-      }
+        packedSize: long(position + 20), size: long(position + 24), offset: long(position + 42),
+        isEncrypted: short(position + 8) & 1 != 0)
       members.append(member)
       position += 46 + nameLength + short(position + 30) + short(position + 32)
     }
@@ -79,13 +74,23 @@ struct ZipArchive {
     func fault(_ text: String) -> TernError {
       TernError(.badData, "\(path): \(member.name): \(text)")
     }
+    guard !member.isEncrypted else { throw fault("encrypted") }
+    guard member.size < 0xFFFF_FFFF, member.packedSize < 0xFFFF_FFFF else {
+      throw fault("4 GiB or more in a ZIP file")
+    }
     guard member.method == 0 || member.method == 8 else {
       throw fault("packed by method \(member.method); only stored (0) and deflated (8) are read")
     }
     // Before any memory is taken on the directory's word.
-    guard
-      member.size <= member.packedSize * (member.method == 0 ? 1 : Self.largestRatio)
-    else { throw fault("\(member.packedSize) packed bytes cannot hold \(member.size)") }
+    guard member.method == 8 || member.size <= member.packedSize else {
+      throw fault("\(member.packedSize) bytes cannot hold \(member.size)")
+    }
+    if member.method == 8 {
+      guard member.size <= PackedSize.limit(member.packedSize) else {
+        throw fault(PackedSize.fault(member.size, packed: member.packedSize))
+      }
+      try SystemMemory.require(member.size, for: "\(path): \(member.name)")
+    }
     guard member.offset + 30 <= data.count else { throw fault("truncated") }
     let start = data.withUnsafeBytes { bytes in
       func short(_ at: Int) -> Int {

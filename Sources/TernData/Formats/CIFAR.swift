@@ -16,9 +16,8 @@ enum CIFAR {
   ]
 
   /// - Parameter classCount: 10 or 100.
-  static func open(_ directory: String, classCount: Int) throws -> (
-    training: InMemoryDataset, test: InMemoryDataset
-  ) {
+  static func open(_ directory: String, classCount: Int, known: TrainedSamples?) throws -> DataParts
+  {
     let inner = "\(directory)/cifar-\(classCount)-b\(classCount == 10 ? "atches-bin" : "inary")"
     let folder = FileSystem.exists(inner) ? inner : directory
     guard FileSystem.exists(folder) else {
@@ -37,12 +36,23 @@ enum CIFAR {
           + "cifar-\(classCount)-binary.tar.gz")
     }
     let names = classCount == 10 ? classes10 : try fineNames(folder)
-    func load(_ files: [String]) throws -> InMemoryDataset {
-      try read(files.map { "\(folder)/\($0)" }, names)
+    let classes = ClassNames(known?.classNames ?? names)
+    if let stranger = names.first(where: { classes.number(of: $0) == nil }) {
+      throw TernError(
+        .badData, "\(directory): '\(stranger)' is no class of the training set\(classes.hint)")
     }
-    return (
-      try load(trainingFiles), try load([classCount == 10 ? "test_batch.bin" : "test.bin"])
-    )
+    let numbers = names.map { UInt8(clamping: classes.number(of: $0)!) }
+    func load(_ files: [String]) throws -> DataParts.Part {
+      let set = try read(
+        files.map { "\(folder)/\($0)" }, labelCount: classCount == 10 ? 1 : 2, numbers,
+        classes.names)
+      return .init(
+        set: set, origin: files.count == 1 ? files[0] : "\(files.first!) to \(files.last!)")
+    }
+    var parts = DataParts()
+    parts.training = try load(trainingFiles)
+    parts.test = try load([classCount == 10 ? "test_batch.bin" : "test.bin"])
+    return parts
   }
 
   private static func fineNames(_ folder: String) throws -> [String] {
@@ -56,8 +66,12 @@ enum CIFAR {
     return names
   }
 
-  private static func read(_ paths: [String], _ names: [String]) throws -> InMemoryDataset {
-    let labelCount = names.count == 10 ? 1 : 2
+  /// - Parameters:
+  ///   - labelCount: labels before the pixels of a record; the last one is used.
+  ///   - numbers: the class of each label.
+  private static func read(
+    _ paths: [String], labelCount: Int, _ numbers: [UInt8], _ names: [String]
+  ) throws -> InMemoryDataset {
     let recordSize = labelCount + shape.elementCount
     var pixels: [UInt8] = []
     var labels: [UInt8] = []
@@ -72,13 +86,13 @@ enum CIFAR {
       try data.withUnsafeBytes { bytes in
         for start in stride(from: 0, to: bytes.count, by: recordSize) {
           let label = bytes[start + labelCount - 1]
-          guard Int(label) < names.count else {
+          guard Int(label) < numbers.count else {
             throw TernError(
               .badData,
-              "\(path): label \(label) of record \(start / recordSize) is not in 0..<\(names.count)"
+              "\(path): label \(label) of record \(start / recordSize) is not in 0..<\(numbers.count)"
             )
           }
-          labels.append(label)
+          labels.append(numbers[Int(label)])
           pixels += bytes[start + labelCount..<start + recordSize]
         }
       }

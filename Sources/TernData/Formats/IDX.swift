@@ -16,11 +16,8 @@ public struct IDXFile: Sendable {
     func fault(_ text: String) -> TernError { TernError(.badData, "\(path): \(text)") }
     extents = try Self.extents(file, path, axes: axes)
     let count = extents.reduce(1, *)
-    guard count < SystemMemory.byteCount else {
-      throw fault(
-        "\(SystemMemory.text(count)) unpacked, more than the memory; gunzip it, and its pictures are "
-          + "read on demand")
-    }
+    try SystemMemory.require(
+      count, for: path, hint: "; of a file that is not packed, pictures are read on demand")
     elements = try [UInt8](unsafeUninitializedCapacity: count) { buffer, initializedCount in
       let target = UnsafeMutableRawBufferPointer(
         rebasing: UnsafeMutableRawBufferPointer(buffer)[..<count])
@@ -62,41 +59,136 @@ public struct IDXFile: Sendable {
     }
     // Before any memory is taken on the header's word.
     let limit = file.byteCountLimit - headerByteCount
-    guard count <= limit else { throw fault("truncated: at most \(limit) of \(count) elements") }
+    guard count <= limit else {
+      throw fault(
+        "truncated: at most \(limit) of \(count) elements"
+          + (file.isPacked
+            ? "; \(PackedSize.fault(count, packed: file.fileByteCount))" : ""))
+    }
     return extents
   }
 }
 
-/// Opening pictures [N, H, W] and labels [N].
+/// Data sets of pictures [N, H, W] with labels [N]: `train-images-idx3-ubyte`,
+/// `train-labels-idx1-ubyte`; for testing `t10k-…` or `test-…`, and where they are there for validation
+/// `val-…`, `valid-…` or `validation-…`; gzipped or plain.
 enum IDX {
   /// Pictures of more bytes than this stay in their file, if that is not packed.
-  private static let memoryLimit = 1 << 30
+  static let memoryLimit = 1 << 30
 
-  /// - Throws: ``TernError`` naming the file at fault.
+  private static let prefixes: [DataPart: [String]] = [
+    .training: ["train"], .validation: ["val", "valid", "validation"], .test: ["t10k", "test"],
+  ]
+
+  private struct Paths {
+    let images: String
+    let labels: String
+  }
+
+  /// - Parameter captions: what the labels are called, in their order; `nil` where they are numbers
+  ///   alone.
   static func open(
-    images imagesPath: String, labels labelsPath: String, classNames: [String],
+    _ directory: String, captions: [String]?, known: TrainedSamples?, measures: Bool = false,
     memoryLimit: Int = memoryLimit
-  ) throws -> any Dataset {
-    let labels = try IDXFile(contentsOf: labelsPath, axes: 1)
-    let file = try GzipReader(imagesPath)
-    let extents = try IDXFile.extents(file, imagesPath, axes: 3)
-    guard extents[0] == labels.extents[0] else {
-      throw TernError(
-        .badData,
-        "\(labelsPath): \(labels.extents[0]) labels for \(extents[0]) images in \(imagesPath)")
+  ) throws -> DataParts {
+    guard FileSystem.exists(directory) else {
+      throw TernError(.notFound, "\(directory): no such folder")
     }
-    if let index = labels.elements.firstIndex(where: { Int($0) >= classNames.count }) {
+    var paths: [DataPart: Paths] = [:]
+    for part in DataPart.allCases { paths[part] = try find(part, in: directory) }
+    // A data set has its two parts; to measure a network, one is enough.
+    for part in [DataPart.training, .test] where paths[part] == nil && known == nil || paths.isEmpty
+    {
+      let missing = name(prefixes[part]![0], "images", axes: 3, separator: "-")
+      throw TernError(
+        .notFound,
+        "\(directory.appendingPath(missing)): no such file (nor with "
+          + ".gz)")
+    }
+    let wanted = DataPart.wanted(paths.keys, measures: measures)
+    let labels = try wanted.map { try IDXFile(contentsOf: paths[$0]!.labels, axes: 1) }
+    let classes =
+      try known.map { ClassNames($0.classNames) } ?? captions.map { ClassNames($0) }
+      ?? ClassNames(
+        wholeNumbers: labels.flatMap { Set($0.elements) }.map { Int($0) }, path: directory)
+    let numbers = (0...255).map { label -> Int32? in
+      guard let captions else { return classes.number(of: label) }
+      return captions.indices.contains(label) ? classes.number(of: captions[label]) : nil
+    }
+    var parts = DataParts()
+    for (part, labels) in zip(wanted, labels) {
+      let paths = paths[part]!
+      if let index = labels.elements.firstIndex(where: { numbers[Int($0)] == nil }) {
+        let label = Int(labels.elements[index])
+        let reason =
+          captions.map { names in
+            names.indices.contains(label)
+              ? "'\(names[label])', is no class of the training set\(classes.hint)"
+              : "is not in 0..<\(names.count)"
+          } ?? "is no class of the training set\(classes.hint)"
+        throw TernError(.badData, "\(paths.labels): label \(label) of sample \(index) \(reason)")
+      }
+      parts[part] = .init(
+        set: try dataset(
+          paths, labels.extents[0], labels.elements.map { UInt8(numbers[Int($0)]!) },
+          classes.names, memoryLimit),
+        origin: paths.images.lastPathPart)
+    }
+    let shapes = wanted.map { parts[$0]!.set.sampleShape }
+    if let index = shapes.firstIndex(where: { $0 != shapes[0] }) {
       throw TernError(
         .badData,
-        "\(labelsPath): label \(labels.elements[index]) of sample \(index) is not in "
-          + "0..<\(classNames.count)")
+        "\(paths[wanted[index]]!.images): images of \(shapes[index]) where the training set has "
+          + "\(shapes[0])")
+    }
+    return parts
+  }
+
+  private static func name(_ prefix: String, _ kind: String, axes: Int, separator: String) -> String
+  {
+    "\(prefix)-\(kind)\(separator)idx\(axes)-ubyte"
+  }
+
+  /// The files of a part; `nil` where it has none.
+  private static func find(_ part: DataPart, in directory: String) throws -> Paths? {
+    for prefix in prefixes[part]! {
+      func path(_ kind: String, axes: Int) -> String? {
+        // The separator differs among the copies that are about.
+        let names = ["-", "."].flatMap { separator in
+          ["", ".gz"].map { name(prefix, kind, axes: axes, separator: separator) + $0 }
+        }
+        return names.map { directory.appendingPath($0) }
+          .first(where: FileSystem.exists)
+      }
+      let (images, labels) = (path("images", axes: 3), path("labels", axes: 1))
+      if let images, let labels { return Paths(images: images, labels: labels) }
+      if images != nil || labels != nil {
+        let missing = name(
+          prefix, images == nil ? "images" : "labels", axes: images == nil ? 3 : 1, separator: "-")
+        throw TernError(
+          .notFound,
+          "\(directory.appendingPath(missing)): no such file (nor with .gz)")
+      }
+    }
+    return nil
+  }
+
+  private static func dataset(
+    _ paths: Paths, _ labelCount: Int, _ labels: [UInt8], _ classNames: [String],
+    _ memoryLimit: Int
+  ) throws -> any Dataset {
+    let file = try GzipReader(paths.images)
+    let extents = try IDXFile.extents(file, paths.images, axes: 3)
+    guard extents[0] == labelCount else {
+      throw TernError(
+        .badData,
+        "\(paths.labels): \(labelCount) labels for \(extents[0]) images in \(paths.images)")
     }
     if !file.isPacked, extents.reduce(1, *) > memoryLimit {
-      return try IDXFileDataset(
-        imagesPath, extents, labels: labels.elements, classNames: classNames)
+      return try IDXFileDataset(paths.images, extents, labels: labels, classNames: classNames)
     }
     return InMemoryDataset(
-      pixels: try IDXFile(contentsOf: imagesPath, axes: 3).elements, labels: labels.elements,
+      pixels: try IDXFile(contentsOf: paths.images, axes: 3).elements, labels: labels,
       sampleShape: [1, extents[1], extents[2]], classNames: classNames)
   }
 }

@@ -9,8 +9,8 @@ struct NPYArray {
   /// Such as `u1` or `f4`: kind and bytes per element.
   let type: String
   private let isBigEndian: Bool
-  /// Whether the first axis runs fastest, not the last.
-  private let isFortranOrder: Bool
+  /// How far apart, in elements, neighbours along each axis are.
+  private let strides: [Int]
   private let data: Data
   private let name: String
 
@@ -31,48 +31,44 @@ struct NPYArray {
     guard length <= Self.headerLimit, start + length <= data.count else {
       throw fault("truncated in its header")
     }
-    let header = String(
-      decoding: data.dropFirst(start).prefix(length), as: UTF8.self)
-    guard let type = Self.value("descr", in: header)?.firstMatch(of: /^'([<>|=]?)([A-Za-z][0-9]*)'/)
-    else { throw fault("the header names no simple type: \(Self.excerpt(header))") }
+    let header: NPYHeader
+    do {
+      header = try NPYHeader(
+        String(decoding: data.dropFirst(start).prefix(length), as: UTF8.self))
+    } catch let error as NPYHeader.Fault { throw fault(error.text) }
+    guard let type = header.type.wholeMatch(of: /([<>|=]?)([A-Za-z][0-9]*)/) else {
+      throw fault("elements of type \(header.type.prefix(40)), which is none of NumPy's")
+    }
     guard Self.types.contains(String(type.2)) else {
       throw fault(
         "elements of type \(type.1)\(type.2) (\(Self.meaning(type.2))); known are "
           + Self.types.joined(separator: ", "))
     }
-    guard let order = Self.value("fortran_order", in: header)?.firstMatch(of: /^(True|False)/)
-    else { throw fault("the header does not say the order of axes: \(Self.excerpt(header))") }
-    guard let axes = Self.value("shape", in: header)?.firstMatch(of: /^\(([0-9, ]*)\)/) else {
-      throw fault("the header has no shape: \(Self.excerpt(header))")
-    }
-    let texts = axes.1.split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) }
-    let extents = texts.filter { !$0.isEmpty }.compactMap { Int($0) }
     var count = Int(type.2.dropFirst())!
-    for extent in extents {
+    for extent in header.shape {
       let (product, overflow) = count.multipliedReportingOverflow(by: extent)
-      guard !overflow, extent > 0 else { throw fault("a shape of \(extents)") }
+      guard !overflow, extent > 0 else { throw fault("a shape of \(header.shape)") }
       count = product
     }
     guard data.count - start - length == count else {
       throw fault(
-        "\(data.count - start - length) bytes of elements where its shape \(extents) needs \(count)"
-      )
+        "\(data.count - start - length) bytes of elements where its shape \(header.shape) needs "
+          + "\(count)")
     }
-    shape = extents
+    shape = header.shape
     self.type = String(type.2)
     isBigEndian = type.1 == ">"
-    isFortranOrder = order.1 == "True" && extents.count > 1
+    var strides = [Int](repeating: 1, count: shape.count)
+    if header.isFortranOrder {
+      for axis in shape.indices.dropFirst() { strides[axis] = strides[axis - 1] * shape[axis - 1] }
+    } else {
+      for axis in shape.indices.dropLast().reversed() {
+        strides[axis] = strides[axis + 1] * shape[axis + 1]
+      }
+    }
+    self.strides = strides
     self.name = name
     self.data = data.dropFirst(start + length)
-  }
-
-  private static func value(_ key: String, in header: String) -> Substring? {
-    guard let range = header.firstRange(of: "'\(key)':") else { return nil }
-    return header[range.upperBound...].drop { $0 == " " }
-  }
-
-  private static func excerpt(_ header: String) -> String {
-    String(header.prefix(80).filter { !$0.isNewline })
   }
 
   /// What a type's letter says, for those that are no numbers.
@@ -86,79 +82,87 @@ struct NPYArray {
     }
   }
 
-  /// The bytes of an array of type `u1`.
-  var bytes: [UInt8] { inOrder([UInt8](data)) }
+  var elementCount: Int { shape.reduce(1, *) }
+  var isFloating: Bool { type.hasPrefix("f") }
 
-  /// All elements as numbers.
-  var floats: [Float] {
-    elements {
-      Float($0)
-    } integer: {
-      Float($0)
+  /// The bytes of an array of type `u1`.
+  ///
+  /// - Parameter axes: the axes in the order that they are to be in, the last runs fastest.
+  func bytes(axes: [Int]? = nil) -> [UInt8] {
+    elements(axes, UInt8.self) { $0 }
+  }
+
+  /// All elements as numbers, divided by `divisor`.
+  func floats(axes: [Int]? = nil, divisor: Float = 1) -> [Float] {
+    switch type {
+    case "f2": elements(axes, UInt16.self) { Float(Float16(bitPattern: $0)) / divisor }
+    case "f4": elements(axes, UInt32.self) { Float(bitPattern: $0) / divisor }
+    case "f8": elements(axes, UInt64.self) { Float(Double(bitPattern: $0)) / divisor }
+    case "u1", "b1": elements(axes, UInt8.self) { Float($0) / divisor }
+    case "i1": elements(axes, Int8.self) { Float($0) / divisor }
+    case "u2": elements(axes, UInt16.self) { Float($0) / divisor }
+    case "i2": elements(axes, Int16.self) { Float($0) / divisor }
+    case "u4": elements(axes, UInt32.self) { Float($0) / divisor }
+    case "i4": elements(axes, Int32.self) { Float($0) / divisor }
+    case "u8": elements(axes, UInt64.self) { Float($0) / divisor }
+    default: elements(axes, Int64.self) { Float($0) / divisor }
     }
   }
 
-  /// All elements as whole numbers.
+  /// All elements as whole numbers, each changed by `convert`.
   ///
   /// - Throws: ``TernError`` where they are not integers.
-  func integers() throws -> [Int] {
-    guard !type.hasPrefix("f") else {
+  func integers<T>(_ convert: (Int) -> T) throws -> [T] {
+    switch type {
+    case "u1", "b1": elements(nil, UInt8.self) { convert(Int($0)) }
+    case "i1": elements(nil, Int8.self) { convert(Int($0)) }
+    case "u2": elements(nil, UInt16.self) { convert(Int($0)) }
+    case "i2": elements(nil, Int16.self) { convert(Int($0)) }
+    case "u4": elements(nil, UInt32.self) { convert(Int($0)) }
+    case "i4": elements(nil, Int32.self) { convert(Int($0)) }
+    case "u8": elements(nil, UInt64.self) { convert(Int(clamping: $0)) }
+    case "i8": elements(nil, Int64.self) { convert(Int($0)) }
+    default:
       throw TernError(.badData, "\(name): labels of type \(type) where integers belong")
     }
-    return elements {
-      Int($0)
-    } integer: {
-      $0
-    }
   }
 
-  private func elements<T>(_ number: (Double) -> T, integer: (Int) -> T) -> [T] {
-    let elements = data.withUnsafeBytes { bytes in
-      func load<E: FixedWidthInteger, U>(_: E.Type, _ convert: (E) -> U) -> [U] {
-        (0..<bytes.count / MemoryLayout<E>.size).map {
-          let value = bytes.loadUnaligned(fromByteOffset: $0 * MemoryLayout<E>.size, as: E.self)
-          return convert(isBigEndian ? E(bigEndian: value) : E(littleEndian: value))
+  /// The elements in the order of `axes`, each read once and converted where it goes.
+  private func elements<E: FixedWidthInteger, T>(
+    _ axes: [Int]?, _: E.Type, _ convert: (E) -> T
+  ) -> [T] {
+    let axes = axes ?? Array(shape.indices)
+    let extents = axes.map { shape[$0] }
+    let steps = axes.map { strides[$0] }
+    let total = elementCount
+    return data.withUnsafeBytes { bytes in
+      func load(_ place: Int) -> E {
+        let value = bytes.loadUnaligned(
+          fromByteOffset: place * MemoryLayout<E>.size, as: E.self)
+        return isBigEndian ? E(bigEndian: value) : E(littleEndian: value)
+      }
+      return [T](unsafeUninitializedCapacity: total) { target, count in
+        count = total
+        guard let width = extents.last, let step = steps.last else {
+          target.initializeElement(at: 0, to: convert(load(0)))
+          return
+        }
+        // Row by row; a row is one run along the last axis.
+        var position = [Int](repeating: 0, count: extents.count)
+        var source = 0
+        for start in Swift.stride(from: 0, to: total, by: width) {
+          for i in 0..<width {
+            target.initializeElement(at: start + i, to: convert(load(source + i * step)))
+          }
+          for axis in extents.indices.dropLast().reversed() {
+            position[axis] += 1
+            source += steps[axis]
+            if position[axis] < extents[axis] { break }
+            source -= steps[axis] * extents[axis]
+            position[axis] = 0
+          }
         }
       }
-      func integers<E: FixedWidthInteger>(_ type: E.Type) -> [T] {
-        load(type) { integer(Int(clamping: $0)) }
-      }
-      switch type {
-      case "u1", "b1": return integers(UInt8.self)
-      case "i1": return integers(Int8.self)
-      case "u2": return integers(UInt16.self)
-      case "i2": return integers(Int16.self)
-      case "u4": return integers(UInt32.self)
-      case "i4": return integers(Int32.self)
-      case "u8": return integers(UInt64.self)
-      case "i8": return integers(Int64.self)
-      case "f2": return load(UInt16.self) { number(Double(Float16(bitPattern: $0))) }
-      case "f4": return load(UInt32.self) { number(Double(Float(bitPattern: $0))) }
-      default: return load(UInt64.self) { number(Double(bitPattern: $0)) }
-      }
-    }
-    return inOrder(elements)
-  }
-
-  /// Elements as they are in the file, with the last axis made the one that runs fastest.
-  private func inOrder<T>(_ values: [T]) -> [T] {
-    guard isFortranOrder else { return values }
-    var strides = [1]
-    for extent in shape.dropLast() { strides.append(strides.last! * extent) }
-    return Array(unsafeUninitializedCapacity: values.count) { target, count in
-      var place = [Int](repeating: 0, count: shape.count)
-      var source = 0
-      for i in values.indices {
-        target.initializeElement(at: i, to: values[source])
-        for axis in shape.indices.reversed() {
-          place[axis] += 1
-          source += strides[axis]
-          if place[axis] < shape[axis] { break }
-          source -= strides[axis] * shape[axis]
-          place[axis] = 0
-        }
-      }
-      count = values.count
     }
   }
 }

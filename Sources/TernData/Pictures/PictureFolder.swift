@@ -5,23 +5,30 @@ import TernCore
 public enum PictureFolder {
   private static let endings = [".png", ".jpg", ".jpeg"]
 
+  /// Whether a file is a picture that can be read, by its name.
+  static func isPicture(_ name: String) -> Bool {
+    let lower = name.lowercased()
+    return !name.hasPrefix(".") && endings.contains { lower.hasSuffix($0) }
+  }
+
   /// PNG and JPEG files by their ending, in the order of their names; hidden ones, such as another
   /// system's notes on a picture, are passed over, and folders in it not looked into.
   ///
+  /// - Parameter leftOut: counts what is passed over.
   /// - Throws: ``TernError`` where the folder is missing, or holds no pictures.
-  public static func files(in directory: String) throws -> [String] {
-    guard let names = FileSystem.names(in: directory) else {
-      throw TernError(.notFound, "\(directory): no such folder, or not readable")
-    }
-    let pictures = names.filter { name in
-      let lower = name.lowercased()
-      return !name.hasPrefix(".") && endings.contains { lower.hasSuffix($0) }
-    }
+  static func files(in directory: String, _ leftOut: inout LeftOut) throws -> [String] {
+    let listing = try FolderListing(directory)
+    listing.hidden.forEach { leftOut.add(file: $0) }
+    listing.folders.forEach { leftOut.add(folder: $0) }
+    let pictures = listing.files.filter(isPicture)
+    listing.files.filter { !isPicture($0) }.forEach { leftOut.add(file: $0) }
     guard !pictures.isEmpty else {
       throw TernError(
-        .badData, "\(directory): no picture (\(endings.joined(separator: ", ")))")
+        .badData,
+        "\(directory): no picture (\(endings.joined(separator: ", ")))"
+          + (leftOut.text.map { "; \($0)" } ?? ""))
     }
-    return pictures.sorted().map { "\(directory)/\($0)" }
+    return pictures.map { "\(directory)/\($0)" }
   }
 
   /// The files that a path stands for: those of a folder, else the one it names.
@@ -29,6 +36,8 @@ public enum PictureFolder {
   /// - Throws: ``TernError`` where a folder holds no pictures.
   public static func expanded(_ path: String) throws -> [String] {
     guard FileSystem.isFolder(path) else { return [path] }
-    return try files(in: path.count > 1 && path.hasSuffix("/") ? String(path.dropLast()) : path)
+    var leftOut = LeftOut()
+    return try files(
+      in: path.count > 1 && path.hasSuffix("/") ? String(path.dropLast()) : path, &leftOut)
   }
 }

@@ -25,8 +25,9 @@ extension TrainingConfiguration {
   /// The rules of all settings that are not ``ResumeRule/fixed``.
   private static let resumeRules: [String: ResumeRule] = [
     "model": .place, "data": .place, "init": .place, "epochs": .growing, "device": .rounding,
-    "threads": .rounding, "algorithm": .rounding, "workers": .free, "save_every": .free,
-    "keep_best": .free, "log_every": .free, "histograms": .free, "schedule_epochs": .own,
+    "threads": .rounding, "algorithm": .rounding, "workers": .free, "on_error": .free,
+    "save_every": .free, "keep_best": .free, "log_every": .free, "histograms": .free,
+    "schedule_epochs": .own,
     "working_directory": .own,
   ]
 

@@ -72,6 +72,8 @@ public struct TrainingConfiguration: Equatable, Sendable {
   /// What operands may be rounded to, where the device has tensor cores.
   public var precision = Precision.fp32
   public var workers = 1
+  /// What becomes of pictures that cannot be read.
+  public var onError = ItemErrorPolicy.stop
   public var initialWeights: String?
   /// The parameters that keep their values: prefixes of their names, separated by commas.
   public var freeze: String?
@@ -203,6 +205,10 @@ extension TrainingConfiguration {
         rawValue: try a.string("precision", oneOf: Precision.allCases.map(\.rawValue)))!
     }
     workers = try a.int("workers", default: workers)
+    if a.has("on_error") {
+      onError = ItemErrorPolicy(
+        rawValue: try a.string("on_error", oneOf: ItemErrorPolicy.allCases.map(\.rawValue)))!
+    }
     initialWeights = a.has("init") ? try a.string("init") : nil
     freeze = a.has("freeze") ? try a.string("freeze") : nil
     saveEvery = a.has("save_every") ? try a.int("save_every") : nil
@@ -263,6 +269,7 @@ extension TrainingConfiguration {
       ("threads", optional(threads, AttributeValue.int)),
       ("algorithm", optional(algorithm?.rawValue, AttributeValue.string)),
       ("precision", .string(precision.rawValue)), ("workers", .int(workers)),
+      ("on_error", .string(onError.rawValue)),
       ("init", optional(initialWeights, AttributeValue.string)),
       ("freeze", optional(freeze, AttributeValue.string)),
       ("save_every", optional(saveEvery, AttributeValue.int)), ("keep_best", .bool(keepBest)),

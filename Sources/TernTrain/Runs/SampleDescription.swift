@@ -7,40 +7,62 @@ public struct SampleDescription: Sendable {
   /// One sample: [C, H, W] or [D].
   public let shape: Shape
   public let classNames: [String]
+  /// The columns of a table, where it had names for them.
+  public let columns: TableColumns?
   public let normalization: Normalization
 
   private static let shapeKey = "input"
   private static let countKey = "classes"
   private static let namesKey = "class_names"
+  private static let featuresKey = "feature_columns"
+  private static let labelKey = "label_column"
   private static let normalizationKey = "normalization"
   /// The setting that the normalisation comes from.
   static let normalizeKey = "normalize"
 
-  init(shape: Shape, classNames: [String], normalization: Normalization) {
-    (self.shape, self.classNames, self.normalization) = (shape, classNames, normalization)
+  init(
+    shape: Shape, classNames: [String], columns: TableColumns? = nil, normalization: Normalization
+  ) {
+    (self.shape, self.classNames) = (shape, classNames)
+    (self.columns, self.normalization) = (columns, normalization)
+  }
+
+  /// What other data is held against.
+  public var samples: TrainedSamples {
+    TrainedSamples(shape: shape, classNames: classNames, columns: columns)
   }
 
   /// Reads what ``metadata`` wrote; `nil` where that is not there or does not fit together.
   public init?(_ metadata: [String: String]) {
     guard let text = metadata[Self.shapeKey], let shape = Self.shape(text),
-      let names = metadata[Self.namesKey], case .array(let list)? = try? JSON(parsing: names),
+      let classNames = Self.texts(metadata[Self.namesKey]),
       let normalization = Self.normalization(in: metadata), normalization.fits(shape)
     else { return nil }
-    let classNames = list.compactMap { name -> String? in
-      if case .string(let text) = name { text } else { nil }
+    guard "\(classNames.count)" == metadata[Self.countKey] else { return nil }
+    var columns: TableColumns?
+    if let features = Self.texts(metadata[Self.featuresKey]), let label = metadata[Self.labelKey] {
+      columns = TableColumns(features: features, label: label)
     }
-    guard classNames.count == list.count, "\(classNames.count)" == metadata[Self.countKey] else {
-      return nil
-    }
-    self.init(shape: shape, classNames: classNames, normalization: normalization)
+    self.init(shape: shape, classNames: classNames, columns: columns, normalization: normalization)
+  }
+
+  private static func texts(_ list: String?) -> [String]? {
+    guard let list, case .array(let values)? = try? JSON(parsing: list) else { return nil }
+    let texts = values.compactMap(\.stringValue)
+    return texts.count == values.count ? texts : nil
   }
 
   var metadata: [String: String] {
-    [
+    var result = [
       Self.shapeKey: "\(shape)", Self.countKey: "\(classNames.count)",
       Self.namesKey: JSON.array(classNames.map(JSON.string)).description,
       Self.normalizationKey: normalization.text,
     ]
+    if let columns {
+      result[Self.featuresKey] = JSON.array(columns.features.map(JSON.string)).description
+      result[Self.labelKey] = columns.label
+    }
+    return result
   }
 
   static func normalization(in metadata: [String: String]) -> Normalization? {

@@ -8,6 +8,12 @@ public struct TrainingData: Sendable {
   /// Held out of the training set, where the configuration asks for it.
   public let validation: (any Dataset)?
   public let test: any Dataset
+  /// Whether the validation set is measured as test set because there is no other.
+  let testIsValidation: Bool
+  /// The columns of a table, where it has names for them.
+  public let columns: TableColumns?
+  /// What is used for what, and what is left out; a line each.
+  public let notes: [String]
   public let normalization: Normalization
   /// How the training set's samples are changed at random.
   public let augmentation: Augmentation
@@ -17,8 +23,9 @@ public struct TrainingData: Sendable {
   /// Data sets at hand.
   public init(
     training: any Dataset, validation: (any Dataset)? = nil, test: any Dataset,
-    normalization: Normalization
+    normalization: Normalization, notes: [String] = []
   ) {
+    (testIsValidation, columns, self.notes) = (false, nil, notes)
     self.training = training
     self.validation = validation
     self.test = test
@@ -29,23 +36,33 @@ public struct TrainingData: Sendable {
 
   /// Opens the data a configuration names.
   ///
-  /// - Parameter description: what was stored with weights; its normalisation is used again unless
-  ///   the configuration gives another.
+  /// - Parameter description: what was stored with weights; its classes and columns keep their places,
+  ///   and its normalisation is used again unless the configuration gives another.
   public init(_ configuration: TrainingConfiguration, description: [String: String] = [:]) throws {
-    let source = try DataSource.open(
-      configuration.locatedData, imageSize: configuration.resolvedImageSize)
+    let source = try Self.source(configuration, known: SampleDescription(description)?.samples)
     test = source.test
+    var notes = source.notes
     if let fold = configuration.fold {
       let parts = try Subset.fold(
         source.training, fold - 1, of: configuration.folds, seed: configuration.seed)
       (training, validation) = (parts.rest, parts.held)
+      notes.append(
+        "fold \(fold) of \(configuration.folds): \(parts.held.count) of the training samples are held "
+          + "out for validation")
     } else if configuration.validationSplit > 0 {
       let parts = try Subset.split(
         source.training, fraction: configuration.validationSplit, seed: configuration.seed)
       (training, validation) = (parts.first, parts.second)
+      notes.append(
+        "validation-split: \(parts.second.count) of the training samples, drawn at random, are held out "
+          + "for validation")
     } else {
       (training, validation) = (source.training, source.validation)
     }
+    testIsValidation =
+      source.testIsValidation && configuration.fold == nil && configuration.validationSplit == 0
+    columns = source.columns
+    self.notes = notes
     let stored = SampleDescription.normalization(in: description)
     if let stored, stored.fits(training.sampleShape),
       ["auto", description[SampleDescription.normalizeKey]].contains(configuration.normalize)
@@ -59,46 +76,51 @@ public struct TrainingData: Sendable {
     normalize = configuration.normalize
   }
 
+  /// Opens data, held against what a network was trained on.
+  private static func source(
+    _ configuration: TrainingConfiguration, known: TrainedSamples?
+  ) throws -> DataSource {
+    func open(_ known: TrainedSamples?) throws -> DataSource {
+      try DataSource.open(
+        configuration.locatedData, imageSize: configuration.resolvedImageSize, known: known,
+        onError: configuration.onError)
+    }
+    do { return try open(known) } catch let error as TernError
+      where error.kind == .badData && known != nil
+    {
+      // A folder may have been added or renamed since.
+      guard let known, let now = try? open(nil).training.classNames, now != known.classNames else {
+        throw error
+      }
+      let change =
+        zip(now, known.classNames).first(where: !=).map { "class '\($0)' is where '\($1)' was" }
+        ?? "\(now.count) classes where there were \(known.classNames.count)"
+      throw TernError(
+        .badData, "\(configuration.data): changed since the network was trained: \(change)")
+    }
+  }
+
   /// Opens data that a network is to be measured on which was trained on other.
   ///
   /// - Parameters:
   ///   - description: what is stored with its weights.
   ///   - normalize: `auto` takes the normalisation stored there.
+  ///   - onError: what becomes of pictures that cannot be read.
   public init(
     testing specification: String, trainedOn trainingData: String,
-    _ description: SampleDescription, normalize: String = "auto"
+    _ description: SampleDescription, normalize: String = "auto", onError: ItemErrorPolicy = .stop
   ) throws {
-    let set = try DataSource.openTestSet(
-      specification, trainedOn: trainingData, sampleShape: description.shape,
-      classNames: description.classNames)
+    let source = try DataSource.openTestSet(
+      specification, trainedOn: trainingData, known: description.samples, onError: onError)
     self.init(
-      training: set, test: set,
+      training: source.test, test: source.test,
       normalization: normalize == "auto"
-        ? description.normalization : try Normalization(normalize, statisticsOf: set))
+        ? description.normalization : try Normalization(normalize, statisticsOf: source.test),
+      notes: source.notes)
   }
 
   public init(_ configuration: TrainingConfiguration, checkpoint: Checkpoint?) throws {
     try self.init(configuration, description: checkpoint?.description ?? [:])
-    if let checkpoint { try check(sameClassesAs: checkpoint.description, configuration) }
-  }
-
-  /// Checks that data which a network was trained on has the same classes still: a folder may have
-  /// been added or renamed since.
-  ///
-  /// - Parameter description: what is stored with the network's weights.
-  /// - Throws: ``TernError`` of kind `badData` where it has not.
-  public func check(
-    sameClassesAs description: [String: String], _ configuration: TrainingConfiguration
-  ) throws {
-    guard let known = SampleDescription(description)?.classNames, known != test.classNames else {
-      return
-    }
-    let now = test.classNames
-    let change =
-      zip(now, known).first(where: !=).map { "class '\($0)' is where '\($1)' was" }
-      ?? "\(now.count) classes where there were \(known.count)"
-    throw TernError(
-      .badData, "\(configuration.data): changed since the network was trained: \(change)")
   }
 
   /// Checks that a network predicts what the data has: a class per sample or per pixel.
@@ -124,7 +146,8 @@ public struct TrainingData: Sendable {
 
   public var sampleDescription: SampleDescription {
     SampleDescription(
-      shape: training.sampleShape, classNames: training.classNames, normalization: normalization)
+      shape: training.sampleShape, classNames: training.classNames, columns: columns,
+      normalization: normalization)
   }
 
   /// What is stored with the weights of a model trained on this data.

@@ -140,7 +140,10 @@ public final class Trainer {
       deviceName: device.info.name, deviceReason: deviceReason,
       planByteCount: trainingPlan.peakByteCount, runDirectory: run?.path,
       epochs: (totalSteps - stepShift + batches.stepsPerEpoch - 1) / batches.stepsPerEpoch,
-      stepsPerEpoch: batches.stepsPerEpoch)
+      stepsPerEpoch: batches.stepsPerEpoch,
+      data: .init(
+        trainingCount: data.training.count, validationCount: data.validation?.count,
+        testCount: data.test.count, classCount: data.training.classCount, notes: data.notes))
   }
 
   func emit(_ event: TrainingEvent) throws {
@@ -326,7 +329,10 @@ public final class Trainer {
     let (test, validation): (EvaluationResult, EvaluationResult?)
     do {
       test = try metrics(of: data.test, check: Interruption.check)
-      validation = try data.validation.map { try metrics(of: $0, check: Interruption.check) }
+      // One set that is both is measured once.
+      validation =
+        try data.testIsValidation
+        ? test : data.validation.map { try metrics(of: $0, check: Interruption.check) }
     } catch is Interruption.Stop {
       // Evaluation may take longer than anyone waits; a run that goes on begins with it.
       try save()

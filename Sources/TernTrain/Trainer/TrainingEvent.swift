@@ -13,6 +13,16 @@ public enum TrainingEvent: Sendable {
     public let runDirectory: String?
     public let epochs: Int
     public let stepsPerEpoch: Int
+    public let data: Data
+  }
+  /// What a run is trained and measured on.
+  public struct Data: Sendable {
+    public let trainingCount: Int
+    public let validationCount: Int?
+    public let testCount: Int
+    public let classCount: Int
+    /// Where the sets are from, what is left out; a line each.
+    public let notes: [String]
   }
   public struct Step: Sendable {
     /// Counted from 1.
@@ -84,6 +94,12 @@ public enum TrainingEvent: Sendable {
         "device_reason": .string(e.deviceReason), "plan_bytes": .int(e.planByteCount),
         "epochs": .int(e.epochs), "steps_per_epoch": .int(e.stepsPerEpoch),
         "run": e.runDirectory.map(JSON.string) ?? .null,
+        "data": .object([
+          "training": .int(e.data.trainingCount),
+          "validation": e.data.validationCount.map(JSON.int) ?? .null,
+          "test": .int(e.data.testCount), "classes": .int(e.data.classCount),
+          "notes": .array(e.data.notes.map(JSON.string)),
+        ]),
       ])
     case .firstStep(let seconds):
       return .object(["event": .string("first-step"), "setup_seconds": .double(seconds)])

@@ -1,0 +1,155 @@
+import Foundation
+import TernCore
+
+/// What becomes of a set where one of its items cannot be read.
+public enum ItemErrorPolicy: String, CaseIterable, Sendable {
+  /// It ends everything, with an error that names it.
+  case stop
+  /// It is left out, counted and named.
+  case skip
+}
+
+/// Finds the parts of data by its name.
+struct DataOpener {
+  let roots: [String]
+  /// What the data is held against, where a network was trained already.
+  let known: TrainedSamples?
+  /// What of a picture in a folder a sample shows.
+  let view: PictureFrame.View
+  /// The samples that picture files become.
+  let pictureShape: Shape
+  let onError: ItemErrorPolicy
+  /// Whether but one part is wanted, to measure a network on.
+  let measures: Bool
+
+  private static let digits = (0...9).map(String.init)
+  private static let clothes = [
+    "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag",
+    "Ankle boot",
+  ]
+
+  /// - Throws: ``TernError`` where the samples are not those that are known, or a part has none.
+  func open(_ specification: String) throws -> DataParts {
+    let parts = try partsOf(specification)
+    for part in DataPart.allCases {
+      guard let found = parts[part] else { continue }
+      guard found.set.count > 0 else {
+        throw TernError(.badData, "\(specification): \(found.origin): no samples in it")
+      }
+      if let known, found.set.sampleShape != known.shape {
+        throw TernError(
+          .badData,
+          "\(specification): samples of \(found.set.sampleShape), the network was trained on "
+            + "\(known.shape)")
+      }
+    }
+    return parts
+  }
+
+  private func partsOf(_ specification: String) throws -> DataParts {
+    let (name, location) = DataSource.cut(specification)
+    /// The location, which is not optional.
+    func place(_ kind: String = "DIR") throws -> String {
+      guard let location, !location.isEmpty else {
+        let what = kind == "DIR" ? "folder" : "file"
+        throw TernError(.usage, "data: \(name) needs a \(what), as in \(name):\(kind)")
+      }
+      return location
+    }
+    switch name {
+    case "fashion-mnist":
+      let directory =
+        try location == nil
+        ? find(name, hint: "apt-get install dataset-fashion-mnist") : place()
+      return try IDX.open(directory, captions: Self.clothes, known: known, measures: measures)
+    case "mnist":
+      let directory =
+        try location == nil
+        ? find(name, hint: "put its four IDX files into $TERN_DATA/mnist") : place()
+      return try IDX.open(directory, captions: Self.digits, known: known, measures: measures)
+    case "idx":
+      return try IDX.open(try place(), captions: nil, known: known, measures: measures)
+    case "cifar10", "cifar100":
+      return try CIFAR.open(try place(), classCount: name == "cifar10" ? 10 : 100, known: known)
+    case "images":
+      return try PictureFolders(
+        directory: try place(), frame: frame(specification), known: known, onError: onError,
+        measures: measures
+      ).parts()
+    case "csv":
+      return try tables(specification, try place("FILE"))
+    case "npz":
+      return try NPZ.open(try place("FILE"), known: known, measures: measures)
+    default:
+      throw TernError(
+        .usage,
+        "unknown data '\(specification)'; "
+          + (Self.form(ofPath: specification).map { "did you mean '\($0)'?" }
+            ?? "known are \(DataSource.forms)"))
+    }
+  }
+
+  private func frame(_ specification: String) throws -> PictureFrame {
+    guard pictureShape.rank == 3, [1, 3].contains(pictureShape[0]) else {
+      throw TernError(
+        .badData,
+        "\(specification): pictures, the network was trained on samples of \(pictureShape)")
+    }
+    return PictureFrame(pictureShape, view: view)
+  }
+
+  /// How data is named that lies at a path.
+  private static func form(ofPath path: String) -> String? {
+    guard let kind = FileSystem.kind(path) else { return nil }
+    if kind == .folder { return "images:\(path)" }
+    let ending = path.pathSuffix.lowercased()
+    return ["csv", "npz"].contains(ending) ? "\(ending):\(path)" : nil
+  }
+
+  private func tables(_ specification: String, _ location: String) throws -> DataParts {
+    // A file may be called so; else a comma stands between two.
+    let paths =
+      FileSystem.exists(location)
+      ? [location]
+      : location.split(separator: ",", omittingEmptySubsequences: false).map(String.init)
+    guard paths.count <= 2, !paths.contains("") else {
+      throw TernError(.usage, "data: expected csv:FILE or csv:TRAIN,TEST, got '\(specification)'")
+    }
+    let training = try CSVTable(contentsOf: paths[0], known: known?.columns)
+    var tables = [training]
+    if paths.count == 2 {
+      let test = try CSVTable(contentsOf: paths[1], known: training.columns)
+      guard test.featureCount == training.featureCount else {
+        throw TernError(
+          .badData,
+          "\(paths[1]): \(test.featureCount) features where \(paths[0]) has "
+            + "\(training.featureCount)")
+      }
+      tables.append(test)
+    }
+    let classes =
+      try known.map { ClassNames($0.classNames) }
+      ?? ClassNames(
+        training: training.labelNames, others: tables.dropFirst().map(\.labelNames), path: paths[0])
+    guard classes.names.count >= 2 else {
+      throw TernError(
+        .badData, "\(paths[0]): all samples have the label '\(training.labelNames[0])'")
+    }
+    var parts = DataParts()
+    parts.columns = training.columns
+    for (table, (part, path)) in zip(tables, zip([DataPart.training, .test], paths)) {
+      parts[part] = .init(set: try table.dataset(classes), origin: path)
+      parts.notes += table.notes
+    }
+    return parts
+  }
+
+  private func find(_ name: String, hint: String) throws -> String {
+    let candidates = roots.map { $0.appendingPath(name) }
+    guard let found = candidates.first(where: FileSystem.exists) else {
+      throw TernError(
+        .notFound, "no \(name) data in \(candidates.joined(separator: " or ")); \(hint)")
+    }
+    return found
+  }
+}
