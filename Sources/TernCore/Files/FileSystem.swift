@@ -39,17 +39,31 @@ public enum FileSystem {
 
   /// The names in a folder, in no order; `nil` where it cannot be read, with the reason in `errno`.
   public static func names(in directory: String) -> [String]? {
+    entries(in: directory)?.map(\.name)
+  }
+
+  /// What is in a folder, in no order, and which of it are folders, links followed; `nil` where it
+  /// cannot be read, with the reason in `errno`.
+  public static func entries(in directory: String) -> [(name: String, isFolder: Bool)]? {
     guard let stream = directory.withFilePath({ opendir($0) }) else { return nil }
     defer { closedir(stream) }
-    var names: [String] = []
+    var entries: [(name: String, isFolder: Bool)] = []
     while let entry = readdir(stream) {
       // An entry is as long as its name asks for, not as its type says: it is not copied.
       let offset = MemoryLayout<dirent>.offset(of: \.d_name)!
       let name = FileName.text(
         cString: UnsafeRawPointer(entry).advanced(by: offset).assumingMemoryBound(to: CChar.self))
-      if name != ".", name != ".." { names.append(name) }
+      guard name != ".", name != ".." else { continue }
+      // Most file systems say at once; of millions of files none is asked for in vain.
+      let isFolder =
+        switch Int(entry.pointee.d_type) {
+        case Int(DT_DIR): true
+        case Int(DT_REG): false
+        default: FileSystem.isFolder("\(directory)/\(name)")
+        }
+      entries.append((name, isFolder))
     }
-    return names
+    return entries
   }
 
   /// Opens a file; below 0 where that fails, with the reason in `errno`.

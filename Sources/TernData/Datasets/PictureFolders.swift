@@ -46,10 +46,17 @@ struct PictureFolders {
 
   private func origin(_ part: String) -> String { part.isEmpty ? directory : part }
 
-  /// Whether a folder that is called as a part is one: it holds folders, and no pictures.
+  /// Whether a folder that is called as a part is one: it holds folders, and no pictures itself, or
+  /// astray beside several folders of them.
   private func isPart(_ path: String) throws -> Bool {
     let listing = try FolderListing(path)
-    return !listing.folders.isEmpty && !listing.files.contains(where: PictureFolder.isPicture)
+    guard listing.files.contains(where: PictureFolder.isPicture) else {
+      return !listing.folders.isEmpty
+    }
+    let classes = try listing.folders.filter {
+      try FolderListing("\(path)/\($0)").files.contains(where: PictureFolder.isPicture)
+    }
+    return classes.count >= 2
   }
 
   // MARK: A folder per class
@@ -65,7 +72,11 @@ struct PictureFolders {
       let place = places[part]!
       let folder = path(place)
       let aside = place.isEmpty ? Set(places.values) : []
-      let found = try FolderListing(folder).folders.filter { !aside.contains($0) }
+      let listing = try FolderListing(folder)
+      let found = listing.folders.filter { !aside.contains($0) }
+      if !place.isEmpty {
+        leftOut.add(picturesBeside: listing.files.filter(PictureFolder.isPicture).count)
+      }
       let classes = try names ?? classNames(found, folder)
       names = classes
       var files = ImageFolderDataset.Files(classNames: classes.names)
@@ -186,19 +197,19 @@ struct FolderListing {
   let hidden: [String]
 
   init(_ directory: String) throws {
-    guard let names = FileSystem.names(in: directory) else {
+    guard let entries = FileSystem.entries(in: directory) else {
       throw TernError(
         .notFound,
         errno == EACCES ? "\(directory): cannot be read" : "\(directory): no such folder")
     }
     // Names that differ in the form of Unicode alone are equal as text, their bytes decide.
-    let sorted = names.sorted {
-      $0 == $1 ? $0.utf8.lexicographicallyPrecedes($1.utf8) : $0 < $1
+    let sorted = entries.sorted {
+      $0.name == $1.name
+        ? $0.name.utf8.lexicographicallyPrecedes($1.name.utf8) : $0.name < $1.name
     }
-    hidden = sorted.filter { $0.hasPrefix(".") }
-    let seen = sorted.filter { !$0.hasPrefix(".") }
-    let isFolder = seen.map { FileSystem.isFolder("\(directory)/\($0)") }
-    folders = zip(seen, isFolder).filter(\.1).map(\.0)
-    files = zip(seen, isFolder).filter { !$0.1 }.map(\.0)
+    hidden = sorted.map(\.name).filter { $0.hasPrefix(".") }
+    let seen = sorted.filter { !$0.name.hasPrefix(".") }
+    folders = seen.filter(\.isFolder).map(\.name)
+    files = seen.filter { !$0.isFolder }.map(\.name)
   }
 }

@@ -46,6 +46,16 @@ enum CSVNumber {
   /// The number in a part of a text, which a 0 follows; `nil` where there is something else, or one
   /// that float32 does not reach.
   static func value(_ text: UnsafeBufferPointer<UInt8>, _ range: Range<Int>) -> Float? {
+    // Short whole numbers, such as pixels, are exact and many.
+    if !range.isEmpty, range.count <= 7 {
+      var number = 0
+      var place = range.lowerBound
+      while place < range.upperBound, text[place] >= 0x30, text[place] <= 0x39 {
+        number = 10 * number + Int(text[place] - 0x30)
+        place += 1
+      }
+      if place == range.upperBound { return Float(number) }
+    }
     guard isNumber(UnsafeBufferPointer(rebasing: text[range])) else { return nil }
     let value = text.baseAddress!.withMemoryRebound(to: CChar.self, capacity: text.count) {
       strtof($0 + range.lowerBound, nil)
