@@ -119,22 +119,23 @@ import Testing
     #expect(b.data?["test"] == .int(20) && b.data?["validation"] == .int(20), "\(notes(b.data))")
   }
 
-  /// A class is the folder that the system lists, whatever its bytes, and a file is written under the
-  /// name that was asked for.
+  /// A class is the folder that the system lists, whatever its bytes, and a run is written to the folder
+  /// that was asked for.
   @Test func namesOfFilesAreBytes() throws {
     let workspace = try Workspace()
     defer { workspace.remove() }
-    let latin = FileName.text([0x63, 0x61, 0x66, 0xE9])
+    let (latin, out) = (FileName.text([0x63, 0x61, 0x66, 0xE9]), FileName.text([0x72, 0xE9]))
     try workspace.writePictures("data/\(latin)", 10)
     try workspace.writePictures("data/tea", 200)
     let train = try Command.shell(
-      "tern train linear --data images:data --image-size 8 --epochs 1 --device cpu -q --out run "
-        + "&& tern test run --json && tern predict run $'data/caf\\xe9' --json "
-        + "&& tern train --resume run --epochs 2 -q && tern export run --out $'\\xff.npz'",
+      "tern train linear --data images:data --image-size 8 --epochs 1 --device cpu -q --out $'r\\xe9' "
+        + "&& tern test $'r\\xe9' --json && tern predict $'r\\xe9' $'data/caf\\xe9' --json "
+        + "&& tern train --resume $'r\\xe9' --epochs 2 -q "
+        + "&& tern export $'r\\xe9' --out $'\\xff.npz'",
       in: workspace.path)
     #expect(train.status == 0, "\(train.errors)")
     let names = try #require(FileSystem.names(in: workspace.path)).filter { !$0.hasPrefix(".") }
-    #expect(Set(names) == ["data", "run", FileName.text([0xFF]) + ".npz"], "\(names)")
+    #expect(Set(names) == ["data", out, FileName.text([0xFF]) + ".npz"], "\(names)")
     #expect(train.output.contains("\"\(latin)\""), "\(train.output)")
   }
 
