@@ -116,10 +116,11 @@ public struct DataSource: Sendable {
 
   /// The name of a format or data set, and where it is.
   static func cut(_ specification: String) -> (name: String, location: String?) {
-    let colon = specification.firstIndex(of: ":")
+    // By its bytes: a name may begin with a mark that belongs to the character before it.
+    let bytes = specification.utf8
+    guard let colon = bytes.firstIndex(of: UInt8(ascii: ":")) else { return (specification, nil) }
     return (
-      String(specification[..<(colon ?? specification.endIndex)]),
-      colon.map { String(specification[specification.index(after: $0)...]) }
+      String(specification[..<colon]), String(specification[bytes.index(after: colon)...])
     )
   }
 

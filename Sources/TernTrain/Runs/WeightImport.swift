@@ -41,7 +41,9 @@ public struct WeightImport {
         if let reason = file.unread[prefix + parameter.name] {
           throw TernError(.badData, "\(path): \(prefix)\(parameter.name) \(reason)")
         }
-        let hint = EditDistance.nearest(to: parameter.name, among: Array(given.keys).sorted())
+        // Of very many names the nearest would take its time.
+        let names = given.count <= 10_000 ? Array(given.keys).sorted() : []
+        let hint = EditDistance.nearest(to: parameter.name, among: names)
         throw TernError(
           .badData,
           "\(path): holds no tensor \(prefix)\(parameter.name) of \(model.name)"
