@@ -43,14 +43,14 @@ struct BenchModel: ParsableCommand {
       throw TernError(.usage, "batch-size: expected 1 to 1000000, got \(batchSize)")
     }
     try Bench.check(seconds: seconds)
-    try profile.map { try AtomicFile.check($0) }
+    for path in [profile, plan].compactMap({ $0 }) { try AtomicFile.check(path) }
     let format = try output.chosen()
     let comparison = try comparison.base()
     let networks = try models.map { try Model.named($0) }
     let device = try device.open()
     if let plan {
       let described = try networks.map { try PlanReport(of: $0, batchSize: batchSize, on: device) }
-      return try write(.object(["models": .array(described.map(\.json))]), to: plan)
+      return try write(.object(["models": .array(described.map(\.json))]), path: plan)
     }
     let context = BenchmarkContext(
       device, samples: .object(["seconds": .double(seconds)]), commit: Build.commit)
@@ -66,13 +66,15 @@ struct BenchModel: ParsableCommand {
       trace += result.trace
       printer.append(result, isVerbose: verbose)
     }
-    if let profile {
-      try AtomicFile.write(Data((JSON.array(trace).description + "\n").utf8), to: profile)
-    }
+    if let profile { try write(.array(trace), path: profile) }
     let report = printer.end(isComplete: true)
     if let (base, threshold) = comparison {
       try Regressions.report(
         BenchmarkComparison(report, base: base, threshold: threshold), format)
     }
+  }
+
+  private func write(_ json: JSON, path: String) throws {
+    try AtomicFile.write(Data((json.description + "\n").utf8), to: path)
   }
 }
