@@ -19,8 +19,9 @@ public struct CPUBackend: Backend {
   }
 
   public func open(_ info: DeviceInfo, options: DeviceOptions) throws -> any Device {
-    if let threads = options.threads, threads < 1 {
-      throw TernError(.usage, "threads: expected at least 1, got \(threads)")
+    if let threads = options.threads, !(1...BackgroundThread.limit).contains(threads) {
+      throw TernError(
+        .usage, "threads: expected 1 to \(BackgroundThread.limit), got \(threads)")
     }
     return try CPUDevice(info: info, options: options)
   }

@@ -13,8 +13,10 @@ final class CPUDevice: Device {
 
   init(info: DeviceInfo, options: DeviceOptions) throws {
     self.info = info
-    context = try CPUContext(
-      threads: Threads(count: options.threads), algorithm: options.algorithm)
+    let threads = Threads(count: options.threads)
+    // With fewer threads than were asked for nobody would know why it is slow.
+    try BackgroundThread.checkAvailable(threads.count - 1, for: "the CPU's team")
+    context = try CPUContext(threads: threads, algorithm: options.algorithm)
     var options = options
     options.threads = context.threads.count
     self.options = options

@@ -72,7 +72,7 @@ public struct Attributes: Sendable {
     if case .string = value(name) { true } else { false }
   }
 
-  /// - Parameter limit: the largest magnitude, by default so small that no product of two overflows.
+  /// - Parameter limit: the largest magnitude, by default what devices count with.
   public mutating func int(
     _ name: String, default standard: Int? = nil, limit: UInt = Self.largestInteger
   ) throws(ShapeError) -> Int {
@@ -100,7 +100,21 @@ public struct Attributes: Sendable {
     }
   }
 
-  public static let largestInteger: UInt = 1 << 31
+  /// A number of at least 0 that is told apart, not computed with: a seed, the number of a stream.
+  public mutating func unsigned<Number: FixedWidthInteger & UnsignedInteger>(
+    _ name: String, default standard: Number
+  ) throws(ShapeError) -> Number {
+    let value = try int(name, default: Int(clamping: standard), limit: UInt(Int.max))
+    guard let number = Number(exactly: value) else {
+      throw ShapeError(
+        operation, name, expected: "0 to \(Swift.min(UInt64(Number.max), UInt64(Int.max)))",
+        got: "\(value)")
+    }
+    return number
+  }
+
+  /// The largest 32-bit integer: no product of two overflows.
+  public static let largestInteger = UInt(Int32.max)
 
   public mutating func double(
     _ name: String, default standard: Double? = nil

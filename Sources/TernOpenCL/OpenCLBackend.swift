@@ -41,7 +41,7 @@ extension CLDevice {
       id: "opencl:\(platform).\(index)", backend: "opencl", name: string(CL_DEVICE_NAME),
       kind: isGPU ? .gpu : isCPU ? .cpu : .accelerator,
       computeUnits: Int(number(CL_DEVICE_MAX_COMPUTE_UNITS, cl_uint.self)),
-      memoryByteCount: Int(number(CL_DEVICE_GLOBAL_MEM_SIZE, cl_ulong.self)),
+      memoryByteCount: Int(clamping: number(CL_DEVICE_GLOBAL_MEM_SIZE, cl_ulong.self)),
       cacheByteCount: isCPU
         ? HostCache.lastLevelByteCount
         : Int(number(CL_DEVICE_GLOBAL_MEM_CACHE_SIZE, cl_ulong.self)),

@@ -1,5 +1,6 @@
 import Foundation
 import Synchronization
+import Tern
 
 // At file scope, because a signal handler cannot capture anything.
 private let arrived = Atomic<Int32>(0)
@@ -21,13 +22,15 @@ enum EarlyEnd {
     arrived.store(0, ordering: .relaxed)
     wakeUp.store(ends[1], ordering: .relaxed)
     let end = ends[0]
-    Thread.detachNewThread {
+    // Without the thread a signal ends the command at once, as it does elsewhere.
+    let isListening: ()? = try? BackgroundThread.start("tern-signals") {
       var byte: UInt8 = 0
       while read(end, &byte, 1) < 0, errno == EINTR {}
       lastWord()
       // Without the drivers' own clean-up: they are at work.
       _exit(128 + arrived.load(ordering: .relaxed))
     }
+    guard isListening != nil else { return }
     for number in [SIGINT, SIGTERM] {
       signal(number) { number in
         if arrived.exchange(number, ordering: .relaxed) != 0 { _exit(128 + number) }

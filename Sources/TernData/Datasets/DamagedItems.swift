@@ -1,4 +1,3 @@
-import Dispatch
 import Synchronization
 import TernCore
 
@@ -14,7 +13,7 @@ struct DamagedItems {
 
   static func find(_ paths: [String], read: @Sendable (String) throws -> Void) -> DamagedItems {
     let faults = Mutex([Int: String]())
-    DispatchQueue.concurrentPerform(iterations: paths.count) { index in
+    BackgroundThread.concurrently(paths.count, name: "tern-pictures") { index in
       do { try read(paths[index]) } catch {
         faults.withLock { $0[index] = "\(error)" }
       }

@@ -85,7 +85,7 @@ public final class SegmentationFolderDataset: Dataset {
     }
     let (checkedPictures, checkedMasks) = (pictures, masks)
     let results = Mutex([Result<MaskClasses, any Error>?](repeating: nil, count: pictures.count))
-    DispatchQueue.concurrentPerform(iterations: pictures.count) { index in
+    BackgroundThread.concurrently(pictures.count, name: "tern-masks") { index in
       let result = Result {
         try MaskClasses(mask: checkedMasks[index], picture: checkedPictures[index])
       }

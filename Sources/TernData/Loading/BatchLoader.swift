@@ -1,5 +1,4 @@
 import Dispatch
-import Foundation
 import Synchronization
 import TernCore
 
@@ -30,13 +29,16 @@ public final class BatchLoader {
   private let assembly: BatchAssembly
   private var position: Int
   private var held: BatchSlot?
+  /// Why there are too few threads, which the next call of ``next()`` throws.
+  private var startError: (any Error)?
 
   /// - Parameters:
   ///   - shuffle: the seed and the epoch that decide the order; `nil` keeps the dataset's own.
   ///   - startBatch: the first batch delivered; those before are skipped.
   ///   - augmentation: how samples are changed, and the seed and the epoch that decide it; `nil`
   ///     leaves them as they are.
-  ///   - workers: threads that prepare batches.
+  ///   - workers: threads that prepare batches; no more are started than there are batches. Where the
+  ///     system gives none, ``next()`` throws.
   /// - Precondition: `normalization` is for as many channels as the samples have.
   public init(
     _ dataset: any Dataset, batchSize: Int, normalization: Normalization,
@@ -57,16 +59,20 @@ public final class BatchLoader {
       mixup: augmentation.flatMap { augmentation, seed, epoch in
         augmentation.mixup.map { Mixup(alpha: $0, seed: seed, epoch: epoch) }
       },
-      // Each worker has one slot to fill while another waits to be read; a worker alone also needs
-      // one while the consumer holds one.
-      slotCount: workers == 1 ? 3 : 2 * workers)
+      workers: workers)
     self.assembly = assembly
     position = startBatch
-    for worker in 0..<workers {
+    for worker in 0..<assembly.workers {
       // The threads hold the assembly, not the loader, so that a loader left early goes away.
-      let thread = Thread { assembly.work(first: startBatch + worker, stride: workers) }
-      thread.name = "tern-loader-\(worker)"
-      thread.start()
+      do {
+        try BackgroundThread.start("tern-loader-\(worker)") {
+          assembly.work(first: startBatch + worker, stride: assembly.workers)
+        }
+      } catch {
+        startError = error
+        assembly.cancel()
+        break
+      }
     }
   }
 
@@ -79,6 +85,10 @@ public final class BatchLoader {
     held?.isFree.signal()
     held = nil
     guard position < batchCount else { return nil }
+    if let startError {
+      cancel()
+      throw startError
+    }
     let slot = assembly.slot(ofBatch: position)
     let start = DispatchTime.now().uptimeNanoseconds
     slot.isFull.wait()
@@ -141,6 +151,8 @@ private final class BatchAssembly: Sendable {
   let batchCount: Int
   let sampleElementCount: Int
   let targetElementCount: Int
+  /// The threads that prepare batches, each every so manieth.
+  let workers: Int
   private let dataset: any Dataset
   private let sampleCount: Int
   private let order: [Int32]?
@@ -149,11 +161,9 @@ private final class BatchAssembly: Sendable {
   private let slots: [BatchSlot]
   private let isCancelled = Atomic(false)
 
-  /// - Parameter slotCount: a multiple of the number of workers, so that each slot is filled by one
-  ///   worker, in order.
   init(
     _ dataset: any Dataset, order: [Int32]?, batchSize: Int, preparation: SamplePreparation,
-    mixup: Mixup?, slotCount: Int
+    mixup: Mixup?, workers: Int
   ) {
     self.mixup = mixup
     self.dataset = dataset
@@ -167,7 +177,12 @@ private final class BatchAssembly: Sendable {
     sampleElementCount = elementCount
     targetElementCount = targetCount
     batchCount = (sampleCount + batchSize - 1) / batchSize
-    slots = (0..<slotCount).map { _ in
+    let threads = min(workers, max(batchCount, 1))
+    self.workers = threads
+    // A multiple of the number of workers, so that each slot is filled by one worker, in order: each
+    // has one to fill while another waits to be read; a worker alone also needs one while the consumer
+    // holds one.
+    slots = (0..<(threads == 1 ? 3 : 2 * threads)).map { _ in
       BatchSlot(
         sampleElementCount: elementCount, targetElementCount: targetCount,
         batchSize: min(batchSize, sampleCount))

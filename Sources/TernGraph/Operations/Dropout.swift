@@ -58,8 +58,8 @@ extension OperationSpec {
     OperationSpec("dropout", inputs: ["input", "step"]) { a, x in
       [
         try x.required("input").dropout(
-          probability: Float(a.double("p", default: 0.5)), seed: UInt64(a.int("seed", default: 0)),
-          stream: UInt32(a.int("stream", default: 0)), step: x.required("step"))
+          probability: Float(a.double("p", default: 0.5)), seed: a.unsigned("seed", default: 0),
+          stream: a.unsigned("stream", default: 0), step: x.required("step"))
       ]
     }
   ]

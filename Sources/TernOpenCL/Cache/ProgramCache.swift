@@ -110,41 +110,25 @@ package final class ProgramCache: Sendable {
     let missing = programs.withLock { programs in all.filter { programs[$0] == nil } }
     guard !missing.isEmpty else { return }
     let report = CompilationProgress.report
-    let state = Mutex<(next: Int, done: Int, failure: (any Error)?)>((0, 0, nil))
+    let state = Mutex<(done: Int, failure: (any Error)?)>((0, nil))
     report?(0, missing.count)
-    @Sendable func work() {
-      while true {
-        let index = state.withLock { state in
-          defer { state.next += 1 }
-          return state.failure == nil && state.next < missing.count ? state.next : nil
+    // Compilers recurse deeply.
+    BackgroundThread.concurrently(
+      missing.count, name: "tern-compiler", stackByteCount: 16 << 20
+    ) { index in
+      guard state.withLock({ $0.failure == nil }) else { return }
+      do {
+        let program = try build(missing[index])
+        programs.withLock { $0[missing[index]] = program }
+        let done = state.withLock { state in
+          state.done += 1
+          return state.done
         }
-        guard let index else { return }
-        do {
-          let program = try build(missing[index])
-          programs.withLock { $0[missing[index]] = program }
-          let done = state.withLock { state in
-            state.done += 1
-            return state.done
-          }
-          report?(done, missing.count)
-        } catch {
-          state.withLock { $0.failure = $0.failure ?? error }
-        }
+        report?(done, missing.count)
+      } catch {
+        state.withLock { $0.failure = $0.failure ?? error }
       }
     }
-    let group = DispatchGroup()
-    for _ in 1..<max(1, min(ProcessInfo.processInfo.activeProcessorCount, missing.count)) {
-      group.enter()
-      let thread = Thread {
-        work()
-        group.leave()
-      }
-      // Compilers recurse deeply.
-      thread.stackSize = 16 << 20
-      thread.start()
-    }
-    work()
-    group.wait()
     if let failure = state.withLock({ $0.failure }) { throw failure }
   }
 

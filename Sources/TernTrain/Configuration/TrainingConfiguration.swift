@@ -188,11 +188,7 @@ extension TrainingConfiguration {
     fold = a.has("fold") ? try a.int("fold") : nil
     patience = a.has("patience") ? try a.int("patience") : nil
     monitor = a.has("monitor") ? try a.string("monitor", oneOf: Self.monitors) : nil
-    let seedValue = try a.int("seed", default: 0, limit: UInt(Int.max))
-    guard seedValue >= 0 else {
-      throw ShapeError("settings", "seed", expected: "at least 0", got: "\(seedValue)")
-    }
-    seed = UInt64(seedValue)
+    seed = try a.unsigned("seed", default: 0)
     shuffle = try a.bool("shuffle", default: shuffle)
     device = try a.string("device", default: device)
     threads = a.has("threads") ? try a.int("threads") : nil
@@ -318,8 +314,12 @@ extension TrainingConfiguration {
       (1...4096).contains(imageSize ?? 1), "image-size", "1 to 4096 pixels", imageSize ?? 0)
     _ = try Augmentation(augment)
     try check((patience ?? 1) >= 1, "patience", "at least 1", patience ?? 0)
-    try check((threads ?? 1) >= 1, "threads", "at least 1", threads ?? 0)
-    try check(workers >= 1, "workers", "at least 1", workers)
+    try check(
+      (1...BackgroundThread.limit).contains(threads ?? 1), "threads",
+      "1 to \(BackgroundThread.limit)", threads ?? 0)
+    try check(
+      (1...BackgroundThread.limit).contains(workers), "workers", "1 to \(BackgroundThread.limit)",
+      workers)
     try check((saveEvery ?? 1) >= 1, "save-every", "at least 1", saveEvery ?? 0)
     try check(logEvery >= 1, "log-every", "at least 1", logEvery)
   }
