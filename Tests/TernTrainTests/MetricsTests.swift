@@ -53,6 +53,23 @@ import Testing
     metrics.add(logits: [0, 1], labels: [1], loss: 0)
     #expect(metrics.auc == nil)
   }
+
+  /// A weight that flipped a bit, or a value of 3e38, makes scores that are no numbers: they are
+  /// counted, and nothing waits for them to be equal to themselves.
+  @Test(.timeLimit(.minutes(1)))
+  func scoresThatAreNoNumbers() {
+    for broken in [Float.nan, .infinity, -.infinity] {
+      var metrics = ClassificationMetrics(classCount: 3)
+      metrics.add(
+        logits: [broken, broken, broken, 1, broken, 0, 3, 1, 0, broken, 2, broken],
+        labels: [0, 2, 0, 1], loss: Double(broken))
+      metrics.add(logits: [Float](repeating: broken, count: 9), labels: [0, 1, 2], loss: 0)
+      #expect(metrics.confusion.reduce(0) { $0 + $1.reduce(0, +) } == 7)
+      #expect(metrics.top5 == 1 && (0...1).contains(metrics.accuracy))
+      #expect(metrics.auc == nil && metrics.worstMistakes(10).count <= 7)
+      #expect(metrics.perClass.count == 3 && metrics.commonestConfusions(9).count <= 6)
+    }
+  }
 }
 
 @Suite struct ConfusionMatrixTests {

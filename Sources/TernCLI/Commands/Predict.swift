@@ -209,9 +209,7 @@ struct Predict: ParsableCommand {
     func name(_ index: Int) -> String {
       index < classNames.count ? classNames[index] : "\(index)"
     }
-    let best = probabilities.indices.sorted {
-      (-probabilities[$0], $0) < (-probabilities[$1], $1)
-    }.prefix(top)
+    let best = probabilities.indicesFromLargest.prefix(top)
     if json {
       Output.result(
         JSON.object([

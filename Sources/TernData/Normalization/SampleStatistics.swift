@@ -124,7 +124,7 @@ extension Dataset {
     let chosen = statisticsCount
     let partCount = min(statisticsPartCount, chosen)
     let results = Mutex([Result<Part, any Error>?](repeating: nil, count: partCount))
-    DispatchQueue.concurrentPerform(iterations: partCount) { number in
+    BackgroundThread.concurrently(partCount, name: "tern-statistics") { number in
       let result = Result {
         var part = start
         let sample = UnsafeMutablePointer<Float>.allocate(capacity: sampleShape.elementCount)
@@ -167,7 +167,7 @@ enum SymmetricEigen {
         }
       }
     }
-    let order = (0..<size).sorted { a[$0 * size + $0] > a[$1 * size + $1] }
+    let order = (0..<size).map { a[$0 * size + $0] }.indicesFromLargest
     let values = order.map { a[$0 * size + $0] }
     let vectors = order.flatMap { row -> [Double] in
       let vector = Array(v[row * size..<(row + 1) * size])

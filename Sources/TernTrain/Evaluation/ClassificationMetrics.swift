@@ -5,6 +5,7 @@ import TernCore
 public struct ClassificationMetrics: Sendable {
   public let classCount: Int
   private var lossSum = 0.0
+  private var weightSum = 0.0
   private var top5Count = 0
   /// Which classes the samples were taken for.
   public private(set) var matrix: ConfusionMatrix
@@ -27,13 +28,16 @@ public struct ClassificationMetrics: Sendable {
   ///   - logits: [N, C], or [N, C, H, W] for a class per pixel, row by row.
   ///   - labels: [N], or [N, H, W]; those below 0 do not count.
   ///   - loss: the mean loss of the batch.
+  ///   - weight: what that is the mean over, where it is not the samples.
   ///   - sampleCount: N, where it is not the number of labels.
   public mutating func add(
-    logits: [Float], labels: [Int32], loss: Double, sampleCount: Int? = nil
+    logits: [Float], labels: [Int32], loss: Double, weight: Double? = nil, sampleCount: Int? = nil
   ) {
     let count = sampleCount ?? labels.count
+    let weight = weight ?? Double(count)
     self.sampleCount += count
-    lossSum += loss * Double(count)
+    lossSum += loss * weight
+    weightSum += weight
     let pixelCount = labels.count / count
     isPerPixel = pixelCount > 1
     var values = [Float](repeating: 0, count: classCount)
@@ -42,15 +46,17 @@ public struct ClassificationMetrics: Sendable {
       let (row, pixel) = position.quotientAndRemainder(dividingBy: pixelCount)
       for c in 0..<classCount { values[c] = logits[(row * classCount + c) * pixelCount + pixel] }
       let label = Int(label)
-      // Of equal scores the first counts, as in PyTorch's argmax.
-      var best = 0
-      for c in 1..<max(classCount, 1) where values[c] > values[best] { best = c }
+      let best = values.indexOfLargest ?? 0
       matrix.add(label: label, prediction: best)
       masks?.add(position, prediction: best, label: label)
       labelCount += 1
+      // How many classes stand before it, of equal scores the first ones.
       let own = values[label]
       var rank = 0
-      for c in 0..<classCount where values[c] > own || (values[c] == own && c < label) { rank += 1 }
+      for c in 0..<classCount
+      where own.isOrdered(before: values[c]) || (own.isOrdered(with: values[c]) && c < label) {
+        rank += 1
+      }
       if rank < 5 { top5Count += 1 }
       // The scores of every pixel of a set would not fit into memory, nor those of a large set for
       // very many classes.
@@ -74,7 +80,7 @@ public struct ClassificationMetrics: Sendable {
   public private(set) var isPerPixel = false
   /// What was classified: samples or pixels.
   private var labelCount = 0
-  public var loss: Double { lossSum / Double(sampleCount) }
+  public var loss: Double { lossSum / weightSum }
   public var accuracy: Double {
     Double(matrix.hits.reduce(0, +)) / Double(labelCount)
   }
@@ -138,17 +144,17 @@ public struct ClassificationMetrics: Sendable {
   public func worstMistakes(_ count: Int) -> [Mistake] {
     scores.compactMap { entry -> (mistake: Mistake, own: Double)? in
       let probabilities = Self.softmax(entry.scores)
-      let prediction = probabilities.indices.reduce(0) {
-        probabilities[$1] > probabilities[$0] ? $1 : $0
-      }
+      let prediction = probabilities.indexOfLargest ?? 0
       guard prediction != entry.label else { return nil }
       return (
         Mistake(
           index: entry.sample, label: entry.label, prediction: prediction,
           confidence: probabilities[prediction]), probabilities[entry.label]
       )
-    }.sorted { ($0.own, $0.mistake.index) < ($1.own, $1.mistake.index) }.prefix(count)
-      .map(\.mistake)
+    }.sorted { a, b in
+      a.own.isOrdered(with: b.own)
+        ? a.mistake.index < b.mistake.index : a.own.isOrdered(before: b.own)
+    }.prefix(count).map(\.mistake)
   }
 
   /// The probabilities of a sample's classes.
@@ -164,7 +170,8 @@ public struct ClassificationMetrics: Sendable {
   }
 
   /// The area under the ROC curve: of class 1 for two classes, else the mean over the classes, each
-  /// against the rest, by softmax probability; `nil` where a class never or always occurs.
+  /// against the rest, by softmax probability; `nil` where a class never or always occurs, and where
+  /// a probability is not a number.
   public var auc: Double? {
     guard classCount >= 2, !scores.isEmpty else { return nil }
     let classes = classCount == 2 ? [1] : Array(0..<classCount)
@@ -185,7 +192,8 @@ public struct ClassificationMetrics: Sendable {
   ) -> Double? {
     let ranked = zip(scores, partitions).map { entry, own -> (score: Double, isPositive: Bool) in
       (exp(Double(entry.scores[c]) - own.maximum) / own.sum, entry.label == c)
-    }.sorted { $0.score < $1.score }
+    }.sorted { $0.score.isOrdered(before: $1.score) }
+    guard !(ranked.last?.score.isNaN ?? true) else { return nil }
     let positives = ranked.count(where: \.isPositive)
     let negatives = ranked.count - positives
     guard positives > 0, negatives > 0 else { return nil }

@@ -61,10 +61,12 @@ public struct CrossValidation {
       guard let progress else { return false }
       let hasAccuracy = progress.history.first?.validation?.accuracy.isFinite ?? false
       let name = fold.monitor ?? (hasAccuracy ? "val_accuracy" : "val_loss")
-      let best = progress.history.max {
-        let (a, b) = ($0.metric(name), $1.metric(name))
-        return name.hasSuffix("loss") ? a > b : a < b
-      }
+      // An epoch without the number is the best only where no epoch has it.
+      let best =
+        progress.history.filter { !$0.metric(name).isNaN }.max {
+          let (a, b) = ($0.metric(name), $1.metric(name))
+          return name.hasSuffix("loss") ? a > b : a < b
+        } ?? progress.history.last
       guard let validation = best?.validation else { continue }
       folds.append(Fold(number: number, validation: validation, directory: path))
     }

@@ -40,12 +40,8 @@ public final class Predictor {
     return (0..<samples.count).map { sample in
       let first = sample * classCount * pixelCount
       let classes = (0..<pixelCount).map { pixel -> UInt8 in
-        var best = 0
-        for c in 1..<max(classCount, 1)
-        where logits[first + c * pixelCount + pixel] > logits[first + best * pixelCount + pixel] {
-          best = c
-        }
-        return UInt8(best)
+        let scores = (0..<classCount).map { logits[first + $0 * pixelCount + pixel] }
+        return UInt8(scores.indexOfLargest ?? 0)
       }
       return MaskPicture(classes: classes, width: width, height: height)
     }

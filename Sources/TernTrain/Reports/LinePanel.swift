@@ -7,7 +7,7 @@ struct LinePanel {
     let label: String
     let color: String
     var stroke = Stroke.solid
-    let points: [(x: Double, y: Double)]
+    var points: [(x: Double, y: Double)]
   }
 
   enum Stroke {
@@ -72,9 +72,18 @@ struct LinePanel {
   }
 
   private func body(at x0: Double, width: Double, height: Double) -> String {
+    // What is not a number has no place in a picture.
+    let curves = curves.map { curve in
+      var curve = curve
+      curve.points.removeAll {
+        !$0.x.isFinite || !$0.y.isFinite || (xScale == .logarithmic && $0.x <= 0)
+      }
+      return curve
+    }.filter { !$0.points.isEmpty }
     let points = curves.flatMap(\.points)
-    guard let lowest = points.map(\.y).min(), let highest = points.map(\.y).max(),
-      let first = points.map(\.x).min(), let last = points.map(\.x).max()
+    guard
+      let (lowest, highest) = points.map(\.y).finiteRange.map({ ($0.lowerBound, $0.upperBound) }),
+      let (first, last) = points.map(\.x).finiteRange.map({ ($0.lowerBound, $0.upperBound) })
     else { return "" }
     // One value alone stands in the middle.
     let spread = lowest == highest ? max(abs(lowest) * 0.1, 1e-3) : 0
@@ -181,8 +190,8 @@ struct LinePanel {
 
   /// About five round numbers that span a range: multiples of 1, 2 or 5 times a power of ten.
   static func ticks(_ low: Double, _ high: Double) -> [Double] {
-    guard high > low else { return [low] }
     let rough = (high - low) / 4
+    guard rough > 0, rough.isFinite else { return [low] }
     let power = pow(10, log10(rough).rounded(.down))
     let step = [1, 2, 5, 10].map { $0 * power }.first { $0 >= rough } ?? rough
     return Array(

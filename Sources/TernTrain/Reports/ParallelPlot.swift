@@ -23,10 +23,12 @@ public struct ParallelPlot {
     func x(_ axis: Int) -> Double { 70 + spacing * Double(axis) }
     func y(_ position: Double) -> Double { Self.bottom - (Self.bottom - Self.top) * position }
     let number = LinePanel.number
-    let results = trials.map(\.result)
-    let (lowest, highest) = (results.min() ?? 0, results.max() ?? 1)
+    let range = trials.map(\.result).finiteRange ?? 0...1
+    let (lowest, highest) = (range.lowerBound, range.upperBound)
     func position(_ result: Double) -> Double {
-      highest > lowest ? (result - lowest) / (highest - lowest) : 0.5
+      // A trial that diverged stands at the worse end.
+      guard result.isFinite else { return sweep.metric.hasSuffix("loss") ? 1 : 0 }
+      return highest > lowest ? (result - lowest) / (highest - lowest) : 0.5
     }
 
     var text = ""

@@ -28,7 +28,7 @@ public struct ParzenSearch: Sendable {
   /// - Parameter results: points and what is to be minimised.
   public func point(trial: Int, after results: [(point: [Double], loss: Double)]) -> [Double] {
     guard results.count >= startupCount else { return space.random(trial: trial, seed: seed) }
-    let sorted = results.sorted { $0.loss < $1.loss }
+    let sorted = results.sorted { $0.loss.isOrdered(before: $1.loss) }
     let goodCount = max(1, Int((Self.goodPart * Double(sorted.count)).rounded(.up)))
     let good = sorted.prefix(goodCount).map(\.point)
     let bad = sorted.dropFirst(goodCount).map(\.point)
