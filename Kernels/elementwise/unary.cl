@@ -15,14 +15,20 @@
 #define INV_SQRT8 0.3535533905932738f
 #define INV_SQRT_2PI 0.3989422804014327f
 
-static inline VECTOR logistic(VECTOR x) {
+// 1 / (1 + exp(-x)), and through `rest` one less that, both to full relative precision.
+static inline VECTOR logistic_and_rest(VECTOR x, VECTOR *rest) {
   // The exponential of a positive number would overflow.
-  const VECTOR e = exp(-fabs(x));
-  return (x >= 0 ? ONE : e) / (1.0f + e);
+  const VECTOR e = exp(-fabs(x)), sum = 1.0f + e;
+  *rest = (x >= 0 ? e : ONE) / sum;
+  return (x >= 0 ? ONE : e) / sum;
+}
+static inline VECTOR logistic(VECTOR x) {
+  VECTOR rest;
+  return logistic_and_rest(x, &rest);
 }
 
 static inline VECTOR relu(VECTOR x, float p, float q) { return x <= 0 ? ZERO : x; }
-static inline VECTOR relu_slope(VECTOR y, float p, float q) { return y > 0 ? ONE : ZERO; }
+static inline VECTOR relu_slope(VECTOR y, float p, float q) { return y <= 0 ? ZERO : ONE; }
 static inline VECTOR leaky_relu(VECTOR x, float p, float q) { return x > 0 ? x : p * x; }
 static inline VECTOR leaky_relu_slope(VECTOR x, float p, float q) { return x > 0 ? ONE : ALL(p); }
 static inline VECTOR elu(VECTOR x, float p, float q) { return x > 0 ? x : p * expm1(x); }
@@ -56,18 +62,22 @@ static inline VECTOR gelu_slope(VECTOR x, float p, float q) {
   const VECTOR below = normal(x, &density);
   return below + x * density;
 }
+// (1 + tanh u) / 2 = 1 / (1 + exp(-2u)), which keeps its digits where tanh u is next to -1.
 static inline VECTOR gelu_tanh(VECTOR x, float p, float q) {
-  return 0.5f * x * (1.0f + tanh(GELU_SCALE * (x + GELU_CUBE * x * x * x)));
+  return x * logistic(2.0f * GELU_SCALE * (x + GELU_CUBE * x * x * x));
 }
 static inline VECTOR gelu_tanh_slope(VECTOR x, float p, float q) {
-  const VECTOR t = tanh(GELU_SCALE * (x + GELU_CUBE * x * x * x));
-  return 0.5f * (1.0f + t) +
-         0.5f * x * (1.0f - t * t) * GELU_SCALE * (1.0f + 3.0f * GELU_CUBE * x * x);
+  VECTOR rest;
+  const VECTOR s = logistic_and_rest(2.0f * GELU_SCALE * (x + GELU_CUBE * x * x * x), &rest);
+  // Far out s or its rest is 0, but the slope of the argument overflows.
+  const VECTOR inner = 2.0f * GELU_SCALE * (1.0f + 3.0f * GELU_CUBE * x * x);
+  return s + x * (fabs(x) > 30.0f ? ZERO : s * rest * inner);
 }
 static inline VECTOR silu(VECTOR x, float p, float q) { return x * logistic(x); }
 static inline VECTOR silu_slope(VECTOR x, float p, float q) {
-  const VECTOR s = logistic(x);
-  return s * (1.0f + x * (1.0f - s));
+  VECTOR rest;
+  const VECTOR s = logistic_and_rest(x, &rest);
+  return s * (1.0f + x * rest);
 }
 static inline VECTOR sigmoid(VECTOR x, float p, float q) { return logistic(x); }
 static inline VECTOR sigmoid_slope(VECTOR y, float p, float q) { return y * (1.0f - y); }
@@ -93,7 +103,8 @@ static inline VECTOR reciprocal_slope(VECTOR y, float p, float q) { return -y * 
 static inline VECTOR abs_(VECTOR x, float p, float q) { return fabs(x); }
 static inline VECTOR abs__slope(VECTOR x, float p, float q) { return x > 0 ? ONE : (x < 0 ? -ONE : ZERO); }
 static inline VECTOR square(VECTOR x, float p, float q) { return x * x; }
-static inline VECTOR square_slope(VECTOR x, float p, float q) { return 2.0f * x; }
+// Half of it: -DTWICE doubles the product, for 2x may overflow where 2x·dy does not.
+static inline VECTOR square_slope(VECTOR x, float p, float q) { return x; }
 // x to the power p; -DQUARTERS is 4·p where that is a small integer.
 static inline VECTOR power(VECTOR x, float p) {
 #ifdef QUARTERS
@@ -111,7 +122,10 @@ static inline VECTOR power(VECTOR x, float p) {
 static inline VECTOR pow_(VECTOR x, float p, float q) { return power(x, p); }
 static inline VECTOR pow__slope(VECTOR x, float p, float q) { return p == 0 ? ZERO : p * power(x, p - 1.0f); }
 static inline VECTOR clamp_(VECTOR x, float p, float q) { return x < p ? ALL(p) : (x > q ? ALL(q) : x); }
-static inline VECTOR clamp__slope(VECTOR x, float p, float q) { return ((x >= p) & (x <= q)) ? ONE : ZERO; }
+// An infinite bound is none.
+static inline VECTOR clamp__slope(VECTOR x, float p, float q) {
+  return (((x > p) | (ALL(p) == -INFINITY)) & ((x < q) | (ALL(q) == INFINITY))) ? ONE : ZERO;
+}
 static inline VECTOR affine(VECTOR x, float p, float q) { return p * x + q; }
 static inline VECTOR affine_slope(VECTOR x, float p, float q) { return ALL(p); }
 
@@ -128,7 +142,14 @@ __kernel void unary(IN(x), OUT(y), const int n, const float p, const float q) {
 }
 
 // A saturated unit passes nothing on, whatever arrives.
-static inline VECTOR chain(VECTOR dy, VECTOR slope) { return slope == 0 ? ZERO : dy * slope; }
+static inline VECTOR chain(VECTOR dy, VECTOR slope) {
+  const VECTOR product = slope == 0 ? ZERO : dy * slope;
+#ifdef TWICE
+  return product + product;
+#else
+  return product;
+#endif
+}
 
 __kernel void unary_backward(IN(dy), IN(saved), OUT(dx), const int n, const float p, const float q) {
   BIND(dy);

@@ -6,6 +6,12 @@ static inline float class_weight(__global const float *weight, int has_weight, i
   return has_weight ? weight[label] : 1.0f;
 }
 
+// What a class adds to the loss: nothing where it weighs nothing, whatever its score.
+static inline float class_term(__global const float *weight, int has_weight, int label, float x) {
+  const float own = class_weight(weight, has_weight, label);
+  return own == 0 ? 0.0f : own * x;
+}
+
 // The loss of a sample before reduction, and through `mass` what it adds to the divisor.
 static inline float sample_loss(__global const float *x, __global const float *weight, int has_weight,
                          int label, int start, int classes, int inner, int ignored, float smoothing,
@@ -14,11 +20,11 @@ static inline float sample_loss(__global const float *x, __global const float *w
   if (label == ignored) return 0;
   if (label < 0 || label >= classes) return NAN;
   *mass = class_weight(weight, has_weight, label);
-  float loss = -(1.0f - smoothing) * *mass * x[start + label * inner];
+  float loss = -(1.0f - smoothing) * class_term(weight, has_weight, label, x[start + label * inner]);
   if (smoothing > 0) {
     float sum = 0;
     for (int c = 0; c < classes; ++c) {
-      sum += class_weight(weight, has_weight, c) * x[start + c * inner];
+      sum += class_term(weight, has_weight, c, x[start + c * inner]);
     }
     loss -= smoothing / classes * sum;
   }
@@ -39,7 +45,7 @@ __kernel void nll_loss_none(IN(x), IN_INT(target), IN(weight), OUT(y), const int
                      classes, inner, ignored, smoothing, &mass);
 }
 
-// One group sums all samples; mean divides by the weights of those that count.
+// One group sums all samples; mean divides by the weights of those that count, and is 0 of nothing.
 __kernel void nll_loss_reduced(IN(x), IN_INT(target), IN(weight), OUT(y), OUT(total),
                                const int samples, const int classes, const int inner,
                                const int ignored, const float smoothing, const int has_weight,
@@ -59,7 +65,7 @@ __kernel void nll_loss_reduced(IN(x), IN_INT(target), IN(weight), OUT(y), OUT(to
   loss = group_sum(loss, scratch);
   masses = group_sum(masses, scratch);
   if (MEMBER == 0) {
-    if (is_reduced) y[0] = is_mean ? loss / masses : loss;
+    if (is_reduced) y[0] = is_mean ? loss / (masses == 0 ? 1.0f : masses) : loss;
     total[0] = masses;
   }
 }
@@ -84,7 +90,7 @@ __kernel void nll_loss_backward(IN(dy), IN_INT(target), IN(total), IN(weight), O
     slope = -smoothing / classes * own;
     if (c == label) slope -= (1.0f - smoothing) * own;
     slope *= is_reduced ? dy[0] : dy[sample];
-    if (is_mean) slope /= total[0];
+    if (is_mean) slope = total[0] == 0 ? 0.0f : slope / total[0];
   }
   dx[i] = slope;
 }

@@ -16,10 +16,11 @@ __kernel void softmax_items(IN(x), OUT(y), const int rows, const int length, con
   for (int i = 0; i < length; ++i) maximum = fmax(maximum, x[start + i * inner]);
   float sum = 0;
   for (int i = 0; i < length; ++i) sum += exp(x[start + i * inner] - maximum);
-  const float shift = maximum + log(sum);
+  // Subtracted one after the other: beside a large maximum the logarithm would be lost.
+  const float logarithm = log(sum);
   for (int i = 0; i < length; ++i) {
     const int at = start + i * inner;
-    y[at] = LOGARITHMIC ? x[at] - shift : exp(x[at] - maximum) / sum;
+    y[at] = LOGARITHMIC ? (x[at] - maximum) - logarithm : exp(x[at] - maximum) / sum;
   }
 }
 
@@ -40,13 +41,14 @@ __kernel void softmax_rows(IN(x), OUT(y), const int length, __local float *scrat
   value = sum_lanes(sums);
   for (int i = whole + MEMBER; i < length; i += GROUP) value += exp(x[i] - maximum);
   const float sum = group_sum(value, scratch);
-  const float shift = maximum + log(sum);
+  // Subtracted one after the other: beside a large maximum the logarithm would be lost.
+  const float logarithm = log(sum);
   for (int i = MEMBER * V; i < whole; i += GROUP * V) {
     const VECTOR element = LOAD(x + i);
-    STORE(LOGARITHMIC ? element - shift : exp(element - maximum) / sum, y + i);
+    STORE(LOGARITHMIC ? (element - maximum) - logarithm : exp(element - maximum) / sum, y + i);
   }
   for (int i = whole + MEMBER; i < length; i += GROUP) {
-    y[i] = LOGARITHMIC ? x[i] - shift : exp(x[i] - maximum) / sum;
+    y[i] = LOGARITHMIC ? (x[i] - maximum) - logarithm : exp(x[i] - maximum) / sum;
   }
 }
 

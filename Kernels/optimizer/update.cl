@@ -67,9 +67,9 @@ __kernel void update(OUT(parameter), IN(gradient), IN(rate), IN_INT(step),
     VECTOR w = read(parameter + i, count);
     VECTOR g = read(gradient + i, count);
 #ifdef DECOUPLED
-    w -= lr * decay * w;
+    if (decay != 0) w -= lr * decay * w;
 #else
-    g += decay * w;
+    if (decay != 0) g += decay * w;
 #endif
 
 #if RULE == SGD
@@ -91,7 +91,10 @@ __kernel void update(OUT(parameter), IN(gradient), IN(rate), IN_INT(step),
     w -= lr * m;
 
 #elif RULE == NORMALIZED_GRADIENT
-    w -= lr * g / sqrt(g * g + q);
+    // The square of a large one would overflow: both sides of the division are scaled.
+    const VECTOR scale = fabs(g) > 1e15f ? (VECTOR)(0x1p-70f) : (VECTOR)(1.0f);
+    const VECTOR scaled = g * scale;
+    w -= lr * scaled / sqrt(scaled * scaled + q * (scale * scale));
 
 #elif RULE == ADAGRAD
     const VECTOR s = read(s0 + i, count) + g * g;
@@ -104,7 +107,9 @@ __kernel void update(OUT(parameter), IN(gradient), IN(rate), IN_INT(step),
 #ifdef CENTERED
     const VECTOR a = p * read(s1 + i, count) + (1.0f - p) * g;
     write(a, s1 + i, count);
-    const VECTOR d = g / (sqrt(s - a * a) + q);
+    // Of equal gradients a difference of equal numbers, which must not round below 0.
+    const VECTOR variance = s - a * a;
+    const VECTOR d = g / (sqrt(variance < 0 ? (VECTOR)(0.0f) : variance) + q);
 #else
     const VECTOR d = g / (sqrt(s) + q);
 #endif

@@ -129,5 +129,8 @@ __kernel void max_pool2d_backward_planes(IN(dy), IN_INT(indices), OUT(dx), const
   int i = 0;
   for (; i + V <= H * W; i += V) STORE((VECTOR)(0.0f), dx + i);
   for (; i < H * W; ++i) dx[i] = 0;
-  for (int o = 0; o < OH * OW; ++o) dx[indices[o]] += dy[o];
+  // A window that holds padding only has no maximum.
+  for (int o = 0; o < OH * OW; ++o) {
+    if (indices[o] >= 0) dx[indices[o]] += dy[o];
+  }
 }

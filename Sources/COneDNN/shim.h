@@ -83,27 +83,6 @@ static inline dnnl_status_t tern_dnnl_matmul(
   return dnnl_primitive_desc_create(result, &description, attributes, engine, NULL);
 }
 
-static inline dnnl_status_t tern_dnnl_eltwise_forward(
-    dnnl_primitive_desc_t *result, dnnl_engine_t engine, const_dnnl_primitive_attr_t attributes,
-    dnnl_alg_kind_t algorithm, const dnnl_memory_desc_t *data, float alpha, float beta) {
-  dnnl_eltwise_desc_t description;
-  dnnl_status_t status = dnnl_eltwise_forward_desc_init(
-      &description, dnnl_forward_training, algorithm, data, alpha, beta);
-  if (status != dnnl_success) return status;
-  return dnnl_primitive_desc_create(result, &description, attributes, engine, NULL);
-}
-
-static inline dnnl_status_t tern_dnnl_eltwise_backward(
-    dnnl_primitive_desc_t *result, dnnl_engine_t engine, const_dnnl_primitive_attr_t attributes,
-    dnnl_alg_kind_t algorithm, const dnnl_memory_desc_t *data, float alpha, float beta,
-    const_dnnl_primitive_desc_t forward) {
-  dnnl_eltwise_desc_t description;
-  dnnl_status_t status =
-      dnnl_eltwise_backward_desc_init(&description, algorithm, data, data, alpha, beta);
-  if (status != dnnl_success) return status;
-  return dnnl_primitive_desc_create(result, &description, attributes, engine, forward);
-}
-
 static inline dnnl_status_t tern_dnnl_batch_normalization_forward(
     dnnl_primitive_desc_t *result, dnnl_engine_t engine, const_dnnl_primitive_attr_t attributes,
     const dnnl_memory_desc_t *data, float epsilon, bool rectifies) {

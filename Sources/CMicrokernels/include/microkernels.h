@@ -57,4 +57,32 @@ void tern_blend_pixels(
     const float factors[3], const float offsets[3], ptrdiff_t count, float *red, float *green,
     float *blue);
 
+/// y[i] = f(x[i]) for i < count; y may be x. NaN stays NaN, what overflows is infinite, and next to the
+/// limits of a function that saturates the digits are kept. The same bits on every processor.
+///
+/// elu takes its α as `p`, softplus its β as `p` and its threshold as `q`; the others take neither.
+#define TERN_DECLARE_VALUE(name) \
+  void tern_##name(const float *x, float *y, ptrdiff_t count, float p, float q);
+TERN_DECLARE_VALUE(exp)
+TERN_DECLARE_VALUE(log)
+TERN_DECLARE_VALUE(tanh)
+TERN_DECLARE_VALUE(sigmoid)
+TERN_DECLARE_VALUE(silu)
+TERN_DECLARE_VALUE(elu)
+TERN_DECLARE_VALUE(gelu)
+TERN_DECLARE_VALUE(gelu_tanh)
+TERN_DECLARE_VALUE(softplus)
+#undef TERN_DECLARE_VALUE
+
+/// dx[i] = f′(x[i]) · dy[i], 0 where the derivative is 0; dx may be dy or x.
+#define TERN_DECLARE_SLOPE(name) \
+  void tern_##name##_backward( \
+      const float *dy, const float *x, float *dx, ptrdiff_t count, float p, float q);
+TERN_DECLARE_SLOPE(silu)
+TERN_DECLARE_SLOPE(elu)
+TERN_DECLARE_SLOPE(gelu)
+TERN_DECLARE_SLOPE(gelu_tanh)
+TERN_DECLARE_SLOPE(softplus)
+#undef TERN_DECLARE_SLOPE
+
 #endif

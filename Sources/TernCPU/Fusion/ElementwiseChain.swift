@@ -93,10 +93,8 @@ extension ElementwiseChain.Function {
     let output = graph.type(node.outputs[0])
     guard node.inputs.allSatisfy({ graph.type($0) == output }) else { return nil }
     switch node.operation {
-    case let unary as Unary where unary.function.primitive == nil: self = .unary(unary.function)
-    case let backward as UnaryBackward
-    where backward.function.primitive == nil || !backward.function.differentiatesByPrimitive:
-      self = .unaryBackward(backward.function)
+    case let unary as Unary: self = .unary(unary.function)
+    case let backward as UnaryBackward: self = .unaryBackward(backward.function)
     case let binary as Binary: self = .binary(binary)
     default: return nil
     }

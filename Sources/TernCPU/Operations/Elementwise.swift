@@ -1,4 +1,4 @@
-import COneDNN
+import CMicrokernels
 import TernCore
 import TernGraph
 
@@ -10,11 +10,6 @@ extension Unary: CPUOperation {
   }
 
   func lower(_ node: Signature, _ context: CPUContext) throws -> Lowering {
-    if let algorithm = function.primitive {
-      return context.lowering(
-        of: try context.eltwise(algorithm, node.inputs[0]), inputs: [(.source, 0)],
-        outputs: [(.destination, 0)])
-    }
     let count = node.inputs[0].storedCount
     return Lowering { addresses in
       context.threads.elementwise(
@@ -31,19 +26,6 @@ extension UnaryBackward: CPUOperation {
   }
 
   func lower(_ node: Signature, _ context: CPUContext) throws -> Lowering {
-    if Unary(function).saved == .input, let algorithm = function.primitive,
-      function.differentiatesByPrimitive
-    {
-      let forward = try context.eltwise(algorithm, node.inputs[1])
-      let descriptor = try PrimitiveDescriptor("eltwise_backward", context.engine) {
-        var data = try context.descriptor(node.inputs[1]).raw
-        return tern_dnnl_eltwise_backward(
-          $0, $1, $2, algorithm.kind, &data, algorithm.alpha, algorithm.beta, forward.handle)
-      }
-      return context.lowering(
-        of: descriptor, inputs: [(.destinationGradient, 0), (.source, 1)],
-        outputs: [(.sourceGradient, 0)])
-    }
     let count = node.inputs[0].storedCount
     return Lowering { addresses in
       context.threads.elementwise(
@@ -53,51 +35,7 @@ extension UnaryBackward: CPUOperation {
   }
 }
 
-/// A function as oneDNN's eltwise primitive knows it.
-struct EltwiseAlgorithm {
-  let kind: dnnl_alg_kind_t
-  var alpha: Float = 0
-  var beta: Float = 0
-}
-
-extension CPUContext {
-  /// The forward primitive of an algorithm on a tensor.
-  fileprivate func eltwise(_ algorithm: EltwiseAlgorithm, _ operand: Operand) throws
-    -> PrimitiveDescriptor
-  {
-    try PrimitiveDescriptor("eltwise_forward", engine) {
-      var data = try descriptor(operand).raw
-      return tern_dnnl_eltwise_forward(
-        $0, $1, $2, algorithm.kind, &data, algorithm.alpha, algorithm.beta)
-    }
-  }
-}
-
 extension Unary.Function {
-  /// oneDNN's algorithm for the transcendental functions; the others are bound by memory, and a
-  /// loop of our own does as well.
-  var primitive: EltwiseAlgorithm? {
-    switch self {
-    case .elu(let alpha): EltwiseAlgorithm(kind: dnnl_eltwise_elu, alpha: alpha)
-    case .gelu(let tanh):
-      EltwiseAlgorithm(kind: tanh ? dnnl_eltwise_gelu_tanh : dnnl_eltwise_gelu_erf)
-    case .silu: EltwiseAlgorithm(kind: dnnl_eltwise_swish, alpha: 1)
-    case .sigmoid: EltwiseAlgorithm(kind: dnnl_eltwise_logistic)
-    case .tanh: EltwiseAlgorithm(kind: dnnl_eltwise_tanh)
-    case .exp: EltwiseAlgorithm(kind: dnnl_eltwise_exp)
-    case .log: EltwiseAlgorithm(kind: dnnl_eltwise_log)
-    default: nil
-    }
-  }
-
-  /// Whether the derivative is as costly as the function.
-  var differentiatesByPrimitive: Bool {
-    switch self {
-    case .elu, .gelu, .silu: true
-    default: false
-    }
-  }
-
   /// Whether f(0) = 0, so that zeros of a padded layout stay zeros.
   var isZeroAtZero: Bool {
     switch self {
@@ -118,11 +56,10 @@ extension Unary.Function {
     }
   }
 
-  /// y = f(x). For functions without a ``primitive``.
+  /// y = f(x). NaN stays NaN, by which training notices that it diverged.
   var kernel: UnaryKernel {
     switch self {
     case .relu:
-      // Written so that NaN stays NaN, by which training notices that it diverged.
       return {
         transform(0..<$2, $0, to: $1) { $0.replacing(with: 0, where: $0 .< 0) }
       }
@@ -145,18 +82,19 @@ extension Unary.Function {
     case .affine(let scale, let shift):
       return { transform(0..<$2, $0, to: $1) { $0 * scale + shift } }
     case .pow(let exponent): return Power(exponent).kernel
-    case .softplus(let beta, let threshold):
-      return {
-        transform(0..<$2, $0, to: $1) { x in
-          (x * beta).softplus.replacing(with: x * beta, where: x * beta .> threshold) / beta
-        }
-      }
-    case .elu, .gelu, .silu, .sigmoid, .tanh, .exp, .log:
-      preconditionFailure("\(self) is a primitive")
+    case .softplus(let beta, let threshold): return { tern_softplus($0, $1, $2, beta, threshold) }
+    case .elu(let alpha): return { tern_elu($0, $1, $2, alpha, 0) }
+    case .gelu(let tanh):
+      return tanh ? { tern_gelu_tanh($0, $1, $2, 0, 0) } : { tern_gelu($0, $1, $2, 0, 0) }
+    case .silu: return { tern_silu($0, $1, $2, 0, 0) }
+    case .sigmoid: return { tern_sigmoid($0, $1, $2, 0, 0) }
+    case .tanh: return { tern_tanh($0, $1, $2, 0, 0) }
+    case .exp: return { tern_exp($0, $1, $2, 0, 0) }
+    case .log: return { tern_log($0, $1, $2, 0, 0) }
     }
   }
 
-  /// dx = f'(saved)·dy, of dy and saved. For functions that do not differentiate by a primitive.
+  /// dx = f'(saved)·dy, of dy and saved.
   var backwardKernel: BinaryKernel {
     switch self {
     case .relu:
@@ -166,7 +104,7 @@ extension Unary.Function {
     case .leakyReLU(let slope):
       return {
         transform(0..<$3, $0, $1, to: $2) {
-          $0.replacing(with: $0 * slope, where: $1 .<= 0)
+          ($0 * slope).replacing(with: $0, where: $1 .> 0)
         }
       }
     case .sigmoid:
@@ -176,21 +114,20 @@ extension Unary.Function {
     case .tanh:
       return { transform(0..<$3, $0, $1, to: $2) { $0 * (1 - $1 * $1) } }
     case .softplus(let beta, let threshold):
+      return { tern_softplus_backward($0, $1, $2, $3, beta, threshold) }
+    case .elu(let alpha): return { tern_elu_backward($0, $1, $2, $3, alpha, 0) }
+    case .gelu(let tanh):
+      return tanh
+        ? { tern_gelu_tanh_backward($0, $1, $2, $3, 0, 0) }
+        : { tern_gelu_backward($0, $1, $2, $3, 0, 0) }
+    case .silu: return { tern_silu_backward($0, $1, $2, $3, 0, 0) }
+    // At their corners, and of NaN, nothing passes: PyTorch's conventions. An infinite bound is none.
+    case .hardtanh(let low, let high), .clamp(let low, let high):
       return {
-        transform(0..<$3, $0, $1, to: $2) { dy, x in
-          (dy / (1 + (x * -beta).exponential)).replacing(with: dy, where: x * beta .> threshold)
-        }
-      }
-    case .hardtanh(let low, let high):
-      return {
+        let (hasNoLow, hasNoHigh) = (low == -.infinity, high == .infinity)
         transform(0..<$3, $0, $1, to: $2) {
-          $0.replacing(with: 0, where: ($1 .<= low) .| ($1 .>= high))
-        }
-      }
-    case .clamp(let low, let high):
-      return {
-        transform(0..<$3, $0, $1, to: $2) {
-          $0.replacing(with: 0, where: ($1 .< low) .| ($1 .> high))
+          Vector(repeating: 0).replacing(
+            with: $0, where: (($1 .> low) .| hasNoLow) .& (($1 .< high) .| hasNoHigh))
         }
       }
     case .exp: return { transform(0..<$3, $0, $1, to: $2) { $0 * $1 } }
@@ -206,16 +143,22 @@ extension Unary.Function {
     case .abs:
       return {
         transform(0..<$3, $0, $1, to: $2) {
-          $0.replacing(with: -$0, where: $1 .< 0).replacing(with: 0, where: $1 .== 0)
+          Vector(repeating: 0).replacing(with: $0, where: $1 .> 0)
+            .replacing(with: -$0, where: $1 .< 0)
         }
       }
     case .square:
-      return { transform(0..<$3, $0, $1, to: $2) { $0 * ($1 + $1) } }
+      // Doubled last: 2x may overflow where 2x·dy does not.
+      return {
+        transform(0..<$3, $0, $1, to: $2) {
+          let half = $0 * $1
+          return half + half
+        }
+      }
     case .pow(let exponent):
       return Power(exponent - 1).backwardKernel(scale: exponent)
     case .affine(let scale, _):
       return { transform(0..<$3, $0, to: $2) { $0 * scale } }
-    case .elu, .gelu, .silu: preconditionFailure("\(self) is a primitive")
     }
   }
 }

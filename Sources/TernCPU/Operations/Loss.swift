@@ -39,7 +39,8 @@ extension NLLLoss: CPUOperation {
       switch reduction {
       case .none: break
       case .sum: loss[0] = Float(sum)
-      case .mean: loss[0] = Float(sum / weights)
+      // Of nothing 0: what counts nothing adds nothing.
+      case .mean: loss[0] = weights == 0 ? 0 : Float(sum / weights)
       }
     }
   }
@@ -52,7 +53,7 @@ extension NLLLoss: CPUOperation {
     switch reduction {
     case .none: dy[position]
     case .sum: dy[0]
-    case .mean: dy[0] / weightSum[0]
+    case .mean: weightSum[0] == 0 ? 0 : dy[0] / weightSum[0]
     }
   }
 }
@@ -126,11 +127,16 @@ struct ClassTargets {
   ) -> (value: Float, weight: Float) {
     guard target != ignoreIndex else { return (0, 0) }
     let x = x + start(position)
+    /// 0 of a class that weighs nothing, whatever its score.
+    func term(_ c: Int) -> Float {
+      let weight = weight?[c] ?? 1
+      return weight == 0 ? 0 : x[c * inner] * weight
+    }
     let own = weight?[Int(target)] ?? 1
-    var value = -x[Int(target) * inner] * own
+    var value = -term(Int(target))
     if smoothing > 0 {
       var all: Float = 0
-      for c in 0..<classCount { all -= x[c * inner] * (weight?[c] ?? 1) }
+      for c in 0..<classCount { all -= term(c) }
       value = (1 - smoothing) * value + smoothing / Float(classCount) * all
     }
     return (value, own)

@@ -70,7 +70,7 @@ struct UpdateArguments {
       let rate = learningRate[0]
       forEachLanes(in: range) { lanes in
         let p = lanes.load(parameter)
-        lanes.store(p - (lanes.load(gradient) + p * decay) * rate, parameter)
+        lanes.store(p - decayed(lanes.load(gradient), p, decay) * rate, parameter)
       }
     }
   }
@@ -83,7 +83,7 @@ struct UpdateArguments {
       let rate = learningRate[0]
       forEachLanes(in: range) { lanes in
         let p = lanes.load(parameter)
-        let g = lanes.load(gradient) + p * decay
+        let g = decayed(lanes.load(gradient), p, decay)
         let m = lanes.load(buffer) * momentum + g
         lanes.store(m, buffer)
         lanes.store(p - (isNesterov ? g + m * momentum : m) * rate, parameter)
@@ -108,8 +108,11 @@ struct UpdateArguments {
       let rate = learningRate[0]
       forEachLanes(in: range) { lanes in
         let g = lanes.load(gradient)
-        lanes.store(
-          lanes.load(parameter) - g / (g * g + epsilon).squareRoot() * rate, parameter)
+        // The square of a large one would overflow: both sides of the division are scaled.
+        let scale = Vector(repeating: 1).replacing(with: 0x1p-70, where: g.magnitudes .> 1e15)
+        let scaled = g * scale
+        let norm = (scaled * scaled + epsilon * (scale * scale)).squareRoot()
+        lanes.store(lanes.load(parameter) - scaled / norm * rate, parameter)
       }
     }
   }
@@ -120,7 +123,7 @@ struct UpdateArguments {
       let rate = learningRate[0]
       forEachLanes(in: range) { lanes in
         let p = lanes.load(parameter)
-        let g = lanes.load(gradient) + p * decay
+        let g = decayed(lanes.load(gradient), p, decay)
         let s = lanes.load(sum) + g * g
         lanes.store(s, sum)
         lanes.store(p - g / (s.squareRoot() + epsilon) * rate, parameter)
@@ -139,14 +142,16 @@ struct UpdateArguments {
       let rate = learningRate[0]
       forEachLanes(in: range) { lanes in
         let p = lanes.load(parameter)
-        let g = lanes.load(gradient) + p * decay
+        let g = decayed(lanes.load(gradient), p, decay)
         let s = lanes.load(square) * alpha + g * g * (1 - alpha)
         lanes.store(s, square)
         var variance = s
         if isCentered {
           let a = lanes.load(average) * alpha + g * (1 - alpha)
           lanes.store(a, average)
+          // Of equal gradients a difference of equal numbers, which must not round below 0.
           variance -= a * a
+          variance.replace(with: 0, where: variance .< 0)
         }
         var d = g / (variance.squareRoot() + epsilon)
         if momentum != 0 {
@@ -164,7 +169,7 @@ struct UpdateArguments {
       let rate = learningRate[0]
       forEachLanes(in: range) { lanes in
         let p = lanes.load(parameter)
-        let g = lanes.load(gradient) + p * decay
+        let g = decayed(lanes.load(gradient), p, decay)
         let s = lanes.load(square) * rho + g * g * (1 - rho)
         let u = lanes.load(delta)
         let d = (u + epsilon).squareRoot() / (s + epsilon).squareRoot() * g
@@ -189,7 +194,7 @@ struct UpdateArguments {
       let addedDecay = isDecoupled ? 0 : decay
       forEachLanes(in: range) { lanes in
         let p = lanes.load(parameter)
-        let g = lanes.load(gradient) + p * addedDecay
+        let g = decayed(lanes.load(gradient), p, addedDecay)
         let m = lanes.load(first) * beta1 + g * (1 - beta1)
         let v = lanes.load(second) * beta2 + g * g * (1 - beta2)
         lanes.store(m, first)
@@ -199,4 +204,10 @@ struct UpdateArguments {
       }
     }
   }
+}
+
+/// The gradient with the decay's part; without decay as it is, whatever the parameter.
+@inline(__always)
+private func decayed(_ gradient: Vector, _ parameter: Vector, _ decay: Float) -> Vector {
+  decay == 0 ? gradient : gradient + parameter * decay
 }

@@ -25,6 +25,8 @@ struct Power {
 
   /// dx = scale · x^exponent · dy, of dy and x.
   func backwardKernel(scale: Float) -> BinaryKernel {
+    // A constant passes nothing on, also where x^−1 is infinite.
+    if scale == 0 { return { _, _, dx, count in dx.update(repeating: 0, count: count) } }
     if let quarters {
       return {
         transform(0..<$3, $0, $1, to: $2) {

@@ -41,7 +41,7 @@ private enum Sum: Reducer {
 private enum Maximum: Reducer {
   static var identity: Float { -.infinity }
   @inline(__always) static func combine(_ a: Vector, _ b: Vector) -> Vector { max(a, b) }
-  @inline(__always) static func combine(_ a: Float, _ b: Float) -> Float { max(a, b) }
+  @inline(__always) static func combine(_ a: Float, _ b: Float) -> Float { b.exceeds(a) ? b : a }
 }
 
 /// A reduction with neighbouring axes of a kind merged. What is reduced is cut into pieces whose

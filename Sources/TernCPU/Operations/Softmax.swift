@@ -83,10 +83,11 @@ extension Softmax: CPUOperation {
     let shift = maximum(x, rows, lanes)
     var sum = Vector(repeating: 0)
     for i in 0..<rows.length { sum += (lanes.load(x + i &* rows.inner) - shift).exponential }
-    var total = shift
-    for lane in 0..<Lanes.width { total[lane] += log(sum[lane]) }
+    // Subtracted one after the other: beside a large maximum the logarithm would be lost.
+    var logarithm = Vector(repeating: 0)
+    for lane in 0..<Lanes.width { logarithm[lane] = log(sum[lane]) }
     for i in 0..<rows.length {
-      lanes.store(lanes.load(x + i &* rows.inner) - total, y + i &* rows.inner)
+      lanes.store((lanes.load(x + i &* rows.inner) - shift) - logarithm, y + i &* rows.inner)
     }
   }
 }

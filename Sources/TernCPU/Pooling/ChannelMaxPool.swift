@@ -38,6 +38,13 @@ struct ChannelMaxPool {
     let (top, kernelRows) = g.rows(i)
     for j in 0..<g.outWidth {
       let (left, kernelColumns) = g.columns(j)
+      let target = (i &* g.outWidth &+ j) &* output.pixel
+      if kernelRows.isEmpty || kernelColumns.isEmpty {
+        // A window that holds padding only.
+        to.store(Vector(repeating: -.infinity), y + target)
+        to.store(IntegerVector(repeating: -1), indices + target)
+        continue
+      }
       let first =
         (top &+ kernelRows.lowerBound &* g.window.dilationHeight) &* g.inWidth &+ left
         &+ kernelColumns.lowerBound &* g.window.dilationWidth
@@ -48,14 +55,13 @@ struct ChannelMaxPool {
         for v in kernelColumns {
           let candidate = row &+ v &* g.window.dilationWidth
           let value = from.load(x + candidate &* input.pixel)
-          let isBetter = value .> best
+          let isBetter = value.exceeds(best)
           best = best.replacing(with: value, where: isBetter)
           position = position.replacing(
             with: IntegerVector(repeating: Int32(truncatingIfNeeded: candidate)),
             where: isBetter)
         }
       }
-      let target = (i &* g.outWidth &+ j) &* output.pixel
       to.store(best, y + target)
       to.store(position, indices + target)
     }
@@ -75,11 +81,11 @@ struct ChannelMaxPool {
       let nextRow = source + width &* input.pixel
       let (a, b) = (from.load(source), from.load(source + input.pixel))
       let (c, d) = (from.load(nextRow), from.load(nextRow + input.pixel))
-      // Only a greater value replaces an earlier one.
-      let (bWins, dWins) = (b .> a, d .> c)
+      // Only a greater value replaces an earlier one, or NaN.
+      let (bWins, dWins) = (b.exceeds(a), d.exceeds(c))
       let top = a.replacing(with: b, where: bWins)
       let bottom = c.replacing(with: d, where: dWins)
-      let bottomWins = bottom .> top
+      let bottomWins = bottom.exceeds(top)
       let offset = zero.replacing(with: one, where: bWins).replacing(
         with: below &+ zero.replacing(with: one, where: dWins), where: bottomWins)
       let target = (i &* outWidth &+ j) &* output.pixel
@@ -114,6 +120,7 @@ struct ChannelMaxPool {
       let source = pixel &* output.pixel
       for channel in 0..<channels {
         let position = Int(indices[source &+ channel])
+        if position < 0 { continue }
         dx[position &* input.pixel &+ channel] += dy[source &+ channel]
       }
     }

@@ -28,7 +28,8 @@ struct PlaneMaxPool {
     return planes(threads) { plane in
       let (target, source, positions) = (dx + plane * from, dy + plane * to, indices + plane * to)
       target.update(repeating: 0, count: from)
-      for i in 0..<to { target[Int(positions[i])] += source[i] }
+      // A window that holds padding only has no maximum.
+      for i in 0..<to where positions[i] >= 0 { target[Int(positions[i])] += source[i] }
     }
   }
 
@@ -47,8 +48,8 @@ struct PlaneMaxPool {
           let row = (top &+ u &* g.window.dilationHeight) &* g.inWidth
           for v in kernelColumns {
             let candidate = row &+ left &+ v &* g.window.dilationWidth
-            // Before anything was seen even −∞ and NaN count.
-            if x[candidate] > best || position < 0 {
+            // Before anything was seen even −∞ counts.
+            if x[candidate].exceeds(best) || position < 0 {
               (best, position) = (x[candidate], candidate)
             }
           }
@@ -73,9 +74,11 @@ struct PlaneMaxPool {
       for j in 0..<outWidth {
         var best = top[2 &* j]
         var offset: Int32 = 0
-        if top[2 &* j &+ 1] > best { (best, offset) = (top[2 &* j &+ 1], right) }
-        if bottom[2 &* j] > best { (best, offset) = (bottom[2 &* j], below) }
-        if bottom[2 &* j &+ 1] > best { (best, offset) = (bottom[2 &* j &+ 1], below &+ right) }
+        if top[2 &* j &+ 1].exceeds(best) { (best, offset) = (top[2 &* j &+ 1], right) }
+        if bottom[2 &* j].exceeds(best) { (best, offset) = (bottom[2 &* j], below) }
+        if bottom[2 &* j &+ 1].exceeds(best) {
+          (best, offset) = (bottom[2 &* j &+ 1], below &+ right)
+        }
         y[j] = best
         indices[j] = first &+ Int32(truncatingIfNeeded: 2 &* j) &+ offset
       }

@@ -27,23 +27,4 @@ extension SIMD8<Float> {
     return unsafeBitCast(bits, to: Vector.self)
       .replacing(with: 0, where: self .< -87.3).replacing(with: .infinity, where: self .> 88.3)
   }
-
-  /// log(1 + e^x), lane by lane: max(x, 0) + log(1 + u) with u = e^−|x| in (0, 1].
-  ///
-  /// log(1 + u) = 2·artanh(u / (2 + u)), whose series in s = u / (2 + u) ≤ ⅓ loses no digits for
-  /// small u.
-  @inline(__always)
-  var softplus: Vector {
-    let u = (-magnitudes).exponential
-    let s = u / (u + 2)
-    let square = s * s
-    var p = square * (1 / 15) + (1 / 13)
-    p = p * square + (1 / 11)
-    p = p * square + (1 / 9)
-    p = p * square + (1 / 7)
-    p = p * square + (1 / 5)
-    p = p * square + (1 / 3)
-    p = p * square + 1
-    return replacing(with: 0, where: self .< 0) + s * p * 2
-  }
 }

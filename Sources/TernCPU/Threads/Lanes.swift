@@ -141,13 +141,27 @@ extension SIMD8<Float> {
   }
 }
 
+extension SIMD8<Float> {
+  /// Where the lanes take the place of an earlier maximum: the larger ones, and every NaN.
+  @inline(__always)
+  func exceeds(_ best: Vector) -> SIMDMask<IntegerVector> { (self .> best) .| (self .!= self) }
+}
+
+extension Float {
+  /// Whether the number takes the place of an earlier maximum: a larger one does, and every NaN.
+  @inline(__always)
+  func exceeds(_ best: Float) -> Bool { self > best || isNaN }
+}
+
+/// The larger one, lane by lane; NaN where one of them is.
 @inline(__always)
-func max(_ a: Vector, _ b: Vector) -> Vector { a.replacing(with: b, where: b .> a) }
+func max(_ a: Vector, _ b: Vector) -> Vector { a.replacing(with: b, where: b.exceeds(a)) }
+/// The smaller one, lane by lane; NaN where one of them is.
 @inline(__always)
-func min(_ a: Vector, _ b: Vector) -> Vector { a.replacing(with: b, where: b .< a) }
+func min(_ a: Vector, _ b: Vector) -> Vector { a.replacing(with: b, where: (b .< a) .| (b .!= b)) }
 
 extension Lanes {
-  /// The largest of `count` neighbours, −∞ of none.
+  /// The largest of `count` neighbours, NaN if one is, −∞ of none.
   static func maximum(_ x: UnsafePointer<Float>, _ count: Int) -> Float {
     var best = Vector(repeating: -.infinity)
     var i = 0
@@ -155,9 +169,10 @@ extension Lanes {
       best = max(best, Lanes(start: i, count: width).load(x))
       i &+= width
     }
-    var result = best.max()
+    var result = best[0]
+    for lane in 1..<width where best[lane].exceeds(result) { result = best[lane] }
     while i < count {
-      result = Swift.max(result, x[i])
+      if x[i].exceeds(result) { result = x[i] }
       i &+= 1
     }
     return result

@@ -28,6 +28,7 @@ extension Unary.Function {
 
   /// What the kernel is specialised by, and that for the derivative.
   fileprivate var defines: (value: [String: Int], slope: [String: Int]) {
+    if self == .square { return ([:], ["TWICE": 1]) }
     guard case .pow(let exponent) = self else { return ([:], [:]) }
     func quarters(_ exponent: Float) -> [String: Int] {
       Unary.quarters(exponent).map { ["QUARTERS": $0] } ?? [:]

@@ -84,19 +84,18 @@ extension UnaryBackward: ReferenceOperation {
     case .softplus(let beta, let threshold):
       let (beta, threshold) = (Double(beta), Double(threshold))
       return { x in beta * x > threshold ? 1 : logistic(beta * x) }
-    // At its corners hardtanh passes nothing and clamp everything: PyTorch's conventions.
-    case .hardtanh(let low, let high):
+    // At their corners, and of NaN, nothing passes: PyTorch's conventions. An infinite bound is none.
+    case .hardtanh(let low, let high), .clamp(let low, let high):
       let (low, high) = (Double(low), Double(high))
-      return { x in x <= low || x >= high ? 0 : 1 }
-    case .clamp(let low, let high):
-      let (low, high) = (Double(low), Double(high))
-      return { x in x >= low && x <= high ? 1 : 0 }
+      return { x in
+        (x > low || low == -.infinity) && (x < high || high == .infinity) ? 1 : 0
+      }
     case .exp: return { y in y }
     case .log: return { x in 1 / x }
     case .sqrt: return { y in 1 / (2 * y) }
     case .rsqrt: return { y in -0.5 * y * y * y }
     case .reciprocal: return { y in -y * y }
-    case .abs: return { x in x == 0 ? 0 : (x > 0 ? 1 : -1) }
+    case .abs: return { x in x > 0 ? 1 : (x < 0 ? -1 : 0) }
     case .square: return { x in 2 * x }
     case .pow(let exponent):
       let exponent = Double(exponent)

@@ -5,7 +5,8 @@ extension NLLLoss: ReferenceOperation {
   /// x [N, C, *], target [N, *], weight [C] → loss [] or [N, *], weight sum []
   ///
   /// The loss of one target t is −(1 − ε) · weight[t] · x[t] − ε/C · Σ weight[c] · x[c]; the mean
-  /// divides the sum of all by the sum of weight[t].
+  /// divides the sum of all by the sum of weight[t], and is 0 where that is 0: what counts nothing adds
+  /// nothing, whatever its score.
   func kernel(_ inputs: [View], _ outputs: [View]) -> Kernel {
     let (x, target) = (inputs[0], inputs[1])
     let weight = inputs.count == 3 ? inputs[2] : nil
@@ -19,17 +20,19 @@ extension NLLLoss: ReferenceOperation {
       for position in 0..<target.count where target.integer(position) != ignored {
         let t = try target.integer(position, below: classes, "target")
         let first = position / area * classes * area + position % area
-        var value = -(1 - smoothing) * (weight?[t] ?? 1) * x[first + t * area]
+        func term(_ c: Int) -> Double {
+          let weight = weight?[c] ?? 1
+          return weight == 0 ? 0 : weight * x[first + c * area]
+        }
+        var value = -(1 - smoothing) * term(t)
         // Without smoothing a class of log-probability −∞ must not matter.
         if smoothing > 0 {
-          for c in 0..<classes {
-            value -= smoothing / Double(classes) * (weight?[c] ?? 1) * x[first + c * area]
-          }
+          for c in 0..<classes { value -= smoothing / Double(classes) * term(c) }
         }
         loss[reduction == .none ? position : 0] += value
         weightSum[0] += weight?[t] ?? 1
       }
-      if reduction == .mean { loss[0] /= weightSum[0] }
+      if reduction == .mean { loss[0] = weightSum[0] == 0 ? 0 : loss[0] / weightSum[0] }
     }
   }
 }
@@ -48,7 +51,7 @@ extension NLLLossBackward: ReferenceOperation {
         let t = try target.integer(position, below: classes, "target")
         let first = position / area * classes * area + position % area
         var arriving = dloss[reduction == .none ? position : 0]
-        if reduction == .mean { arriving /= weightSum[0] }
+        if reduction == .mean { arriving = weightSum[0] == 0 ? 0 : arriving / weightSum[0] }
         for c in 0..<classes {
           let share = (c == t ? 1 - smoothing : 0) + smoothing / Double(classes)
           dx[first + c * area] = -arriving * (weight?[c] ?? 1) * share

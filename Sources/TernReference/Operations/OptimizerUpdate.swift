@@ -15,7 +15,9 @@ extension OptimizerUpdate: ReferenceOperation {
       let decay = Double(weightDecay)
       return {
         let rate = learningRate[0]
-        for i in 0..<p.count { body(i, gradient[i] + decay * p[i], rate) }
+        for i in 0..<p.count {
+          body(i, decay == 0 ? gradient[i] : gradient[i] + decay * p[i], rate)
+        }
       }
     }
 
@@ -59,7 +61,9 @@ extension OptimizerUpdate: ReferenceOperation {
         var variance = s[i]
         if let average {
           average[i] = alpha * average[i] + (1 - alpha) * g
+          // Of equal gradients a difference of equal numbers, which must not round below 0.
           variance -= average[i] * average[i]
+          if variance < 0 { variance = 0 }
         }
         var direction = g / (variance.squareRoot() + epsilon)
         if let m {
