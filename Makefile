@@ -33,10 +33,9 @@ build: packages
 train: build
 	$(TERN) train lenet5 --data fashion-mnist --epochs 8 --schedule inverse-sqrt
 
-# Release mode: numeric loops are a hundred times slower without optimisation. Tests run side by
-# side, so OpenMP threads that wait must not keep the cores busy.
+# Release mode: numeric loops are a hundred times slower without optimisation.
 test: packages
-	OMP_WAIT_POLICY=passive $(SWIFT) test -c release
+	$(SWIFT) test -c release
 
 format:
 	$(SWIFT) format -i -r Sources Tests Package.swift

@@ -6,7 +6,6 @@ let systemLibraries: [Target] = [
   .systemLibrary(name: "COpenCL", providers: [.apt(["ocl-icd-opencl-dev", "opencl-headers"])]),
   .systemLibrary(name: "CCLBlast", providers: [.apt(["libclblast-dev"])]),
   .systemLibrary(name: "COneDNN", providers: [.apt(["libdnnl-dev"])]),
-  .systemLibrary(name: "COpenMP", providers: [.apt(["libgomp1"])]),
   .systemLibrary(name: "CZlib", providers: [.apt(["zlib1g-dev"])]),
   .systemLibrary(name: "CPNG", providers: [.apt(["libpng-dev"])]),
   .systemLibrary(name: "CJPEG", providers: [.apt(["libjpeg-dev"])]),
@@ -51,6 +50,9 @@ let package = Package(
     // Inner loops with instructions of newer processors, asked for at run time.
     .target(name: "CMicrokernels"),
 
+    // The threads that run loops, oneDNN's too.
+    .target(name: "CTeam"),
+
     // What the build was told of itself; SwiftPM's own answer is that of an earlier commit. Only the
     // command depends on it: everything else would be compiled again after every commit.
     .target(
@@ -67,7 +69,7 @@ let package = Package(
     .target(
       name: "TernCPU",
       dependencies: [
-        "TernCore", "TernGraph", "TernRuntime", "CMicrokernels", "COneDNN", "COpenMP",
+        "TernCore", "TernGraph", "TernRuntime", "CMicrokernels", "COneDNN", "CTeam",
       ]),
     .target(
       name: "TernOpenCL",
@@ -123,7 +125,7 @@ let package = Package(
     .testTarget(
       name: "TernOpenCLTests",
       dependencies: ["TernOpenCL", "TernReference", "Tern", "TernConformance", "OpenCLCalls"]),
-    .testTarget(name: "TernCPUTests", dependencies: ["TernCPU", "TernReference"]),
+    .testTarget(name: "TernCPUTests", dependencies: ["CTeam", "TernCPU", "TernReference"]),
   ],
   cLanguageStandard: .gnu2x
 )

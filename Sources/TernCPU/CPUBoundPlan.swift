@@ -1,3 +1,5 @@
+import CTeam
+import Dispatch
 import Foundation
 import TernCore
 import TernGraph
@@ -9,6 +11,7 @@ final class CPUBoundPlan: BoundPlan {
   private let plan: Plan
   private let memory: PlanMemory
   private let steps: [Step]
+  private var governor = ThreadGovernor()
   let implementations: [String]
 
   init(_ plan: Plan, _ memory: PlanMemory, _ device: CPUDevice) throws {
@@ -38,8 +41,18 @@ final class CPUBoundPlan: BoundPlan {
   }
 
   func replay() throws {
-    device.context.threads.activate()
+    let threads = device.context.threads
+    guard threads.count > 1 else {
+      threads.activate()
+      for step in steps { try step() }
+      return
+    }
+    threads.activate(alone: governor.isAlone)
+    let (start, waited) = (DispatchTime.now().uptimeNanoseconds, tern_team_waited())
     for step in steps { try step() }
+    governor.note(
+      seconds: Double(DispatchTime.now().uptimeNanoseconds - start) * 1e-9,
+      waited: Double(tern_team_waited() - waited) * 1e-9)
   }
 
   func startReading(_ id: ValueID) throws -> any PendingRead {

@@ -1,14 +1,21 @@
-import COpenMP
+import CTeam
 
 /// The team of threads that runs oneDNN's primitives and Tern's own loops.
+///
+/// A loop is cut into parts whose number depends on ``count`` alone, and what a part computes on its own
+/// number alone. Which thread runs a part is decided while it runs, so the same ``count`` gives the same
+/// bits on a busy machine and on a quiet one.
 struct Threads: Sendable {
   let count: Int
 
-  init(count: Int?) { self.count = count ?? Int(omp_get_max_threads()) }
+  init(count: Int?) { self.count = count ?? Int(tern_team_processor_count()) }
 
-  /// Makes parallel regions that this thread starts use the team. OpenMP keeps the number per
-  /// starting thread, so whoever plans or replays says it again.
-  func activate() { omp_set_num_threads(Int32(count)) }
+  /// Makes loops that this thread starts use the team, or be left to this thread alone; said again by
+  /// whoever plans or replays, for it holds per starting thread.
+  func activate(alone: Bool = false) {
+    tern_team_set_size(Int32(count))
+    tern_team_set_alone(alone)
+  }
 
   /// A loop over `0..<count`, cut into one part per thread.
   ///
@@ -53,18 +60,15 @@ private final class ParallelLoop {
   }
 
   func run() {
-    GOMP_parallel(
-      { Unmanaged<ParallelLoop>.fromOpaque($0!).takeUnretainedValue().runParts() },
-      Unmanaged.passUnretained(self).toOpaque(), UInt32(parts), 0)
+    tern_team_run(
+      Int32(parts),
+      { Unmanaged<ParallelLoop>.fromOpaque($0!).takeUnretainedValue().runPart(Int($1)) },
+      Unmanaged.passUnretained(self).toOpaque())
   }
 
-  /// Runs this thread's parts: more than one where the system granted fewer threads.
-  private func runParts() {
-    let threads = Int(omp_get_num_threads())
-    for part in stride(from: Int(omp_get_thread_num()), to: parts, by: threads) {
-      let start = min(part * length, count)
-      let end = min(start + length, count)
-      if start < end { body(start..<end, part) }
-    }
+  private func runPart(_ part: Int) {
+    let start = min(part * length, count)
+    let end = min(start + length, count)
+    if start < end { body(start..<end, part) }
   }
 }
