@@ -14,6 +14,7 @@ final class Reporter {
   private var start: TrainingEvent.Start?
   private var lastEpoch: TrainingEvent.Epoch?
   private var hasOpenBar = false
+  private let compilation: CompilationDisplay
 
   init(
     format: LogFormat, color: ColorMode, isQuiet: Bool, configuration: TrainingConfiguration
@@ -26,6 +27,20 @@ final class Reporter {
       || (color == .auto && isTerminal && (environment["NO_COLOR"] ?? "").isEmpty)
     self.isQuiet = isQuiet
     self.configuration = configuration
+    compilation = CompilationDisplay(isBar: self.format == .bar)
+  }
+
+  /// The devices, which tell of themselves where compiling takes a while.
+  func watching(_ catalog: DeviceCatalog) -> DeviceCatalog {
+    format == .json || isQuiet ? catalog : compilation.watching(catalog)
+  }
+
+  /// Runs what compiles kernels, and shows how far it is.
+  func showingCompilation<R>(_ body: () throws -> R) rethrows -> R {
+    guard format != .json, !isQuiet else {
+      return try CompilationProgress.reporting({ _, _ in }, body)
+    }
+    return try compilation.during(body)
   }
 
   /// How often a bar moves; lines come with the logged steps alone.
@@ -40,7 +55,9 @@ final class Reporter {
     case .start(let event):
       start = event
       show("\(event.model): \(Format.count(event.parameterCount)) parameters")
-      show("device \(event.device) (\(event.deviceName)): \(event.deviceReason)")
+      if !compilation.hasNamedDevice {
+        show(CompilationDisplay.line(event.device, event.deviceName, event.deviceReason))
+      }
       show("plan \(Format.bytes(event.planByteCount)) at batch size \(configuration.batchSize)")
       for note in event.data.notes { show(note) }
       if let run = event.runDirectory { show("run \(run)") }

@@ -22,7 +22,7 @@ struct TernCommand: ParsableCommand {
       var command = try parseAsRoot(FileSystem.processArguments)
       PictureWarnings.announceFirst { Output.warning($0) }
       defer { if let summary = PictureWarnings.summary { Output.warning(summary) } }
-      try command.run()
+      try CompilationDisplay(isBar: CompilationDisplay.isTerminal).during { try command.run() }
     } catch let error as TernError {
       Failure.exit(error.message, code: error.kind.exitCode)
     } catch let error as ShapeError {

@@ -96,6 +96,11 @@ struct OperationCase {
     for (name, result) in zip(operation.outputs, results) {
       builder.output("output.\(name)", result)
       if let cotangent = testCase.cotangents[name] {
+        guard cotangent.type == result.type else {
+          throw TernError(
+            .badData,
+            "\(testCase.name): cotangent.\(name) is \(cotangent.type), the output \(result.type)")
+        }
         seeds.append((result, try builder.input("cotangent.\(name)", cotangent.type)))
       }
     }

@@ -20,13 +20,15 @@ public struct Shape: Hashable, Sendable, ExpressibleByArrayLiteral, RandomAccess
   /// The number of elements: the product of all extents.
   public var elementCount: Int { dimensions.reduce(1, *) }
 
-  /// Whether every extent is at least 1 and the elements are few enough that no arithmetic on their
-  /// bytes overflows.
+  /// Whether every extent is at least 1 and what devices count with, and the elements are few enough that
+  /// no arithmetic on their bytes overflows.
   public var isUsable: Bool {
     var count = 1
     for extent in dimensions {
       let (product, overflow) = count.multipliedReportingOverflow(by: extent)
-      guard extent >= 1, !overflow, product <= 1 << 44 else { return false }
+      guard (1...Int(Int32.max)).contains(extent), !overflow, product <= 1 << 44 else {
+        return false
+      }
       count = product
     }
     return true

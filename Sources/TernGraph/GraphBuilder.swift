@@ -107,7 +107,7 @@ public final class GraphBuilder {
   /// A value of the graph, to go on from.
   public func tensor(_ id: ValueID) -> Tensor { Tensor(self, id) }
 
-  package static let usableExtents = "extents of at least 1 and at most 2^44 elements"
+  package static let usableExtents = "extents of 1 to 2^31 - 1 and at most 2^44 elements"
 
   private func checkExtents(_ name: String, _ type: TensorType) throws(ShapeError) {
     guard type.shape.isUsable else {

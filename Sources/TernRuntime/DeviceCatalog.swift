@@ -45,6 +45,8 @@ extension Backend {
 /// All backends of this build, and the rule by which `auto` chooses among their devices.
 public struct DeviceCatalog: Sendable {
   public let backends: [any Backend]
+  /// Told of every device that is opened, before anything is done with it.
+  public var didOpen: (@Sendable (any Device, Choice) -> Void)?
 
   public init(_ backends: [any Backend]) { self.backends = backends }
 
@@ -146,7 +148,9 @@ public struct DeviceCatalog: Sendable {
         "precision: \(choice.info.id) (\(choice.reason)) computes in fp32 alone; "
           + "\(options.precision.rawValue) needs a GPU with tensor cores (--device opencl)")
     }
-    return try backend.open(choice.info, options: options)
+    let device = try backend.open(choice.info, options: options)
+    didOpen?(device, choice)
+    return device
   }
 
   /// Opens the device that `--device` names.

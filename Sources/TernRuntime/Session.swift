@@ -66,6 +66,11 @@ public final class Session {
     }
   }
 
+  /// Plans graphs as ``compile(_:)-([Graph])`` does, without allocating anything.
+  ///
+  /// - Throws: ``TernError`` where they cannot be compiled, of kind `outOfMemory` where they do not fit.
+  public func check(_ graphs: [Graph]) throws { try checkMemory(graphs.map(plan)) }
+
   /// Finds out before anything is allocated that plans cannot fit: a system may promise memory that
   /// it does not have.
   ///
@@ -97,6 +102,7 @@ public final class Session {
   }
 
   private func plan(_ graph: Graph, variableLayouts: [String: Layout]) throws -> Plan {
+    try checkSize(graph)
     let supported = try graph.removingDeadNodes().decomposing { [device] node, graph in
       node.operation.isView
         || device.supports(node.operation, inputs: graph.types(node.inputs))
@@ -106,6 +112,39 @@ public final class Session {
     return try Plan(final, maximumArenaByteCount: device.maximumAllocationByteCount) {
       [device] in try device.workspaceByteCount(of: $0, in: final)
     }
+  }
+
+  /// The nodes that a graph has at most: what planning takes grows with their square.
+  private static let largestNodeCount = 1 << 16
+
+  /// Finds out before anything is lowered that a graph is larger than the device: a library or a driver
+  /// that is asked all the same may fail in any way.
+  ///
+  /// - Throws: ``TernError`` that names the layer.
+  private func checkSize(_ graph: Graph) throws {
+    guard graph.nodes.count <= Self.largestNodeCount else {
+      let layers = Dictionary(grouping: graph.nodes) { $0.scope.prefix { $0 != "." } }
+      let largest = layers.max { ($0.value.count, $1.key) < ($1.value.count, $0.key) }!
+      throw TernError(
+        .badData,
+        "a graph of \(graph.nodes.count) operations, \(largest.value.count) of them in layer "
+          + "\(largest.key): at most \(Self.largestNodeCount) can be planned; give shorter sequences"
+      )
+    }
+    let limit = device.maximumAllocationByteCount
+    func check(_ id: ValueID, _ name: @autoclosure () -> String) throws {
+      guard graph.type(id).byteCount > limit else { return }
+      throw TernError(
+        .outOfMemory,
+        "\(name()): a tensor \(graph.type(id).shape) of \(graph.type(id).byteCount >> 20) MiB exceeds "
+          + "the largest allocation of \(device.info.id), \(limit >> 20) MiB")
+    }
+    // In the order of the layers, so that the first is named that is too large.
+    for id in graph.inputs { try check(id, graph[id].name) }
+    for node in graph.nodes where !node.operation.isView {
+      for id in node.outputs { try check(id, node.label) }
+    }
+    for id in graph.variables { try check(id, graph[id].name) }
   }
 
   private func buffer(for info: ValueInfo) throws -> any DeviceBuffer {

@@ -80,4 +80,17 @@ import Testing
       for _ in 0..<3 { #expect(try runner.execute(testCase) == first, "\(opCase.name)") }
     }
   }
+
+  /// A case from outside whose cotangent is of another shape or type than the output.
+  @Test func cotangentsOfAnotherShapeAreRefused() throws {
+    let runner = CaseRunner(device: try TestDevices.open("cpu"))
+    for cotangent in [HostTensor(repeating: 1, [3]), HostTensor([2], [Int32(1), 2])] {
+      let result = runner.run(
+        ConformanceCase(
+          name: "wrong", operation: "relu", inputs: ["input": HostTensor(repeating: 1, [2])],
+          outputs: ["output": HostTensor(repeating: 1, [2])], cotangents: ["output": cotangent],
+          gradients: ["input": HostTensor(repeating: 1, [2])]))
+      #expect(result.status == .error && result.message?.contains("cotangent.output") ?? false)
+    }
+  }
 }

@@ -52,8 +52,6 @@ struct Summary: ParsableCommand {
     let trainingPeak = training.map(\.peakByteCount).max() ?? 0
     let inference = try session.plan(model.inferenceGraph(batchSize: batchSize).graph)
 
-    // Where the device's memory is the host's, the process itself is in it too.
-    let processByteCount = session.device.usesHostMemory ? Trainer.peakRSSByteCount : 0
     if json {
       Output.result(
         JSON.object([
@@ -69,8 +67,8 @@ struct Summary: ParsableCommand {
                 "receptive_field": layer.receptiveField.map(JSON.int) ?? .null,
               ])
             }),
-          "train_peak_bytes": .int(trainingPeak + processByteCount),
-          "inference_peak_bytes": .int(inference.peakByteCount + processByteCount),
+          "train_peak_bytes": .int(trainingPeak),
+          "inference_peak_bytes": .int(inference.peakByteCount),
         ]))
       return
     }
@@ -89,8 +87,8 @@ struct Summary: ParsableCommand {
       \(model.name.visible): \(Format.count(parameterCount)) parameters, \
       \(Format.count(multiplyAdds)) multiply-adds per sample
       memory at batch size \(batchSize) on \(session.device.info.id): \
-      training \(Format.bytes(trainingPeak + processByteCount)), \
-      inference \(Format.bytes(inference.peakByteCount + processByteCount))
+      training \(Format.bytes(trainingPeak)), \
+      inference \(Format.bytes(inference.peakByteCount))
       """)
     if verbose { for plan in training { Output.result("\(reorders(plan))\n\n\(plan.graph)") } }
   }

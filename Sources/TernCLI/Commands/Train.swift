@@ -73,9 +73,11 @@ struct Train: ParsableCommand {
       try crossValidate(job.configuration, reporter)
       return
     }
-    let trainer = try Trainer(
-      job.configuration, catalog: .standard, allowsFallback: allowFallback, run: job.run,
-      checkpoint: job.checkpoint, report: reporter.report)
+    let trainer = try reporter.showingCompilation {
+      try Trainer(
+        job.configuration, catalog: reporter.watching(.standard), allowsFallback: allowFallback,
+        run: job.run, checkpoint: job.checkpoint, report: reporter.report)
+    }
     if !quiet {
       for note in job.notes + trainer.resumptionNotes { Output.progress(note) }
       for note in trainer.initializationNotes { Output.progress("init: \(note)") }
@@ -115,7 +117,9 @@ struct Train: ParsableCommand {
     }
     Interruption.install()
     var validation = CrossValidation()
-    let isComplete = try validation.run(configuration, in: out, catalog: .standard) {
+    let isComplete = try validation.run(
+      configuration, in: out, catalog: reporter.watching(.standard)
+    ) {
       try reporter.report($1)
     }
     guard isComplete else {

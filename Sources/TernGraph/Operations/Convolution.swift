@@ -56,10 +56,17 @@ public struct ConvolutionWindow: Hashable, Sendable {
     return span < 0 ? 0 : span / stride + 1
   }
 
+  /// The largest kernel, stride, padding and dilation: what a window reaches over is then within the
+  /// 32-bit integers that devices and their libraries count with.
+  static let largest = 1 << 15
+
   func validate(_ operation: String) throws(ShapeError) {
     func check(_ name: String, _ values: [Int], atLeast minimum: Int) throws(ShapeError) {
       guard values.allSatisfy({ $0 >= minimum }) else {
         throw ShapeError(operation, name, expected: "at least \(minimum)", got: "\(values)")
+      }
+      guard name == "groups" || values.allSatisfy({ $0 <= Self.largest }) else {
+        throw ShapeError(operation, name, expected: "at most \(Self.largest)", got: "\(values)")
       }
     }
     try check("stride", [strideHeight, strideWidth], atLeast: 1)
@@ -87,6 +94,10 @@ public struct ConvolutionWindow: Hashable, Sendable {
     guard w[1] == x[1] / groups else {
       throw ShapeError(
         operation, "weight", expected: "\(x[1] / groups) input channels (input \(x))", got: "\(w)")
+    }
+    guard w[2] <= Self.largest, w[3] <= Self.largest else {
+      throw ShapeError(
+        operation, "kernel_size", expected: "at most \(Self.largest)", got: "[\(w[2]), \(w[3])]")
     }
     let outHeight = Self.outputExtent(
       x[2], kernel: w[2], stride: strideHeight, padding: paddingHeight, dilation: dilationHeight)

@@ -50,9 +50,11 @@ public struct PoolingWindow: Hashable, Sendable {
         throw ShapeError(operation, name, expected: expected, got: "\(values)")
       }
     }
-    try check("kernel_size", [kernelHeight, kernelWidth], { $0 >= 1 }, "at least 1")
-    try check("stride", [strideHeight, strideWidth], { $0 >= 1 }, "at least 1")
-    try check("dilation", [dilationHeight, dilationWidth], { $0 >= 1 }, "at least 1")
+    let sizes = 1...ConvolutionWindow.largest
+    let expected = "1 to \(ConvolutionWindow.largest)"
+    try check("kernel_size", [kernelHeight, kernelWidth], sizes.contains, expected)
+    try check("stride", [strideHeight, strideWidth], sizes.contains, expected)
+    try check("dilation", [dilationHeight, dilationWidth], sizes.contains, expected)
     guard paddingHeight >= 0, paddingWidth >= 0, paddingHeight <= kernelHeight / 2,
       paddingWidth <= kernelWidth / 2
     else {

@@ -203,7 +203,9 @@ public final class LayerContext {
         LayerSummary(
           name: path.joined(separator: "."), kind: layer.kind, output: output.shape,
           parameterCount: parameterCount, multiplyAdds: ownMultiplyAdds,
-          receptiveField: (fields[output.id] ?? nil).map { Int($0.extent.rounded(.up)) }),
+          receptiveField: (fields[output.id] ?? nil).flatMap {
+            Int(exactly: $0.extent.rounded(.up))
+          }),
         at: summariesBefore)
     }
     return output
