@@ -209,4 +209,32 @@ import Testing
     }
     #expect(abs(Double(energy) + log(sum)) < 1e-5)
   }
+
+  /// Noise belongs to places in a batch, and what is measured does not depend on how a set is cut.
+  @Test(arguments: tasks) func measuresDoNotDependOnTheBatchSize(task: String) throws {
+    let count = 150
+    let generator = Philox(seed: 5, stream: .data)
+    let set = InMemoryDataset(
+      pixels: generator.uniforms(count * 64, 1).map { UInt8($0 * 255) },
+      labels: (0..<count).map { UInt8($0 % 3) }, sampleShape: [1, 8, 8],
+      classNames: ["a", "b", "c"])
+    let model = Self.model(task)
+    let results = try [7, 64, 150].map { batchSize in
+      let session = Session(device: try DeviceCatalog.standard.open("cpu"))
+      let evaluator = try Evaluator(
+        session: session, model: model, batchSize: batchSize, sampleCount: count,
+        objective: model.objective())
+      try session.write(model.initialValues(seed: 2))
+      let loader = BatchLoader(
+        set, batchSize: evaluator.batchSize,
+        normalization: Normalization(means: [0], deviations: [1]))
+      defer { loader.cancel() }
+      return try evaluator.evaluate(loader).means
+    }
+    for result in results.dropFirst() {
+      for (name, value) in results[0] {
+        #expect(abs((result[name] ?? .nan) - value) <= 1e-5 * max(1, abs(value)), "\(name)")
+      }
+    }
+  }
 }

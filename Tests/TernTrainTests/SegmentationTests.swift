@@ -138,4 +138,96 @@ import Testing
       try EvaluationGraph(model: model, batchSize: 1, objective: try model.objective())
     }
   }
+
+  /// The masks of another set, of which each sample ignores more rows than the one before, and those of
+  /// `ignored` everything.
+  private struct PartlyIgnored: Dataset {
+    let base: SegmentationDataset
+    var ignored: Set<Int> = []
+    var count: Int { base.count }
+    var sampleShape: Shape { base.sampleShape }
+    var targetShape: Shape { base.targetShape }
+    var classNames: [String] { base.classNames }
+    var isPictures: Bool { base.isPictures }
+    func label(_ index: Int) -> Int32 { base.label(index) }
+    func copyTarget(_ index: Int, to destination: UnsafeMutablePointer<Int32>) {
+      base.copyTarget(index, to: destination)
+      let rows = ignored.contains(index) ? 16 : 2 * index
+      for pixel in 0..<min(rows, 16) * 16 { destination[pixel] = -100 }
+    }
+    func copySample(_ index: Int, to destination: UnsafeMutablePointer<Float>, scale: ChannelScale)
+    {
+      base.copySample(index, to: destination, scale: scale)
+    }
+  }
+
+  private func evaluation(_ set: any Dataset, batchSize: Int, device: String) throws
+    -> EvaluationResult
+  {
+    let session = Session(device: try DeviceCatalog.standard.open(device))
+    let model = model()
+    let evaluator = try Evaluator(
+      session: session, model: model, batchSize: batchSize, sampleCount: set.count)
+    try session.write(model.initialValues(seed: 3))
+    let loader = BatchLoader(
+      set, batchSize: batchSize, normalization: Normalization(means: [0.2], deviations: [0.3]))
+    defer { loader.cancel() }
+    return try evaluator.evaluate(loader)
+  }
+
+  /// Sums and weights are divided once, so that it does not matter how a set is cut.
+  @Test(arguments: ["reference", "cpu", "opencl"])
+  func theLossDoesNotDependOnTheBatchSize(device: String) throws {
+    let set = PartlyIgnored(base: Self.dataset(count: 7), ignored: [1])
+    let whole = try evaluation(set, batchSize: 7, device: device)
+    for batchSize in device == "cpu" ? [1, 2, 3, 5, 64] : [1, 3] {
+      let result = try evaluation(set, batchSize: batchSize, device: device)
+      #expect(abs(result.loss - whole.loss) < 1e-5 * whole.loss, "\(batchSize)")
+      #expect(result.classification?.loss == result.loss)
+      #expect(result.classification?.confusion == whole.classification?.confusion)
+    }
+    let nothing = PartlyIgnored(base: Self.dataset(count: 2), ignored: [0, 1])
+    let error = #expect(throws: TernError.self) {
+      try evaluation(nothing, batchSize: 1, device: device)
+    }
+    #expect(error?.kind == .badData && error?.message.contains("nothing counts") ?? false)
+  }
+
+  /// A batch of which nothing counts adds nothing: its loss and gradients are zeros, not NaN.
+  @Test(arguments: ["reference", "cpu", "opencl"], [1, 2])
+  func batchesOfWhichNothingCounts(device: String, accumulate: Int) throws {
+    let set = PartlyIgnored(base: Self.dataset(count: 4), ignored: [0, 3])
+    let settings: [String: AttributeValue] = [
+      "epochs": .int(2), "batch_size": .int(1), "optimizer": .string("sgd"), "lr": .double(0.1),
+      "schedule": .string("constant"), "class_weights": .string("1,0,2"),
+      "accumulate": .int(accumulate),
+    ]
+    var epochs: [TrainingEvent.Epoch] = []
+    let trainer = try Trainer(
+      configuration: TrainingConfiguration(settings), model: model(),
+      data: TrainingData(
+        training: set, validation: set, test: set,
+        normalization: Normalization(means: [0.2], deviations: [0.3])),
+      device: DeviceCatalog.standard.open(device), deviceReason: "test"
+    ) { if case .epoch(let epoch) = $0 { epochs.append(epoch) } }
+    _ = try trainer.train(writingTo: nil)
+    #expect(epochs.count == 2)
+    for epoch in epochs {
+      #expect(epoch.trainLoss.isFinite && epoch.trainLoss > 0)
+      #expect(epoch.test.loss.isFinite && epoch.validation?.loss == epoch.test.loss)
+    }
+  }
+
+  @Test func anEpochOfWhichNothingCountsIsSaid() throws {
+    let set = PartlyIgnored(base: Self.dataset(count: 2), ignored: [0, 1])
+    let trainer = try Trainer(
+      configuration: TrainingConfiguration(["epochs": .int(1), "batch_size": .int(1)]),
+      model: model(),
+      data: TrainingData(
+        training: set, test: Self.dataset(count: 2),
+        normalization: Normalization(means: [0.2], deviations: [0.3])),
+      device: DeviceCatalog.standard.open("cpu"), deviceReason: "test", report: { _ in })
+    let error = #expect(throws: TernError.self) { try trainer.train(writingTo: nil) }
+    #expect(error?.message.contains("nothing counts in epoch 1") ?? false)
+  }
 }

@@ -64,7 +64,8 @@ struct Test: ParsableCommand {
       session: session, model: network, batchSize: configuration.batchSize,
       sampleCount: data.test.count, objective: try network.objective(), seed: configuration.seed)
     try weights.load(into: session)
-    let loader = data.evaluationLoader(data.test, configuration)
+    let loader = data.evaluationLoader(
+      data.test, configuration, batchSize: evaluator.batchSize)
     defer { loader.cancel() }
     let result = try evaluator.evaluate(loader)
     if self.data != nil || configuration.onError == .skip { data.notes.forEach(Output.progress) }
@@ -125,7 +126,9 @@ extension ClassificationMetrics {
 
   /// Why there is no area under the curve.
   private func absence(_ classNames: [String]) -> String {
-    guard let absent = perClass.firstIndex(where: { $0.support == 0 }) else { return "–" }
+    guard let absent = perClass.firstIndex(where: { $0.support == 0 }) else {
+      return "– (a score is not a number)"
+    }
     return
       "– (no sample of \(absent < classNames.count ? classNames[absent].visible : "\(absent)"))"
   }

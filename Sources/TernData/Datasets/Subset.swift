@@ -44,11 +44,16 @@ public struct Subset: Dataset {
       throw TernError(.usage, "folds: \(base.count) samples cannot be cut into \(count) parts")
     }
     let order = Philox(seed: seed, stream: .data).permutation(base.count)
-    let (start, end) = (base.count * index / count, base.count * (index + 1) / count)
+    let held = heldRange(ofFold: index, of: count, sampleCount: base.count)
     return (
-      Subset(base, (order[..<start] + order[end...]).sorted()),
-      Subset(base, order[start..<end].sorted())
+      Subset(base, (order[..<held.lowerBound] + order[held.upperBound...]).sorted()),
+      Subset(base, order[held].sorted())
     )
+  }
+
+  /// Which places of the drawn order a fold holds out.
+  public static func heldRange(ofFold index: Int, of count: Int, sampleCount: Int) -> Range<Int> {
+    sampleCount * index / count..<sampleCount * (index + 1) / count
   }
 
   /// Cuts a dataset in two: the second part holds `fraction` of the samples, drawn by `seed`.

@@ -6,13 +6,16 @@ import TernRuntime
 
 /// A network for inference with what its objective measures: inputs `images` and `targets` as far as
 /// they are read; outputs `loss` [], the mean over the batch, the objective's metrics under their
-/// names, and for a classifier `logits`.
+/// names, for a classifier `logits`, and `weight` [], what the loss is the mean over where that is not
+/// the samples.
 public struct EvaluationGraph {
   public static let logitsOutput = "logits"
+  public static let weightOutput = "weight"
 
   public let graph: Graph
   /// The names of the outputs that are means over the batch.
   public let metricNames: [String]
+  let isWeighted: Bool
 
   /// - Parameter variablePrefix: what the names of the variables start with that it reads as
   ///   parameters.
@@ -27,6 +30,8 @@ public struct EvaluationGraph {
     let metrics = [(TrainingGraph.lossOutput, terms.loss)] + terms.metrics
     for (name, value) in metrics { builder.output(name, value) }
     if let logits = terms.logits { builder.output(Self.logitsOutput, logits) }
+    if let weight = terms.weight { builder.output(Self.weightOutput, weight) }
+    isWeighted = terms.weight != nil
     metricNames = metrics.map(\.0)
     graph = builder.graph
   }
@@ -44,7 +49,8 @@ extension LayerContext {
   }
 }
 
-/// How well a network does on a set, weighted by sample.
+/// How well a network does on a set: sums over its batches, divided once, so that no number depends
+/// on how the set is cut.
 public struct EvaluationResult: Sendable {
   public let sampleCount: Int
   /// The loss and the objective's metrics.
@@ -57,21 +63,34 @@ public struct EvaluationResult: Sendable {
 
 /// Runs a network over whole sets.
 public final class Evaluator {
+  /// How many samples the batches have that it is given.
+  public let batchSize: Int
   private let executables: BatchExecutables
   private let metricNames: [String]
+  private let isWeighted: Bool
   private let classCount: Int
 
-  init(executables: BatchExecutables, metricNames: [String], classCount: Int) {
+  /// - Parameter isWeighted: whether the loss is not the mean over the samples.
+  init(
+    executables: BatchExecutables, batchSize: Int, metricNames: [String], isWeighted: Bool,
+    classCount: Int
+  ) {
+    self.batchSize = batchSize
     self.executables = executables
     self.metricNames = metricNames
+    self.isWeighted = isWeighted
     self.classCount = classCount
   }
 
-  /// - Parameter session: holds the network's parameters, or will.
+  /// - Parameters:
+  ///   - session: holds the network's parameters, or will.
+  ///   - batchSize: how many samples are measured at once, if the objective leaves that open; see
+  ///     ``batchSize``.
   public convenience init(
     session: Session, model: Model, batchSize: Int, sampleCount: Int,
     objective: any Objective = Classification(), seed: UInt64 = 0
   ) throws {
+    let batchSize = objective.evaluationBatchSize(batchSize)
     let sizes = BatchExecutables.sizes(sampleCount: sampleCount, batchSize: batchSize)
     let graphs = try sizes.map {
       try EvaluationGraph(model: model, batchSize: $0, objective: objective, seed: seed)
@@ -79,39 +98,56 @@ public final class Evaluator {
     let compiled = try session.compile(graphs.map(\.graph))
     self.init(
       executables: BatchExecutables(Dictionary(uniqueKeysWithValues: zip(sizes, compiled))),
-      metricNames: graphs.first?.metricNames ?? [], classCount: model.classCount)
+      batchSize: batchSize, metricNames: graphs.first?.metricNames ?? [],
+      isWeighted: graphs.first?.isWeighted ?? false, classCount: model.classCount)
   }
 
   /// The metrics over all samples that `loader` delivers.
   ///
   /// - Parameter check: called before each batch; what it throws ends the evaluation.
+  /// - Throws: ``TernError`` where there is no sample, or nothing of the samples counts.
   public func evaluate(_ loader: BatchLoader, check: () throws -> Void = {}) throws
     -> EvaluationResult
   {
     var sums = [String: Double](uniqueKeysWithValues: metricNames.map { ($0, 0) })
     var sampleCount = 0
+    var lossWeights = 0.0
     var metrics: ClassificationMetrics?
     while let batch = try loader.next() {
       try check()
       let executable = executables[batch.count]
       try executable.upload(batch)
       try executable.step()
+      let lossWeight =
+        isWeighted
+        ? Double(try executable.read(EvaluationGraph.weightOutput).floats[0]) : Double(batch.count)
       for name in metricNames {
         let value = Double(try executable.read(name).floats[0])
-        sums[name, default: 0] += value * Double(batch.count)
+        let weight = name == TrainingGraph.lossOutput ? lossWeight : Double(batch.count)
+        sums[name, default: 0] += value * weight
       }
       sampleCount += batch.count
+      lossWeights += lossWeight
       guard executable.hasOutput(EvaluationGraph.logitsOutput) else { continue }
       let logits = try executable.read(EvaluationGraph.logitsOutput)
       let loss = try executable.read(TrainingGraph.lossOutput)
       metrics = metrics ?? ClassificationMetrics(classCount: classCount)
       metrics?.add(
         logits: logits.floats, labels: Array(batch.labels.bindMemory(to: Int32.self)),
-        loss: Double(loss.floats[0]), sampleCount: batch.count)
+        loss: Double(loss.floats[0]), weight: lossWeight, sampleCount: batch.count)
     }
+    guard lossWeights > 0 else {
+      throw TernError(
+        .badData,
+        sampleCount == 0
+          ? "there is no sample to measure"
+          : "nothing counts in the \(sampleCount) samples that are measured: every target is ignored"
+      )
+    }
+    var means = sums.mapValues { $0 / Double(sampleCount) }
+    means[TrainingGraph.lossOutput] = sums[TrainingGraph.lossOutput].map { $0 / lossWeights }
     return EvaluationResult(
-      sampleCount: sampleCount, means: sums.mapValues { $0 / Double(sampleCount) },
-      classification: metrics)
+      sampleCount: sampleCount, means: means, classification: metrics)
   }
 }
 

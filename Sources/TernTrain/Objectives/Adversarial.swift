@@ -16,6 +16,7 @@ struct Adversarial: Objective {
   /// Two losses that pull against each other say nothing about the pictures.
   var monitoredMetric: String? { nil }
   var requiredNormalization: String? { "0.5,0.5" }
+  var measuresAtRandom: Bool { true }
 
   func loss(
     of pass: TrainingPass, _ model: Model, on samples: SampleInputs, in context: LayerContext

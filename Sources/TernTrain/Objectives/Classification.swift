@@ -44,16 +44,19 @@ public struct Classification: Objective {
       let (partners, mix) = try samples.partners()
       return try mix * sum(targets) + mix.affine(scale: -1, shift: 1) * sum(partners)
     }
-    return LossTerms(loss: loss, logits: logits, weight: try weight(of: targets, for: logits))
+    return LossTerms(
+      loss: loss, logits: logits, weight: try weight(of: targets, by: function, for: logits))
   }
 
   /// The sum of the weights of the targets that count; `nil` where each sample counts one.
-  private func weight(of targets: Tensor, for logits: Tensor) throws -> Tensor? {
-    guard lossFunction.name == LossFunction().name, !isMixed,
-      logits.shape.rank > 2 || !lossFunction.classWeights.isEmpty
+  private func weight(
+    of targets: Tensor, by function: LossFunction, for logits: Tensor
+  ) throws -> Tensor? {
+    guard function.name == LossFunction().name, !isMixed,
+      logits.shape.rank > 2 || !function.classWeights.isEmpty
     else { return nil }
     return try logits.builder.scope("weight") {
-      let weights = lossFunction.classWeights
+      let weights = function.classWeights
       return try logits.affine(scale: 0, shift: -1).nllLoss(
         targets,
         weight: weights.isEmpty

@@ -15,6 +15,7 @@ struct ContrastiveDivergence: Objective {
   var passes: [TrainingPass] { [TrainingPass(parameterPrefix: part + ".")] }
   var monitoredMetric: String? { "reconstruction_error" }
   var requiredNormalization: String? { "none" }
+  var measuresAtRandom: Bool { true }
 
   func loss(
     of pass: TrainingPass, _ model: Model, on samples: SampleInputs, in context: LayerContext

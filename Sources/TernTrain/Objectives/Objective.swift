@@ -17,6 +17,10 @@ public protocol Objective: Sendable {
   /// The normalisation without which the loss makes no sense, as `--normalize` names it.
   var requiredNormalization: String? { get }
 
+  /// Whether what measures the network draws random numbers. They belong to places in a batch, so such
+  /// sets are always cut alike.
+  var measuresAtRandom: Bool { get }
+
   /// Appends the loss of a pass on a batch.
   func loss(
     of pass: TrainingPass, _ model: Model, on samples: SampleInputs, in context: LayerContext
@@ -38,6 +42,11 @@ extension Objective {
   public var passes: [TrainingPass] { [.only] }
   public var monitoredMetric: String? { "loss" }
   public var requiredNormalization: String? { nil }
+  public var measuresAtRandom: Bool { false }
+
+  /// How many samples are measured at once where a run's batches have `batchSize`: with random numbers
+  /// always as many, so that what is measured does not depend on it.
+  public func evaluationBatchSize(_ batchSize: Int) -> Int { measuresAtRandom ? 64 : batchSize }
 
   public func sheet(
     of model: Model, on samples: SampleInputs, in context: LayerContext
@@ -64,7 +73,7 @@ public struct LossTerms {
   /// The scores of the classes, [N, C] or per pixel [N, C, H, W], where there are classes.
   public let logits: Tensor?
   /// What ``loss`` was divided by, where it is not the number of samples: the weights of the classes
-  /// that occur, the pixels that count.
+  /// that occur, the pixels that count. Where it is 0 the loss is 0, and so are its gradients.
   public let weight: Tensor?
 
   public init(

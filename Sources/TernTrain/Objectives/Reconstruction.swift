@@ -11,6 +11,8 @@ struct Reconstruction: Objective {
   /// The deviation of the noise, in units of the normalised data.
   let noise: Float
 
+  var measuresAtRandom: Bool { noise > 0 }
+
   func loss(
     of pass: TrainingPass, _ model: Model, on samples: SampleInputs, in context: LayerContext
   ) throws -> LossTerms {

@@ -9,6 +9,7 @@ import TernNN
 /// Source: Kingma and Welling, "Auto-encoding variational Bayes", 2013.
 struct Variational: Objective {
   var requiredNormalization: String? { "none" }
+  var measuresAtRandom: Bool { true }
 
   func loss(
     of pass: TrainingPass, _ model: Model, on samples: SampleInputs, in context: LayerContext

@@ -170,11 +170,13 @@ public struct TrainingData: Sendable {
   }
 
   /// The batches of a set, in its own order.
-  public func evaluationLoader(_ set: any Dataset, _ configuration: TrainingConfiguration)
-    -> BatchLoader
-  {
+  ///
+  /// - Parameter batchSize: the evaluator's.
+  public func evaluationLoader(
+    _ set: any Dataset, _ configuration: TrainingConfiguration, batchSize: Int
+  ) -> BatchLoader {
     BatchLoader(
-      set, batchSize: configuration.batchSize, normalization: normalization,
+      set, batchSize: batchSize, normalization: normalization,
       workers: configuration.workers)
   }
 

@@ -95,7 +95,12 @@ public struct ParameterUpdate: Hashable, Sendable {
       if let weight {
         let sum = try builder.variable(Self.weightSum, [])
         let total = position == .first ? weight : try sum + weight
-        if position == .last { scale = try total.reciprocal() } else { builder.assign(sum, total) }
+        // Where nothing counted in any of the batches the gradients are zeros: no update comes of them.
+        if position == .last {
+          scale = try total.clamp(min: .leastNormalMagnitude).reciprocal()
+        } else {
+          builder.assign(sum, total)
+        }
       } else if position == .last {
         scale = try builder.input(Self.gradientScaleInput, [])
       }

@@ -90,14 +90,18 @@ extension Trainer {
   /// The same fault, with the largest batch size that would fit.
   static func outOfMemory(
     _ error: TernError, _ configuration: TrainingConfiguration, _ model: Model,
-    _ device: any Device
+    _ data: TrainingData, _ device: any Device
   ) -> TernError {
+    // By all graphs of the run, so that what is proposed is not refused in turn.
     func fits(_ batchSize: Int) -> Bool {
-      let session = Session(device: device)
-      let plans = try? TrainingGraph.all(
-        of: model, batchSize: batchSize, update: configuration.makeUpdate()
-      ).map { try session.plan($0.graph) }
-      return plans?.allSatisfy { $0.peakByteCount <= device.info.memoryByteCount } ?? false
+      var configuration = configuration
+      configuration.batchSize = batchSize
+      let batches = BatchSchedule(
+        sampleCount: data.training.count, batchSize: batchSize,
+        accumulate: configuration.accumulate)
+      return StageCompiler(
+        model: model, configuration: configuration, data: data, batches: batches
+      ).fits(device)
     }
     var (low, high) = (0, configuration.batchSize)
     while high - low > 1 {

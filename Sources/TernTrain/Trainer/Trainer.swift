@@ -77,7 +77,7 @@ public final class Trainer {
         model: model, configuration: configuration, data: data, batches: batches
       ).compile(in: session)
     } catch let error as TernError where error.kind == .outOfMemory {
-      throw Self.outOfMemory(error, configuration, model, device)
+      throw Self.outOfMemory(error, configuration, model, data, device)
     }
     try checkMonitor()
     if let monitor, TrainingConfiguration.monitors.contains(monitor) {
@@ -325,7 +325,7 @@ public final class Trainer {
   {
     let stage = stage
     let samples = min(progress.batch * configuration.batchSize, data.training.count)
-    let training = try trainingMetrics(stage.metricNames, sampleCount: samples)
+    let training = try trainingMetrics(stage, sampleCount: samples)
     let (test, validation): (EvaluationResult, EvaluationResult?)
     do {
       test = try metrics(of: data.test, check: Interruption.check)
@@ -339,7 +339,7 @@ public final class Trainer {
       return .interrupted
     }
     testMetrics = test.classification
-    try resetTrainingMetrics(stage.metricNames)
+    try resetTrainingMetrics()
     let epoch = TrainingEvent.Epoch(
       epoch: progress.epoch + 1, training: training, test: .init(test),
       validation: validation.map { .init($0) },
@@ -370,28 +370,43 @@ public final class Trainer {
       && progress.epochsWithoutImprovement >= configuration.patience ?? .max
   }
 
-  /// The means over the epoch.
-  private func trainingMetrics(_ names: [String], sampleCount: Int) throws -> [String: Double] {
+  /// The means over the epoch: sums, divided once.
+  private func trainingMetrics(_ stage: CompiledStage, sampleCount: Int) throws -> [String: Double]
+  {
     var means: [String: Double] = [:]
-    for name in names {
-      let variable = TrainingGraph.metricPrefix + name
-      let sum = Double(try session.read(variable).floats[0])
+    for name in stage.metricNames {
+      let sum = try sumOfEpoch(TrainingGraph.metricPrefix + name)
       guard sum.isFinite else { throw try divergence() }
-      means[name] = sum / Double(sampleCount)
+      var weight = Double(sampleCount)
+      if name == TrainingGraph.lossOutput, stage.isWeighted {
+        weight = try sumOfEpoch(TrainingGraph.weightSum)
+        guard weight > 0 else {
+          throw TernError(
+            .badData,
+            "nothing counts in epoch \(progress.epoch + 1) of the training set: every target is "
+              + "ignored, or of a class that weighs 0")
+        }
+      }
+      means[name] = sum / weight
     }
     return means
   }
 
+  private func sumOfEpoch(_ variable: String) throws -> Double {
+    Double(try session.read(variable).floats[0])
+  }
+
   /// The sums of the next epoch start anew; not before the test set was read, for a run that fails
   /// there is saved with them.
-  private func resetTrainingMetrics(_ names: [String]) throws {
-    for name in names {
-      try session.write([TrainingGraph.metricPrefix + name: HostTensor([], [Float(0)])])
+  private func resetTrainingMetrics() throws {
+    for name in session.variableNames where name.hasPrefix(TrainingGraph.metricPrefix) {
+      try session.write([name: HostTensor([], [Float(0)])])
     }
   }
 
   func metrics(of set: any Dataset, check: () throws -> Void = {}) throws -> EvaluationResult {
-    let loader = data.evaluationLoader(set, configuration)
+    let loader = data.evaluationLoader(
+      set, configuration, batchSize: stage.evaluator.batchSize)
     defer { loader.cancel() }
     return try stage.evaluator.evaluate(loader, check: check)
   }

@@ -55,15 +55,17 @@ public struct LossFunction: Hashable, Sendable {
 /// [] where samples are mixed of two, `step` [], `batch` [] (what
 /// random numbers are drawn from, where it is not the step), and where the parameters are updated
 /// `learning_rate` []. The loss is an output. It and the objective's metrics are also summed on the
-/// device, weighted by the batch, so that an epoch's means need no reading per step.
+/// device, each times what it is the mean over, so that an epoch's means need no reading per step.
 public struct TrainingGraph {
   public static let imagesInput = "images"
   public static let targetsInput = "targets"
   public static let partnerTargetsInput = "partner_targets"
   public static let mixInput = "mix"
   public static let lossOutput = "loss"
-  /// What the names of the variables start with that sum a metric times the batch size.
+  /// What the names of the variables start with that sum a metric, times what it is the mean over.
   public static let metricPrefix = "metrics."
+  /// The variable that sums what the loss is the mean over, where that is not the samples.
+  public static let weightSum = metricPrefix + "weight"
 
   public let graph: Graph
   /// The parameters and running statistics that the graph reads, in the order of the layers.
@@ -72,6 +74,8 @@ public struct TrainingGraph {
   private let gradients: [(name: String, value: ValueID)]
   /// The names of the metrics that are summed; the loss of the first pass among them.
   public let metricNames: [String]
+  /// Whether the loss is not the mean over the samples, but over ``weightSum``.
+  let isWeighted: Bool
 
   /// The number of the batch in the run, counted from 1: read in place of the step number where an
   /// update has several batches.
@@ -110,10 +114,17 @@ public struct TrainingGraph {
     let metrics =
       (pass == objective.passes[0] ? [(Self.lossOutput, terms.loss)] : []) + terms.metrics
     metricNames = metrics.map(\.0)
+    isWeighted = terms.weight != nil && pass == objective.passes[0]
     try builder.scope("metrics") {
       for (name, value) in metrics {
         let sum = try builder.variable(Self.metricPrefix + name, [])
-        builder.assign(sum, try sum + value.affine(scale: Float(batchSize)))
+        if name == Self.lossOutput, let weight = terms.weight {
+          builder.assign(sum, try sum + value * weight)
+          let total = try builder.variable(Self.weightSum, [])
+          builder.assign(total, try total + weight)
+        } else {
+          builder.assign(sum, try sum + value.affine(scale: Float(batchSize)))
+        }
       }
     }
 
