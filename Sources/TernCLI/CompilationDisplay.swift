@@ -63,7 +63,7 @@ final class CompilationDisplay: Sendable {
       if let line = state.deviceLine { Output.progress(line) }
       state.deviceLine = nil
       let text = "compiling kernels \(done)/\(count), kept for later runs"
-      if isBar { Output.raw("\r\u{1B}[K\(text)") } else { Output.progress(text) }
+      if isBar { Output.control("\r\u{1B}[K\(text)") } else { Output.progress(text) }
       state.hasOpenBar = isBar
     }
   }
@@ -71,7 +71,7 @@ final class CompilationDisplay: Sendable {
   /// Clears the line that is drawn over, before others are written.
   private func finish() {
     state.withLock { state in
-      if state.hasOpenBar { Output.raw("\r\u{1B}[K") }
+      if state.hasOpenBar { Output.control("\r\u{1B}[K") }
       state.hasOpenBar = false
     }
   }
