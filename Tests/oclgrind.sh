@@ -20,6 +20,8 @@ cd "$(dirname "$0")/.."
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 export folder
+# Another build of the command, where one is given.
+export tern=${TERN:-.build/release/tern}
 
 # Runs one case; prints its outcome, and keeps the names of the kernels that ran.
 #
@@ -33,7 +35,7 @@ run() {
   # Optimised code has instructions that the check for uninitialised memory does not know.
   timeout 600 oclgrind --build-options -cl-opt-disable --data-races --uninitialized \
     --inst-counts --max-errors 20 --log "$log" \
-    .build/release/tern verify --device "opencl/$architecture/emulated-tensor-cores" $3 > "$output" 2>&1 || status=$?
+    "$tern" verify --device "opencl/$architecture/emulated-tensor-cores" $3 > "$output" 2>&1 || status=$?
   if grep -qs 'Kernel: X' "$log" && ! grep 'Kernel:' "$log" | grep -qv 'Kernel: X'; then
     echo "CLBlast $name"
   elif [ "$status" -ne 0 ] || [ -s "$log" ]; then

@@ -77,12 +77,15 @@ public enum BackgroundThread {
   /// gives, at worst on the caller's alone.
   ///
   /// Dispatch's `concurrentPerform` tries for ever where no thread can be started.
+  ///
+  /// - Parameter limit: so many threads at most, the caller's among them.
   public static func concurrently(
-    _ count: Int, name: String, stackByteCount: Int? = nil, _ body: @Sendable (Int) -> Void
+    _ count: Int, name: String, stackByteCount: Int? = nil, threads limit: Int? = nil,
+    _ body: @Sendable (Int) -> Void
   ) {
     guard count > 0 else { return }
     let next = Counter()
-    let helpers = min(count, ProcessInfo.processInfo.activeProcessorCount) - 1
+    let helpers = min(count, limit ?? ProcessInfo.processInfo.activeProcessorCount) - 1
     // Every thread has ended when this returns, and let go of the body.
     withoutActuallyEscaping(body) { body in
       let work: @Sendable () -> Void = {

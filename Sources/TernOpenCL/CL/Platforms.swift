@@ -51,6 +51,9 @@ struct CLDevice: @unchecked Sendable {
   /// second time for a program's binary.
   var cachesPrograms: Bool { platformName.contains("Portable Computing Language") }
 
+  /// Whether several programs may be compiled at a time: Oclgrind breaks, PoCL does one after the other.
+  var compilesInParallel: Bool { !cachesPrograms && !platformName.contains("Oclgrind") }
+
   /// The platform's name and vendor.
   var platformName: String {
     var platform: cl_platform_id?

@@ -114,7 +114,8 @@ package final class ProgramCache: Sendable {
     report?(0, missing.count)
     // Compilers recurse deeply.
     BackgroundThread.concurrently(
-      missing.count, name: "tern-compiler", stackByteCount: 16 << 20
+      missing.count, name: "tern-compiler", stackByteCount: 16 << 20,
+      threads: device.compilesInParallel ? nil : 1
     ) { index in
       guard state.withLock({ $0.failure == nil }) else { return }
       do {

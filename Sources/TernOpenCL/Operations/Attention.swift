@@ -43,7 +43,13 @@ private struct AttentionCut {
     let split = min(
       (max(width, valueWidth) + registers - 1) / registers,
       encoder.device.limits.group(upTo: Self.largestSplit))
-    let rows = encoder.device.limits.group(upTo: (split > 4 ? 32 : 64) * split) / split
+    // Fewer where a group of so many has no room, or its kernel too few registers for them.
+    let problem = "\(name) of \(width) and \(valueWidth)"
+    var rows = split > 4 ? 32 : 64
+    while rows > 1,
+      rows * split > encoder.device.limits.groupSize
+        || !encoder.device.fits("\(rows) rows", problem)
+    { rows /= 2 }
     func span(_ width: Int) -> Int { (width + split - 1) / split * split }
     let rowByteCount = 4 * (span(width) + span(valueWidth))
     let block = [8, 4, 2].first { $0 * rowByteCount <= Self.stageByteCount } ?? 1
@@ -58,9 +64,11 @@ private struct AttentionCut {
     }
     defines.merge(["V": 1, "ROWS": rows, "SPLIT": split, "STAGE": stage, "BLOCK": block]) { $1 }
     arguments.append(.localFloats(localByteCount / 4))
-    try encoder.launch(
-      name, in: file, groups: [batch * ((count + rows - 1) / rows)], localSize: [rows * split],
-      arguments, defines: defines)
+    try encoder.choosing("\(rows) rows", of: problem, isOnly: rows == 1) {
+      try encoder.launch(
+        name, in: file, groups: [batch * ((count + rows - 1) / rows)], localSize: [rows * split],
+        arguments, defines: defines)
+    }
   }
 }
 

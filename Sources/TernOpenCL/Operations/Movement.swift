@@ -10,6 +10,7 @@ extension StepEncoder {
     var loop = try StridedLoop(shape, strides: [xStrides, yStrides], operation: operation)
     if loop.inner > 1, loop.innerStrides[0] > 1, loop.innerStrides[1] == 1,
       architecture.transposedTile.groupSize <= device.limits.groupSize,
+      device.fits(Self.transposing, Self.copying),
       let other = loop.removeAxis(contiguousIn: 0)
     {
       return try transposedCopy(
@@ -28,6 +29,9 @@ extension StepEncoder {
         ], defines: ["V": width, "AXES": loop.axes])
   }
 
+  private static let copying = "copy between strides"
+  private static let transposing = "transposed_copy"
+
   /// Copies where neighbours in `y` are along the loop's innermost axis, and in `x` along an axis of
   /// `extent` elements that lie `stride` apart in `y`: tile by tile.
   private func transposedCopy(
@@ -37,12 +41,14 @@ extension StepEncoder {
     let tile = architecture.transposedTile
     let tiles = [loop.inner, extent].map { ($0 + tile.side - 1) / tile.side }
     let items = loop.rows * tiles[0] * tiles[1] * tile.items
-    try launch(
-      "transposed_copy", in: "movement/strided_copy",
-      groups: [(items + tile.groupSize - 1) / tile.groupSize], localSize: [tile.groupSize],
-      [.tensor(x), .tensor(y), .int(loop.rows), .int(loop.inner), .int(extent)] + loop.arguments
-        + [.int(loop.innerStrides[0]), .int(stride), .int(xStart), .int(yStart)],
-      defines: ["V": architecture.vectorWidth, "AXES": loop.axes, "SIDE": tile.side])
+    try choosing(Self.transposing, of: Self.copying, isOnly: false) {
+      try launch(
+        "transposed_copy", in: "movement/strided_copy",
+        groups: [(items + tile.groupSize - 1) / tile.groupSize], localSize: [tile.groupSize],
+        [.tensor(x), .tensor(y), .int(loop.rows), .int(loop.inner), .int(extent)] + loop.arguments
+          + [.int(loop.innerStrides[0]), .int(stride), .int(xStart), .int(yStart)],
+        defines: ["V": architecture.vectorWidth, "AXES": loop.axes, "SIDE": tile.side])
+    }
   }
 
   func fill(_ y: View, _ value: Float) throws {
