@@ -5,12 +5,7 @@ PACKAGES := ocl-icd-opencl-dev opencl-headers libclblast-dev libdnnl-dev zlib1g-
 SWIFT ?= swift
 TERN := .build/release/tern
 
-# The commit, for 'tern bench'; with a plus where files differ from it.
-export TERN_COMMIT := $(shell git rev-parse --short=12 HEAD 2>/dev/null && \
-                        { git diff --quiet HEAD 2>/dev/null || echo +; })
-TERN_COMMIT := $(subst $() ,,$(TERN_COMMIT))
-
-.PHONY: all build train test packages format clean
+.PHONY: all build train test attack packages format clean
 
 all: build
 
@@ -36,6 +31,10 @@ train: build
 # Release mode: numeric loops are a hundred times slower without optimisation.
 test: packages
 	$(SWIFT) test -c release
+
+# Damaged files and calls that fail, as Tests/attack/attack.py says; ARGUMENTS=--quick for a part.
+attack: build
+	Tests/attack/attack.py $(ARGUMENTS)
 
 format:
 	$(SWIFT) format -i -r Sources Tests Package.swift

@@ -1,5 +1,19 @@
 // swift-tools-version: 6.2
+import Foundation
 import PackageDescription
+
+/// The file in which git notes every commit that is checked out; in a worktree `.git` is a file that
+/// says where.
+let gitLog: String = {
+  let entry = Context.packageDirectory + "/.git"
+  let prefix = "gitdir: "
+  guard let text = try? String(contentsOfFile: entry, encoding: .utf8), text.hasPrefix(prefix)
+  else {
+    return entry + "/logs/HEAD"
+  }
+  let folder = text.dropFirst(prefix.count).trimmingCharacters(in: .newlines)
+  return (folder.hasPrefix("/") ? folder : "\(Context.packageDirectory)/\(folder)") + "/logs/HEAD"
+}()
 
 /// The libraries Tern stands on, as Debian packages.
 let systemLibraries: [Target] = [
@@ -47,19 +61,15 @@ let package = Package(
     // Calls of the system that Swift's module of its library lacks.
     .target(name: "CSystem"),
 
+    // The commit and the libraries of this build. Only the command depends on it: everything else would
+    // be compiled again after every commit.
+    .target(name: "TernBuild", cxxSettings: [.define("TERN_GIT_LOG", to: "\"\(gitLog)\"")]),
+
     // Inner loops with instructions of newer processors, asked for at run time.
     .target(name: "CMicrokernels"),
 
     // The threads that run loops, oneDNN's too.
     .target(name: "CTeam"),
-
-    // What the build was told of itself; SwiftPM's own answer is that of an earlier commit. Only the
-    // command depends on it: everything else would be compiled again after every commit.
-    .target(
-      name: "TernBuild",
-      cSettings: [
-        .define("TERN_COMMIT", to: "\"\(Context.environment["TERN_COMMIT"] ?? "")\"")
-      ]),
 
     // A target imports only what stands above it.
     .target(name: "TernCore", dependencies: ["CSystem"]),
@@ -127,7 +137,8 @@ let package = Package(
       dependencies: ["TernOpenCL", "TernReference", "Tern", "TernConformance", "OpenCLCalls"]),
     .testTarget(name: "TernCPUTests", dependencies: ["CTeam", "TernCPU", "TernReference"]),
   ],
-  cLanguageStandard: .gnu2x
+  cLanguageStandard: .gnu2x,
+  cxxLanguageStandard: .gnucxx17
 )
 
 // The same strict settings for every target.
@@ -138,4 +149,5 @@ for target in package.targets where target.type != .system {
     .treatAllWarnings(as: .error),
   ]
   target.cSettings = (target.cSettings ?? []) + [.treatAllWarnings(as: .error)]
+  target.cxxSettings = (target.cxxSettings ?? []) + [.treatAllWarnings(as: .error)]
 }

@@ -7,6 +7,7 @@ struct TernCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "tern",
     abstract: "Train neural networks on any OpenCL GPU, and on the CPU where there is none.",
+    version: Build.text,
     subcommands: [
       Train.self, Test.self, Summary.self, Models.self, Devices.self, Verify.self, Bench.self,
       Predict.self, Plot.self, LRFind.self, SweepCommand.self, Export.self, Import.self,

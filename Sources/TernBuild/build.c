@@ -1,3 +1,0 @@
-#include "build.h"
-
-const char *tern_commit(void) { return TERN_COMMIT; }
