@@ -37,7 +37,9 @@ struct TernCommand: ParsableCommand {
   /// Ends with what the parser of the command line has to say: help, or what is wrong with it.
   private static func end(_ error: any Error) -> Never {
     let code = exitCode(for: error)
-    let message = fullMessage(for: error)
+    let message =
+      UsageHint.message(for: error, arguments: Array(CommandLine.arguments.dropFirst()))
+      ?? fullMessage(for: error)
     if !message.isEmpty {
       if code.isSuccess { Output.result(message) } else { Output.lines(message) }
     }

@@ -78,7 +78,7 @@ public struct Attributes: Sendable {
   ) throws(ShapeError) -> Int {
     guard let value = value(name) else {
       if let standard { return standard }
-      throw ShapeError(operation, name, expected: "an integer", got: "nothing")
+      throw ShapeError(operation, name, expected: "an integer", got: nothing(named: name))
     }
     switch value {
     case .int(let number):
@@ -116,12 +116,20 @@ public struct Attributes: Sendable {
   /// The largest 32-bit integer: no product of two overflows.
   public static let largestInteger = UInt(Int32.max)
 
+  /// What stands where a value is missing: perhaps one under a name that it is not called by here.
+  private func nothing(named name: String) -> String {
+    let other = values.keys.filter { !known.contains($0) }.sorted().first {
+      EditDistance.nearest(to: $0, among: [name]) == name
+    }
+    return other.map { "nothing, but '\($0)'; did you mean '\(name)'?" } ?? "nothing"
+  }
+
   public mutating func double(
     _ name: String, default standard: Double? = nil
   ) throws(ShapeError) -> Double {
     guard let value = value(name) else {
       if let standard { return standard }
-      throw ShapeError(operation, name, expected: "a number", got: "nothing")
+      throw ShapeError(operation, name, expected: "a number", got: nothing(named: name))
     }
     switch value {
     case .int(let value): return Double(value)
@@ -139,7 +147,7 @@ public struct Attributes: Sendable {
   ) throws(ShapeError) -> Bool {
     guard let value = value(name) else {
       if let standard { return standard }
-      throw ShapeError(operation, name, expected: "true or false", got: "nothing")
+      throw ShapeError(operation, name, expected: "true or false", got: nothing(named: name))
     }
     guard case .bool(let flag) = value else { throw mismatch(name, "true or false", value) }
     return flag
@@ -150,7 +158,7 @@ public struct Attributes: Sendable {
   ) throws(ShapeError) -> String {
     guard let value = value(name) else {
       if let standard { return standard }
-      throw ShapeError(operation, name, expected: "a string", got: "nothing")
+      throw ShapeError(operation, name, expected: "a string", got: nothing(named: name))
     }
     guard case .string(let text) = value else { throw mismatch(name, "a string", value) }
     if let choices, !choices.contains(text) {
@@ -166,7 +174,7 @@ public struct Attributes: Sendable {
     let expected = count.map { "an integer or a list of \($0)" } ?? "a list of integers"
     guard let value = value(name) else {
       if let standard { return standard }
-      throw ShapeError(operation, name, expected: expected, got: "nothing")
+      throw ShapeError(operation, name, expected: expected, got: nothing(named: name))
     }
     switch value {
     case .int(let number) where number.magnitude <= Self.largestInteger:

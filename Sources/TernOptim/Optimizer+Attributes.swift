@@ -59,8 +59,11 @@ extension Optimizer {
           beta1: Float(betas[0]), beta2: Float(betas[1]), epsilon: try epsilon(1e-8),
           weightDecay: try decay(name == "adamw" ? 0.01 : 0), isDecoupled: name == "adamw"))
     default:
+      let hint = EditDistance.nearest(to: name, among: Self.names).map { "did you mean '\($0)'?" }
       throw TernError(
-        .usage, "unknown optimizer '\(name)'; known are \(Self.names.joined(separator: ", "))")
+        .usage,
+        "unknown optimizer '\(name)'; "
+          + (hint ?? "known are \(Self.names.joined(separator: ", "))"))
     }
   }
 }

@@ -17,4 +17,26 @@ import Testing
     #expect(EditDistance.nearest(to: "xy", among: ["k", "lr"]) == nil)
     #expect(EditDistance.nearest(to: "", among: ["k"]) == nil)
   }
+
+  /// Neighbours that were exchanged are one mistake.
+  @Test func exchangedLetters() {
+    #expect(EditDistance.between("trian", "train") == 1)
+    #expect(EditDistance.between("ab", "ba") == 1)
+    #expect(EditDistance.between("ca", "abc") == 3)
+    #expect(EditDistance.between("", "abc") == 3)
+    #expect(EditDistance.between("kitten", "sitting") == 3)
+  }
+
+  /// What other libraries call a thing goes before a name that only looks like it.
+  @Test func namesOfOtherLibraries() {
+    #expect(EditDistance.nearest(to: "amp", among: ["ema", "precision"]) == "precision")
+    #expect(EditDistance.nearest(to: "amp", among: ["ema", "lr"]) == "ema")
+    #expect(
+      EditDistance.nearest(to: "Max-Pool_2D", among: ["avg_pool2d", "max_pool2d"]) == "max_pool2d")
+    #expect(EditDistance.nearest(to: "kernel", among: ["bias", "kernel_size"]) == "kernel_size")
+    #expect(
+      EditDistance.nearest(to: "valid", among: ["validation_split", "lr"]) == "validation_split")
+    #expect(EditDistance.nearest(to: String(repeating: "a", count: 100_000), among: ["a"]) == nil)
+    #expect(EditDistance.nearest(to: "-", among: ["lr"]) == nil)
+  }
 }
