@@ -19,6 +19,8 @@ public struct ReferenceBackend: Backend {
 }
 
 extension ReferenceDevice {
+  public var algorithms: [ConvolutionAlgorithm] { [] }
+
   static let info = DeviceInfo(
     id: "reference", backend: "reference", name: "plain loops", kind: .cpu, computeUnits: 1,
     memoryByteCount: Int(clamping: ProcessInfo.processInfo.physicalMemory),

@@ -79,6 +79,9 @@ public protocol Device: AnyObject, Sendable {
   /// What the operands of matrix products and convolutions may be rounded to.
   var precision: Precision { get }
 
+  /// The ways to compute a convolution that may be asked for; empty where there is one alone.
+  var algorithms: [ConvolutionAlgorithm] { get }
+
   /// Whether a step that was started goes on while the host does other things.
   var isAsynchronous: Bool { get }
 
@@ -121,6 +124,8 @@ public protocol Device: AnyObject, Sendable {
 
 extension Device {
   public var options: DeviceOptions { DeviceOptions() }
+  public var algorithms: [ConvolutionAlgorithm] { ConvolutionAlgorithm.allCases }
+
   public var precision: Precision { .fp32 }
   public var isAsynchronous: Bool { false }
   public func assignLayouts(_ graph: Graph, variableLayouts: [String: Layout]) throws -> Graph {

@@ -30,6 +30,18 @@ struct DeviceArguments: ParsableArguments {
     try DeviceCatalog.standard.open(device, options: options)
   }
 
+  /// Opens the device for a network, and says where the algorithm that was asked for changes nothing.
+  func open(for network: Model) throws -> any Device {
+    let device = try open()
+    if let algorithm {
+      let graph = try network.inferenceGraph(batchSize: 1).graph
+      if let note = algorithm.note(for: graph, on: device) {
+        Output.progress("algorithm: \(note)")
+      }
+    }
+    return device
+  }
+
   /// Opens the same device with another algorithm for convolutions.
   func open(algorithm: ConvolutionAlgorithm) throws -> any Device {
     var options = options

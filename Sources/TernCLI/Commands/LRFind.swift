@@ -43,6 +43,7 @@ struct LRFind: ParsableCommand {
     }
     let trainer = try Trainer(
       TrainingConfiguration(settings), catalog: .standard, report: { _ in })
+    if let note = trainer.algorithmNote { Output.progress("algorithm: \(note)") }
     let search = try trainer.searchRate(steps: points, lowest: lowest, highest: highest)
     guard search.points.count >= 10 else {
       throw TernError(

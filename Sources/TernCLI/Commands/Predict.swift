@@ -196,7 +196,7 @@ struct Predict: ParsableCommand {
   }
 
   private func predictor(_ weights: RunWeights, _ network: Model, count: Int) throws -> Predictor {
-    let session = Session(device: try device.open())
+    let session = Session(device: try device.open(for: network))
     let predictor = try Predictor(
       session: session, model: network, batchSize: min(count, batchSize(network)))
     try weights.load(into: session)

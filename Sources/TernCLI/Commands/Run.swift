@@ -38,10 +38,10 @@ struct Run: ParsableCommand {
     }
     let model = try Model.named(
       model, inputShape: Shape(Array(images.shape.dimensions.dropFirst())), classCount: classes)
-    let values = try WeightImport(model: model).read(weights)
+    let values = try WeightImport(model: model).read(weights, note: Output.progress)
     let (graph, _) = try model.inferenceGraph(batchSize: images.shape[0])
 
-    let session = Session(device: try device.open())
+    let session = Session(device: try device.open(for: model))
     let executable = try session.compile(graph)
     // What inference does not read, such as auxiliary heads, has no variable.
     let read = Set(session.variableNames)

@@ -4,8 +4,9 @@ import Tern
 /// The arguments that name a trained network: a run, or a model with its weights.
 struct RunWeights {
   let configuration: TrainingConfiguration
-  let path: String
-  let file: Safetensors
+  var path: String { weights.path }
+  private let weights: WeightsFile
+  var file: Safetensors { weights.file }
   /// The data that a run was trained on, as it was named there.
   let trainingData: String?
 
@@ -20,6 +21,7 @@ struct RunWeights {
     overrides: [String: AttributeValue] = [:], verb: String
   ) throws {
     var settings: [String: AttributeValue] = [:]
+    let path: String
     if let runPath {
       guard model == nil, weights == nil else {
         throw TernError(.usage, "give a run, or --model and --weights, not both")
@@ -50,7 +52,7 @@ struct RunWeights {
     }
     settings.merge(overrides) { _, new in new }
     configuration = try TrainingConfiguration(settings)
-    file = try Safetensors(contentsOf: path)
+    self.weights = try WeightsFile(path)
   }
 
   /// The data whose test set is measured: the run's own, also where it is spelled otherwise, or other
@@ -68,8 +70,10 @@ struct RunWeights {
 
   /// Sets all variables of a session.
   func load(into session: Session) throws {
+    let (named, prefix) = weights.named(as: Set(session.variableNames))
+    if let prefix { Output.progress(weights.note(of: prefix)) }
     for name in session.variableNames {
-      let value = try file.tensor(name, in: path)
+      let value = try named.tensor(name, in: path)
       do { try session.write([name: value]) } catch let error as TernError {
         throw TernError(error.kind, "\(path): \(error.message)")
       }

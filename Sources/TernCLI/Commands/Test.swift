@@ -59,7 +59,7 @@ struct Test: ParsableCommand {
     let network = try Model.named(
       configuration.model, inputShape: data.test.sampleShape, classCount: data.test.classCount)
     try data.check(network)
-    let session = Session(device: try device.open())
+    let session = Session(device: try device.open(for: network))
     let evaluator = try Evaluator(
       session: session, model: network, batchSize: configuration.batchSize,
       sampleCount: data.test.count, objective: try network.objective(), seed: configuration.seed)
@@ -136,7 +136,9 @@ extension ClassificationMetrics {
   func text(classNames: [String]) -> String {
     var lines = [
       "samples \(Format.count(sampleCount))  loss \(Format.fixed(loss, 4))  "
-        + "accuracy \(Format.fixed(accuracy, 4))  top-5 \(Format.fixed(top5, 4))"
+        + "accuracy \(Format.fixed(accuracy, 4))"
+        // Of five classes or fewer, the right one is always among the best five.
+        + (classCount > 5 ? "  top-5 \(Format.fixed(top5, 4))" : "")
         + (isPerPixel ? "  mean IoU \(Format.fixed(meanIntersectionOverUnion, 4))" : "")
         + (isPerPixel ? "" : "  ROC AUC \(auc.map { Format.fixed($0, 4) } ?? absence(classNames))"),
       "",

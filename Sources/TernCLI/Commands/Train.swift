@@ -81,6 +81,8 @@ struct Train: ParsableCommand {
     if !quiet {
       for note in job.notes + trainer.resumptionNotes { Output.progress(note) }
       for note in trainer.initializationNotes { Output.progress("init: \(note)") }
+      if let note = trainer.freezingNote { Output.progress("freeze: \(note)") }
+      if let note = trainer.algorithmNote { Output.progress("algorithm: \(note)") }
     }
     if verbose { Output.lines("\(trainer.trainingPlan.graph)") }
     if let profile { try writeProfile(trainer, to: profile) }

@@ -137,7 +137,8 @@ struct TrainingOptions: ParsableArguments {
   @Option(
     name: .customLong("init"),
     help: """
-      Start from these weights (.safetensors) where names and shapes fit. (default: random ones)
+      Start from these weights (a .safetensors file, or the folder of a run) where names and shapes \
+      fit. (default: random ones)
       """)
   var initialWeights: String?
   @Option(

@@ -118,6 +118,19 @@ extension Safetensors {
     throw TernError(.badData, "\(path): holds no tensor \(name)")
   }
 
+  /// The same with names that start after `prefix`; what does not start with it is left out.
+  public func withoutPrefix(_ prefix: String) -> Safetensors {
+    func renamed<Value>(_ values: [String: Value]) -> [String: Value] {
+      Dictionary(
+        uniqueKeysWithValues: values.filter { $0.key.hasPrefix(prefix) }.map {
+          (String($0.key.dropFirst(prefix.count)), $0.value)
+        })
+    }
+    var result = Safetensors(tensors: renamed(tensors), metadata: metadata)
+    result.unread = renamed(unread)
+    return result
+  }
+
   /// What is to be said of tensors that were not read; `nil` where there are none.
   public var unreadNote: String? {
     guard !unread.isEmpty else { return nil }

@@ -11,7 +11,8 @@ public struct WeightImport {
   /// What the network has: also what it needs in training alone, such as the visible units' biases of
   /// a Boltzmann machine.
   private func parameters() throws -> [Parameter] {
-    let trained = try TrainingGraph.all(of: model, batchSize: 1, update: ParameterUpdate(.sgd()))
+    // Two samples: a batch normalisation of vectors has no statistics of one.
+    let trained = try TrainingGraph.all(of: model, batchSize: 2, update: ParameterUpdate(.sgd()))
     let all =
       try model.inferenceGraph(batchSize: 1).context.parameters + trained.flatMap(\.parameters)
     var names: Set<String> = []
@@ -21,7 +22,8 @@ public struct WeightImport {
   /// The parameters of the network, by name.
   ///
   /// - Parameters:
-  ///   - prefix: what the names in the file start with, such as `module.`.
+  ///   - prefix: what the names in the file start with, and are read without. Where it is empty,
+  ///     what a tool put before all names is found: `module.`, `_orig_mod.`.
   ///   - note: told what of the file is left out.
   /// - Throws: ``TernError`` of kind `badData` that names the first parameter that is missing or of
   ///   another shape, or a tensor that the network has no place for.
@@ -29,8 +31,12 @@ public struct WeightImport {
     _ path: String, prefix: String = "", note: (String) -> Void = { _ in }
   ) throws -> [String: HostTensor] {
     let parameters = try parameters()
+    let weights = try WeightsFile(path)
+    let path = weights.path
+    let known = Set(parameters.map(\.name))
+    let (file, wrapper) = prefix.isEmpty ? weights.named(as: known) : (weights.file, nil)
+    if let wrapper { note(weights.note(of: wrapper)) }
     var given: [String: HostTensor] = [:]
-    let file = try Safetensors(contentsOf: path)
     for (name, tensor) in file.tensors {
       guard name.hasPrefix(prefix) else { continue }
       given[String(name.dropFirst(prefix.count))] = tensor

@@ -35,18 +35,9 @@ public struct WeightMatch: Sendable {
     }
     let known = Set(parameters.map(\.name))
     self.values = values
-    var parts: [(name: Substring, loaded: Int, count: Int)] = []
-    for parameter in parameters {
-      let part = parameter.name.prefix { $0 != "." }
-      if parts.last?.name != part { parts.append((part, 0, 0)) }
-      parts[parts.count - 1].count += 1
-      if values[parameter.name] != nil { parts[parts.count - 1].loaded += 1 }
-    }
     loaded =
       "\(values.count) of \(parameters.count) tensors are loaded: "
-      + parts.filter { $0.loaded > 0 }.map { part in
-        "\(part.name) \(part.loaded)" + (part.loaded < part.count ? " of \(part.count)" : "")
-      }.joined(separator: ", ")
+      + LayerCounts.text(parameters) { values[$0.name] != nil }
     self.missing = missing
     unused = tensors.keys.filter {
       !known.contains($0) && $0.split(separator: ".").last.map(String.init) != Self.ignored
@@ -58,6 +49,7 @@ public struct WeightMatch: Sendable {
     guard values.isEmpty else { return }
     throw TernError(
       .badData,
-      "\(path): none of its tensors fits the model" + (missing.first.map { "; \($0)" } ?? ""))
+      "\(path): none of its tensors fits the model"
+        + [missing.first, unused.first].compactMap { $0.map { "; \($0)" } }.joined())
   }
 }

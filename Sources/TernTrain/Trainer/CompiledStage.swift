@@ -112,7 +112,7 @@ struct StageCompiler {
         parameters.append(parameter)
       }
     }
-    try frozen.check(parameters)
+    if configuration.freeze != nil { try frozen.check(parameters) }
     var endEpoch = 0
     let result = zip(stages, built).map { stage, built in
       endEpoch += stage.epochCount ?? 0

@@ -1,3 +1,4 @@
+import Foundation
 import TernCore
 import TernNN
 
@@ -10,7 +11,8 @@ public struct FrozenParameters: Sendable {
 
   /// - Parameter list: names separated by commas.
   public init(_ list: String) {
-    names = list.split(separator: ",").map { String($0.trimmingPrefix(while: \.isWhitespace)) }
+    names = list.split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) }
+      .filter { !$0.isEmpty }
   }
 
   public func contains(_ parameter: String) -> Bool {
@@ -19,6 +21,9 @@ public struct FrozenParameters: Sendable {
 
   /// - Throws: ``TernError`` of kind `usage` where a name stands for nothing.
   func check(_ parameters: [Parameter]) throws {
+    guard !names.isEmpty else {
+      throw TernError(.usage, "freeze: expected names of layers or parameters, got none")
+    }
     let trainable = parameters.filter(\.isTrainable).map(\.name)
     for name in names where !trainable.contains(where: FrozenParameters(name).contains) {
       let layers = Set(

@@ -20,13 +20,16 @@ extension Trainer {
 
   func initialize() throws {
     let match = try configuration.initialWeights.map(configuration.located).map { path in
-      let file = try Safetensors(contentsOf: path)
+      let weights = try WeightsFile(path)
+      let (file, prefix) = weights.named(as: Set(parameters.map(\.name)))
       let match = WeightMatch(file.tensors, to: parameters)
-      try match.requireAny(path: path)
+      try match.requireAny(path: weights.path)
       initializationNotes =
-        ([match.loaded] + match.missing + match.unused + [file.unreadNote].compactMap(\.self)).map {
-          "\(path): \($0)"
-        }
+        (prefix.map { [weights.note(of: $0)] } ?? [])
+        + ([match.loaded] + match.missing + match.unused + [file.unreadNote].compactMap(\.self)).map
+      {
+        "\(weights.path): \($0)"
+      }
       return match
     }
     for parameter in parameters.largestFirst {
