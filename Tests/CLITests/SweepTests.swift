@@ -28,6 +28,38 @@ import Testing
     #expect(result.errors.contains(words), "\(result.errors)")
     #expect(!FileManager.default.fileExists(atPath: workspace.file("out/trial-1")))
   }
+
+  /// The curves of a sweep are named by what its runs differ in.
+  @Test func itsPlotNamesWhatDiffers() throws {
+    let workspace = try Workspace()
+    defer { workspace.remove() }
+    try workspace.writeDataset(train: 40, test: 20)
+    try workspace.write(
+      "sweep.yaml",
+      """
+      settings: {model: linear, data: "idx:data", epochs: 1, device: reference}
+      parameters:
+        lr: [0.5, 0.25]
+        optimizer: [sgd, adam]
+      """)
+    let sweep = try Command.run(["sweep", "sweep.yaml", "--out", "out"], in: workspace.path)
+    #expect(sweep.status == 0, "\(sweep.errors)")
+    for runs in [["out"], (1...4).map { "out/trial-\($0)" }] {
+      let result = try Command.run(["plot"] + runs + ["--out", "p.svg"], in: workspace.path)
+      #expect(result.status == 0, "\(result.errors)")
+      let picture = String(decoding: try #require(workspace.bytes("p.svg")), as: UTF8.self)
+      for name in [
+        "trial-1: optimizer sgd, lr 0.5", "trial-2: optimizer adam, lr 0.5",
+        "trial-3: optimizer sgd, lr 0.25", "trial-4: optimizer adam, lr 0.25",
+      ] { #expect(picture.contains(">\(name)<"), "\(name)") }
+    }
+    // What the runs share is not named.
+    let one = try Command.run(
+      ["plot", "out/trial-1", "out/trial-2", "--out", "q.svg"], in: workspace.path)
+    #expect(one.status == 0)
+    let picture = String(decoding: try #require(workspace.bytes("q.svg")), as: UTF8.self)
+    #expect(picture.contains(">trial-1: optimizer sgd<"))
+  }
 }
 
 /// Trials that cannot be done among others that can.

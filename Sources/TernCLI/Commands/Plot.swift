@@ -6,11 +6,15 @@ struct Plot: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Draw the loss and the accuracy of runs.",
     discussion: """
-      Example:
+      Several runs are named by the settings in which they differ. Of a sweep's folder all runs are \
+      drawn.
+
+      Examples:
         tern plot runs/lenet5-1 runs/lenet5-2 --out curves.svg
+        tern plot runs/lr-sweep --out sweep.svg
       """)
 
-  @Argument(help: ArgumentHelp("The folders of training runs.", valueName: "RUN"))
+  @Argument(help: ArgumentHelp("The folders of training runs, or of sweeps.", valueName: "RUN"))
   var runs: [String]
 
   @Option(help: "The picture to write. (default: curves.svg in the first run)")
@@ -18,7 +22,7 @@ struct Plot: ParsableCommand {
 
   func run() throws {
     guard let first = runs.first else { throw TernError(.usage, "plot which run?") }
-    let plot = CurvePlot(runs: try runs.map(CurvePlot.Run.init(directory:)))
+    let plot = try CurvePlot(directories: runs)
     guard plot.runs.contains(where: { !$0.history.isEmpty }) else {
       throw TernError(.badData, "\(first): no epoch is done yet")
     }

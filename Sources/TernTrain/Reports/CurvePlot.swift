@@ -71,15 +71,3 @@ public struct CurvePlot {
     }
   }
 }
-
-extension CurvePlot.Run {
-  /// A run's folder.
-  public init(directory: String) throws {
-    let run = try RunDirectory.open(path: directory)
-    guard let checkpoint = try run.lastCheckpoint() else {
-      throw TernError(.badData, "\(directory): no checkpoint there yet")
-    }
-    self.init(
-      name: directory.lastPathPart, history: checkpoint.progress.history)
-  }
-}
