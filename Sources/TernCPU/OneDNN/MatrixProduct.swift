@@ -31,5 +31,28 @@ func multiply(
   let status = dnnl_sgemm(
     flag(a), flag(b), Int64(m), Int64(n), Int64(k), scale, a.address, Int64(a.stride), b.address,
     Int64(b.stride), adding ? 1 : 0, result, Int64(stride))
-  precondition(status == dnnl_success, "dnnl_sgemm: status \(status.rawValue)")
+  // oneDNN packs its operands, and says so where there is no memory for that; a thread of a loop has
+  // nobody to tell.
+  if status != dnnl_success {
+    multiplyInPlace(
+      a, b, m: m, n: n, k: k, scale: scale, adding: adding, into: result, stride: stride)
+  }
+}
+
+/// The same without any memory of its own, and slowly.
+private func multiplyInPlace(
+  _ a: MatrixView, _ b: MatrixView, m: Int, n: Int, k: Int, scale: Float, adding: Bool,
+  into result: UnsafeMutablePointer<Float>, stride: Int
+) {
+  func element(_ matrix: MatrixView, _ row: Int, _ column: Int) -> Float {
+    matrix.isTransposed
+      ? matrix.address[column * matrix.stride + row] : matrix.address[row * matrix.stride + column]
+  }
+  for i in 0..<m {
+    for j in 0..<n {
+      var sum: Float = 0
+      for l in 0..<k { sum += element(a, i, l) * element(b, l, j) }
+      result[i * stride + j] = scale * sum + (adding ? result[i * stride + j] : 0)
+    }
+  }
 }
