@@ -64,7 +64,17 @@ enum Output {
     }
   }
 
-  static func error(_ text: String) { progress("tern: error: \(text)") }
+  /// A longer message quotes a file at length.
+  private static let longestMessage = 1000
+
+  /// A line on stderr, whatever is quoted in it.
+  static func error(_ text: String) {
+    let line = text.visible
+    let scalars = line.unicodeScalars
+    guard scalars.count > longestMessage else { return control("tern: error: \(line)\n") }
+    let start = String(scalars.prefix(longestMessage * 3 / 4))
+    control("tern: error: \(start) … \(String(scalars.suffix(longestMessage / 4)))\n")
+  }
 
   static func warning(_ text: String) { progress("tern: warning: \(text)") }
 }
