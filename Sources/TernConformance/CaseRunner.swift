@@ -60,16 +60,22 @@ public struct CaseRunner {
   /// What the device computes for a case: `output.NAME` and `gradient.NAME`; `nil` where no
   /// operation has the case's name.
   public func execute(_ testCase: ConformanceCase) throws -> [String: HostTensor]? {
+    try execute(testCase, times: 1)?.first
+  }
+
+  /// The same several times: an operation is compiled once. What keeps a state is begun anew.
+  public func execute(_ testCase: ConformanceCase, times: Int) throws -> [[String: HostTensor]]? {
     switch testCase.operation {
-    case "train": return try TrainingCase(testCase).execute(on: device)
-    case "model": return try ModelCase(testCase).execute(on: device)
+    case "train": return try (0..<times).map { _ in try TrainingCase(testCase).execute(on: device) }
+    case "model": return try (0..<times).map { _ in try ModelCase(testCase).execute(on: device) }
     case let name where name.hasPrefix("optimizer."):
-      return try OptimizerCase(testCase).execute(on: device)
+      return try (0..<times).map { _ in try OptimizerCase(testCase).execute(on: device) }
     default:
       guard let graph = try OperationCase(testCase)?.graph() else { return nil }
-      return try Session(device: device).compile(graph).run(
-        testCase.inputs.merging(
-          testCase.cotangents.map { ("cotangent.\($0)", $1) }, uniquingKeysWith: { a, _ in a }))
+      let inputs = testCase.inputs.merging(
+        testCase.cotangents.map { ("cotangent.\($0)", $1) }, uniquingKeysWith: { a, _ in a })
+      let executable = try Session(device: device).compile(graph)
+      return try (0..<times).map { _ in try executable.run(inputs) }
     }
   }
 }

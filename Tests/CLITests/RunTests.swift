@@ -88,10 +88,10 @@ import Testing
   @Test func killedRunsGoOn() throws {
     let workspace = try Workspace()
     defer { workspace.remove() }
-    try workspace.writeDataset(train: 3000, test: 50)
+    try workspace.writeDataset(train: 2000, test: 50)
     let settings = [
       "lenet5", "--data", "idx:data", "--epochs", "6", "--batch-size", "16", "--save-every", "7",
-      "--device", "cpu",
+      "--device", "cpu", "--threads", "1",
     ]
     _ = try Command.run(["train"] + settings + ["--out", "whole"], in: workspace.path)
     var running = try Command.start(["train"] + settings + ["--out", "run"], in: workspace.path)
