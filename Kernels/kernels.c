@@ -24,9 +24,6 @@ static const char convolution_gather[] = {
 static const char convolution_im2col[] = {
 #embed "convolution/im2col.cl"
     , 0};
-static const char convolution_implicit_gemm[] = {
-#embed "convolution/implicit_gemm.cl"
-    , 0};
 static const char convolution_packed_planes[] = {
 #embed "convolution/packed_planes.cl"
     , 0};
@@ -45,8 +42,26 @@ static const char convolution_taps[] = {
 static const char convolution_tensor_implicit_gemm[] = {
 #embed "convolution/tensor_implicit_gemm.cl"
     , 0};
+static const char convolution_tile_convolution[] = {
+#embed "convolution/tile_convolution.cl"
+    , 0};
+static const char convolution_tile_convolution_weight[] = {
+#embed "convolution/tile_convolution_weight.cl"
+    , 0};
+static const char convolution_tile_gather[] = {
+#embed "convolution/tile_gather.cl"
+    , 0};
+static const char convolution_tile_weights[] = {
+#embed "convolution/tile_weights.cl"
+    , 0};
 static const char convolution_winograd[] = {
 #embed "convolution/winograd.cl"
+    , 0};
+static const char convolution_winograd_tiles[] = {
+#embed "convolution/winograd_tiles.cl"
+    , 0};
+static const char convolution_winograd_transforms[] = {
+#embed "convolution/winograd_transforms.cl"
     , 0};
 static const char elementwise_binary[] = {
 #embed "elementwise/binary.cl"
@@ -66,8 +81,14 @@ static const char embedding_embedding[] = {
 static const char loss_nll_loss[] = {
 #embed "loss/nll_loss.cl"
     , 0};
+static const char matmul_epilogue[] = {
+#embed "matmul/epilogue.cl"
+    , 0};
 static const char matmul_gemm[] = {
 #embed "matmul/gemm.cl"
+    , 0};
+static const char matmul_sum_parts[] = {
+#embed "matmul/sum_parts.cl"
     , 0};
 static const char matmul_tensor_core[] = {
 #embed "matmul/tensor_core.cl"
@@ -77,6 +98,12 @@ static const char matmul_tensor_gemm[] = {
     , 0};
 static const char matmul_tensor_tile[] = {
 #embed "matmul/tensor_tile.cl"
+    , 0};
+static const char matmul_tile[] = {
+#embed "matmul/tile.cl"
+    , 0};
+static const char matmul_tile_gemm[] = {
+#embed "matmul/tile_gemm.cl"
     , 0};
 static const char movement_pad[] = {
 #embed "movement/pad.cl"
@@ -129,24 +156,33 @@ static const struct {
     {"convolution/depthwise", convolution_depthwise},
     {"convolution/gather", convolution_gather},
     {"convolution/im2col", convolution_im2col},
-    {"convolution/implicit_gemm", convolution_implicit_gemm},
     {"convolution/packed_planes", convolution_packed_planes},
     {"convolution/panels", convolution_panels},
     {"convolution/planes", convolution_planes},
     {"convolution/planes_backward_weight", convolution_planes_backward_weight},
     {"convolution/taps", convolution_taps},
     {"convolution/tensor_implicit_gemm", convolution_tensor_implicit_gemm},
+    {"convolution/tile_convolution", convolution_tile_convolution},
+    {"convolution/tile_convolution_weight", convolution_tile_convolution_weight},
+    {"convolution/tile_gather", convolution_tile_gather},
+    {"convolution/tile_weights", convolution_tile_weights},
     {"convolution/winograd", convolution_winograd},
+    {"convolution/winograd_tiles", convolution_winograd_tiles},
+    {"convolution/winograd_transforms", convolution_winograd_transforms},
     {"elementwise/binary", elementwise_binary},
     {"elementwise/dropout", elementwise_dropout},
     {"elementwise/random", elementwise_random},
     {"elementwise/unary", elementwise_unary},
     {"embedding/embedding", embedding_embedding},
     {"loss/nll_loss", loss_nll_loss},
+    {"matmul/epilogue", matmul_epilogue},
     {"matmul/gemm", matmul_gemm},
+    {"matmul/sum_parts", matmul_sum_parts},
     {"matmul/tensor_core", matmul_tensor_core},
     {"matmul/tensor_gemm", matmul_tensor_gemm},
     {"matmul/tensor_tile", matmul_tensor_tile},
+    {"matmul/tile", matmul_tile},
+    {"matmul/tile_gemm", matmul_tile_gemm},
     {"movement/pad", movement_pad},
     {"movement/strided_copy", movement_strided_copy},
     {"normalization/batch_norm", normalization_batch_norm},

@@ -89,6 +89,14 @@ list() {
       done
     done
     [ "$architecture" = many-threads ] || continue
+    # Tiles with groups of several warps, edges, parts, phases, laps and long kernels.
+    for case in matmul/exact-tiles matmul/exact-deep matmul/exact-big linear/odd; do
+      printf '%s\0' "$architecture" "$case" "--op $case"
+    done
+    for case in pointwise-even stride-dilated stride-over-kernel long-row grouped odd-channels vgg; do
+      printf '%s\0' "$architecture" "$case by tiles" \
+        "--op conv2d/exact-$case --algorithm implicit-gemm"
+    done
     for precision in tf32 bf16; do
       for case in matmul/odd matmul/batch linear/classes; do
         printf '%s\0' "$architecture" "$case in $precision" "--op $case --precision $precision"

@@ -42,7 +42,7 @@ static inline uint to_operand(float x) {
   return isnan(x) ? 0x7fffffffu : (bits + 0x1000u) & 0xffffe000u;
 #else
   uint bits;
-  asm volatile("cvt.rna.tf32.f32 %0, %1;" : "=r"(bits) : "f"(x));
+  __asm__ volatile("cvt.rna.tf32.f32 %0, %1;" : "=r"(bits) : "f"(x));
   return bits;
 #endif
 }
@@ -58,7 +58,7 @@ static inline uint to_operands(float low, float high) {
   return to_bf16(high) << 16 | to_bf16(low);
 #else
   uint bits;
-  asm volatile("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(bits) : "f"(high), "f"(low));
+  __asm__ volatile("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(bits) : "f"(high), "f"(low));
   return bits;
 #endif
 }
@@ -138,11 +138,11 @@ static inline float4 multiply_accumulate(float4 sum, uint4 left, uint2 right,
 #else
   float x, y, z, w;
 #if PRECISION == 1
-  asm volatile(
+  __asm__ volatile(
       "mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32 "
       "{%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%10, %11, %12, %13};"
 #else
-  asm volatile(
+  __asm__ volatile(
       "mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 "
       "{%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%10, %11, %12, %13};"
 #endif
@@ -159,7 +159,7 @@ static inline void copy_one(__local float *target, __global const float *source,
 #if EMULATED
   *target = inside ? *source : 0.0f;
 #else
-  asm volatile("cp.async.ca.shared.global [%0], [%1], 4, %2;"
+  __asm__ volatile("cp.async.ca.shared.global [%0], [%1], 4, %2;"
                :
                : "l"(target), "l"(source), "r"(inside ? 4 : 0)
                : "memory");
@@ -170,7 +170,7 @@ static inline void copy_four(__local float *target, __global const float *source
   // As the instruction has it, both at multiples of 16 bytes.
   *(__local float4 *)target = inside ? *(__global const float4 *)source : (float4)(0.0f);
 #else
-  asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;"
+  __asm__ volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;"
                :
                : "l"(target), "l"(source), "r"(inside ? 16 : 0)
                : "memory");
@@ -180,7 +180,7 @@ static inline void copy_four(__local float *target, __global const float *source
 // Ends a group of copies.
 static inline void end_copies(void) {
 #if !EMULATED
-  asm volatile("cp.async.commit_group;" : : : "memory");
+  __asm__ volatile("cp.async.commit_group;" : : : "memory");
 #endif
 }
 
@@ -188,5 +188,5 @@ static inline void end_copies(void) {
 #if EMULATED
 #define WAIT_FOR_COPIES(pending)
 #else
-#define WAIT_FOR_COPIES(pending) asm volatile("cp.async.wait_group " #pending ";" : : : "memory")
+#define WAIT_FOR_COPIES(pending) __asm__ volatile("cp.async.wait_group " #pending ";" : : : "memory")
 #endif

@@ -60,7 +60,19 @@ package enum Architecture: Hashable, Sendable {
   var libraryProductCost: Double {
     switch self {
     case .wideCores: 5
-    case .manyThreads: 1.2
+    // Its kernels for unknown devices sum 4 × 2 products where ours sum 8 × 8.
+    case .manyThreads: 3.5
+    }
+  }
+
+  /// What sums over windows cost, in operations of the device's best kernels: a vector of wide cores
+  /// meets many taps, a thread loads both factors of each product.
+  ///
+  /// - Parameter isShort: whether a vector that was loaded has little to do, or ends in a sum over lanes.
+  func windowSumCost(isShort: Bool) -> Double {
+    switch self {
+    case .wideCores: isShort ? 3 : 1.4
+    case .manyThreads: isShort ? 10 : 4
     }
   }
 

@@ -93,6 +93,7 @@ struct KernelRequest {
         for (i, value) in values.enumerated() { vector[i] = Int32(value) }
         try kernel.set(index, vector)
       case .localFloats(let count): try kernel.setLocal(index, byteCount: 4 * count)
+      case .table(let buffer): try kernel.set(index, buffer.handle)
       }
       index += 1
     }

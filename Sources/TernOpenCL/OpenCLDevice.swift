@@ -31,6 +31,7 @@ public final class OpenCLDevice: Device {
   private let fitting = Mutex<(unfit: Set<[String]>, hasLibrary: Bool)>(([], true))
 
   private let scratch = Mutex<OpenCLBuffer?>(nil)
+  private let tables = Mutex<[String: WeakBuffer]>([:])
   private let allocations = Atomic(0)
   private let events = Atomic(0)
   private let waits = Atomic(0)
@@ -72,6 +73,12 @@ public final class OpenCLDevice: Device {
 
   /// The work-items that share a row.
   var rowGroup: Int { limits.group(upTo: architecture.rowGroup) }
+
+  var isNVIDIA: Bool { device.string(CL_DEVICE_VENDOR).contains("NVIDIA") }
+
+  func hasExtension(_ name: String) -> Bool {
+    device.string(CL_DEVICE_EXTENSIONS).split(separator: " ").contains { $0 == name }
+  }
 
   public var precision: Precision { options.precision }
 
@@ -121,6 +128,27 @@ public final class OpenCLDevice: Device {
       allocations.add(1, ordering: .relaxed)
       let buffer = try OpenCLBuffer(context, byteCount: max(byteCount, 1 << 16))
       scratch = buffer
+      return buffer
+    }
+  }
+
+  /// Integers on the device that never change, by what they are of: all launches share them, and they go
+  /// with the last.
+  func table(_ key: String, _ make: () -> [Int32]) throws -> OpenCLBuffer {
+    try tables.withLock { tables in
+      if let buffer = tables[key]?.buffer { return buffer }
+      let values = make()
+      let buffer = try OpenCLBuffer(context, byteCount: 4 * values.count)
+      allocations.add(1, ordering: .relaxed)
+      countWait()
+      try values.withUnsafeBytes { bytes in
+        try check(
+          clEnqueueWriteBuffer(
+            computeQueue.handle, buffer.handle, cl_bool(CL_TRUE), 0, bytes.count,
+            bytes.baseAddress, 0, nil, nil), "clEnqueueWriteBuffer")
+      }
+      tables = tables.filter { $1.buffer != nil }
+      tables[key] = WeakBuffer(buffer: buffer)
       return buffer
     }
   }
@@ -179,6 +207,10 @@ public final class OpenCLDevice: Device {
       throw TernError(.runtime, misfit.message)
     }
   }
+}
+
+private struct WeakBuffer: Sendable {
+  weak var buffer: OpenCLBuffer?
 }
 
 /// A stretch of global memory.

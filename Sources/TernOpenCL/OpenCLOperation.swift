@@ -55,6 +55,8 @@ enum Argument {
   case ints([Int])
   /// Local memory for so many floats.
   case localFloats(Int)
+  /// A pointer to integers that never change.
+  case table(OpenCLBuffer)
 }
 
 /// Something a step does, with all arguments set.

@@ -54,8 +54,9 @@ import Testing
       padding: [2, 1], groups: 3),
   ]
 
-  @Test(arguments: cases) func agreesWithTheReference(_ testCase: Case) throws {
-    let device = try open(DeviceOptions(algorithm: testCase.algorithm))
+  @Test(arguments: cases, ["wide-cores", "many-threads"])
+  func agreesWithTheReference(_ testCase: Case, architecture: String) throws {
+    let device = try open(DeviceOptions(algorithm: testCase.algorithm), architecture)
     let experiment = try ConvolutionExperiment(
       testCase.input, weight: testCase.weight, stride: testCase.stride,
       padding: testCase.padding, dilation: testCase.dilation, groups: testCase.groups)

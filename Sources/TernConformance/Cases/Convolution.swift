@@ -74,6 +74,16 @@ extension OpCase {
     .init(label: "vgg", input: [1, 32, 14, 14], out: 32, kernel: [3, 3], padding: [1, 1]),
     .init(label: "bottleneck", input: [2, 64, 7, 7], out: 16, kernel: [1, 1], hasBias: false),
     .init(label: "wide-padding", input: [1, 1, 3, 3], out: 2, kernel: [3, 3], padding: [3, 4]),
+    .init(label: "pointwise-even", input: [3, 8, 4, 6], out: 12, kernel: [1, 1]),
+    .init(
+      label: "stride-dilated", input: [2, 2, 14, 15], out: 3, kernel: [3, 4], stride: [2, 3],
+      padding: [3, 2], dilation: [2, 3]),
+    .init(
+      label: "stride-over-kernel", input: [1, 2, 9, 11], out: 3, kernel: [2, 3], stride: [4, 5],
+      padding: [1, 1]),
+    .init(
+      label: "long-row", input: [1, 2, 4, 45], out: 3, kernel: [2, 33], stride: [1, 2],
+      padding: [1, 16]),
     .init(label: "many", input: [1, 3, 150, 150], out: 4, kernel: [3, 3], padding: [1, 1]),
   ]
 

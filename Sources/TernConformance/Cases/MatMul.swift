@@ -10,6 +10,8 @@ extension OpCase {
     ("tall", [257, 3], [3, 17]), ("deep", [3, 1031], [1031, 5]), ("big", [130, 129], [129, 131]),
     ("few-rows", [9, 517], [517, 301]), ("one-row", [1, 700], [700, 211]),
     ("thin", [5, 262], [262, 1100]), ("thin-gradient", [300, 7], [7, 260]),
+    ("tiles", [132, 68], [68, 140]), ("batch-tiles", [2, 68, 36], [2, 36, 132]),
+    ("short", [70, 16], [16, 90]),
   ]
 
   private static let layers: [(String, Shape, Int, Bool)] = [
@@ -23,7 +25,7 @@ extension OpCase {
     products.map { label, a, b in
       OpCase("matmul", label, [:], ["input": Input(a), "other": Input(b)], terms: a.last ?? 1)
     }
-    + products.filter { ["odd", "batch", "big", "row", "few-rows"].contains($0.0) }.map {
+    + products.filter { ["odd", "batch", "big", "row", "few-rows", "tiles", "deep"].contains($0.0) }.map {
       label, a, b in
       OpCase(
         "matmul", "exact-\(label)", [:], ["input": Input(a, .whole), "other": Input(b, .whole)],

@@ -46,7 +46,8 @@ struct ConvolutionCost {
 extension ConvolutionProblem {
   private static let methods: [any ConvolutionMethod.Type] = [
     PointwiseConvolution.self, DepthwiseConvolution.self, DirectConvolution.self,
-    WinogradConvolution.self, ImplicitGemmConvolution.self, PanelConvolution.self,
+    WinogradConvolution.self, TileWinograd.self, TensorConvolution.self, TileConvolution.self,
+    TileConvolutionWeight.self, PanelConvolution.self,
     Im2colConvolution.self,
   ]
 

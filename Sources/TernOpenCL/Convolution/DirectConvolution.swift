@@ -15,6 +15,7 @@ struct DirectConvolution: ConvolutionMethod {
   private let planes: Planes
   let parameters: String
   let workspaceByteCount: Int
+  private let architecture: Architecture
 
   static func candidates(for problem: ConvolutionProblem, on device: OpenCLDevice) -> [Self] {
     switch problem.pass {
@@ -26,21 +27,24 @@ struct DirectConvolution: ConvolutionMethod {
       return [
         Self(
           problem: problem, planes: .sums(convolution), parameters: "",
-          workspaceByteCount: convolution.workspaceByteCount(on: device))
+          workspaceByteCount: convolution.workspaceByteCount(on: device),
+          architecture: device.architecture)
       ]
     case .backwardWeight:
       let convolution = PlaneConvolutionBackwardWeight(problem.geometry, on: device)
       return [
         Self(
           problem: problem, planes: .weights(convolution), parameters: "",
-          workspaceByteCount: convolution.workspaceByteCount)
+          workspaceByteCount: convolution.workspaceByteCount,
+          architecture: device.architecture)
       ]
     }
   }
 
   var cost: ConvolutionCost {
     // One tap gives a loaded vector little to do; sums over positions end with a sum over lanes.
-    let factor = problem.pass == .backwardWeight || problem.taps == 1 ? 3 : 1.4
+    let factor = architecture.windowSumCost(
+      isShort: problem.pass == .backwardWeight || problem.taps == 1)
     return ConvolutionCost(
       flops: factor * Double(problem.geometry.flops), bytes: Double(workspaceByteCount) * 2)
   }

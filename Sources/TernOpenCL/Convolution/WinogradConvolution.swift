@@ -9,7 +9,8 @@ import TernRuntime
 /// The gradient of the input is a convolution of the output's gradient by the kernels turned by half
 /// a circle. The gradient of the weight meets transformed tiles of both, summed over all tiles.
 ///
-/// Samples are taken a few at a time, so that what the transforms write stays in the cache.
+/// This is the way of wide cores, for others see ``TileWinograd``. Samples are taken a few at a time, so
+/// that what the transforms write stays in the cache.
 struct WinogradConvolution: ConvolutionMethod {
   static let algorithm = ConvolutionAlgorithm.winograd
 
@@ -23,17 +24,22 @@ struct WinogradConvolution: ConvolutionMethod {
   private static let chunkCount = 1 << 21
 
   static func candidates(for problem: ConvolutionProblem, on device: OpenCLDevice) -> [Self] {
+    guard device.architecture != .manyThreads else { return [] }
+    return sides(for: problem).map { Self(problem, side: $0, device.architecture) }
+  }
+
+  /// The sides of tiles that suit a problem, the one to take untuned in front; none where the algorithm
+  /// cannot.
+  static func sides(for problem: ConvolutionProblem) -> [Int] {
     let (g, w) = (problem.geometry, problem.geometry.window)
     let padding = [w.paddingHeight, w.paddingWidth]
     guard g.kernelHeight == 3, g.kernelWidth == 3, g.groups == 1,
       [w.strideHeight, w.strideWidth, w.dilationHeight, w.dilationWidth].allSatisfy({ $0 == 1 }),
-      padding.allSatisfy({ $0 <= 2 }),
-      // What multiplies the transformed tiles there.
-      device.architecture != .manyThreads || device.hasLibrary
+      padding.allSatisfy({ $0 <= 2 })
     else { return [] }
     // Large tiles save more and are less exact; where there is little to compute they save nothing.
     let isLarge = g.inChannels >= 16 && g.batch * g.outHeight * g.outWidth >= 1024
-    return (isLarge ? [4, 2] : [2, 4]).map { Self(problem, side: $0, device.architecture) }
+    return isLarge ? [4, 2] : [2, 4]
   }
 
   private init(_ problem: ConvolutionProblem, side: Int, _ architecture: Architecture) {
@@ -55,7 +61,7 @@ struct WinogradConvolution: ConvolutionMethod {
   private var points: Int { (side + 2) * (side + 2) }
   /// The plane that is cut into tiles: what the pass writes, or the output for the weight's gradient.
   private var plane: (h: Int, w: Int) { Self.plane(problem) }
-  private static func plane(_ problem: ConvolutionProblem) -> (h: Int, w: Int) {
+  static func plane(_ problem: ConvolutionProblem) -> (h: Int, w: Int) {
     let g = problem.geometry
     return problem.pass == .backwardInput ? (g.inHeight, g.inWidth) : (g.outHeight, g.outWidth)
   }
@@ -220,7 +226,6 @@ struct WinogradConvolution: ConvolutionMethod {
     let whole = { (count: Int) in (count + block - 1) / block * block }
     let lines = isWeight ? whole(channels) : channels
     let groups = ((isWeight ? tiles : whole(tiles)) + width - 1) / width
-    // CLBlast's block is as wide as the matrix, so that its width is no constant of the kernel.
     var defines = ["SIDE": side, "V": width, "WIDTH": block]
     if isWeight { defines["ACROSS_CHANNELS"] = 1 }
     try encoder.map(

@@ -3,9 +3,9 @@ import TernGraph
 
 /// The product of two matrices, or of `batch` pairs of them: m × k by k × n, plus a bias.
 ///
-/// Devices with many threads leave it to CLBlast, or to their tensor cores where the user lets
-/// operands be rounded; see `matmul/tensor_gemm.cl`. Where cores are wide, kernels of this package are
-/// several times faster than CLBlast's; see `matmul/gemm.cl`.
+/// Devices with many threads compute it by tiles in local memory, see `matmul/tile_gemm.cl`, or on their
+/// tensor cores where the user lets operands be rounded, see `matmul/tensor_gemm.cl`; those whose
+/// cores are wide by blocks of registers, see `matmul/gemm.cl`. CLBlast is a candidate on all.
 struct MatrixProduct {
   /// What is added; the kernels' BIAS.
   enum Bias: Int { case none, perColumn, perRow }
@@ -35,6 +35,8 @@ struct MatrixProduct {
       case dot
       /// Both operands are first copied into blocks.
       case packed
+      /// By tiles in local memory.
+      case tile
       /// On tensor cores.
       case tensor
     }
@@ -44,11 +46,14 @@ struct MatrixProduct {
     var rows = 1
     var columns = 1
     var vectorWidth = 1
-    /// Of tensor cores, what a group computes.
-    var tile: TensorTile?
+    /// What a group computes, on tensor cores or without.
+    var tensorTile: TensorTile?
+    var tile: TileChoice?
 
     var name: String {
-      tile?.name ?? (kind == .library ? kind.rawValue : "\(kind) \(rows)x\(columns)")
+      if let tensorTile { return tensorTile.name }
+      if let tile { return "\(kind) \(tile.name)" }
+      return kind == .library ? kind.rawValue : "\(kind) \(rows)x\(columns)"
     }
   }
 
@@ -62,22 +67,28 @@ struct MatrixProduct {
   private func methods(on device: OpenCLDevice) -> [Method] {
     let all =
       TensorTile.all(forRows: m, columns: n, count: batch, on: device).map {
-        Method(kind: .tensor, tile: $0)
-      } + methods(device.architecture)
+        Method(kind: .tensor, tensorTile: $0)
+      } + (device.architecture == .manyThreads ? tiles(on: device) : methods(device.architecture))
     let (description, hasLibrary) = (description, device.hasLibrary)
     return all.filter {
       $0.kind == .library ? hasLibrary : device.fits($0.name, description)
     }
   }
 
-  /// Those without tensor cores.
+  /// Those for many threads.
+  private func tiles(on device: OpenCLDevice) -> [Method] {
+    // Any device has room for work-items that do not meet.
+    let kind: Method.Kind = transposesB ? transposesA ? .packed : .dot : .rows
+    return TileChoice.all(m, n, terms: k, count: batch, on: device).map {
+      Method(kind: .tile, tile: $0)
+    } + [
+      Method(kind: .library), Method(kind: kind, rows: 4, columns: kind == .rows ? min(4, n) : 4),
+    ]
+  }
+
+  /// Those for wide cores.
   private func methods(_ architecture: Architecture) -> [Method] {
     let library = Method(kind: .library)
-    if architecture == .manyThreads {
-      // Any device has room for work-items that do not meet.
-      let kind: Method.Kind = transposesB ? transposesA ? .packed : .dot : .rows
-      return [library, Method(kind: kind, rows: 4, columns: kind == .rows ? min(4, n) : 4)]
-    }
     let width = architecture.vectorWidth
     let isWide = architecture.accumulators >= 24
     let packed = (isWide ? [(8, 2), (12, 2), (6, 4), (4, 2)] : [(4, 2), (6, 2), (2, 4)]).map {
@@ -117,9 +128,20 @@ struct MatrixProduct {
     // it also saves the sums over lanes.
     let isLarge =
       transposesB
-      ? m >= 32 && n >= 32 && k >= 32
+      ? m >= 32 && n >= 32 && k >= 32 || isCheaperPacked(packed[0], over: direct[0])
       : m >= 128 && (n >= 1024 && k >= 32 || (32..<256).contains(n) && k >= 128)
     return (isLarge ? packed + direct : direct + packed) + [library]
+  }
+
+  /// Whether a short product of rows by rows is quicker by packed blocks: a sum over the lanes of a vector
+  /// takes as long as half a dozen multiplications, for each result.
+  private func isCheaperPacked(_ packed: Method, over dot: Method) -> Bool {
+    let laneSum = 6
+    let blockColumns = packed.columns * packed.vectorWidth
+    let rows = (m + packed.rows - 1) / packed.rows * packed.rows
+    let vectors = (n + blockColumns - 1) / blockColumns * packed.columns
+    let whole = (k + dot.vectorWidth - 1) / dot.vectorWidth
+    return k < 64 && rows * vectors * k + (m + n) * k < m * n * (whole + laneSum)
   }
 
   /// The names of all ways to compute the product, for the tuner.
@@ -151,9 +173,13 @@ struct MatrixProduct {
 
   func workspaceByteCount(on device: OpenCLDevice) -> Int {
     let method = method(on: device)
-    guard method.kind == .packed else { return 0 }
-    let counts = packedCounts(method)
-    return 4 * (counts.a + counts.b)
+    switch method.kind {
+    case .packed:
+      let counts = packedCounts(method)
+      return 4 * (counts.a + counts.b)
+    case .tile: return 4 * tiled(method.tile!).scratchCount
+    case .library, .rows, .thin, .dot, .tensor: return 0
+    }
   }
 
   func encode(_ a: View, _ b: View, bias vector: View? = nil, into c: View, _ encoder: StepEncoder)
@@ -190,7 +216,17 @@ struct MatrixProduct {
     let aDistance = sharesA ? 0 : m * k
     switch method.kind {
     case .tensor:
-      try encode(method.tile!, a, b, vector, into: c, encoder)
+      try encode(method.tensorTile!, a, b, vector, into: c, encoder)
+    case .tile:
+      let product = tiled(method.tile!)
+      let kind: Epilogue.Bias = bias == .perRow ? .perRow : .perColumn
+      try product.encode(
+        .init(
+          view: a, isTransposed: transposesA, pitch: transposesA ? m : k, matrix: aDistance),
+        .init(view: b, isTransposed: transposesB, pitch: transposesB ? k : n, matrix: k * n),
+        into: c,
+        scratch: product.scratchCount > 0 ? encoder.scratch(0, count: product.scratchCount) : nil,
+        Epilogue(bias: vector.map { ($0, kind) }), encoder)
     case .library:
       try encodeLibrary(a, b, vector, into: c, encoder)
     case .rows, .thin:
@@ -226,6 +262,10 @@ struct MatrixProduct {
     }
   }
 
+  private func tiled(_ choice: TileChoice) -> TiledProduct {
+    TiledProduct(batch: batch, m: m, n: n, k: k, choice: choice)
+  }
+
   /// - Parameter runsAlongSum: whether neighbours in memory are neighbours along the summed axis.
   private func pack(
     _ x: View, into y: View, batch: Int, count: Int, width: Int, runsAlongSum: Bool,
@@ -248,7 +288,8 @@ struct MatrixProduct {
     let method = method(on: device)
     switch method.kind {
     case .library: return device.architecture.libraryProductCost
-    case .tensor: return TensorTile.cost * method.tile!.waste(m, n)
+    case .tensor: return TensorTile.cost * method.tensorTile!.waste(m, n)
+    case .tile: return method.tile!.operations / (2 * Double(batch * m * n) * Double(k))
     case .rows, .thin, .dot, .packed:
       // Of no use where work-items beside each other should read what lies beside each other.
       if device.architecture == .manyThreads { return 8 }

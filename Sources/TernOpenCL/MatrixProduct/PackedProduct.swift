@@ -1,7 +1,7 @@
 import TernCore
 
-/// Matrix products of operands that their producers already stored in the order in which the kernel
-/// reads them: `batch` times m × k by k × n.
+/// Matrix products on wide cores of operands that their producers already stored in the order in which
+/// the kernel reads them: `batch` times m × k by k × n.
 ///
 /// A is [batch, ⌈m / ``rowsPerBlock``⌉, k, rowsPerBlock], B is
 /// [batch, ⌈n / ``columnsPerBlock``⌉, k, columnsPerBlock]; what fills up a block is ignored.
@@ -12,25 +12,19 @@ struct PackedProduct: Sendable {
   let k: Int
   let rowsPerBlock: Int
   let columnsPerBlock: Int
-  /// Of the kernel for wide cores; `nil` for CLBlast, whose blocks are plain matrices.
-  private let kernel: (columns: Int, vectorWidth: Int)?
+  /// The vectors of a block's columns.
+  private let columns: Int
+  private let vectorWidth: Int
 
   /// - Parameter typicalN: what the blocks are chosen by, where products of several widths share A.
   init(
     batch: Int, m: Int, n: Int, k: Int, typicalN: Int? = nil, on architecture: Architecture
   ) {
     (self.batch, self.m, self.n, self.k) = (batch, m, n, k)
-    switch architecture {
-    case .manyThreads:
-      // A row-major and B row-major.
-      (rowsPerBlock, columnsPerBlock) = (1, n)
-      kernel = nil
-    case .wideCores(let width):
-      let columns = (typicalN ?? n) <= width ? 1 : 2
-      rowsPerBlock = architecture.accumulators >= 24 ? (columns == 1 ? 12 : 8) : 4
-      columnsPerBlock = columns * width
-      kernel = (columns, width)
-    }
+    vectorWidth = architecture.vectorWidth
+    columns = (typicalN ?? n) <= vectorWidth ? 1 : 2
+    rowsPerBlock = architecture.accumulators >= 24 ? (columns == 1 ? 12 : 8) : 4
+    columnsPerBlock = columns * vectorWidth
   }
 
   var rowBlocks: Int { (m + rowsPerBlock - 1) / rowsPerBlock }
@@ -48,13 +42,7 @@ struct PackedProduct: Sendable {
   func encode(
     _ a: View, _ b: View, into c: View, accumulates: Bool = false, _ encoder: StepEncoder
   ) throws {
-    guard let kernel else {
-      return encoder.library(
-        .init(view: a, isTransposed: false, rowLength: k),
-        .init(view: b, isTransposed: false, rowLength: n), into: c, size: (batch, m, n, k),
-        beta: accumulates ? 1 : 0)
-    }
-    var defines = ["ROWS": rowsPerBlock, "COLUMNS": kernel.columns, "V": kernel.vectorWidth]
+    var defines = ["ROWS": rowsPerBlock, "COLUMNS": columns, "V": vectorWidth]
     if accumulates { defines["ACCUMULATE"] = 1 }
     try encoder.blocks(
       "gemm_packed", in: "matmul/gemm", count: batch * rowBlocks * columnBlocks,

@@ -2,29 +2,24 @@ import TernCore
 import TernGraph
 import TernRuntime
 
-/// A convolution as a matrix product that never stores its patches, for devices with many threads,
-/// see `convolution/implicit_gemm.cl`, or on tensor cores, see `convolution/tensor_implicit_gemm.cl`.
-struct ImplicitGemmConvolution: ConvolutionMethod {
+/// A convolution as a matrix product that never stores its patches, on tensor cores: see
+/// `convolution/tensor_implicit_gemm.cl`.
+struct TensorConvolution: ConvolutionMethod {
   static let algorithm = ConvolutionAlgorithm.implicitGEMM
 
   private let problem: ConvolutionProblem
-  private let isSuited: Bool
   private let parts: Int
   /// Of the product that each group of channels is.
   private let rows: Int
   private let columns: Int
-  /// What a work-group computes on tensor cores; `nil` where it does without.
-  private let tensorTile: TensorTile?
-
-  /// The side of the tile that a work-group computes without tensor cores; the kernel's TILE.
-  private static let tile = 64
+  /// What a work-group computes.
+  private let tile: TensorTile
 
   static func candidates(for problem: ConvolutionProblem, on device: OpenCLDevice) -> [Self] {
     let (rows, columns) = size(problem)
-    let tiles: [TensorTile?] =
-      TensorTile.all(
-        forRows: rows, columns: columns, count: problem.geometry.groups, on: device) + [nil]
-    return tiles.map { Self(problem, $0, on: device) }
+    return TensorTile.all(
+      forRows: rows, columns: columns, count: problem.geometry.groups, on: device
+    ).map { Self(problem, $0, on: device) }
   }
 
   /// Of the product that each group of channels is.
@@ -37,41 +32,30 @@ struct ImplicitGemmConvolution: ConvolutionMethod {
     }
   }
 
-  private init(_ problem: ConvolutionProblem, _ tile: TensorTile?, on device: OpenCLDevice) {
+  private init(_ problem: ConvolutionProblem, _ tile: TensorTile, on device: OpenCLDevice) {
     self.problem = problem
-    tensorTile = tile
-    // A work-item's 4 × 4 accumulators fill no vectors.
-    isSuited = device.architecture == .manyThreads
+    self.tile = tile
     let g = problem.geometry
     let (rows, columns) = Self.size(problem)
     (self.rows, self.columns) = (rows, columns)
     // A weight is small and its terms are many: several groups share an element's sum.
     let terms = g.batch * g.outHeight * g.outWidth
-    let count = Self.count(tile, rows, columns) * g.groups * (tile?.groupSize ?? 256)
+    let count = tile.count(rows, columns) * g.groups * tile.groupSize
     parts =
       problem.pass == .backwardWeight
       ? max(1, min(64, terms / 256, device.busyItemCount / count)) : 1
-  }
-
-  /// The tiles of a product.
-  private static func count(_ tile: TensorTile?, _ rows: Int, _ columns: Int) -> Int {
-    tile?.count(rows, columns) ?? (rows + Self.tile - 1) / Self.tile
-      * ((columns + Self.tile - 1) / Self.tile)
   }
 
   var workspaceByteCount: Int {
     parts > 1 ? 4 * parts * problem.geometry.weightShape.elementCount : 0
   }
 
-  var parameters: String { tensorTile?.name ?? "\(Self.tile)x\(Self.tile)x16" }
+  var parameters: String { tile.name }
 
   var cost: ConvolutionCost {
     // What a tile has beyond the edge is computed as well.
-    let area = tensorTile.map { $0.rows * $0.columns } ?? Self.tile * Self.tile
-    let waste = Double(Self.count(tensorTile, rows, columns) * area) / Double(rows * columns)
-    let operationsPerTerm = tensorTile == nil ? isSuited ? 1.2 : 20 : TensorTile.cost
-    return ConvolutionCost(
-      flops: Double(problem.geometry.flops) * waste * operationsPerTerm,
+    ConvolutionCost(
+      flops: Double(problem.geometry.flops) * tile.waste(rows, columns) * TensorTile.cost,
       bytes: Double(workspaceByteCount) * 2)
   }
 
@@ -88,22 +72,18 @@ struct ImplicitGemmConvolution: ConvolutionMethod {
     let (g, window) = (problem.geometry, problem.geometry.window)
     let (pass, a, b, y) = kernel(operands)
     let target = parts > 1 ? encoder.scratch(0, count: parts * y.count) : y
-    let (tileRows, tileColumns) = (tensorTile?.rows ?? Self.tile, tensorTile?.columns ?? Self.tile)
-    var defines = tensorTile?.defines ?? [:]
-    if tensorTile != nil {
-      defines["RIGHT_ALONG_TERMS"] = problem.pass == .backwardWeight ? 1 : 0
-      // Rows of weights are copied by sixteen bytes where they start at multiples of that.
-      let terms = problem.inputs * problem.taps
-      defines["LEFT_WIDTH"] =
-        problem.pass == .forward && terms % 4 == 0 && a.offset % 4 == 0 ? 4 : 1
-    }
+    var defines = tile.defines
+    defines["RIGHT_ALONG_TERMS"] = problem.pass == .backwardWeight ? 1 : 0
+    // Rows of weights are copied by sixteen bytes where they start at multiples of that.
+    let terms = problem.inputs * problem.taps
+    defines["LEFT_WIDTH"] =
+      problem.pass == .forward && terms % 4 == 0 && a.offset % 4 == 0 ? 4 : 1
     try encoder.launch(
-      tensorTile == nil ? "conv2d_implicit_gemm" : "conv2d_tensor_implicit_gemm",
-      in: tensorTile == nil ? "convolution/implicit_gemm" : "convolution/tensor_implicit_gemm",
+      "conv2d_tensor_implicit_gemm", in: "convolution/tensor_implicit_gemm",
       groups: [
-        (columns + tileColumns - 1) / tileColumns, (rows + tileRows - 1) / tileRows,
+        (columns + tile.columns - 1) / tile.columns, (rows + tile.rows - 1) / tile.rows,
         g.groups * parts,
-      ], localSize: [tensorTile?.groupSize ?? 256, 1, 1],
+      ], localSize: [tile.groupSize, 1, 1],
       [.tensor(a), .tensor(b), .tensor(operands.bias ?? a), .tensor(target)],
       defines: defines.merging([
         "PASS": pass, "PARTS": parts, "BATCH": g.batch, "GROUPS": g.groups,

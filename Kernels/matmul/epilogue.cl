@@ -1,0 +1,33 @@
+#include "../common/common.cl"
+
+// What is done to the sums of a product before they are stored, as bits of an argument: it costs
+// nothing beside the product, and one program serves all.
+//
+// An element of a vector is added, by the column or by the row; then an element of `addend`, which has
+// the shape of the result, or is the result where sums are added to what is there; then what is
+// negative becomes zero.
+#define BIAS_PER_COLUMN 1
+#define BIAS_PER_ROW 2
+#define ADDS 4
+#define RECTIFIES 8
+// Whether results are stored by 16 bytes.
+#define STORES_WIDE 16
+
+// What is below becomes this; unlike fmax, a comparison keeps NaN.
+#define LEAST(epilogue) ((epilogue) & RECTIFIES ? 0.0f : -INFINITY)
+
+// One result at `place` of the output.
+static inline void finish(float value, __global const float *addend, __global float *y,
+                          const int place, const int epilogue) {
+  if (epilogue & ADDS) value += addend[place];
+  const float least = LEAST(epilogue);
+  y[place] = value < least ? least : value;
+}
+
+// Four neighbours, which start at a multiple of 16 bytes.
+static inline void finish_wide(float4 value, __global const float *addend, __global float *y,
+                               const int place, const int epilogue) {
+  if (epilogue & ADDS) value += *(__global const float4 *)(addend + place);
+  const float4 least = LEAST(epilogue);
+  *(__global float4 *)(y + place) = value < least ? least : value;
+}

@@ -1,0 +1,101 @@
+#include "tile.cl"
+#include "epilogue.cl"
+
+// Matrix products on devices with many threads: C = A·B, batch by batch, with an epilogue. A is m × k
+// by rows, or with LEFT_ALONG_TERMS 0 k × m; B is k × n by rows, or with RIGHT_ALONG_TERMS n × k. The
+// sizes are arguments: a program serves every product of a form.
+#ifndef LEFT_ALONG_TERMS
+#define LEFT_ALONG_TERMS 1
+#endif
+#ifndef RIGHT_ALONG_TERMS
+#define RIGHT_ALONG_TERMS 0
+#endif
+// The floats that are read at once: 4 where rows of the operand start at multiples of 16 bytes and
+// are as long, else 1.
+#ifndef LEFT_WIDTH
+#define LEFT_WIDTH 4
+#endif
+#ifndef RIGHT_WIDTH
+#define RIGHT_WIDTH 4
+#endif
+
+// A share of an operand that lies in rows of `pitch` floats. Rows and columns beyond the last are not
+// read, or where a work-item reads once, read as the last, which takes one comparison less: what comes
+// of them is not stored.
+#define LOAD_SHARE(share, x, extent, along_terms, width, pitch, first, count, start)               \
+  {                                                                                                \
+    const int fast = FAST(extent, along_terms, width), slow = SLOW(extent, along_terms, width);    \
+    const bool once = SHARE(extent) == (width);                                                    \
+    const int line = (first) + ((along_terms) ? slow : fast), term = (along_terms) ? fast : slow;  \
+    const int there = once ? min(line, (count) - ((along_terms) ? 1 : (width))) : line;            \
+    const int step = SLOW_STEP(extent, along_terms, width);                                        \
+    const int pieces = PIECES(extent, along_terms, width);                                         \
+    __global const float *source = (along_terms) ? x + (there * (pitch) + term) + (start)          \
+                                                 : x + (term * (pitch) + there) + (start) * (pitch); \
+    _Pragma("unroll") for (int q = 0; q < SHARE(extent) / (width); ++q) {                          \
+      const int far = q / pieces * step, aside = q % pieces * THREADS;                             \
+      const bool inside = (start) + term + ((along_terms) ? 0 : far) < end &&                      \
+                          (once || line + ((along_terms) ? far : aside) < (count));                \
+      LOAD_FLOATS(share, q, width, source + far * (pitch) + aside, inside)                         \
+    }                                                                                              \
+  }
+#define LOAD_TERMS(start)                                                                         \
+  LOAD_SHARE(next_left, a, TILE_ROWS, LEFT_ALONG_TERMS, LEFT_WIDTH, a_pitch, first_row, m, start) \
+  LOAD_SHARE(next_right, b, TILE_COLUMNS, RIGHT_ALONG_TERMS, RIGHT_WIDTH, b_pitch, first_column,  \
+             n, start)
+#define STORE_TERMS(stage)                                                           \
+  STORE_SHARE(stage, LEFT, next_left, TILE_ROWS, LEFT_ALONG_TERMS, LEFT_WIDTH)      \
+  STORE_SHARE(stage, RIGHT, next_right, TILE_COLUMNS, RIGHT_ALONG_TERMS, RIGHT_WIDTH)
+
+// `parts` groups share a tile, each sums `share` of its terms: part p of matrix i of the batch becomes
+// matrix p · batch + i of C. Matrices of the batch are so many floats apart, 0 where all share one.
+__kernel __attribute__((reqd_work_group_size(THREADS, 1, 1))) void gemm_tile(
+    IN(a), IN(b), IN(bias), IN(addend), OUT(c), const int m, const int n, const int k,
+    const int a_pitch, const int b_pitch, const int c_pitch, const int a_matrix,
+    const int b_matrix, const int c_matrix, const int batch, const int share, const int epilogue) {
+  BIND(a);
+  BIND(b);
+  DECLARE_TILES
+  const int2 place = tile_place(get_group_id(0), (m + TILE_ROWS - 1) / TILE_ROWS,
+                                (n + TILE_COLUMNS - 1) / TILE_COLUMNS);
+  const int first_row = place.x, first_column = place.y;
+  KEEP(0, first_row);
+  KEEP(1, first_column);
+  const int matrix = (int)get_group_id(1) % batch;
+  const int begin = (int)get_group_id(1) / batch * share, end = min(k, begin + share);
+  a += matrix * a_matrix;
+  b += matrix * b_matrix;
+  float next_left[SHARE(TILE_ROWS)], next_right[SHARE(TILE_COLUMNS)];
+  MULTIPLY(begin, end, LOAD_TERMS, STORE_TERMS)
+
+  BIND(bias);
+  BIND(addend);
+  BIND_OUT(c);
+  const int origin = (int)get_group_id(1) * c_matrix;
+#pragma unroll
+  for (int j = 0; j < 2; ++j) {
+    const int column = kept[1] + COLUMN_IN_TILE(j);
+    float4 addends = 0.0f;
+    if (epilogue & BIAS_PER_COLUMN) {
+      addends = (float4)(bias[min(column, n - 1)], bias[min(column + 1, n - 1)],
+                         bias[min(column + 2, n - 1)], bias[min(column + 3, n - 1)]);
+    }
+#pragma unroll
+    for (int i = 0; i < 8; ++i) {
+      const int row = kept[0] + ROW_IN_TILE(i);
+      if (row >= m) continue;
+      if (epilogue & BIAS_PER_ROW) addends = bias[row];
+      const int at = origin + row * c_pitch + column;
+      if (epilogue & STORES_WIDE) {
+        if (column < n) finish_wide(sum[i][j] + addends, addend, c, at, epilogue);
+        continue;
+      }
+      const float4 total = sum[i][j] + addends;
+      const float totals[4] = {total.x, total.y, total.z, total.w};
+#pragma unroll
+      for (int e = 0; e < 4; ++e) {
+        if (column + e < n) finish(totals[e], addend, c, at + e, epilogue);
+      }
+    }
+  }
+}
