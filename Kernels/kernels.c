@@ -15,6 +15,9 @@ static const char common_common[] = {
 static const char common_philox[] = {
 #embed "common/philox.cl"
     , 0};
+static const char common_strided[] = {
+#embed "common/strided.cl"
+    , 0};
 static const char convolution_depthwise[] = {
 #embed "convolution/depthwise.cl"
     , 0};
@@ -153,6 +156,7 @@ static const struct {
     {"benchmark/peak", benchmark_peak},
     {"common/common", common_common},
     {"common/philox", common_philox},
+    {"common/strided", common_strided},
     {"convolution/depthwise", convolution_depthwise},
     {"convolution/gather", convolution_gather},
     {"convolution/im2col", convolution_im2col},

@@ -14,9 +14,13 @@
 #define CONCAT_(a, b) a##b
 #define CONCAT(a, b) CONCAT_(a, b)
 
-// The work-items that share a row; the host launches groups of this size where it is not 1.
+// The work-items that share a row, and the rows of a work-group: the host launches groups of
+// GROUP · TEAMS.
 #ifndef GROUP
 #define GROUP 1
+#endif
+#ifndef TEAMS
+#define TEAMS 1
 #endif
 
 // The lanes of a vector: what a processor's registers hold, or 1 where work-items run side by side
@@ -31,6 +35,7 @@
 #define STORE(value, p) (*(p) = (value))
 #define LOAD_INTEGERS(p) (*(p))
 #define STORE_INTEGERS(value, p) (*(p) = (value))
+#define STORE_FIRST(value, p) (*(p) = (value))
 #else
 #define VECTOR CONCAT(float, V)
 #define INTEGERS CONCAT(int, V)
@@ -38,6 +43,21 @@
 #define STORE(value, p) CONCAT(vstore, V)(value, 0, p)
 #define LOAD_INTEGERS(p) CONCAT(vload, V)(0, p)
 #define STORE_INTEGERS(value, p) CONCAT(vstore, V)(value, 0, p)
+#define STORE_FIRST(value, p) (*(p) = (value).s0)
+#endif
+
+// Vectors in global memory. The language lets vload4 meet any address, which costs a GPU four loads.
+// With -DALIGNED every vector of the kernel lies at a multiple of its size: one load of 128 bits.
+#if defined(ALIGNED) && V > 1
+#define READ(p) (*(__global const VECTOR *)(p))
+#define WRITE(value, p) (*(__global VECTOR *)(p) = (value))
+#define READ_INTEGERS(p) (*(__global const INTEGERS *)(p))
+#define WRITE_INTEGERS(value, p) (*(__global INTEGERS *)(p) = (value))
+#else
+#define READ(p) LOAD(p)
+#define WRITE(value, p) STORE(value, p)
+#define READ_INTEGERS(p) LOAD_INTEGERS(p)
+#define WRITE_INTEGERS(value, p) STORE_INTEGERS(value, p)
 #endif
 
 // 0, 1, 2, … by lane.
@@ -51,9 +71,24 @@
 #define LANES 0
 #endif
 
+// A division by a number that the host knew, for what is not negative: the divisor, and the factor
+// and the shift of a product that divides by it. Source: Granlund and Montgomery, 1994.
+#define DIVISOR(name) const uint4 name
+static inline int divided(int value, uint4 divisor) {
+  return mul_hi((uint)value << 1, divisor.s1) >> divisor.s2;
+}
+
+// Private arrays of a GPU are registers only where every index is known: short vectors are unrolled.
+#if V <= 4
+#define EACH_LANE _Pragma("unroll")
+#else
+#define EACH_LANE
+#endif
+
 // The first `count` elements at p; the other lanes are 0.
 static inline VECTOR load_part(__global const float *p, int count) {
   float lanes[V];
+  EACH_LANE
   for (int lane = 0; lane < V; ++lane) lanes[lane] = lane < count ? p[lane] : 0.0f;
   return LOAD(lanes);
 }
@@ -62,17 +97,69 @@ static inline VECTOR load_part(__global const float *p, int count) {
 static inline void store_part(VECTOR value, __global float *p, int first, int last) {
   float lanes[V];
   STORE(value, lanes);
+#if V <= 4
+  EACH_LANE
+  for (int lane = 0; lane < V; ++lane) {
+    if (lane >= first && lane < last) p[lane] = lanes[lane];
+  }
+#else
   for (int lane = first; lane < last; ++lane) p[lane] = lanes[lane];
+#endif
 }
+
+// V elements, or the `count` that are left. With -DALIGNED one is left, if any: see ELEMENTS; with
+// -DWHOLE none.
+#ifdef WHOLE
+#define IS_WHOLE(count) true
+#define IN_VECTORS(count) (count)
+#else
+#define IS_WHOLE(count) ((count) >= V)
+#define IN_VECTORS(count) ((count) / V * V)
+#endif
+static inline VECTOR read_some(__global const float *p, int count) {
+  if (IS_WHOLE(count)) return READ(p);
+#ifdef ALIGNED
+  return (VECTOR)(*p);
+#else
+  return load_part(p, count);
+#endif
+}
+static inline void write_some(VECTOR value, __global float *p, int count) {
+  if (IS_WHOLE(count)) WRITE(value, p);
+#ifdef ALIGNED
+  else STORE_FIRST(value, p);
+#else
+  else store_part(value, p, 0, count);
+#endif
+}
+
+// Which of n elements a work-item has: `count` from `i` on, none where that is 0 or less. Where
+// vectors are taken whole, a work-item has V, or one of those behind the last whole vector: code for a
+// part of a vector would be as long as all the rest.
+#if defined(ALIGNED) && !defined(WHOLE)
+#define ELEMENTS(item, n)                                                         \
+  const int whole = (n) / V, i = (item) < whole ? (item) * V : (item) + whole * (V - 1); \
+  const int count = (item) < whole ? V : min(1, (n) - i)
+#else
+#define ELEMENTS(item, n) const int i = (item) * V, count = (n) - i
+#endif
 
 // The lanes of a vector added up, neighbours last.
 static inline float sum_lanes(VECTOR value) {
-  float lanes[V];
-  STORE(value, lanes);
-  for (int half_size = V / 2; half_size > 0; half_size /= 2) {
-    for (int lane = 0; lane < half_size; ++lane) lanes[lane] += lanes[lane + half_size];
-  }
-  return lanes[0];
+#if V == 1
+  return value;
+#else
+#if V == 16
+  const float8 eight = value.lo + value.hi;
+  const float4 four = eight.lo + eight.hi;
+#elif V == 8
+  const float4 four = value.lo + value.hi;
+#else
+  const float4 four = value;
+#endif
+  const float2 two = four.lo + four.hi;
+  return two.x + two.y;
+#endif
 }
 
 // The larger one; NaN if one of them is.
@@ -83,47 +170,52 @@ static inline float max_lanes(VECTOR value) {
   float lanes[V];
   STORE(value, lanes);
   float result = lanes[0];
+  EACH_LANE
   for (int lane = 1; lane < V; ++lane) result = larger(result, lanes[lane]);
   return result;
 }
 
-// Which row a work-item works on, and its place among the GROUP work-items that share the row.
+// Which row a work-item works on, its place among the GROUP work-items that share the row, and the
+// place of the first of these in the work-group. The last group may have rows that there are not.
 #if GROUP == 1
 #define ROW (int)get_global_id(0)
 #define MEMBER 0
-#else
+#elif TEAMS == 1
 #define ROW (int)get_group_id(0)
 #define MEMBER (int)get_local_id(0)
+#define TEAM_START 0
+#else
+#define ROW ((int)get_group_id(0) * TEAMS + (int)get_local_id(0) / GROUP)
+#define MEMBER ((int)get_local_id(0) % GROUP)
+#define TEAM_START ((int)get_local_id(0) / GROUP * GROUP)
 #endif
 
-// Adds up one value per work-item in a fixed order; every work-item gets the sum.
-static inline float group_sum(float value, __local float *scratch) {
+// One value of each work-item of a row, put together in a fixed order; every one of them gets the
+// result. Two rounds, each of which a few add up what lies in local memory: three barriers, where a
+// tree has one for every halving.
 #if GROUP > 1
-  barrier(CLK_LOCAL_MEM_FENCE);
-  scratch[MEMBER] = value;
-  for (int half_size = GROUP / 2; half_size > 0; half_size /= 2) {
-    barrier(CLK_LOCAL_MEM_FENCE);
-    if (MEMBER < half_size) scratch[MEMBER] += scratch[MEMBER + half_size];
-  }
-  barrier(CLK_LOCAL_MEM_FENCE);
-  return scratch[0];
+#define FEW (GROUP < 16 ? GROUP : 16)
+#define GROUP_RESULT(combine)                                                                  \
+  __local float *own = scratch + TEAM_START;                                                   \
+  barrier(CLK_LOCAL_MEM_FENCE);                                                                \
+  own[MEMBER] = value;                                                                         \
+  barrier(CLK_LOCAL_MEM_FENCE);                                                                \
+  if (GROUP > FEW) {                                                                           \
+    if (MEMBER < FEW) {                                                                        \
+      _Pragma("unroll") for (int i = FEW; i < GROUP; i += FEW) {                               \
+        value = combine(value, own[MEMBER + i]);                                               \
+      }                                                                                        \
+      own[MEMBER] = value;                                                                     \
+    }                                                                                          \
+    barrier(CLK_LOCAL_MEM_FENCE);                                                              \
+  }                                                                                            \
+  float result = own[0];                                                                       \
+  _Pragma("unroll") for (int i = 1; i < FEW; ++i) result = combine(result, own[i]);            \
+  return result
 #else
-  return value;
+#define GROUP_RESULT(combine) return value
 #endif
-}
+#define ADD(a, b) ((a) + (b))
 
-// The largest of one value per work-item, NaN if one is; every work-item gets it.
-static inline float group_max(float value, __local float *scratch) {
-#if GROUP > 1
-  barrier(CLK_LOCAL_MEM_FENCE);
-  scratch[MEMBER] = value;
-  for (int half_size = GROUP / 2; half_size > 0; half_size /= 2) {
-    barrier(CLK_LOCAL_MEM_FENCE);
-    if (MEMBER < half_size) scratch[MEMBER] = larger(scratch[MEMBER], scratch[MEMBER + half_size]);
-  }
-  barrier(CLK_LOCAL_MEM_FENCE);
-  return scratch[0];
-#else
-  return value;
-#endif
-}
+static inline float group_sum(float value, __local float *scratch) { GROUP_RESULT(ADD); }
+static inline float group_max(float value, __local float *scratch) { GROUP_RESULT(larger); }

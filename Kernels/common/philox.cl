@@ -9,6 +9,23 @@ static inline uint4 philox(uint4 counter, uint2 key) {
   return counter;
 }
 
+// Numbers are drawn for vectors of at least four elements, as many as a counter has words. GPUs read
+// and write them whole where every tensor is aligned.
+#if V == 1
+#define WIDTH 4
+#else
+#define WIDTH V
+#endif
+#define FLOATS CONCAT(float, WIDTH)
+#define LOAD_FLOATS(p) CONCAT(vload, WIDTH)(0, p)
+#ifdef ALIGNED
+#define READ_FLOATS(p) (*(__global const FLOATS *)(p))
+#define WRITE_FLOATS(value, p) (*(__global FLOATS *)(p) = (value))
+#else
+#define READ_FLOATS(p) CONCAT(vload, WIDTH)(0, p)
+#define WRITE_FLOATS(value, p) CONCAT(vstore, WIDTH)(value, 0, p)
+#endif
+
 // The words of V counters from `block` on, one after the other: those of 4·V elements.
 static inline void philox_words(const int block, const uint step, const uint stream, uint2 key,
                                 uint words[4 * V]) {

@@ -1,12 +1,9 @@
 #include "../common/common.cl"
+#include "../common/strided.cl"
 
 // A function of two tensors. -DFUNCTION names it.
 #ifndef FUNCTION
 #define FUNCTION add
-#endif
-// The axes that a broadcast loops over, but the innermost.
-#ifndef AXES
-#define AXES 7
 #endif
 // An operand's stride along the innermost axis, 0 or 1.
 #ifndef A_STEP
@@ -33,44 +30,28 @@ __kernel void binary_same(IN(a), IN(b), OUT(y), const int n) {
   BIND(a);
   BIND(b);
   BIND_OUT(y);
-  const int i = get_global_id(0) * V, count = min(V, n - i);
-  if (count == V) {
-    STORE(FUNCTION(LOAD(a + i), LOAD(b + i)), y + i);
-  } else if (count > 0) {
-    store_part(FUNCTION(load_part(a + i, count), load_part(b + i, count)), y + i, 0, count);
-  }
+  const int item = get_global_id(0);
+  ELEMENTS(item, n);
+  if (count <= 0) return;
+  write_some(FUNCTION(read_some(a + i, count), read_some(b + i, count)), y + i, count);
 }
 
 static inline VECTOR operand(__global const float *p, int step, int count) {
-  if (step == 0) return ALL(*p);
-  return count == V ? LOAD(p) : load_part(p, count);
+  return step == 0 ? ALL(*p) : read_some(p, count);
 }
 
 // Rows of `inner` elements, the innermost axis of the result. An operand's stride is 0 along an axis
 // it is repeated along. A work-item computes V elements of a row.
-__kernel void binary_broadcast(IN(a), IN(b), OUT(y), const int rows, const int inner,
-                               const int8 extents, const int8 a_strides, const int8 b_strides) {
+__kernel void binary_broadcast(IN(a), IN(b), OUT(y), const int items, const int inner,
+                               DIVISOR(across), AXES_OF(a, b)) {
   BIND(a);
   BIND(b);
   BIND_OUT(y);
-  const int across = (inner + V - 1) / V;
   const int item = get_global_id(0);
-  if (item >= rows * across) return;
-  const int row = item / across, column = item % across * V, count = min(V, inner - column);
-  int extent[8], sa[8], sb[8];
-  vstore8(extents, 0, extent);
-  vstore8(a_strides, 0, sa);
-  vstore8(b_strides, 0, sb);
-  int rest = row, ia = column * A_STEP, ib = column * B_STEP;
-#pragma unroll
-  for (int axis = 7; axis > 7 - AXES; --axis) {
-    const int index = rest % extent[axis];
-    rest /= extent[axis];
-    ia += index * sa[axis];
-    ib += index * sb[axis];
-  }
-  const VECTOR value = FUNCTION(operand(a + ia, A_STEP, count), operand(b + ib, B_STEP, count));
-  __global float *target = y + row * inner + column;
-  if (count == V) STORE(value, target);
-  else store_part(value, target, 0, count);
+  if (item >= items) return;
+  const int row = divided(item, across), column = (item - row * across.s0) * V;
+  const int2 start = start_of_row(row, AXES_GIVEN(a, b));
+  const VECTOR value = FUNCTION(operand(a + start.s0 + column * A_STEP, A_STEP, inner - column),
+                                operand(b + start.s1 + column * B_STEP, B_STEP, inner - column));
+  write_some(value, y + row * inner + column, inner - column);
 }

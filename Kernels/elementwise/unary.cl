@@ -133,12 +133,9 @@ static inline VECTOR affine_slope(VECTOR x, float p, float q) { return ALL(p); }
 __kernel void unary(IN(x), OUT(y), const int n, const float p, const float q) {
   BIND(x);
   BIND_OUT(y);
-  const int i = get_global_id(0) * V, count = min(V, n - i);
-  if (count == V) {
-    STORE(FUNCTION(LOAD(x + i), p, q), y + i);
-  } else if (count > 0) {
-    store_part(FUNCTION(load_part(x + i, count), p, q), y + i, 0, count);
-  }
+  const int item = get_global_id(0);
+  ELEMENTS(item, n);
+  if (count > 0) write_some(FUNCTION(read_some(x + i, count), p, q), y + i, count);
 }
 
 // A saturated unit passes nothing on, whatever arrives.
@@ -155,12 +152,9 @@ __kernel void unary_backward(IN(dy), IN(saved), OUT(dx), const int n, const floa
   BIND(dy);
   BIND(saved);
   BIND_OUT(dx);
-  const int i = get_global_id(0) * V, count = min(V, n - i);
-  if (count == V) {
-    const VECTOR slope = CONCAT(FUNCTION, _slope)(LOAD(saved + i), p, q);
-    STORE(chain(LOAD(dy + i), slope), dx + i);
-  } else if (count > 0) {
-    const VECTOR slope = CONCAT(FUNCTION, _slope)(load_part(saved + i, count), p, q);
-    store_part(chain(load_part(dy + i, count), slope), dx + i, 0, count);
-  }
+  const int item = get_global_id(0);
+  ELEMENTS(item, n);
+  if (count <= 0) return;
+  const VECTOR slope = CONCAT(FUNCTION, _slope)(read_some(saved + i, count), p, q);
+  write_some(chain(read_some(dy + i, count), slope), dx + i, count);
 }

@@ -20,23 +20,37 @@ static inline int source_index(int i, int before, int extent) {
 #endif
 }
 
+// The axes of the tensor that is written, and what divides by their extents.
+#define AXES_WRITTEN const uint8 factors, const uint8 shifts
+#define UNPACK_AXES                   \
+  int out[8], in[8], lead[8];         \
+  uint factor[8], shift[8];           \
+  vstore8(out_extents, 0, out);       \
+  vstore8(in_extents, 0, in);         \
+  vstore8(before, 0, lead);           \
+  vstore8(factors, 0, factor);        \
+  vstore8(shifts, 0, shift)
+
+// `rest` by the extent of an axis; the outermost has none before it.
+#define OUTER(rest, axis, extent)                                                        \
+  ((axis) == 7 - AXES ? 0                                                                \
+                      : divided(rest, (uint4)((extent)[axis], factor[axis], shift[axis], 0)))
+
 // A work-item pads V neighbours of a row of the output.
-__kernel void pad(IN(x), OUT(y), const int rows, const int8 out_extents, const int8 in_extents,
-                  const int8 before) {
+__kernel void pad(IN(x), OUT(y), const int items, DIVISOR(across), const int8 out_extents,
+                  const int8 in_extents, const int8 before, AXES_WRITTEN) {
   BIND(x);
   BIND_OUT(y);
-  int out[8], in[8], lead[8];
-  vstore8(out_extents, 0, out);
-  vstore8(in_extents, 0, in);
-  vstore8(before, 0, lead);
-  const int across = (out[7] + V - 1) / V, item = get_global_id(0);
-  if (item >= rows * across) return;
-  const int row = item / across, column = item % across * V;
+  UNPACK_AXES;
+  const int item = get_global_id(0);
+  if (item >= items) return;
+  const int row = divided(item, across), column = (item - row * across.s0) * V;
   int rest = row, source = 0, stride = in[7];
 #pragma unroll
   for (int axis = 6; axis > 6 - AXES; --axis) {
-    source += source_index(rest % out[axis], lead[axis], in[axis]) * stride;
-    rest /= out[axis];
+    const int outer = OUTER(rest, axis, out);
+    source += source_index(rest - outer * out[axis], lead[axis], in[axis]) * stride;
+    rest = outer;
     stride *= in[axis];
   }
   x += source;
@@ -59,7 +73,6 @@ static inline int find_copies(int copies[3], int index, int before, int extent, 
   return (index == extent - 1 ? out : index + before + 1) - copies[0];
 #else
   // Itself; the one before the front; the one behind the back.
-  int count = 1;
   copies[0] = index + before;
 #if MODE == 0
   const int front = before - index, back = before + 2 * (extent - 1) - index;
@@ -68,34 +81,37 @@ static inline int find_copies(int copies[3], int index, int before, int extent, 
   const int front = before + index - extent, back = before + index + extent;
   const bool has_front = front >= 0, has_back = back < out;
 #endif
-  if (has_front) copies[count++] = front;
-  if (has_back) copies[count++] = back;
-  return count;
+  copies[1] = has_front ? front : back;
+  copies[2] = back;
+  return 1 + has_front + has_back;
 #endif
 }
-#define COPY_AT(copies, i) (MODE == 1 ? copies[0] + (i) : copies[i])
+// Not copies[i]: registers have no index.
+#define COPY_AT(copies, i) \
+  (MODE == 1 ? copies[0] + (i) : (i) == 0 ? copies[0] : (i) == 1 ? copies[1] : copies[2])
 
 // Every element of the input sums what arrived at its copies. A work-item has V neighbours of a row.
-__kernel void pad_backward(IN(dy), OUT(dx), const int rows, const int8 out_extents,
-                           const int8 in_extents, const int8 before) {
+__kernel void pad_backward(IN(dy), OUT(dx), const int items, DIVISOR(across),
+                           const int8 out_extents, const int8 in_extents, const int8 before,
+                           AXES_WRITTEN) {
   BIND(dy);
   BIND_OUT(dx);
-  int out[8], in[8], lead[8];
-  vstore8(out_extents, 0, out);
-  vstore8(in_extents, 0, in);
-  vstore8(before, 0, lead);
-  const int across = (in[7] + V - 1) / V, item = get_global_id(0);
-  if (item >= rows * across) return;
-  const int row = item / across, column = item % across * V, lanes = min(V, in[7] - column);
-  // The copies of the row along each axis around it, and which of them is at hand.
-  int copies[8][3], counts[8], choice[8], strides[8];
-  int rest = row, stride = out[7];
+  UNPACK_AXES;
+  const int item = get_global_id(0);
+  if (item >= items) return;
+  const int row = divided(item, across), column = (item - row * across.s0) * V;
+  const int lanes = min(V, in[7] - column);
+  // The copies of the row along each axis around it, and how many combinations of them there are.
+  int copies[8][3], counts[8], strides[8];
+  int rest = row, stride = out[7], combinations = 1;
 #pragma unroll
   for (int axis = 6; axis > 6 - AXES; --axis) {
-    counts[axis] = find_copies(copies[axis], rest % in[axis], lead[axis], in[axis], out[axis]);
-    choice[axis] = 0;
+    const int outer = OUTER(rest, axis, in);
+    counts[axis] =
+        find_copies(copies[axis], rest - outer * in[axis], lead[axis], in[axis], out[axis]);
+    combinations *= counts[axis];
     strides[axis] = stride;
-    rest /= in[axis];
+    rest = outer;
     stride *= out[axis];
   }
   // Near an end elements have further copies in a row.
@@ -104,25 +120,28 @@ __kernel void pad_backward(IN(dy), OUT(dx), const int rows, const int8 out_exten
       lanes == V && (reach == 0 || (column > reach && column + V < in[7] - reach));
   VECTOR sum = 0;
   float sums[V];
+  EACH_LANE
   for (int lane = 0; lane < V; ++lane) sums[lane] = 0;
-  for (;;) {
+  for (int combination = 0; combination < combinations; ++combination) {
     __global const float *source = dy;
+    int digits = combination;
 #pragma unroll
     for (int axis = 6; axis > 6 - AXES; --axis) {
-      source += COPY_AT(copies[axis], choice[axis]) * strides[axis];
+      const int choice = digits % counts[axis];
+      digits /= counts[axis];
+      source += COPY_AT(copies[axis], choice) * strides[axis];
     }
     if (is_inside) {
       sum += LOAD(source + lead[7] + column);
     } else {
-      for (int lane = 0; lane < lanes; ++lane) {
+      EACH_LANE
+      for (int lane = 0; lane < V; ++lane) {
+        if (lane >= lanes) break;
         int own[3];
         const int count = find_copies(own, column + lane, lead[7], in[7], out[7]);
         for (int i = 0; i < count; ++i) sums[lane] += source[COPY_AT(own, i)];
       }
     }
-    int axis = 6;
-    while (axis > 6 - AXES && ++choice[axis] == counts[axis]) choice[axis--] = 0;
-    if (axis == 6 - AXES) break;
   }
   dx += row * in[7] + column;
   if (is_inside) {

@@ -1,48 +1,27 @@
 #include "../common/common.cl"
-
-// The axes that a copy loops over, but the innermost.
-#ifndef AXES
-#define AXES 7
-#endif
-
-// Where row `rest` of a box starts in either tensor.
-static inline int2 start_of_row(int rest, const int8 extents, const int8 x_strides,
-                                const int8 y_strides) {
-  int extent[8], sx[8], sy[8];
-  vstore8(extents, 0, extent);
-  vstore8(x_strides, 0, sx);
-  vstore8(y_strides, 0, sy);
-  int2 start = 0;
-#pragma unroll
-  for (int axis = 7; axis > 7 - AXES; --axis) {
-    const int index = rest % extent[axis];
-    rest /= extent[axis];
-    start += (int2)(index * sx[axis], index * sy[axis]);
-  }
-  return start;
-}
+#include "../common/strided.cl"
 
 // A box of up to eight axes copied between strided places: expand, permute, narrow, cat, pad. Along
 // the innermost axis of `inner` elements a step of 1 is copied V elements at a time.
-__kernel void strided_copy(IN(x), OUT(y), const int rows, const int inner, const int8 extents,
-                           const int8 x_strides, const int8 y_strides, const int x_step,
-                           const int y_step, const int x_start, const int y_start) {
+__kernel void strided_copy(IN(x), OUT(y), const int items, const int inner, DIVISOR(across),
+                           AXES_OF(x, y), const int x_step, const int y_step, const int x_start,
+                           const int y_start) {
   BIND(x);
   BIND_OUT(y);
-  const int across = (inner + V - 1) / V;
   const int item = get_global_id(0);
-  if (item >= rows * across) return;
-  const int column = item % across * V, count = min(V, inner - column);
-  const int2 start = start_of_row(item / across, extents, x_strides, y_strides);
-  const int ix = x_start + start.s0 + column * x_step, iy = y_start + start.s1 + column * y_step;
-  if (count == V && y_step == 1 && x_step <= 1) {
-    VECTOR value;
-    if (x_step == 1) value = LOAD(x + ix);
-    else value = x[ix];
-    STORE(value, y + iy);
-  } else {
-    for (int i = 0; i < count; ++i) y[iy + i * y_step] = x[ix + i * x_step];
-  }
+  if (item >= items) return;
+  const int row = divided(item, across), column = (item - row * across.s0) * V;
+  const int2 start = start_of_row(row, AXES_GIVEN(x, y));
+  x += x_start + start.s0 + column * x_step;
+  y += y_start + start.s1 + column * y_step;
+#if V == 1
+  *y = *x;
+#else
+  // Vectors are of neighbours in y, and in x of neighbours or of one element repeated.
+  const int count = inner - column;
+  if (x_step == 1) write_some(read_some(x, count), y, count);
+  else write_some((VECTOR)(*x), y, count);
+#endif
 }
 
 // A box of matrices, transposed: neighbours in y are `x_step` apart in x along `inner` elements,
@@ -52,8 +31,7 @@ __kernel void strided_copy(IN(x), OUT(y), const int rows, const int inner, const
 #define SIDE 32
 #endif
 __kernel void transposed_copy(IN(x), OUT(y), const int rows, const int inner, const int across,
-                              const int8 extents, const int8 x_strides, const int8 y_strides,
-                              const int x_step, const int y_step, const int x_start,
+                              AXES_OF(x, y), const int x_step, const int y_step, const int x_start,
                               const int y_start) {
   BIND(x);
   BIND_OUT(y);
@@ -67,8 +45,7 @@ __kernel void transposed_copy(IN(x), OUT(y), const int rows, const int inner, co
   if (tile >= rows * tiles_down * tiles_across) return;
   const int first = tile % tiles_across * SIDE, second = tile / tiles_across % tiles_down * SIDE;
   const int wide = min(SIDE, inner - first), high = min(SIDE, across - second);
-  const int2 start =
-      start_of_row(tile / (tiles_across * tiles_down), extents, x_strides, y_strides);
+  const int2 start = start_of_row(tile / (tiles_across * tiles_down), AXES_GIVEN(x, y));
   x += x_start + start.s0 + first * x_step + second;
   y += y_start + start.s1 + second * y_step + first;
 #if V == 1
@@ -101,8 +78,7 @@ __kernel void transposed_copy(IN(x), OUT(y), const int rows, const int inner, co
 
 __kernel void fill(OUT(y), const int n, const float value) {
   BIND_OUT(y);
-  const int i = get_global_id(0) * V, count = min(V, n - i);
-  const VECTOR values = value;
-  if (count == V) STORE(values, y + i);
-  else if (count > 0) store_part(values, y + i, 0, count);
+  const int item = get_global_id(0);
+  ELEMENTS(item, n);
+  if (count > 0) write_some((VECTOR)(value), y + i, count);
 }

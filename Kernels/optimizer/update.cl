@@ -16,19 +16,11 @@
 #ifndef STATES
 #define STATES 0
 #endif
-// The vectors a work-item updates.
+// The vectors a work-item updates: neighbours, or where neighbouring work-items should take
+// neighbouring vectors, as far apart as there are work-items.
 #ifndef VECTORS
 #define VECTORS 1
 #endif
-
-static inline VECTOR read(__global const float *p, int count) {
-  return count == V ? LOAD(p) : load_part(p, count);
-}
-
-static inline void write(VECTOR value, __global float *p, int count) {
-  if (count == V) STORE(value, p);
-  else store_part(value, p, 0, count);
-}
 
 __kernel void update(OUT(parameter), IN(gradient), IN(rate), IN_INT(step),
 #if STATES > 0
@@ -62,10 +54,15 @@ __kernel void update(OUT(parameter), IN(gradient), IN(rate), IN_INT(step),
   const float correction_m = -1.0f / expm1(t * log_p), correction_v = -1.0f / expm1(t * log_q);
 #endif
   for (int vector = 0; vector < VECTORS; ++vector) {
-    const int i = (get_global_id(0) * VECTORS + vector) * V, count = min(V, n - i);
+#ifdef ALIGNED
+    const int item = get_global_id(0) + vector * get_global_size(0);
+#else
+    const int item = get_global_id(0) * VECTORS + vector;
+#endif
+    ELEMENTS(item, n);
     if (count <= 0) return;
-    VECTOR w = read(parameter + i, count);
-    VECTOR g = read(gradient + i, count);
+    VECTOR w = read_some(parameter + i, count);
+    VECTOR g = read_some(gradient + i, count);
 #ifdef DECOUPLED
     if (decay != 0) w -= lr * decay * w;
 #else
@@ -74,8 +71,8 @@ __kernel void update(OUT(parameter), IN(gradient), IN(rate), IN_INT(step),
 
 #if RULE == SGD
 #if STATES > 0
-    const VECTOR m = p * read(s0 + i, count) + g;
-    write(m, s0 + i, count);
+    const VECTOR m = p * read_some(s0 + i, count) + g;
+    write_some(m, s0 + i, count);
 #ifdef NESTEROV
     w -= lr * (g + p * m);
 #else
@@ -86,8 +83,8 @@ __kernel void update(OUT(parameter), IN(gradient), IN(rate), IN_INT(step),
 #endif
 
 #elif RULE == MOMENTUM_EMA
-    const VECTOR m = p * read(s0 + i, count) + (1.0f - p) * g;
-    write(m, s0 + i, count);
+    const VECTOR m = p * read_some(s0 + i, count) + (1.0f - p) * g;
+    write_some(m, s0 + i, count);
     w -= lr * m;
 
 #elif RULE == NORMALIZED_GRADIENT
@@ -97,16 +94,16 @@ __kernel void update(OUT(parameter), IN(gradient), IN(rate), IN_INT(step),
     w -= lr * scaled / sqrt(scaled * scaled + q * (scale * scale));
 
 #elif RULE == ADAGRAD
-    const VECTOR s = read(s0 + i, count) + g * g;
-    write(s, s0 + i, count);
+    const VECTOR s = read_some(s0 + i, count) + g * g;
+    write_some(s, s0 + i, count);
     w -= lr * g / (sqrt(s) + q);
 
 #elif RULE == RMSPROP
-    const VECTOR s = p * read(s0 + i, count) + (1.0f - p) * g * g;
-    write(s, s0 + i, count);
+    const VECTOR s = p * read_some(s0 + i, count) + (1.0f - p) * g * g;
+    write_some(s, s0 + i, count);
 #ifdef CENTERED
-    const VECTOR a = p * read(s1 + i, count) + (1.0f - p) * g;
-    write(a, s1 + i, count);
+    const VECTOR a = p * read_some(s1 + i, count) + (1.0f - p) * g;
+    write_some(a, s1 + i, count);
     // Of equal gradients a difference of equal numbers, which must not round below 0.
     const VECTOR variance = s - a * a;
     const VECTOR d = g / (sqrt(variance < 0 ? (VECTOR)(0.0f) : variance) + q);
@@ -115,11 +112,11 @@ __kernel void update(OUT(parameter), IN(gradient), IN(rate), IN_INT(step),
 #endif
 #ifdef MOMENTUM
 #ifdef CENTERED
-    const VECTOR m = r * read(s2 + i, count) + d;
-    write(m, s2 + i, count);
+    const VECTOR m = r * read_some(s2 + i, count) + d;
+    write_some(m, s2 + i, count);
 #else
-    const VECTOR m = r * read(s1 + i, count) + d;
-    write(m, s1 + i, count);
+    const VECTOR m = r * read_some(s1 + i, count) + d;
+    write_some(m, s1 + i, count);
 #endif
     w -= lr * m;
 #else
@@ -127,20 +124,20 @@ __kernel void update(OUT(parameter), IN(gradient), IN(rate), IN_INT(step),
 #endif
 
 #elif RULE == ADADELTA
-    const VECTOR s = p * read(s0 + i, count) + (1.0f - p) * g * g;
-    write(s, s0 + i, count);
-    const VECTOR u = read(s1 + i, count);
+    const VECTOR s = p * read_some(s0 + i, count) + (1.0f - p) * g * g;
+    write_some(s, s0 + i, count);
+    const VECTOR u = read_some(s1 + i, count);
     const VECTOR d = sqrt(u + q) / sqrt(s + q) * g;
-    write(p * u + (1.0f - p) * d * d, s1 + i, count);
+    write_some(p * u + (1.0f - p) * d * d, s1 + i, count);
     w -= lr * d;
 
 #elif RULE == ADAM
-    const VECTOR m = p * read(s0 + i, count) + (1.0f - p) * g;
-    const VECTOR v = r * read(s1 + i, count) + (1.0f - r) * g * g;
-    write(m, s0 + i, count);
-    write(v, s1 + i, count);
+    const VECTOR m = p * read_some(s0 + i, count) + (1.0f - p) * g;
+    const VECTOR v = r * read_some(s1 + i, count) + (1.0f - r) * g * g;
+    write_some(m, s0 + i, count);
+    write_some(v, s1 + i, count);
     w -= lr * correction_m * m / (sqrt(correction_v * v) + q);
 #endif
-    write(w, parameter + i, count);
+    write_some(w, parameter + i, count);
   }
 }

@@ -39,7 +39,7 @@ package struct DeviceLimits: Hashable, Sendable {
   }
 
   /// Smaller groups are what no device has, but for one that was configured so.
-  private static let leastGroupSize = 8
+  static let leastGroupSize = 8
 
   /// What CLBlast's kernels take at most.
   private static let libraryGroupSize = 256

@@ -28,6 +28,9 @@ struct KernelRequest {
     case items(count: Int, groupSize: Int)
     /// Groups that share a row each; the kernel's GROUP, which may be halved.
     case rows(count: Int, group: Int)
+    /// Groups of a power of two of work-items, of which there may be fewer: how many groups there are
+    /// then, and what tells the kernel.
+    case flexible(size: Int, (Int) -> (count: Int, defines: [String: Int]))
     /// As the kernel was written for.
     case groups([Int], localSize: [Int])
   }
@@ -44,6 +47,7 @@ struct KernelRequest {
     switch cut {
     case .items(let count, let size): ([(count + size - 1) / size], [size])
     case .rows(let count, let group): ([count], [group])
+    case .flexible(let size, let cut): ([cut(size).count], [size])
     case .groups(let groups, let localSize): (groups, localSize)
     }
   }
@@ -61,6 +65,18 @@ struct KernelRequest {
       if group > most {
         request.cut = .rows(count: count, group: group / 2)
         request.defines["GROUP"] = "\(group / 2)"
+        return try request.launch(on: device)
+      }
+    case .flexible(let size, let cut):
+      let localByteCount = try kernel.localByteCount(on: device.device)
+      if size > most || localByteCount > device.limits.localByteCount {
+        guard size > DeviceLimits.leastGroupSize else {
+          throw DoesNotFit(
+            message: "\(name) takes work-groups of \(size) work-items and \(localByteCount) bytes "
+              + "of local memory, at most \(most) and \(device.limits.localByteCount) fit")
+        }
+        request.cut = .flexible(size: size / 2, cut)
+        for (name, value) in cut(size / 2).defines { request.defines[name] = "\(value)" }
         return try request.launch(on: device)
       }
     case .groups(_, let localSize):
@@ -92,6 +108,14 @@ struct KernelRequest {
         var vector = SIMD8<Int32>(repeating: 0)
         for (i, value) in values.enumerated() { vector[i] = Int32(value) }
         try kernel.set(index, vector)
+      case .uints(let values):
+        var vector = SIMD8<UInt32>(repeating: 0)
+        for (i, value) in values.enumerated() { vector[i] = value }
+        try kernel.set(index, vector)
+      case .divisor(let value):
+        let divisor = Divisor(value)
+        try kernel.set(
+          index, SIMD4<UInt32>(UInt32(divisor.value), divisor.factor, divisor.shift, 0))
       case .localFloats(let count): try kernel.setLocal(index, byteCount: 4 * count)
       case .table(let buffer): try kernel.set(index, buffer.handle)
       }

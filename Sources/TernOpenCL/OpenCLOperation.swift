@@ -53,10 +53,33 @@ enum Argument {
   case float(Float)
   /// Up to eight integers as an `int8`.
   case ints([Int])
+  /// Up to eight numbers of 32 bits as a `uint8`.
+  case uints([UInt32])
+  /// What divides by a number; see ``Divisor``.
+  case divisor(Int)
   /// Local memory for so many floats.
   case localFloats(Int)
   /// A pointer to integers that never change.
   case table(OpenCLBuffer)
+}
+
+/// A division by a number that is known before the launch, as a product and a shift: compilers make
+/// twenty instructions of one by an argument. It holds for 0 ..< 2³¹; `common/common.cl` divides.
+///
+/// Source: Granlund and Montgomery, 1994.
+package struct Divisor {
+  package let value: Int
+  package let factor: UInt32
+  package let shift: UInt32
+
+  /// - Parameter value: from 1 on; 0 counts as 1, for nothing is divided by it.
+  package init(_ value: Int) {
+    let value = max(value, 1)
+    self.value = value
+    let bits = Int.bitWidth - (value - 1).leadingZeroBitCount
+    factor = UInt32((1 << (31 + bits)) / value + 1)
+    shift = UInt32(bits)
+  }
 }
 
 /// Something a step does, with all arguments set.
@@ -219,19 +242,50 @@ final class StepEncoder {
     _ name: String, in file: String, count: Int, _ arguments: [Argument],
     defines: [String: Int] = [:], function: String? = nil
   ) throws {
-    let width = architecture.elementwiseWidth
+    let vectors = elementVectors(count, arguments)
     try map(
-      name, in: file, count: (count + width - 1) / width, arguments,
-      defines: defines.merging(["V": width]) { given, _ in given }, function: function)
+      name, in: file, count: vectors.count, arguments,
+      defines: defines.merging(vectors.defines) { given, _ in given }, function: function)
+  }
+
+  /// The vectors of `count` elements, those behind the last whole vector counted one by one where
+  /// vectors are taken whole: `ELEMENTS` in `common/common.cl`.
+  func elementVectors(
+    _ count: Int, _ arguments: [Argument]
+  ) -> (count: Int, defines: [String: Int]) {
+    let width = architecture.elementwiseWidth
+    guard isAligned(arguments) else { return ((count + width - 1) / width, ["V": width]) }
+    return (count / width + count % width, ["V": width, "ALIGNED": 1])
+  }
+
+  /// The width of vectors along rows of `extent` elements, and what makes them in a kernel. Rows, and
+  /// whatever else is added to a vector's place, lie multiples of `distances` apart.
+  func rowVectors(
+    _ extent: Int, _ arguments: [Argument], apart distances: [Int] = []
+  ) -> (width: Int, defines: [String: Int]) {
+    if isAligned(arguments, apart: [extent] + distances) {
+      return (4, ["V": 4, "ALIGNED": 1, "WHOLE": 1])
+    }
+    let width = architecture.vectorWidth(upTo: extent)
+    return (width, ["V": width])
+  }
+
+  /// Whether a GPU may take vectors of four elements whole.
+  func isAligned(_ arguments: [Argument], apart distances: [Int] = []) -> Bool {
+    architecture == .manyThreads && distances.allSatisfy { $0 % 4 == 0 }
+      && arguments.allSatisfy {
+        if case .tensor(let view) = $0 { view.offset % 4 == 0 } else { true }
+      }
   }
 
   /// Appends a kernel over `count` elements, four for every counter of the random stream; a work-item
   /// takes a vector of counters.
   func counters(_ name: String, in file: String, count: Int, _ arguments: [Argument]) throws {
     let width = architecture.vectorWidth
+    var defines = ["V": width]
+    if isAligned(arguments) { defines["ALIGNED"] = 1 }
     try map(
-      name, in: file, count: (count + 4 * width - 1) / (4 * width), arguments,
-      defines: ["V": width])
+      name, in: file, count: (count + 4 * width - 1) / (4 * width), arguments, defines: defines)
   }
 
   /// Appends a kernel over `count` work-items each of which does much.
@@ -242,6 +296,53 @@ final class StepEncoder {
     try map(
       name, in: file, count: count, groupSize: architecture.blockGroup, arguments,
       defines: defines)
+  }
+
+  /// Appends a kernel over rows of `length` neighbours, one behind the other. A GPU's work-items share
+  /// a row in teams, of which a group has several where rows are short.
+  func rows(
+    _ name: String, in file: String, count: Int, length: Int, _ arguments: [Argument],
+    defines: [String: Int] = [:]
+  ) throws {
+    guard architecture == .manyThreads else {
+      return try rows(name, in: file, count: count, arguments, defines: defines)
+    }
+    let vectors = rowVectors(length, arguments)
+    // Two vectors for each, until the group is full.
+    var team = 1
+    while team < device.rowGroup, 2 * team * vectors.width < length { team *= 2 }
+    teams(
+      name, in: file, count: count, sharing: team, arguments,
+      defines: defines.merging(vectors.defines) { given, _ in given })
+  }
+
+  /// Appends a kernel over rows that have `wanted` work-items each, where a group has so many.
+  func teams(
+    _ name: String, in file: String, count: Int, sharing wanted: Int, _ arguments: [Argument],
+    defines: [String: Int] = [:]
+  ) {
+    let size =
+      architecture == .manyThreads ? device.rowGroup : max(wanted, device.limits.group(upTo: 64))
+    groups(name, in: file, upTo: size, arguments, defines: defines) { size in
+      let team = min(wanted, size)
+      let teams = size / team
+      return ((count + teams - 1) / teams, ["GROUP": team, "TEAMS": teams])
+    }
+  }
+
+  /// Appends a kernel whose groups may have any power of two of work-items up to `size`.
+  ///
+  /// - Parameter cut: how many groups of a size there are, and what tells the kernel.
+  func groups(
+    _ name: String, in file: String, upTo size: Int, _ arguments: [Argument],
+    defines: [String: Int] = [:],
+    cut: @escaping (Int) -> (count: Int, defines: [String: Int])
+  ) {
+    let (count, shape) = cut(size)
+    guard count > 0 else { return }
+    request(
+      name, in: file, arguments, defines.merging(shape) { $1 }, nil, "",
+      .flexible(size: size, cut))
   }
 
   /// Appends a kernel with so many work-items per row as the architecture likes and the device lets it

@@ -14,9 +14,17 @@ struct StridedLoop {
   var rows: Int { extents.reduce(1, *) }
   /// The axes around the innermost.
   var axes: Int { extents.count }
-  /// Their extents, then each tensor's strides, as kernels take them: eight integers each.
+  /// Their extents and what divides by them, then each tensor's strides, as `common/strided.cl` takes
+  /// them: eight numbers each.
   var arguments: [Argument] {
-    [.ints(Self.padded(extents, with: 1))] + strides.map { .ints(Self.padded($0, with: 0)) }
+    let extents = Self.padded(extents, with: 1)
+    let divisors = extents.map(Divisor.init)
+    return [.ints(extents), .uints(divisors.map(\.factor)), .uints(divisors.map(\.shift))]
+      + strides.map { .ints(Self.padded($0, with: 0)) }
+  }
+  /// How far apart vectors along the innermost axis lie, in the tensors that have any.
+  func distances(where isIncluded: (Int) -> Bool) -> [Int] {
+    [inner] + strides.indices.filter(isIncluded).flatMap { strides[$0] }
   }
 
   static let maximumRank = 8

@@ -7,7 +7,9 @@ extension OpCase {
     ("outer", [5, 1], [1, 6]), ("channel", [2, 3, 5, 7], [1, 3, 1, 1]),
     ("middle", [2, 3, 4], [2, 1, 4]), ("mixed", [2, 1, 4, 1], [3, 1, 5]),
     ("vector-image", [7], [2, 3, 5, 7]), ("large", [3, 22_000], [3, 22_000]),
-    ("large-row", [70, 1001], [1001]),
+    ("large-row", [70, 1001], [1001]), ("quads-row", [5, 12], [12]),
+    ("quads-channel", [2, 3, 4, 5], [3, 1, 1]), ("quads-uneven", [3, 2, 8], [2, 1]),
+    ("quads-left", [1, 8], [5, 3, 8]), ("many-axes", [2, 1, 3, 1, 2, 5], [1, 3, 1, 2, 1, 5]),
   ]
 
   private static func binary(_ name: String, other: Distribution = .normal) -> [OpCase] {

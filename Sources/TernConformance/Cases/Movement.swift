@@ -38,7 +38,8 @@ extension OpCase {
     ([
       ("rows", 0, [[2, 3], [1, 3], [4, 3]]), ("columns", 1, [[2, 3], [2, 1]]),
       ("channels", 1, [[2, 3, 4, 5], [2, 1, 4, 5], [2, 5, 4, 5]]),
-      ("last", -1, [[2, 2, 3], [2, 2, 1]]),
+      ("last", -1, [[2, 2, 3], [2, 2, 1]]), ("quads", 1, [[3, 8], [3, 4], [3, 12]]),
+      ("quads-uneven", 1, [[3, 8], [3, 3], [3, 5]]),
       ("single", 0, [[3, 2]]), ("many", 0, [[1], [1], [1], [1], [1], [1], [1], [1], [1]]),
     ] as [(String, Int, [Shape])]).map { label, dim, shapes in
       OpCase(
@@ -52,6 +53,7 @@ extension OpCase {
     ([
       ("rows", [6, 3], 0, 2, 3), ("columns", [3, 6], 1, 0, 2), ("middle", [2, 7, 3], 1, 3, 4),
       ("one", [5, 4], 0, 4, 1), ("last", [2, 3, 5], -1, 1, 3), ("whole", [4, 2], 0, 0, 4),
+      ("quads", [3, 16], 1, 4, 8), ("quads-uneven", [3, 16], 1, 3, 8),
     ] as [(String, Shape, Int, Int, Int)]).map { label, shape, dim, start, length in
       OpCase(
         "narrow", label, ["dim": .int(dim), "start": .int(start), "length": .int(length)],

@@ -12,14 +12,15 @@ extension Binary: OpenCLOperation {
     }
     let loop = try StridedLoop(
       y[0].shape, strides: x.map { $0.shape.broadcastStrides(to: y[0].shape) }, operation: name)
-    let width = encoder.architecture.vectorWidth(upTo: loop.inner)
+    // An operand that is repeated along the innermost axis is read element by element.
+    let apart = loop.distances(where: { loop.innerStrides[$0] == 1 })
+    let vectors = encoder.rowVectors(loop.inner, operands, apart: apart)
+    let across = (loop.inner + vectors.width - 1) / vectors.width
     try encoder.map(
-      "binary_broadcast", in: "elementwise/binary",
-      count: loop.rows * ((loop.inner + width - 1) / width),
-      operands + [.int(loop.rows), .int(loop.inner)] + loop.arguments,
-      defines: [
-        "V": width, "AXES": loop.axes, "A_STEP": loop.innerStrides[0],
-        "B_STEP": loop.innerStrides[1],
-      ], function: function.rawValue)
+      "binary_broadcast", in: "elementwise/binary", count: loop.rows * across,
+      operands + [.int(loop.rows * across), .int(loop.inner), .divisor(across)] + loop.arguments,
+      defines: vectors.defines.merging([
+        "AXES": loop.axes, "A_STEP": loop.innerStrides[0], "B_STEP": loop.innerStrides[1],
+      ]) { $1 }, function: function.rawValue)
   }
 }

@@ -19,14 +19,19 @@ extension StepEncoder {
     }
     // Vectors want neighbours, or one element repeated, on the side read, and neighbours written.
     let isContiguous = loop.innerStrides[0] <= 1 && loop.innerStrides[1] == 1
-    let width = isContiguous ? architecture.vectorWidth(upTo: loop.inner) : 1
+    let tensors: [Argument] = [.tensor(x), .tensor(y)]
+    let apart =
+      [yStart] + (loop.innerStrides[0] == 1 ? [xStart] : [])
+      + loop.distances { loop.innerStrides[$0] == 1 }
+    let vectors =
+      isContiguous ? rowVectors(loop.inner, tensors, apart: apart) : (width: 1, defines: ["V": 1])
+    let across = (loop.inner + vectors.width - 1) / vectors.width
     try map(
-      "strided_copy", in: "movement/strided_copy",
-      count: loop.rows * ((loop.inner + width - 1) / width),
-      [.tensor(x), .tensor(y), .int(loop.rows), .int(loop.inner)] + loop.arguments
+      "strided_copy", in: "movement/strided_copy", count: loop.rows * across,
+      tensors + [.int(loop.rows * across), .int(loop.inner), .divisor(across)] + loop.arguments
         + [
           .int(loop.innerStrides[0]), .int(loop.innerStrides[1]), .int(xStart), .int(yStart),
-        ], defines: ["V": width, "AXES": loop.axes])
+        ], defines: vectors.defines.merging(["AXES": loop.axes]) { $1 })
   }
 
   private static let copying = "copy between strides"
@@ -104,7 +109,7 @@ extension Pad: OpenCLOperation {
     let (input, output) = (x[0].shape, y[0].shape)
     guard case .constant(let value) = mode else {
       let axes = try PaddedAxes(before: before, input: input, output: output, operation: name)
-      return try axes.encode("pad", x[0], y[0], width: axes.output.last!, mode, encoder)
+      return try axes.encode("pad", x[0], y[0], axes: axes.output, mode, encoder)
     }
     try encoder.fill(y[0], value)
     // The part of the input that remains where padding is negative.
@@ -126,7 +131,7 @@ extension PadBackward: OpenCLOperation {
   func encode(_ x: [View], _ y: [View], in encoder: StepEncoder) throws {
     let axes = try PaddedAxes(
       before: before, input: inputShape, output: x[0].shape, operation: name)
-    try axes.encode("pad_backward", x[0], y[0], width: axes.input.last!, mode, encoder)
+    try axes.encode("pad_backward", x[0], y[0], axes: axes.input, mode, encoder)
   }
 }
 
@@ -157,17 +162,23 @@ private struct PaddedAxes {
     }
   }
 
-  /// Appends a kernel that writes `y` by vectors along rows of `width` elements.
+  /// Appends a kernel that writes `y`, whose axes are given, by vectors along its rows.
   func encode(
-    _ kernel: String, _ x: View, _ y: View, width: Int, _ mode: Pad.Mode, _ encoder: StepEncoder
+    _ kernel: String, _ x: View, _ y: View, axes written: [Int], _ mode: Pad.Mode,
+    _ encoder: StepEncoder
   ) throws {
-    let rows = y.count / width
+    let width = written.last!
     let lanes = encoder.architecture.vectorWidth(upTo: width)
+    let across = (width + lanes - 1) / lanes
+    let items = y.count / width * across
+    let divisors = StridedLoop.padded(written, with: 1).map(Divisor.init)
     try encoder.map(
-      kernel, in: "movement/pad", count: rows * ((width + lanes - 1) / lanes),
+      kernel, in: "movement/pad", count: items,
       [
-        .tensor(x), .tensor(y), .int(rows), .ints(StridedLoop.padded(output, with: 1)),
-        .ints(StridedLoop.padded(input, with: 1)), .ints(StridedLoop.padded(before, with: 0)),
+        .tensor(x), .tensor(y), .int(items), .divisor(across),
+        .ints(StridedLoop.padded(output, with: 1)), .ints(StridedLoop.padded(input, with: 1)),
+        .ints(StridedLoop.padded(before, with: 0)), .uints(divisors.map(\.factor)),
+        .uints(divisors.map(\.shift)),
       ],
       defines: mode.define.merging(["V": lanes, "AXES": input.count - 1]) { $1 })
   }

@@ -23,20 +23,20 @@ extension OptimizerUpdate: OpenCLOperation {
 
   func encode(_ x: [View], _ y: [View], in encoder: StepEncoder) throws {
     let kernel = kernel
-    let (count, width) = (x[0].count, encoder.architecture.elementwiseWidth)
-    // A GPU's items are many anyway; on a processor, each computes what all elements share.
-    let vectors = encoder.architecture == .manyThreads ? 1 : 8
-    let perItem = vectors * width
-    var defines = [
-      "RULE": kernel.rule, "STATES": stateNames.count, "V": width, "VECTORS": vectors,
-    ]
+    let tensors = x.map(Argument.tensor)
+    let vectors = encoder.elementVectors(x[0].count, tensors)
+    // Each computes what all elements share; a GPU wants many work-items.
+    let perItem = encoder.architecture == .manyThreads ? 4 : 8
+    var defines = vectors.defines.merging([
+      "RULE": kernel.rule, "STATES": stateNames.count, "VECTORS": perItem,
+    ]) { $1 }
     for flag in kernel.flags { defines[flag] = 1 }
     let logarithm = { (x: Float) in x > 0 ? Float(log(Double(x))) : 0 }
     try encoder.map(
-      "update", in: "optimizer/update", count: (count + perItem - 1) / perItem,
-      x.map(Argument.tensor)
+      "update", in: "optimizer/update", count: (vectors.count + perItem - 1) / perItem,
+      tensors
         + [
-          .int(count), .float(kernel.p), .float(kernel.q), .float(kernel.r),
+          .int(x[0].count), .float(kernel.p), .float(kernel.q), .float(kernel.r),
           .float(kernel.decay), .float(logarithm(kernel.p)), .float(logarithm(kernel.r)),
         ], defines: defines)
   }

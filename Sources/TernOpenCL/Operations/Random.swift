@@ -2,11 +2,12 @@ import TernGraph
 
 extension RandomNormal: OpenCLOperation {
   func encode(_ x: [View], _ y: [View], in encoder: StepEncoder) throws {
+    let arguments: [Argument] = [
+      .tensor(x[0]), .tensor(y[0]), .int(y[0].count), .uint(key0), .uint(key1), .uint(stream),
+    ]
     try encoder.map(
-      "random_normal", in: "elementwise/random", count: (y[0].count + 3) / 4,
-      [
-        .tensor(x[0]), .tensor(y[0]), .int(y[0].count), .uint(key0), .uint(key1), .uint(stream),
-      ])
+      "random_normal", in: "elementwise/random", count: (y[0].count + 3) / 4, arguments,
+      defines: encoder.isAligned(arguments) ? ["ALIGNED": 1] : [:])
   }
 }
 
