@@ -117,6 +117,9 @@ static const char movement_strided_copy[] = {
 static const char normalization_batch_norm[] = {
 #embed "normalization/batch_norm.cl"
     , 0};
+static const char normalization_batch_norm_threads[] = {
+#embed "normalization/batch_norm_threads.cl"
+    , 0};
 static const char normalization_normalize_rows[] = {
 #embed "normalization/normalize_rows.cl"
     , 0};
@@ -190,6 +193,7 @@ static const struct {
     {"movement/pad", movement_pad},
     {"movement/strided_copy", movement_strided_copy},
     {"normalization/batch_norm", normalization_batch_norm},
+    {"normalization/batch_norm_threads", normalization_batch_norm_threads},
     {"normalization/normalize_rows", normalization_normalize_rows},
     {"normalization/softmax", normalization_softmax},
     {"optimizer/update", optimizer_update},

@@ -4,6 +4,8 @@ extension OpCase {
   private static let batches: [(String, Shape)] = [
     ("image", [4, 3, 5, 5]), ("vector", [8, 6]), ("pair", [2, 1]), ("sequence", [3, 5, 7]),
     ("one-sample", [1, 4, 3, 3]), ("odd", [3, 17, 3, 5]), ("large", [8, 3, 57, 57]),
+    ("quads", [8, 3, 56, 60]), ("plane-of-four", [3, 5, 2, 2]), ("plane-of-three", [3, 5, 3]),
+    ("one-long-sample", [1, 2, 20_003]),
   ]
 
   private static func batchNorm(isTraining: Bool, withWeights: Bool) -> [OpCase] {
@@ -26,7 +28,8 @@ extension OpCase {
   private static let layers: [OpCase] =
     ([
       ("rows", [4, 10], [10]), ("sequence", [2, 5, 8], [8]), ("planes", [3, 4, 5], [4, 5]),
-      ("long", [2, 2003], [2003]), ("many", [1003, 3], [3]),
+      ("long", [2, 2003], [2003]), ("many", [1003, 3], [3]), ("quads", [7, 24], [24]),
+      ("long-quads", [3, 2048], [2048]),
     ] as [(String, Shape, [Int])]).flatMap { label, shape, normalized in
       let size = AttributeValue.list(normalized.map(AttributeValue.int))
       return [
@@ -65,7 +68,19 @@ extension OpCase {
         ["input": Input(shape)])
     }
 
+  /// Far from zero the squares of the elements are large, and their differences small.
+  private static let offset: [OpCase] = [("planes", [8, 3, 9, 9]), ("quads", [4, 2, 64, 64])].map {
+    (label: String, shape: Shape) in
+    OpCase(
+      "batch_norm", "offset-\(label)", ["training": .bool(true)],
+      [
+        "input": Input(shape, .uniform(100, 101)), "running_mean": Input([shape[1]]),
+        "running_var": Input([shape[1]], .uniform(0.5, 2)),
+      ], terms: shape.elementCount)
+  }
+
   static let normalization: [OpCase] =
-    batchNorm(isTraining: true, withWeights: true) + batchNorm(isTraining: false, withWeights: true)
+    offset + batchNorm(isTraining: true, withWeights: true)
+    + batchNorm(isTraining: false, withWeights: true)
     + batchNorm(isTraining: true, withWeights: false) + layers + groups + responses
 }

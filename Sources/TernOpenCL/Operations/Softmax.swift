@@ -17,13 +17,13 @@ extension Softmax: OpenCLOperation {
     let defines = ["LOGARITHMIC": isLogarithmic ? 1 : 0]
     if inner == 1 {
       try encoder.rows(
-        "softmax_rows", in: "normalization/softmax", count: outer,
-        [.tensor(x[0]), .tensor(y[0]), .int(length), encoder.rowScratch],
+        "softmax_rows", in: "normalization/softmax", count: outer, length: length,
+        [.tensor(x[0]), .tensor(y[0]), .int(outer), .int(length), encoder.rowScratch],
         defines: defines)
     } else {
       try encoder.map(
         "softmax_items", in: "normalization/softmax", count: outer * inner,
-        [.tensor(x[0]), .tensor(y[0]), .int(outer * inner), .int(length), .int(inner)],
+        [.tensor(x[0]), .tensor(y[0]), .int(outer * inner), .int(length), .divisor(inner)],
         defines: defines)
     }
   }
@@ -36,12 +36,12 @@ extension SoftmaxBackward: OpenCLOperation {
     let tensors: [Argument] = [.tensor(x[0]), .tensor(x[1]), .tensor(y[0])]
     if inner == 1 {
       try encoder.rows(
-        "softmax_backward_rows", in: "normalization/softmax", count: outer,
-        tensors + [.int(length), encoder.rowScratch], defines: defines)
+        "softmax_backward_rows", in: "normalization/softmax", count: outer, length: length,
+        tensors + [.int(outer), .int(length), encoder.rowScratch], defines: defines)
     } else {
       try encoder.map(
         "softmax_backward_items", in: "normalization/softmax", count: outer * inner,
-        tensors + [.int(outer * inner), .int(length), .int(inner)], defines: defines)
+        tensors + [.int(outer * inner), .int(length), .divisor(inner)], defines: defines)
     }
   }
 }
