@@ -9,7 +9,11 @@ extension OpCase {
     ("size1", [5, 1, 3], [1], false),
     ("long", [2, 10_007], [1], false), ("tall", [10_007, 3], [0], false),
     ("five", [2, 3, 2, 3, 2], [1, 3], false), ("scalar", [], nil, false),
-    ("many", [70_001], [0], false),
+    ("many", [70_001], [0], false), ("quads-rows", [9, 64], [1], false),
+    ("quads-columns", [37, 64], [0], false), ("quads-ends", [6, 5, 32], [0, 2], false),
+    ("quads-tall", [3001, 8], [0], false), ("quads-long", [2, 40_000], [1], false),
+    ("wide-columns", [3, 2051], [0], false), ("short-rows", [401, 6], [1], false),
+    ("planes", [40, 3, 7, 7], [0, 2, 3], false),
   ]
 
   private static func reduce(_ name: String, _ distribution: Distribution) -> [OpCase] {

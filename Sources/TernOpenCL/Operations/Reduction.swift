@@ -16,10 +16,28 @@ private struct ReductionGeometry {
   /// The elements that one work-item, or a group of them, takes at a time.
   let segment: Int
   let parts: Int
+  private let cut: Cut
+
+  /// How work-items share an output's terms or, where columns are kept, a block of columns.
+  private struct Cut {
+    /// The lanes of a vector.
+    var width: Int
+    /// The work-items that share, and those of them that lie across a row.
+    var team = 1
+    var across = 1
+
+    /// For many threads, over rows of `inner` elements.
+    init(threads group: Int, isAligned: Bool, inner: Int) {
+      width = isAligned ? 4 : 1
+      while across < group, across * width < inner { across *= 2 }
+    }
+
+    init(width: Int) { self.width = width }
+  }
 
   static let maximumAxes = 4
 
-  init(_ shape: Shape, axes: [Int], on device: OpenCLDevice) {
+  init(_ shape: Shape, axes: [Int], on device: OpenCLDevice, isDivided: Bool = true) {
     let strides = shape.strides
     let innermost = (0..<shape.rank).last { shape[$0] != 1 }
     func merged(_ isIncluded: (Int) -> Bool) -> [Axis] {
@@ -33,26 +51,75 @@ private struct ReductionGeometry {
       }
       return result
     }
-    kept = merged { !axes.contains($0) }
-    reduced = merged(axes.contains)
-    inner = innermost.map { shape[$0] } ?? 1
-    isInnerReduced = innermost.map(axes.contains) ?? false
-    outerTerms = reduced.reduce(1) { $0 * $1.extent }
-    outputs = kept.reduce(isInnerReduced ? 1 : inner) { $0 * $1.extent }
-    segment = isInnerReduced ? min(inner, 8192) : 1
-    let architecture = device.architecture
-    let width = architecture.vectorWidth
-    let items =
-      isInnerReduced
-      ? outputs * device.rowGroup : outputs / inner * ((inner + width - 1) / width)
-    let units = isInnerReduced ? outerTerms * ((inner + segment - 1) / segment) : outerTerms
-    // Partial results are worth their second pass only where there is much to sum.
-    let elements = shape.elementCount
-    parts = max(1, min(units, device.busyItemCount / items, elements / 16_384))
+    self.init(
+      kept: merged { !axes.contains($0) }, reduced: merged(axes.contains),
+      inner: innermost.map { shape[$0] } ?? 1,
+      isInnerReduced: innermost.map(axes.contains) ?? false, on: device,
+      isDivided: isDivided)
   }
 
+  /// The sum of `parts` results for every output, each behind the other.
+  init(parts: Int, outputs: Int, on device: OpenCLDevice) {
+    self.init(
+      kept: [], reduced: [(parts, outputs)], inner: outputs, isInnerReduced: false, on: device,
+      isDivided: false)
+  }
+
+  private init(
+    kept: [Axis], reduced: [Axis], inner: Int, isInnerReduced: Bool, on device: OpenCLDevice,
+    isDivided: Bool
+  ) {
+    self.kept = kept
+    self.reduced = reduced
+    self.inner = inner
+    self.isInnerReduced = isInnerReduced
+    outerTerms = reduced.reduce(1) { $0 * $1.extent }
+    let rows = kept.reduce(1) { $0 * $1.extent }
+    outputs = isInnerReduced ? rows : rows * inner
+    segment = isInnerReduced ? min(inner, 8192) : 1
+    let units = outerTerms * (isInnerReduced ? (inner + segment - 1) / segment : 1)
+    let architecture = device.architecture
+    let items: Int
+    if architecture == .manyThreads {
+      let group = device.rowGroup
+      let isAligned = ([inner] + (kept + reduced).map(\.stride)).allSatisfy { $0 % 4 == 0 }
+      var cut = Cut(threads: group, isAligned: isAligned, inner: isInnerReduced ? segment : inner)
+      if isInnerReduced {
+        // Outputs of few terms share a group.
+        cut.team = cut.across
+        while cut.team < group, cut.team < cut.across * units { cut.team *= 2 }
+        items = outputs * cut.team
+      } else {
+        cut.team = group
+        func count(_ across: Int) -> Int {
+          rows * ((inner / cut.width + across - 1) / across) * group
+        }
+        // Where groups are few, they take several terms at a time.
+        while cut.across > 32, count(cut.across) < device.busyItemCount,
+          group / cut.across < units
+        {
+          cut.across /= 2
+        }
+        items = count(cut.across)
+      }
+      self.cut = cut
+    } else {
+      let width = architecture.vectorWidth
+      cut = Cut(width: isInnerReduced ? width : architecture.vectorWidth(upTo: inner))
+      items =
+        isInnerReduced ? outputs * device.rowGroup : rows * ((inner + width - 1) / width)
+    }
+    // Partial results are worth their second pass only where there is much to sum.
+    parts =
+      isDivided
+      ? max(1, min(units, device.busyItemCount / items, rows * inner * outerTerms / 16_384)) : 1
+  }
+
+  /// Whether a value of every axis has a place among the kernels' arguments.
+  var isSupported: Bool { max(kept.count, reduced.count) <= Self.maximumAxes }
+
   /// Extents and strides: kept axes, then reduced ones.
-  var arguments: [Argument] {
+  private var axes: [Argument] {
     func padded(_ values: [Int], _ filler: Int) -> [Int] {
       [Int](repeating: filler, count: Self.maximumAxes - values.count) + values
     }
@@ -60,6 +127,58 @@ private struct ReductionGeometry {
       .ints(padded(kept.map(\.extent), 1) + padded(reduced.map(\.extent), 1)),
       .ints(padded(kept.map(\.stride), 0) + padded(reduced.map(\.stride), 0)),
     ]
+  }
+
+  /// Appends the kernel that writes every part's results, each behind the other.
+  func encode(
+    _ x: View, into y: View, scale: Float, operation: Int, _ encoder: StepEncoder
+  ) throws {
+    let tensors: [Argument] = [.tensor(x), .tensor(y)]
+    let tail: [Argument] = axes + [.int(parts), .float(scale)]
+    var defines = ["OPERATION": operation, "V": cut.width]
+    let isThreads = encoder.architecture == .manyThreads
+    if isThreads {
+      // Only here is known where the tensors lie.
+      if cut.width > 1, encoder.isAligned(isInnerReduced ? [.tensor(x)] : tensors) {
+        defines.merge(["ALIGNED": 1, "WHOLE": 1]) { $1 }
+      }
+    }
+    let file = "reduction/reduce"
+    if isInnerReduced {
+      let arguments =
+        tensors + [
+          .int(outputs), .int(outerTerms * ((inner + segment - 1) / segment)), .int(inner),
+          .int(segment),
+        ] + tail + [encoder.rowScratch]
+      guard isThreads else {
+        return try encoder.rows(
+          "reduce_rows", in: file, count: outputs * parts, arguments, defines: defines)
+      }
+      return encoder.groups(
+        "reduce_rows", in: file, upTo: encoder.device.rowGroup, arguments, defines: defines
+      ) { [cut, outputs, parts] size in
+        let team = min(cut.team, size)
+        let teams = size / team
+        return (
+          (outputs * parts + teams - 1) / teams,
+          ["GROUP": team, "TEAMS": teams, "ACROSS": min(cut.across, team)]
+        )
+      }
+    }
+    let arguments = tensors + [.int(outputs), .int(outerTerms), .int(inner)] + tail
+    let rows = outputs / inner * parts
+    guard isThreads else {
+      return try encoder.blocks(
+        "reduce_columns", in: file, count: (inner + cut.width - 1) / cut.width * rows, arguments,
+        defines: defines)
+    }
+    encoder.groups(
+      "reduce_column_groups", in: file, upTo: encoder.device.rowGroup, arguments, defines: defines
+    ) { [cut, inner] size in
+      let across = min(cut.across, size)
+      let blocks = (inner / cut.width + across - 1) / across
+      return (blocks * rows, ["GROUP": size, "ACROSS": across])
+    }
   }
 }
 
@@ -73,32 +192,21 @@ extension Reduce: OpenCLOperation {
 
   func encode(_ x: [View], _ y: [View], in encoder: StepEncoder) throws {
     let shape = x[0].shape
-    let g = ReductionGeometry(shape, axes: axes, on: encoder.device)
-    guard max(g.kept.count, g.reduced.count) <= ReductionGeometry.maximumAxes else {
+    let geometry = ReductionGeometry(shape, axes: axes, on: encoder.device)
+    guard geometry.isSupported else {
       throw TernError(
         .runtime,
         "\(name) over \(axes) of \(shape): more than \(ReductionGeometry.maximumAxes) separate axes"
       )
     }
     let scale = function == .mean ? 1 / Float(axes.reduce(1) { $0 * shape[$1] }) : 1
-    let target = g.parts > 1 ? encoder.scratch(0, count: g.parts * g.outputs) : y[0]
-    let tail: [Argument] = g.arguments + [.int(g.parts), .float(g.parts == 1 ? scale : 1)]
-    if g.isInnerReduced {
-      try encoder.rows(
-        "reduce_rows", in: "reduction/reduce", count: g.outputs * g.parts,
-        [
-          .tensor(x[0]), .tensor(target), .int(g.outputs),
-          .int(g.outerTerms * ((g.inner + g.segment - 1) / g.segment)), .int(g.inner),
-          .int(g.segment),
-        ] + tail + [encoder.rowScratch], defines: ["OPERATION": function.operation])
-    } else {
-      try encoder.reduceColumns(
-        x[0], into: target, outputs: g.outputs, terms: g.outerTerms, inner: g.inner,
-        parts: g.parts, tail, operation: function.operation)
-    }
-    if g.parts > 1 {
+    let parts = geometry.parts
+    let target = parts > 1 ? encoder.scratch(0, count: parts * geometry.outputs) : y[0]
+    try geometry.encode(
+      x[0], into: target, scale: parts == 1 ? scale : 1, operation: function.operation, encoder)
+    if parts > 1 {
       try encoder.combineParts(
-        target, into: y[0], parts: g.parts, scale: scale, operation: function.operation)
+        target, into: y[0], parts: parts, scale: scale, operation: function.operation)
     }
   }
 }
@@ -109,34 +217,24 @@ extension Reduce.Function {
 }
 
 extension StepEncoder {
-  fileprivate func reduceColumns(
-    _ x: View, into y: View, outputs: Int, terms: Int, inner: Int, parts: Int,
-    _ tail: [Argument], operation: Int
-  ) throws {
-    let width = architecture.vectorWidth(upTo: inner)
-    try map(
-      "reduce_columns", in: "reduction/reduce",
-      count: (inner + width - 1) / width * (outputs / inner) * parts,
-      groupSize: architecture.blockGroup,
-      [.tensor(x), .tensor(y), .int(outputs), .int(terms), .int(inner)] + tail,
-      defines: ["V": width, "OPERATION": operation])
-  }
-
   fileprivate func combineParts(
     _ partial: View, into y: View, parts: Int, scale: Float, operation: Int
   ) throws {
-    try reduceColumns(
-      partial, into: y, outputs: y.count, terms: parts, inner: y.count, parts: 1,
-      [
-        .ints([1, 1, 1, 1, 1, 1, 1, parts]), .ints([0, 0, 0, 0, 0, 0, 0, y.count]), .int(1),
-        .float(scale),
-      ], operation: operation)
+    try ReductionGeometry(parts: parts, outputs: y.count, on: device).encode(
+      partial, into: y, scale: scale, operation: operation, self)
   }
 
   /// Sums partial results [parts, …] of every output, in order.
   func sumParts(_ partial: View, into y: View, parts: Int) throws {
     try combineParts(
       partial, into: y, parts: parts, scale: 1, operation: Reduce.Function.sum.operation)
+  }
+
+  /// Means of rows of `length` elements.
+  func meanOfRows(_ x: View, into y: View, length: Int) throws {
+    let rows = x.reshaped(Shape([x.count / length, length]))
+    try ReductionGeometry(rows.shape, axes: [1], on: device, isDivided: false).encode(
+      x, into: y, scale: 1 / Float(length), operation: Reduce.Function.sum.operation, self)
   }
 }
 
