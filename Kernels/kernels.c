@@ -144,6 +144,9 @@ static const char pooling_max_pool[] = {
 static const char pooling_max_unpool[] = {
 #embed "pooling/max_unpool.cl"
     , 0};
+static const char pooling_pool_threads[] = {
+#embed "pooling/pool_threads.cl"
+    , 0};
 static const char pooling_window[] = {
 #embed "pooling/window.cl"
     , 0};
@@ -202,6 +205,7 @@ static const struct {
     {"pooling/interpolate", pooling_interpolate},
     {"pooling/max_pool", pooling_max_pool},
     {"pooling/max_unpool", pooling_max_unpool},
+    {"pooling/pool_threads", pooling_pool_threads},
     {"pooling/window", pooling_window},
     {"reduction/reduce", reduction_reduce},
 };

@@ -7,18 +7,22 @@
 #define OH a.s3
 #define OW a.s4
 
-static inline int window_start(int i, int in, int out) { return i * in / out; }
-static inline int window_end(int i, int in, int out) { return ((i + 1) * in + out - 1) / out; }
+static inline int window_start(int i, int in, uint4 out) { return divided(i * in, out); }
+static inline int window_end(int i, int in, uint4 out) {
+  return divided((i + 1) * in + (int)out.s0 - 1, out);
+}
 
-__kernel void adaptive_avg_pool2d(IN(x), OUT(y), const int8 a) {
+__kernel void adaptive_avg_pool2d(IN(x), OUT(y), const int8 a, DIVISOR(out_height),
+                                  DIVISOR(out_width)) {
   BIND(x);
   BIND_OUT(y);
   const int i = get_global_id(0);
   if (i >= a.s0 * OH * OW) return;
-  const int ow = i % OW, oh = i / OW % OH;
-  __global const float *plane = x + i / (OW * OH) * H * W;
-  const int top = window_start(oh, H, OH), bottom = window_end(oh, H, OH);
-  const int left = window_start(ow, W, OW), right = window_end(ow, W, OW);
+  const int row = divided(i, out_width), ow = i - row * OW;
+  const int channel = divided(row, out_height), oh = row - channel * OH;
+  __global const float *plane = x + channel * H * W;
+  const int top = window_start(oh, H, out_height), bottom = window_end(oh, H, out_height);
+  const int left = window_start(ow, W, out_width), right = window_end(ow, W, out_width);
   float sum = 0;
   for (int h = top; h < bottom; ++h) {
     for (int w = left; w < right; ++w) sum += plane[h * W + w];
@@ -27,27 +31,33 @@ __kernel void adaptive_avg_pool2d(IN(x), OUT(y), const int8 a) {
 }
 
 // Every input element gathers from the windows that cover it.
-__kernel void adaptive_avg_pool2d_backward(IN(dy), OUT(dx), const int8 a) {
+__kernel void adaptive_avg_pool2d_backward(IN(dy), OUT(dx), const int8 a, DIVISOR(height),
+                                           DIVISOR(width), DIVISOR(out_height),
+                                           DIVISOR(out_width)) {
   BIND(dy);
   BIND_OUT(dx);
   const int i = get_global_id(0);
   if (i >= a.s0 * H * W) return;
-  const int w = i % W, h = i / W % H;
-  dy += i / (W * H) * OH * OW;
+  const int row = divided(i, width), w = i - row * W;
+  const int channel = divided(row, height), h = row - channel * H;
+  dy += channel * OH * OW;
   float sum = 0;
-  for (int oh = h * OH / H; oh < OH && window_start(oh, H, OH) <= h; ++oh) {
-    for (int ow = w * OW / W; ow < OW && window_start(ow, W, OW) <= w; ++ow) {
-      const int bottom = window_end(oh, H, OH), right = window_end(ow, W, OW);
-      if (bottom <= h || right <= w) continue;
-      sum += dy[oh * OW + ow] /
-             ((bottom - window_start(oh, H, OH)) * (right - window_start(ow, W, OW)));
+  for (int oh = divided(h * OH, height); oh < OH; ++oh) {
+    const int top = window_start(oh, H, out_height), bottom = window_end(oh, H, out_height);
+    if (top > h) break;
+    if (bottom <= h) continue;
+    for (int ow = divided(w * OW, width); ow < OW; ++ow) {
+      const int left = window_start(ow, W, out_width), right = window_end(ow, W, out_width);
+      if (left > w) break;
+      if (right > w) sum += dy[oh * OW + ow] / ((bottom - top) * (right - left));
     }
   }
   dx[i] = sum;
 }
 
 // A work-item deals out what arrives for a plane, window by window.
-__kernel void adaptive_avg_pool2d_backward_planes(IN(dy), OUT(dx), const int8 a) {
+__kernel void adaptive_avg_pool2d_backward_planes(IN(dy), OUT(dx), const int8 a,
+                                                  DIVISOR(out_height), DIVISOR(out_width)) {
   BIND(dy);
   BIND_OUT(dx);
   const int plane = get_global_id(0);
@@ -58,9 +68,9 @@ __kernel void adaptive_avg_pool2d_backward_planes(IN(dy), OUT(dx), const int8 a)
   for (; i + V <= H * W; i += V) STORE((VECTOR)(0.0f), dx + i);
   for (; i < H * W; ++i) dx[i] = 0;
   for (int oh = 0; oh < OH; ++oh) {
-    const int top = window_start(oh, H, OH), bottom = window_end(oh, H, OH);
+    const int top = window_start(oh, H, out_height), bottom = window_end(oh, H, out_height);
     for (int ow = 0; ow < OW; ++ow) {
-      const int left = window_start(ow, W, OW), right = window_end(ow, W, OW);
+      const int left = window_start(ow, W, out_width), right = window_end(ow, W, out_width);
       const float arriving = dy[oh * OW + ow] / ((bottom - top) * (right - left));
       // With one window across, its rows follow on each other.
       const int rows = OW == 1 ? 1 : bottom - top;

@@ -48,26 +48,6 @@ __kernel void avg_pool2d(IN(x), OUT(y), const int8 a) {
   }
 }
 
-// Every input element gathers from the windows that cover it.
-__kernel void avg_pool2d_backward(IN(dy), OUT(dx), const int8 a) {
-  BIND(dy);
-  BIND_OUT(dx);
-  const int i = get_global_id(0);
-  if (i >= PLANES * H * W) return;
-  const int w = i % W, h = i / W % H;
-  dy += i / (W * H) * (OH * OW);
-  const int first_h = max(0, (h + PH - KH + SH) / SH), last_h = min(OH - 1, (h + PH) / SH);
-  const int first_w = max(0, (w + PW - KW + SW) / SW), last_w = min(OW - 1, (w + PW) / SW);
-  float sum = 0;
-  for (int oh = first_h; oh <= last_h; ++oh) {
-    const int height = divisor(oh, KH, SH, PH, H);
-    for (int ow = first_w; ow <= last_w; ++ow) {
-      sum += dy[oh * OW + ow] / (height * divisor(ow, KW, SW, PW, W));
-    }
-  }
-  dx[i] = sum;
-}
-
 // Whether every element of a row lies in one window.
 #define IS_TILED (KW == SW && PW == 0 && OW * SW == W)
 

@@ -61,18 +61,19 @@ static inline float weight_of(int element, int i, int in, int out) {
 // A work-item computes a row of outputs, V at a time; where there are many, one output.
 #define ACROSS (V == 1 ? OW : 1)
 
-__kernel void interpolate(IN(x), OUT(y), const int8 a) {
+__kernel void interpolate(IN(x), OUT(y), const int8 a, DIVISOR(out_height), DIVISOR(out_width)) {
   BIND(x);
   BIND_OUT(y);
   const int item = get_global_id(0);
   if (item >= a.s0 * OH * ACROSS) return;
-  const int row = item / ACROSS;
+  const int row = V == 1 ? divided(item, out_width) : item;
+  const int plane = divided(row, out_height);
   int h0, h1;
-  const float v = sample_place(row % OH, H, OH, &h0, &h1);
-  x += row / OH * H * W;
+  const float v = sample_place(row - plane * OH, H, OH, &h0, &h1);
+  x += plane * H * W;
   y += row * OW;
   __global const float *top = x + h0 * W, *bottom = x + h1 * W;
-  for (int column = item % ACROSS * V; column < OW; column += V * ACROSS) {
+  for (int column = (item - row * ACROSS) * V; column < OW; column += V * ACROSS) {
     const int start = min(column, OW - V);
     INTEGERS first;
     const VECTOR u = sample_places(start, W, OW, &first);
@@ -99,21 +100,29 @@ __kernel void interpolate(IN(x), OUT(y), const int8 a) {
   }
 }
 
+// Those that do read it: of one axis, so that all pairs of two axes need no look at the others.
+static inline void true_readers(int i, int in, int out, int *first, int *end) {
+  readers(i, in, out, first, end);
+  while (*first < *end && weight_of(i, *first, in, out) == 0) ++*first;
+  while (*first < *end && weight_of(i, *end - 1, in, out) == 0) --*end;
+}
+
 // Every input element gathers from the outputs that read it.
-__kernel void interpolate_backward(IN(dy), OUT(dx), const int8 a) {
+__kernel void interpolate_backward(IN(dy), OUT(dx), const int8 a, DIVISOR(height),
+                                   DIVISOR(width)) {
   BIND(dy);
   BIND_OUT(dx);
   const int i = get_global_id(0);
   if (i >= a.s0 * H * W) return;
-  const int w = i % W, h = i / W % H;
-  dy += i / (W * H) * OH * OW;
+  const int row = divided(i, width), plane = divided(row, height);
+  const int w = i - row * W, h = row - plane * H;
+  dy += plane * OH * OW;
   int first_row, end_row, first_column, end_column;
-  readers(h, H, OH, &first_row, &end_row);
-  readers(w, W, OW, &first_column, &end_column);
+  true_readers(h, H, OH, &first_row, &end_row);
+  true_readers(w, W, OW, &first_column, &end_column);
   float sum = 0;
   for (int ow = first_column; ow < end_column; ++ow) {
     const float column_weight = weight_of(w, ow, W, OW);
-    if (column_weight == 0) continue;
     float column = 0;
     for (int oh = first_row; oh < end_row; ++oh) {
       column += weight_of(h, oh, H, OH) * dy[oh * OW + ow];

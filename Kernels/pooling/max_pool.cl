@@ -90,33 +90,7 @@ __kernel void max_pool2d_backward_tiles(IN(dy), IN_INT(indices), OUT(dx), const 
   }
 }
 
-// Every input element of a row looks at the windows that cover it.
-__kernel void max_pool2d_backward(IN(dy), IN_INT(indices), OUT(dx), const int8 a) {
-  BIND(dy);
-  BIND_INT(indices);
-  BIND_OUT(dx);
-  const int row = get_global_id(0);
-  if (row >= PLANES * H) return;
-  const int h = row % H;
-  dy += row / H * (OH * OW);
-  indices += row / H * (OH * OW);
-  const int first_h = max(0, (h + PH - (KH - 1) * DH + SH - 1) / SH);
-  const int last_h = min(OH - 1, (h + PH) / SH);
-  for (int w = 0; w < W; ++w) {
-    const int first_w = max(0, (w + PW - (KW - 1) * DW + SW - 1) / SW);
-    const int last_w = min(OW - 1, (w + PW) / SW);
-    float sum = 0;
-    for (int oh = first_h; oh <= last_h; ++oh) {
-      for (int ow = first_w; ow <= last_w; ++ow) {
-        if (indices[oh * OW + ow] == h * W + w) sum += dy[oh * OW + ow];
-      }
-    }
-    dx[row * W + w] = sum;
-  }
-}
-
-// A work-item scatters a plane of gradients, window by window. Where cores are few it beats
-// max_pool2d_backward, which compares every window with every element it covers.
+// A work-item scatters a plane of gradients, window by window.
 __kernel void max_pool2d_backward_planes(IN(dy), IN_INT(indices), OUT(dx), const int8 a) {
   BIND(dy);
   BIND_INT(indices);

@@ -19,6 +19,7 @@ extension OpCase {
     ("odd", [1, 3, 13, 7], [2, 2], [2, 2], [0, 0], false),
     ("lenet", [4, 6, 28, 28], [2, 2], [2, 2], [0, 0], false),
     ("large", [1, 1, 300, 301], [3, 3], [2, 2], [1, 1], false),
+    ("wide-window", [1, 2, 11, 12], [5, 5], [2, 3], [2, 2], false),
   ]
 
   static let pooling: [OpCase] =
@@ -56,6 +57,10 @@ extension OpCase {
       OpCase(
         "max_unpool2d", "basic", ["kernel_size": .int(2)],
         ["input": Input([1, 2, 1, 1]), "indices": Input([1, 2, 1, 1], .indices(4))]),
+      // Several elements on one place: the last remains.
+      OpCase(
+        "max_unpool2d", "crowded", ["kernel_size": .int(2), "output_size": pair([4, 5])],
+        ["input": Input([2, 2, 5, 6]), "indices": Input([2, 2, 5, 6], .indices(20))]),
       OpCase(
         "max_unpool2d", "sized", ["kernel_size": .int(2), "output_size": pair([3, 5])],
         ["input": Input([2, 3, 1, 1]), "indices": Input([2, 3, 1, 1], .indices(15))]),

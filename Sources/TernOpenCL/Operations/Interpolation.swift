@@ -21,7 +21,10 @@ extension Interpolate: OpenCLOperation {
     try encoder.map(
       "interpolate", in: "pooling/interpolate",
       count: width == 1 ? y[0].count : y[0].count / shape[3], groupSize: width == 1 ? 64 : 16,
-      [.tensor(x[0]), .tensor(y[0]), extents(x[0].shape, shape)],
+      [
+        .tensor(x[0]), .tensor(y[0]), extents(x[0].shape, shape), .divisor(shape[2]),
+        .divisor(shape[3]),
+      ],
       defines: mode.defines.merging(["V": width]) { $1 })
   }
 }
@@ -33,8 +36,8 @@ extension InterpolateBackward: OpenCLOperation {
     ]
     guard encoder.architecture != .manyThreads else {
       return try encoder.map(
-        "interpolate_backward", in: "pooling/interpolate", count: y[0].count, arguments,
-        defines: mode.defines)
+        "interpolate_backward", in: "pooling/interpolate", count: y[0].count,
+        arguments + [.divisor(inputShape[2]), .divisor(inputShape[3])], defines: mode.defines)
     }
     let width = encoder.architecture.vectorWidth(upTo: x[0].shape[3])
     try encoder.map(

@@ -37,8 +37,27 @@ extension StepEncoder {
   }
 }
 
+extension StepEncoder {
+  /// Appends a kernel of `pooling/pool_threads.cl`, with a work-item per element of [N, C, H, W].
+  fileprivate func planeElements(
+    _ name: String, _ tensors: [View], of shape: Shape, _ extents: Argument,
+    _ defines: [String: Int]
+  ) throws {
+    try map(
+      name, in: "pooling/pool_threads", count: shape.elementCount,
+      tensors.map(Argument.tensor)
+        + [.int(shape.elementCount), .divisor(shape[3]), .divisor(shape[2]), extents],
+      defines: defines)
+  }
+}
+
 extension MaxPool2D: OpenCLOperation {
   func encode(_ x: [View], _ y: [View], in encoder: StepEncoder) throws {
+    if encoder.architecture == .manyThreads {
+      return try encoder.planeElements(
+        "max_pool2d_outputs", x + y, of: y[0].shape, extents(x[0].shape, y[0].shape),
+        window.defines)
+    }
     try encoder.planeRows(
       "max_pool2d", in: "pooling/max_pool", x + y, rowsOf: y[0].shape,
       extents(x[0].shape, y[0].shape), window.defines)
@@ -47,26 +66,34 @@ extension MaxPool2D: OpenCLOperation {
 
 extension MaxPool2DBackward: OpenCLOperation {
   func encode(_ x: [View], _ y: [View], in encoder: StepEncoder) throws {
-    let tiles = window.tiles(inputShape, x[0].shape)
-    if !tiles, encoder.architecture != .manyThreads {
+    let extents = extents(inputShape, x[0].shape)
+    if encoder.architecture == .manyThreads {
+      return try encoder.planeElements(
+        "max_pool2d_inputs", x + y, of: inputShape, extents, window.defines)
+    }
+    guard window.tiles(inputShape, x[0].shape) else {
       return try encoder.map(
         "max_pool2d_backward_planes", in: "pooling/max_pool",
         count: inputShape[0] * inputShape[1], groupSize: 4,
-        (x + y).map(Argument.tensor) + [extents(inputShape, x[0].shape)],
+        (x + y).map(Argument.tensor) + [extents],
         defines: window.defines.merging(["V": encoder.architecture.vectorWidth]) { $1 })
     }
     try encoder.planeRows(
-      tiles ? "max_pool2d_backward_tiles" : "max_pool2d_backward", in: "pooling/max_pool", x + y,
-      rowsOf: tiles ? x[0].shape : inputShape, extents(inputShape, x[0].shape), window.defines)
+      "max_pool2d_backward_tiles", in: "pooling/max_pool", x + y, rowsOf: x[0].shape, extents,
+      window.defines)
   }
 }
 
 extension AvgPool2D: OpenCLOperation {
   func encode(_ x: [View], _ y: [View], in encoder: StepEncoder) throws {
+    let defines = window.defines.merging(["COUNTS_PADDING": countsPadding ? 1 : 0]) { $1 }
+    let extents = extents(x[0].shape, y[0].shape)
+    if encoder.architecture == .manyThreads {
+      return try encoder.planeElements(
+        "avg_pool2d_outputs", x + y, of: y[0].shape, extents, defines)
+    }
     try encoder.planeRows(
-      "avg_pool2d", in: "pooling/avg_pool", x + y, rowsOf: y[0].shape,
-      extents(x[0].shape, y[0].shape),
-      window.defines.merging(["COUNTS_PADDING": countsPadding ? 1 : 0]) { $1 })
+      "avg_pool2d", in: "pooling/avg_pool", x + y, rowsOf: y[0].shape, extents, defines)
   }
 }
 
@@ -75,9 +102,7 @@ extension AvgPool2DBackward: OpenCLOperation {
     let defines = window.defines.merging(["COUNTS_PADDING": countsPadding ? 1 : 0]) { $1 }
     let extents = extents(inputShape, x[0].shape)
     if encoder.architecture == .manyThreads {
-      return try encoder.map(
-        "avg_pool2d_backward", in: "pooling/avg_pool", count: y[0].count,
-        (x + y).map(Argument.tensor) + [extents], defines: defines)
+      return try encoder.planeElements("avg_pool2d_inputs", x + y, of: inputShape, extents, defines)
     }
     try encoder.planeRows(
       "avg_pool2d_backward_rows", in: "pooling/avg_pool", x + y, rowsOf: inputShape, extents,
@@ -87,39 +112,56 @@ extension AvgPool2DBackward: OpenCLOperation {
 
 extension AdaptiveAvgPool2D: OpenCLOperation {
   func encode(_ x: [View], _ y: [View], in encoder: StepEncoder) throws {
+    // Means of whole planes: neighbours are read by neighbouring work-items.
+    if encoder.architecture == .manyThreads, y[0].shape.planeCount == 1 {
+      return try encoder.meanOfRows(x[0], into: y[0], length: x[0].shape.planeCount)
+    }
     try encoder.map(
       "adaptive_avg_pool2d", in: "pooling/adaptive_avg_pool", count: y[0].count,
-      [.tensor(x[0]), .tensor(y[0]), extents(x[0].shape, y[0].shape)])
+      [
+        .tensor(x[0]), .tensor(y[0]), extents(x[0].shape, y[0].shape),
+        .divisor(y[0].shape[2]), .divisor(y[0].shape[3]),
+      ])
   }
 }
 
 extension AdaptiveAvgPool2DBackward: OpenCLOperation {
   func encode(_ x: [View], _ y: [View], in encoder: StepEncoder) throws {
-    let arguments: [Argument] = [
-      .tensor(x[0]), .tensor(y[0]), extents(inputShape, x[0].shape),
-    ]
+    let tensors: [Argument] = [.tensor(x[0]), .tensor(y[0]), extents(inputShape, x[0].shape)]
+    let outputs: [Argument] = [.divisor(x[0].shape[2]), .divisor(x[0].shape[3])]
     if encoder.architecture == .manyThreads {
       return try encoder.map(
         "adaptive_avg_pool2d_backward", in: "pooling/adaptive_avg_pool", count: y[0].count,
-        arguments)
+        tensors + [.divisor(inputShape[2]), .divisor(inputShape[3])] + outputs)
     }
     try encoder.map(
       "adaptive_avg_pool2d_backward_planes", in: "pooling/adaptive_avg_pool",
-      count: inputShape[0] * inputShape[1], groupSize: 16, arguments,
+      count: inputShape[0] * inputShape[1], groupSize: 16, tensors + outputs,
       defines: ["V": encoder.architecture.vectorWidth])
   }
 }
 
-/// (N·C, H·W in, OH·OW out)
-private func planes(_ small: Shape, _ large: Shape) -> [Argument] {
-  [.int(small[0] * small[1]), .int(small[2] * small[3]), .int(large[2] * large[3])]
+extension Shape {
+  /// The elements of a plane of [N, C, H, W].
+  fileprivate var planeCount: Int { self[2] * self[3] }
 }
 
 extension MaxUnpool2D: OpenCLOperation {
   func encode(_ x: [View], _ y: [View], in encoder: StepEncoder) throws {
+    let (inputs, outputs) = (x[0].shape.planeCount, y[0].shape.planeCount)
+    guard encoder.architecture == .manyThreads else {
+      let planes = y[0].shape[0] * y[0].shape[1]
+      return try encoder.map(
+        "max_unpool2d", in: "pooling/max_unpool", count: planes, groupSize: 16,
+        (x + y).map(Argument.tensor) + [.int(planes), .int(inputs), .int(outputs)])
+    }
+    try encoder.fill(y[0], 0)
     try encoder.map(
-      "max_unpool2d", in: "pooling/max_unpool", count: y[0].shape[0] * y[0].shape[1], groupSize: 16,
-      (x + y).map(Argument.tensor) + planes(x[0].shape, y[0].shape))
+      "max_unpool2d_claim", in: "pooling/max_unpool", count: x[0].count,
+      [.tensor(x[1]), .tensor(y[0]), .int(x[0].count), .divisor(inputs), .int(outputs)])
+    try encoder.map(
+      "max_unpool2d_take", in: "pooling/max_unpool", count: y[0].count,
+      [.tensor(x[0]), .tensor(y[0]), .int(y[0].count), .divisor(outputs), .int(inputs)])
   }
 }
 
@@ -127,6 +169,7 @@ extension MaxUnpool2DBackward: OpenCLOperation {
   func encode(_ x: [View], _ y: [View], in encoder: StepEncoder) throws {
     try encoder.map(
       "max_unpool2d_backward", in: "pooling/max_unpool", count: y[0].count,
-      (x + y).map(Argument.tensor) + planes(x[1].shape, x[0].shape))
+      (x + y).map(Argument.tensor)
+        + [.int(y[0].count), .divisor(x[1].shape.planeCount), .int(x[0].shape.planeCount)])
   }
 }
