@@ -6,6 +6,9 @@
 static const char attention_attention[] = {
 #embed "attention/attention.cl"
     , 0};
+static const char attention_attention_threads[] = {
+#embed "attention/attention_threads.cl"
+    , 0};
 static const char benchmark_peak[] = {
 #embed "benchmark/peak.cl"
     , 0};
@@ -159,6 +162,7 @@ static const struct {
   const char *source;
 } table[] = {
     {"attention/attention", attention_attention},
+    {"attention/attention_threads", attention_attention_threads},
     {"benchmark/peak", benchmark_peak},
     {"common/common", common_common},
     {"common/philox", common_philox},

@@ -15,59 +15,53 @@ private struct AttentionCut {
     (width, valueWidth) = (query.shape[2], value.shape[2])
   }
 
-  /// The work-items with registers of their own that share a row, at most.
-  private static let largestSplit = 8
-  /// The local memory for rows that were copied, in bytes: what every GPU has, twice over.
-  private static let stageByteCount = 16 << 10
+  /// Work-items across a tile: `COLUMNS` in `attention/attention_threads.cl`.
+  private static let columns = 8
+  /// Elements of rows that come to local memory at a time, and what a work-item has of them: `CHUNK`.
+  private static let chunk = (length: 32, own: 4)
 
-  /// Appends a kernel that keeps `count` rows of each of the batch.
+  /// Appends the kernel that keeps `count` rows of each of the batch.
   ///
-  /// - Parameter registers: for how many elements of a row a work-item of a GPU has registers.
+  /// - Parameters:
+  ///   - name: with `_tiles` behind it, the kernel's for many threads.
+  ///   - sums: the lengths of the rows of sums that a work-item of a GPU keeps, and for how many numbers
+  ///     of them it has registers.
   func encode(
-    _ name: String, rows count: Int, registers: Int, _ tensors: [View], scale: Float,
-    isCausal: Bool, in encoder: StepEncoder
+    _ name: String, rows count: Int, sums: (rows: [Int], registers: Int),
+    _ tensors: [View], scale: Float, isCausal: Bool, in encoder: StepEncoder
   ) throws {
-    var arguments =
-      tensors.map(Argument.tensor) + [
-        .int(batch), .int(queries), .int(keys), .float(scale), .int(isCausal ? 1 : 0),
-      ]
+    let tail: [Argument] = [
+      .int(queries), .int(keys), .float(scale), .int(isCausal ? 1 : 0),
+    ]
+    let arguments = tensors.map(Argument.tensor)
     var defines = ["E": width, "VE": valueWidth]
-    let file = "attention/attention"
     guard case .manyThreads = encoder.architecture else {
       let lanes = max(encoder.architecture.vectorWidth(upTo: count), 4)
       defines["V"] = lanes
-      arguments.append(.localFloats(1))
-      let items = batch * ((count + lanes - 1) / lanes)
-      return try encoder.blocks(name, in: file, count: items, arguments, defines: defines)
+      return try encoder.blocks(
+        name, in: "attention/attention", count: batch * ((count + lanes - 1) / lanes),
+        arguments + [.int(batch)] + tail, defines: defines)
     }
-    let split = min(
-      (max(width, valueWidth) + registers - 1) / registers,
-      encoder.device.limits.group(upTo: Self.largestSplit))
-    // Fewer where a group of so many has no room, or its kernel too few registers for them.
-    let problem = "\(name) of \(width) and \(valueWidth)"
-    var rows = split > 4 ? 32 : 64
-    while rows > 1,
-      rows * split > encoder.device.limits.groupSize
-        || !encoder.device.fits("\(rows) rows", problem)
-    { rows /= 2 }
-    func span(_ width: Int) -> Int { (width + split - 1) / split * split }
-    let rowByteCount = 4 * (span(width) + span(valueWidth))
-    let block = [8, 4, 2].first { $0 * rowByteCount <= Self.stageByteCount } ?? 1
-    let stage = max(min(Self.stageByteCount / rowByteCount, 32) / block, 1) * block
-    let localByteCount = stage * rowByteCount + (split > 1 ? 8 * block * rows * split : 0)
-    guard localByteCount <= encoder.device.limits.localByteCount else {
-      throw TernError(
-        .runtime,
-        "scaled_dot_product_attention: rows of \(width) and \(valueWidth) elements need more "
-          + "local memory than \(encoder.device.info.id) has, "
-          + "\(encoder.device.limits.localByteCount) bytes")
+    let size = max(Self.columns, encoder.device.rowGroup)
+    let lines = size / Self.columns
+    let chunks = sums.rows.reduce(0) { $0 + ($1 + Self.chunk.length - 1) / Self.chunk.length }
+    // Rows of a work-item: as many as there are registers for and rows, and groups for the device.
+    var each = 4
+    while each > 1,
+      each * chunks * Self.chunk.own > sums.registers || lines * each >= 2 * count
+    {
+      each /= 2
     }
-    defines.merge(["V": 1, "ROWS": rows, "SPLIT": split, "STAGE": stage, "BLOCK": block]) { $1 }
-    arguments.append(.localFloats(localByteCount / 4))
-    try encoder.choosing("\(rows) rows", of: problem, isOnly: rows == 1) {
-      try encoder.launch(
-        name, in: file, groups: [batch * ((count + rows - 1) / rows)], localSize: [rows * split],
-        arguments, defines: defines)
+    if encoder.isAligned(arguments, apart: [width, valueWidth]) { defines["ALIGNED"] = 1 }
+    defines["EACH"] = each
+    let batch = batch
+    encoder.groups(
+      "\(name)_tiles", in: "attention/attention_threads", upTo: size, arguments + tail,
+      defines: defines
+    ) { size in
+      let lines = max(1, size / Self.columns)
+      let tile = lines * each
+      return (batch * ((count + tile - 1) / tile), ["LINES": lines])
     }
   }
 }
@@ -76,7 +70,8 @@ extension Attention: OpenCLOperation {
   func encode(_ x: [View], _ y: [View], in encoder: StepEncoder) throws {
     let cut = AttentionCut(x[0], x[1], x[2])
     try cut.encode(
-      "attention", rows: cut.queries, registers: 64, x + y, scale: scale, isCausal: isCausal,
+      "attention", rows: cut.queries, sums: ([cut.valueWidth], 32), x + y, scale: scale,
+      isCausal: isCausal,
       in: encoder)
   }
 }
@@ -94,11 +89,12 @@ extension AttentionBackward: OpenCLOperation {
     let cut = AttentionCut(query, key, value)
     let inner = encoder.scratch(0, count: innerCount(query.shape))
     try cut.encode(
-      "attention_backward_query", rows: cut.queries, registers: 32, x + [y[0], inner],
-      scale: scale, isCausal: isCausal, in: encoder)
+      "attention_backward_query", rows: cut.queries, sums: ([cut.width], 32),
+      x + [y[0], inner], scale: scale, isCausal: isCausal, in: encoder)
     try cut.encode(
-      "attention_backward_key_value", rows: cut.keys, registers: 32,
-      [dy, query, key, value, logSum, inner, y[1], y[2]], scale: scale, isCausal: isCausal,
+      "attention_backward_key_value", rows: cut.keys,
+      sums: ([cut.width, cut.valueWidth], 64), [dy, query, key, value, logSum, inner, y[1], y[2]],
+      scale: scale, isCausal: isCausal,
       in: encoder)
   }
 }
