@@ -4,7 +4,7 @@ extension OpCase {
   private static let reductions = ["mean", "sum", "none"]
   private static let classShapes: [(String, Shape)] = [
     ("rows", [6, 5]), ("planes", [2, 5, 4, 3]), ("two", [7, 2]), ("one", [1, 3]),
-    ("many", [3001, 10]),
+    ("many", [3001, 10]), ("classes", [5, 301]),
   ]
 
   private static func target(_ logits: Shape) -> Shape {

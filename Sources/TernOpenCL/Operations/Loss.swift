@@ -12,28 +12,57 @@ extension NLLLoss {
   fileprivate func settings(hasWeight: Bool) -> [Argument] {
     [.int(Int(ignoreIndex)), .float(labelSmoothing), .int(hasWeight ? 1 : 0)]
   }
+
+  /// How the samples are cut: the work-items that share one, and the groups that sum them.
+  fileprivate func cut(_ shape: Shape, on device: OpenCLDevice) -> (sharing: Int, parts: Int) {
+    let (samples, classes, inner) = geometry(shape)
+    let group = device.rowGroup
+    // Only smoothing looks at more than a class, and only there neighbours are classes.
+    var sharing = 1
+    while labelSmoothing > 0, inner == 1, sharing < group, 4 * sharing < classes { sharing *= 2 }
+    // On a processor one work-item adds up all samples in order.
+    guard device.architecture == .manyThreads else { return (sharing, 1) }
+    let groups = (samples * sharing + group - 1) / group
+    return (sharing, max(1, min(groups, device.busyItemCount / group)))
+  }
 }
 
 extension NLLLoss: OpenCLOperation {
+  func workspaceByteCount(
+    inputs: [TensorType], outputs: [TensorType], on device: OpenCLDevice
+  ) -> Int {
+    let parts = cut(inputs[0].shape, on: device).parts
+    return parts == 1 ? 0 : 4 * 2 * parts
+  }
+
   func encode(_ x: [View], _ y: [View], in encoder: StepEncoder) throws {
     let (samples, classes, inner) = geometry(x[0].shape)
+    let (sharing, parts) = cut(x[0].shape, on: encoder.device)
     let hasWeight = x.count == 3
     // A kernel takes a pointer in any case.
     let weight = hasWeight ? x[2] : x[0]
     let numbers: [Argument] =
-      [.int(samples), .int(classes), .int(inner)] + settings(hasWeight: hasWeight)
+      [.int(samples), .int(classes), .divisor(inner)] + settings(hasWeight: hasWeight)
     let inputs: [Argument] = [.tensor(x[0]), .tensor(x[1]), .tensor(weight)]
     if reduction == .none {
-      try encoder.map(
-        "nll_loss_none", in: "loss/nll_loss", count: samples, inputs + [.tensor(y[0])] + numbers)
+      encoder.teams(
+        "nll_loss_none", in: "loss/nll_loss", count: samples, sharing: sharing,
+        inputs + [.tensor(y[0])] + numbers + [encoder.rowScratch])
     }
-    try encoder.rows(
-      "nll_loss_reduced", in: "loss/nll_loss", count: 1,
-      inputs + [.tensor(y[0]), .tensor(y[1])] + numbers
-        + [
-          .int(reduction == .mean ? 1 : 0), .int(reduction == .none ? 0 : 1),
-          encoder.rowScratch,
-        ])
+    let flags: [Argument] = [
+      .int(reduction == .mean ? 1 : 0), .int(reduction == .none ? 0 : 1), encoder.rowScratch,
+    ]
+    let sums = parts > 1 ? encoder.scratch(0, count: 2 * parts) : y[1]
+    let results: [Argument] = [.tensor(y[0]), .tensor(y[1])]
+    encoder.groups(
+      "nll_loss_reduced", in: "loss/nll_loss", upTo: encoder.device.rowGroup,
+      inputs + results + [.tensor(sums), .int(parts)] + numbers + flags
+    ) { size in (parts, ["GROUP": size, "SHARING": min(sharing, size)]) }
+    if parts > 1 {
+      try encoder.rows(
+        "nll_loss_combine", in: "loss/nll_loss", count: 1,
+        [.tensor(sums)] + results + [.int(parts)] + flags)
+    }
   }
 }
 
@@ -46,7 +75,7 @@ extension NLLLossBackward: OpenCLOperation {
       "nll_loss_backward", in: "loss/nll_loss", count: y[0].count,
       [
         .tensor(x[0]), .tensor(x[1]), .tensor(x[2]), .tensor(weight), .tensor(y[0]),
-        .int(y[0].count), .int(classes), .int(inner),
+        .int(y[0].count), .divisor(classes), .divisor(inner),
       ] + forward.settings(hasWeight: hasWeight)
         + [
           .int(forward.reduction == .mean ? 1 : 0), .int(forward.reduction == .none ? 0 : 1),
