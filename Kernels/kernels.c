@@ -21,8 +21,14 @@ static const char common_philox[] = {
 static const char common_strided[] = {
 #embed "common/strided.cl"
     , 0};
+static const char convolution_copies_threads[] = {
+#embed "convolution/copies_threads.cl"
+    , 0};
 static const char convolution_depthwise[] = {
 #embed "convolution/depthwise.cl"
+    , 0};
+static const char convolution_depthwise_threads[] = {
+#embed "convolution/depthwise_threads.cl"
     , 0};
 static const char convolution_gather[] = {
 #embed "convolution/gather.cl"
@@ -167,7 +173,9 @@ static const struct {
     {"common/common", common_common},
     {"common/philox", common_philox},
     {"common/strided", common_strided},
+    {"convolution/copies_threads", convolution_copies_threads},
     {"convolution/depthwise", convolution_depthwise},
+    {"convolution/depthwise_threads", convolution_depthwise_threads},
     {"convolution/gather", convolution_gather},
     {"convolution/im2col", convolution_im2col},
     {"convolution/packed_planes", convolution_packed_planes},

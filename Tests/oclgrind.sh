@@ -78,8 +78,8 @@ list() {
     done
     [ $# -eq 0 ] || continue
     # What is drawn at random has no recorded cases; some kernels run on larger shapes than recorded.
-    for case in bernoulli dropout randn nll_loss/rows-none batch_norm/train-large matmul/big \
-      matmul/thin; do
+    for case in bernoulli dropout randn nll_loss/rows-none nll_loss/many-mean embedding/popular \
+      batch_norm/train-large conv2d/depthwise-many matmul/big matmul/thin; do
       printf '%s\0' "$architecture" "$case" "--op $case"
     done
     for algorithm in direct winograd gemm implicit-gemm im2col depthwise; do

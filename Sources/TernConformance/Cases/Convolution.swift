@@ -60,6 +60,18 @@ extension OpCase {
       padding: [1, 1], groups: 5),
     .init(label: "depthwise-multiplier", input: [2, 3, 7, 7], out: 6, kernel: [3, 3], groups: 3),
     .init(
+      label: "depthwise-multiplier-stride", input: [2, 3, 9, 8], out: 6, kernel: [5, 5],
+      stride: [2, 3], padding: [2, 1], groups: 3),
+    .init(
+      label: "depthwise-dilated", input: [1, 3, 13, 11], out: 3, kernel: [3, 3], stride: [1, 2],
+      padding: [2, 2], dilation: [2, 3], groups: 3),
+    .init(
+      label: "depthwise-large-kernel", input: [1, 2, 9, 10], out: 2, kernel: [9, 9],
+      padding: [4, 4], groups: 2),
+    .init(
+      label: "depthwise-many", input: [2, 2, 40, 41], out: 2, kernel: [7, 7], padding: [3, 3],
+      groups: 2, hasBias: false),
+    .init(
       label: "row", input: [1, 3, 6, 10], out: 4, kernel: [1, 5], padding: [0, 2], hasBias: false),
     .init(label: "column", input: [1, 3, 10, 6], out: 4, kernel: [7, 1], padding: [3, 0]),
     .init(label: "odd-channels", input: [2, 17, 5, 5], out: 33, kernel: [3, 3], padding: [1, 1]),

@@ -74,6 +74,21 @@ struct Im2colConvolution: ConvolutionMethod {
 
   private func encode(_ kernel: String, _ x: View, _ y: View, _ encoder: StepEncoder) throws {
     let (g, window) = (problem.geometry, problem.geometry.window)
+    let defines = [
+      "KH": g.kernelHeight, "KW": g.kernelWidth, "SH": window.strideHeight,
+      "SW": window.strideWidth, "PH": window.paddingHeight, "PW": window.paddingWidth,
+      "DH": window.dilationHeight, "DW": window.dilationWidth,
+    ]
+    if encoder.architecture == .manyThreads {
+      let extents: [Argument] =
+        kernel == "im2col"
+        ? [.divisor(g.outWidth), .divisor(g.outHeight), .int(g.inHeight), .int(g.inWidth)]
+        : [.divisor(g.inWidth), .divisor(g.inHeight), .int(g.outHeight), .int(g.outWidth)]
+      let count = kernel == "im2col" ? columnCount : g.inChannels * g.inHeight * g.inWidth
+      return try encoder.map(
+        "\(kernel)_elements", in: "convolution/copies_threads", count: count,
+        [.tensor(x), .tensor(y), .int(count)] + extents, defines: defines)
+    }
     let rows =
       kernel == "im2col"
       ? g.inChannels * problem.taps * g.outHeight : g.inChannels * g.inHeight
@@ -82,11 +97,6 @@ struct Im2colConvolution: ConvolutionMethod {
       [
         .tensor(x), .tensor(y), .int(g.inChannels), .int(g.inHeight), .int(g.inWidth),
         .int(g.outHeight), .int(g.outWidth),
-      ],
-      defines: [
-        "KH": g.kernelHeight, "KW": g.kernelWidth, "SH": window.strideHeight,
-        "SW": window.strideWidth, "PH": window.paddingHeight, "PW": window.paddingWidth,
-        "DH": window.dilationHeight, "DW": window.dilationWidth,
-      ])
+      ], defines: defines)
   }
 }

@@ -26,6 +26,16 @@ struct PackedPlanes {
 
   /// Appends the copy of `count` planes, with `slack` zeros behind the last.
   func encode(_ x: View, into y: View, count: Int, slack: Int = 0, _ encoder: StepEncoder) throws {
+    if encoder.architecture == .manyThreads {
+      let elements = count * self.count + slack
+      return try encoder.map(
+        "pack_plane_elements", in: "convolution/copies_threads", count: elements,
+        [
+          .tensor(x), .tensor(y), .int(elements), .int(h.extent), .int(w.extent), .int(h.before),
+          .int(w.before), .divisor(h.phases), .divisor(w.phases), .divisor(h.length),
+          .divisor(w.length), .int(count),
+        ], defines: ["SH": h.stride, "SW": w.stride])
+    }
     try encoder.map(
       "pack_planes", in: "convolution/packed_planes",
       count: count * h.phases * w.phases * h.length + 1,
@@ -40,6 +50,15 @@ struct PackedPlanes {
   /// Appends the way back for planes of one phase without padding: what lies between the elements
   /// becomes zero.
   func encodeSpreading(_ x: View, into y: View, count: Int, _ encoder: StepEncoder) throws {
+    if encoder.architecture == .manyThreads {
+      let elements = count * h.extent * w.extent
+      return try encoder.map(
+        "spread_plane_elements", in: "convolution/copies_threads", count: elements,
+        [
+          .tensor(x), .tensor(y), .int(elements), .divisor(h.extent), .divisor(w.extent),
+          .int(h.length), .int(w.length),
+        ], defines: ["SH": h.stride, "SW": w.stride])
+    }
     try encoder.map(
       "spread_planes", in: "convolution/packed_planes", count: count * h.extent, groupSize: 16,
       [
