@@ -100,14 +100,26 @@ import Testing
     let workspace = try Workspace()
     defer { workspace.remove() }
     try workspace.writeDataset(train: 301)
+    try workspace.write(
+      "rows.yaml",
+      """
+      name: rows
+      input: [1, 28, 28]
+      classes: 10
+      layers:
+        - flatten
+        - linear: {out_features: 8}
+        - batch_norm
+        - linear: {out_features: 10}
+      """)
     try BadInput(
-      "train resnet20 --data idx:data --batch-size 100 --device cpu", 64, "batch-size 100",
+      "train rows.yaml --data idx:data --batch-size 100 --device cpu", 64, "batch-size 100",
       "301 samples", "--batch-size 101"
     ).check(in: workspace)
-    // 301 samples in three folds: 201, 200 and 201 are trained on.
+    // 301 samples in three folds: 201, 201 and 200 are trained on.
     try BadInput(
-      "train resnet20 --data idx:data --batch-size 199 --folds 3 --device cpu", 64,
-      "batch-size 199", "fold 2"
+      "train rows.yaml --data idx:data --batch-size 199 --folds 3 --device cpu", 64,
+      "batch-size 199", "fold 3"
     ).check(in: workspace)
   }
 }

@@ -25,7 +25,12 @@ enum EarlyEnd {
     // Without the thread a signal ends the command at once, as it does elsewhere.
     let isListening: ()? = try? BackgroundThread.start("tern-signals") {
       var byte: UInt8 = 0
-      while read(end, &byte, 1) < 0, errno == EINTR {}
+      while read(end, &byte, 1) != 1 {
+        if errno == EINTR { continue }
+        // What cannot be waited for ends the command as it does elsewhere.
+        for number in [SIGINT, SIGTERM] { signal(number, SIG_DFL) }
+        return
+      }
       lastWord()
       // Without the drivers' own clean-up: they are at work.
       _exit(128 + arrived.load(ordering: .relaxed))
