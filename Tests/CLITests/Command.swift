@@ -65,6 +65,9 @@ struct Command {
       func text(_ path: String) -> String {
         String(decoding: FileManager.default.contents(atPath: path) ?? Data(), as: UTF8.self)
       }
+      defer {
+        for path in [outputPath, errorPath] { try? FileManager.default.removeItem(atPath: path) }
+      }
       let isSignal = process.terminationReason == .uncaughtSignal
       return Result(
         status: isSignal ? 128 + process.terminationStatus : process.terminationStatus,
