@@ -30,7 +30,8 @@ import Testing
   /// The binary of one program under the name and the key of another.
   @Test func anEntryOfAnotherKeyIsCompiledAgain() throws {
     try withTemporaryCache { cache in
-      let expected = try experiment().run(on: open(cache: cache))
+      let expected = try experiment().run(
+        on: open(DeviceOptions(), "stored-programs", cache: cache))
       let paths = try programs(cache)
       let contents = try paths.map { try #require(FileManager.default.contents(atPath: $0)) }
       /// The fields of the header, the key, the binary.
@@ -48,7 +49,7 @@ import Testing
           "\(own.header[0]) \(own.key.count) \(other.binary.count) \(other.header[3])\n"
         try (Data(header.utf8) + own.key + other.binary).write(to: URL(fileURLWithPath: path))
       }
-      let device = try open(cache: cache)
+      let device = try open(DeviceOptions(), "stored-programs", cache: cache)
       #expect(try experiment().run(on: device) == expected)
       #expect(paths.count > 1 && device.loadedProgramCount == 0)
     }
@@ -58,7 +59,8 @@ import Testing
   @Test(arguments: ["folder", "programs", "entries", "links", "owner"])
   func whatOthersMayWriteIsNotRun(_ fault: String) throws {
     try withTemporaryCache { cache in
-      let expected = try experiment().run(on: open(cache: cache))
+      let expected = try experiment().run(
+        on: open(DeviceOptions(), "stored-programs", cache: cache))
       let before = try programs(cache)
       for path in [cache.path, cache.path + "/programs"] {
         var status = stat()
@@ -78,7 +80,7 @@ import Testing
         guard geteuid() == 0 else { return }
         chown(cache.path, 65534, 65534)
       }
-      let device = try open(cache: cache)
+      let device = try open(DeviceOptions(), "stored-programs", cache: cache)
       #expect(try experiment().run(on: device) == expected)
       #expect(device.loadedProgramCount == 0)
       if fault != "links" { #expect(try programs(cache).sorted() == before.sorted()) }
@@ -226,7 +228,7 @@ import Testing
     try withTemporaryCache { cache in
       let experiment = try ConvolutionExperiment(
         [1, 2, 6, 6], weight: [3, 2, 3, 3], padding: [1, 1], hasBias: false)
-      let device = try open(cache: cache)
+      let device = try open(DeviceOptions(), "stored-programs", cache: cache)
       let nodes = try Session(device: device).plan(experiment.graph).graph
       let problems = try nodes.nodes.compactMap {
         try device.tuningProblem(of: $0.operation, inputs: nodes.types($0.inputs))
@@ -237,7 +239,7 @@ import Testing
         try device.tuning.record(
           problem.description, .init(implementation: "im2col clblast", seconds: 1))
       }
-      let next = try open(cache: cache)
+      let next = try open(DeviceOptions(), "stored-programs", cache: cache)
       #expect(
         try experiment.implementations(on: next) == [String](repeating: "im2col clblast", count: 3))
       #expect(try experiment.error(on: next) <= 2e-5)
