@@ -24,7 +24,7 @@ import Testing
       fragment: "stride"),
     Case(
       layer: "conv2d: {out_channels: 1, kernel_size: 3, padding: 1073741824, dilation: 1073741824}",
-      fragment: "dilation"),
+      fragment: "padding"),
     Case(
       layer: "conv_transpose2d: {out_channels: 1, kernel_size: 3, stride: 70000}",
       fragment: "stride"),
@@ -35,15 +35,15 @@ import Testing
       layer: "avg_pool2d: {kernel_size: 100000, padding: 50000, stride: 100}",
       fragment: "kernel_size"),
     Case(layer: "pad: {pad: [2147483647, 0, 0, 0]}", fragment: "pad"),
-    Case(layer: "interpolate: {size: 60000}", fragment: "interpolate"),
-    Case(layer: "adaptive_avg_pool2d: {output_size: 60000}", fragment: "adaptive_avg_pool2d"),
+    Case(layer: "interpolate: {size: 60000}", fragment: "elements"),
+    Case(layer: "adaptive_avg_pool2d: {output_size: 60000}", fragment: "elements"),
     Case(
       layer: "conv2d: {out_channels: 1, kernel_size: 1}", input: "[1, 1, 4294967296]",
       fragment: "2^31"),
     Case(
       layer: "conv2d: {out_channels: 64, kernel_size: 3, padding: 1}", input: "[3, 30000, 30000]",
-      fragment: "conv2d"),
-    Case(layer: "lstm: {hidden_size: 8}", input: "[20000, 4]", fragment: "lstm"),
+      fragment: "elements"),
+    Case(layer: "lstm: {hidden_size: 8}", input: "[20000, 4]", fragment: "65536"),
   ]
 
   @Test(.timeLimit(.minutes(3)), arguments: ["cpu", "reference"])
@@ -80,7 +80,7 @@ import Testing
     defer { workspace.remove() }
     try workspace.writeDataset(train: 1100)
     let result = try Command.shell(
-      "ulimit -v 4000000; tern train lenet5 --data idx:data --device cpu --steps 2 -q \(setting)",
+      "ulimit -v 1000000; tern train lenet5 --data idx:data --device cpu --epochs 1 -q \(setting)",
       in: workspace.path)
     #expect(result.status == 1, "\(result.errors)")
     #expect(result.errors.contains("the system gives no thread"), "\(result.errors)")

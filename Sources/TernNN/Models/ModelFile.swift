@@ -95,7 +95,7 @@ public struct ModelFile {
       Shape(extents).isUsable
     else {
       throw fault(
-        node ?? root, "expected 'input: [C, H, W]', [T, F] or [N], numbers of at least 1")
+        node ?? root, "expected 'input: [C, H, W]', [T, F] or [N], numbers of 1 to 2^31 - 1")
     }
     return Shape(extents)
   }
