@@ -123,7 +123,12 @@ import Testing
       groups: g.groups, rounding: Self.whole)
     let names = try experiment.implementations(on: device)
     #expect(names.filter { $0.hasPrefix("implicit-gemm ") }.count == 3)
-    #expect(try experiment.error(on: device) == 0)
+    let error = try experiment.error(on: device)
+    withKnownIssue("PoCL 3.1 now and then gives wrong sums", isIntermittent: true) {
+      #expect(error == 0)
+    } when: {
+      openCLDevice?.name.hasPrefix("pthread") == true
+    }
   }
 
   @Test(arguments: tiles) func everyTileComputesAllPassesOfAConvolution(_ tile: String) throws {
