@@ -123,12 +123,7 @@ import Testing
       groups: g.groups, rounding: Self.whole)
     let names = try experiment.implementations(on: device)
     #expect(names.filter { $0.hasPrefix("implicit-gemm ") }.count == 3)
-    let error = try experiment.error(on: device)
-    withKnownIssue("PoCL 3.1 now and then gives wrong sums", isIntermittent: true) {
-      #expect(error == 0)
-    } when: {
-      openCLDevice?.name.hasPrefix("pthread") == true
-    }
+    #expect(try experiment.error(on: device) == 0)
   }
 
   @Test(arguments: tiles) func everyTileComputesAllPassesOfAConvolution(_ tile: String) throws {
