@@ -177,22 +177,9 @@ __kernel __attribute__((reqd_work_group_size(THREADS, 1, 1))) void conv2d_tile(
 #pragma unroll
     for (int i = 0; i < 8; ++i) {
       const int row = kept[0] + ROW_IN_TILE(i);
-      if (row >= rows) continue;
-      const float addition = epilogue & BIAS_PER_ROW ? bias[row] : 0.0f;
-      if (epilogue & STORES_WIDE) {
-        if (column < count) {
-          finish_wide(sum[i][j] + addition, addend, y, target[0] + row * result_plane, epilogue);
-        }
-        continue;
-      }
-      const float4 total = sum[i][j] + addition;
-      const float totals[4] = {total.x, total.y, total.z, total.w};
-#pragma unroll
-      for (int e = 0; e < 4; ++e) {
-        if (column + e < count) {
-          finish(totals[e], addend, y, target[e] + row * result_plane, epilogue);
-        }
-      }
+      const float addition = epilogue & BIAS_PER_ROW ? bias[min(row, rows - 1)] : 0.0f;
+      finish_four(sum[i][j] + addition, addend, y, target, row * result_plane,
+                  row < rows ? count - column : 0, epilogue);
     }
   }
 }

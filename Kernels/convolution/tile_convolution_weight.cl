@@ -151,21 +151,13 @@ __kernel __attribute__((reqd_work_group_size(THREADS, 1, 1))) void conv2d_tile_w
   const int origin = (int)get_group_id(1) * rows * columns;
 #pragma unroll
   for (int j = 0; j < 2; ++j) {
-    const int column = kept[1] + COLUMN_IN_TILE(j);
+    const int column = kept[1] + COLUMN_IN_TILE(j), first = origin + column;
+    const int target[4] = {first, first + 1, first + 2, first + 3};
 #pragma unroll
     for (int i = 0; i < 8; ++i) {
       const int row = kept[0] + ROW_IN_TILE(i);
-      if (row >= rows) continue;
-      const int at = origin + row * columns + column;
-      if (epilogue & STORES_WIDE) {
-        if (column < columns) finish_wide(sum[i][j], addend, dw, at, epilogue);
-        continue;
-      }
-      const float totals[4] = {sum[i][j].x, sum[i][j].y, sum[i][j].z, sum[i][j].w};
-#pragma unroll
-      for (int e = 0; e < 4; ++e) {
-        if (column + e < columns) finish(totals[e], addend, dw, at + e, epilogue);
-      }
+      finish_four(sum[i][j], addend, dw, target, row * columns,
+                  row < rows ? columns - column : 0, epilogue);
     }
   }
 }

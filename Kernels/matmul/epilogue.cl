@@ -31,3 +31,19 @@ static inline void finish_wide(float4 value, __global const float *addend, __glo
   const float4 least = LEAST(epilogue);
   *(__global float4 *)(y + place) = value < least ? least : value;
 }
+
+// The first `count` of four neighbours in a row of the output: all or none, at a multiple of 16 bytes,
+// where stores are wide; else each at a place of its own. A count of 0 or less is for what lies outside;
+// to leave a loop there instead is what PoCL 3.1 compiles wrongly.
+static inline __attribute__((always_inline)) void finish_four(
+    float4 value, __global const float *addend, __global float *y, const int places[4],
+    const int row_start, const int count, const int epilogue) {
+  if (epilogue & STORES_WIDE) {
+    if (count > 0) finish_wide(value, addend, y, row_start + places[0], epilogue);
+    return;
+  }
+  if (count > 0) finish(value.x, addend, y, row_start + places[0], epilogue);
+  if (count > 1) finish(value.y, addend, y, row_start + places[1], epilogue);
+  if (count > 2) finish(value.z, addend, y, row_start + places[2], epilogue);
+  if (count > 3) finish(value.w, addend, y, row_start + places[3], epilogue);
+}

@@ -74,7 +74,8 @@ __kernel __attribute__((reqd_work_group_size(THREADS, 1, 1))) void gemm_tile(
   const int origin = (int)get_group_id(1) * c_matrix;
 #pragma unroll
   for (int j = 0; j < 2; ++j) {
-    const int column = kept[1] + COLUMN_IN_TILE(j);
+    const int column = kept[1] + COLUMN_IN_TILE(j), first = origin + column;
+    const int target[4] = {first, first + 1, first + 2, first + 3};
     float4 addends = 0.0f;
     if (epilogue & BIAS_PER_COLUMN) {
       addends = (float4)(bias[min(column, n - 1)], bias[min(column + 1, n - 1)],
@@ -83,19 +84,9 @@ __kernel __attribute__((reqd_work_group_size(THREADS, 1, 1))) void gemm_tile(
 #pragma unroll
     for (int i = 0; i < 8; ++i) {
       const int row = kept[0] + ROW_IN_TILE(i);
-      if (row >= m) continue;
-      if (epilogue & BIAS_PER_ROW) addends = bias[row];
-      const int at = origin + row * c_pitch + column;
-      if (epilogue & STORES_WIDE) {
-        if (column < n) finish_wide(sum[i][j] + addends, addend, c, at, epilogue);
-        continue;
-      }
-      const float4 total = sum[i][j] + addends;
-      const float totals[4] = {total.x, total.y, total.z, total.w};
-#pragma unroll
-      for (int e = 0; e < 4; ++e) {
-        if (column + e < n) finish(totals[e], addend, c, at + e, epilogue);
-      }
+      if (epilogue & BIAS_PER_ROW) addends = bias[min(row, m - 1)];
+      finish_four(sum[i][j] + addends, addend, c, target, row * c_pitch,
+                  row < m ? n - column : 0, epilogue);
     }
   }
 }

@@ -136,15 +136,7 @@ import Testing
       let experiment = try ConvolutionExperiment(
         input, weight: weight, stride: stride, rounding: Self.whole)
       #expect(try force("implicit-gemm \(tile)", in: experiment.graph, on: device) > 0)
-      let error = try experiment.error(on: device)
-      withKnownIssue(
-        "PoCL 3.1 gives 16 of 6,300 sums of the forward pass wrong, Intel's driver none",
-        isIntermittent: true
-      ) {
-        #expect(error == 0)
-      } when: {
-        tile.hasPrefix("128x") && openCLDevice?.name.hasPrefix("pthread") == true
-      }
+      #expect(try experiment.error(on: device) == 0)
     }
   }
 }

@@ -64,7 +64,7 @@ struct Tune: ParsableCommand {
     Output.progress(
       "\(problems.count) to tune, \(problems.count - open.count) of them known, in "
         + (tuner.databasePath ?? "memory (TERN_CACHE=off)"))
-    let deadline = Deadline(
+    let deadline = try Deadline(
       seconds: budget, knownCount: problems.count - open.count, problemCount: open.count,
       json: json)
     var search = TuningBudget(seconds: budget)
@@ -141,12 +141,12 @@ private final class Deadline: Sendable {
   private let counts: Mutex<(complete: Int, partial: Int, untouched: Int)>
   private let hasEnded = Mutex(false)
 
-  init(seconds: Double, knownCount: Int, problemCount: Int, json: Bool) {
+  init(seconds: Double, knownCount: Int, problemCount: Int, json: Bool) throws {
     self.seconds = seconds
     self.knownCount = knownCount
     self.json = json
     counts = Mutex((0, 0, problemCount))
-    Thread.detachNewThread { [self] in
+    try BackgroundThread.start("the tuner's deadline") { [self] in
       Thread.sleep(forTimeInterval: seconds)
       summarize()
       // Without the drivers' own clean-up: their compilers are at work.
@@ -162,13 +162,16 @@ private final class Deadline: Sendable {
     }
   }
 
-  /// Says what remains, once.
+  /// Says what remains, once. The second caller returns when the first has said it: the process ends
+  /// then.
   func summarize() {
-    let isFirst = hasEnded.withLock { hasEnded in
-      defer { hasEnded = true }
-      return !hasEnded
+    hasEnded.withLock { hasEnded in
+      if !hasEnded { printSummary() }
+      hasEnded = true
     }
-    guard isFirst else { return }
+  }
+
+  private func printSummary() {
     let (complete, partial, untouched) = counts.withLock { $0 }
     if json {
       Output.result(
