@@ -9,18 +9,11 @@ static const int tern_dnnl_source = DNNL_ARG_SRC;
 static const int tern_dnnl_destination = DNNL_ARG_DST;
 static const int tern_dnnl_weights = DNNL_ARG_WEIGHTS;
 static const int tern_dnnl_bias = DNNL_ARG_BIAS;
-static const int tern_dnnl_mean = DNNL_ARG_MEAN;
-static const int tern_dnnl_variance = DNNL_ARG_VARIANCE;
-static const int tern_dnnl_scale = DNNL_ARG_SCALE;
-static const int tern_dnnl_shift = DNNL_ARG_SHIFT;
-static const int tern_dnnl_workspace = DNNL_ARG_WORKSPACE;
 static const int tern_dnnl_scratchpad = DNNL_ARG_SCRATCHPAD;
 static const int tern_dnnl_source_gradient = DNNL_ARG_DIFF_SRC;
 static const int tern_dnnl_destination_gradient = DNNL_ARG_DIFF_DST;
 static const int tern_dnnl_weights_gradient = DNNL_ARG_DIFF_WEIGHTS;
 static const int tern_dnnl_bias_gradient = DNNL_ARG_DIFF_BIAS;
-static const int tern_dnnl_scale_gradient = DNNL_ARG_DIFF_SCALE;
-static const int tern_dnnl_shift_gradient = DNNL_ARG_DIFF_SHIFT;
 
 // How a kernel moves over the two spatial axes; oneDNN counts a dense kernel as dilation 0.
 typedef struct {
@@ -81,29 +74,6 @@ static inline dnnl_status_t tern_dnnl_matmul(
   dnnl_status_t status = dnnl_matmul_desc_init(&description, source, weights, bias, destination);
   if (status != dnnl_success) return status;
   return dnnl_primitive_desc_create(result, &description, attributes, engine, NULL);
-}
-
-static inline dnnl_status_t tern_dnnl_batch_normalization_forward(
-    dnnl_primitive_desc_t *result, dnnl_engine_t engine, const_dnnl_primitive_attr_t attributes,
-    const dnnl_memory_desc_t *data, float epsilon, bool rectifies) {
-  dnnl_batch_normalization_desc_t description;
-  dnnl_status_t status = dnnl_batch_normalization_forward_desc_init(
-      &description, dnnl_forward_training, data, epsilon,
-      dnnl_use_scale | dnnl_use_shift | (rectifies ? dnnl_fuse_norm_relu : 0));
-  if (status != dnnl_success) return status;
-  return dnnl_primitive_desc_create(result, &description, attributes, engine, NULL);
-}
-
-static inline dnnl_status_t tern_dnnl_batch_normalization_backward(
-    dnnl_primitive_desc_t *result, dnnl_engine_t engine, const_dnnl_primitive_attr_t attributes,
-    const dnnl_memory_desc_t *data, float epsilon, bool rectifies,
-    const_dnnl_primitive_desc_t forward) {
-  dnnl_batch_normalization_desc_t description;
-  dnnl_status_t status = dnnl_batch_normalization_backward_desc_init(
-      &description, dnnl_backward, data, data, epsilon,
-      dnnl_use_scale | dnnl_use_shift | (rectifies ? dnnl_fuse_norm_relu : 0));
-  if (status != dnnl_success) return status;
-  return dnnl_primitive_desc_create(result, &description, attributes, engine, forward);
 }
 
 // The descriptor of an argument of a primitive; NULL where the primitive has none such.

@@ -85,4 +85,39 @@ TERN_DECLARE_SLOPE(gelu_tanh)
 TERN_DECLARE_SLOPE(softplus)
 #undef TERN_DECLARE_SLOPE
 
+/// Some values of a few channels: so many pixels, `stride` floats apart, of so many channels side by side;
+/// or, as a plane, so many neighbours of a single channel.
+typedef struct {
+  ptrdiff_t pixels;
+  ptrdiff_t stride;
+  int channels;
+  bool is_plane;
+} tern_channel_values;
+
+/// The channels of ``tern_channel_values`` at most.
+enum { tern_batch_norm_width = 16 };
+
+// Batch normalisation of such values; what is of a channel has `channels` numbers. Results are the same
+// bits on every processor, and y or dx may be x or dy.
+
+/// The mean of each channel and the sum of the squares of the distances from it.
+void tern_batch_norm_moments(
+    const float *x, tern_channel_values values, float *mean, float *squares);
+
+/// y = (x − mean)·scale + shift, and zero instead of what is below where it rectifies.
+void tern_batch_norm(
+    const float *x, float *y, tern_channel_values values, const float *mean, const float *scale,
+    const float *shift, bool rectifies);
+
+/// Σ dy and Σ dy·(x − mean), of the values above zero alone where it rectifies.
+void tern_batch_norm_gradient_sums(
+    const float *dy, const float *x, tern_channel_values values, const float *mean,
+    const float *scale, const float *shift, bool rectifies, float *sum, float *product);
+
+/// dx = scale·(dy − sum_part − (x − mean)·product_part), with dy = 0 where a relu gave zero.
+void tern_batch_norm_backward(
+    const float *dy, const float *x, float *dx, tern_channel_values values, const float *mean,
+    const float *scale, const float *shift, bool rectifies, const float *sum_part,
+    const float *product_part);
+
 #endif

@@ -9,6 +9,8 @@ struct ConvolutionPrimitives {
   private let context: CPUContext
   private let source: MemoryDescriptor
   private let destination: MemoryDescriptor
+  /// `nil` where the tensors come in others than these.
+  private let formats: ConvolutionFormats?
   private let window: tern_dnnl_window
   /// What oneDNN is asked for, the fastest first.
   private let algorithms: [dnnl_alg_kind_t]
@@ -26,6 +28,7 @@ struct ConvolutionPrimitives {
     self.source = source
     self.destination = destination
     self.paired = paired
+    self.formats = formats
     algorithms = geometry.algorithms(formats, context.algorithm)
     let w = geometry.window
     window = tern_dnnl_window(
@@ -104,8 +107,27 @@ struct ConvolutionPrimitives {
   private func weightLayout() throws -> Layout {
     if paired != nil { return .dense }
     return try context.layouts.layout(
-      for: descriptor(weights: nil, hasBias: true).descriptor(
-        of: pass == .backwardWeight ? .weightsGradient : .weights))
+      for: pass == .backwardWeight
+        ? weightGradient(nil, hasBias: true).weights
+        : descriptor(weights: nil, hasBias: true).descriptor(of: .weights))
+  }
+
+  /// The gradient of weights stored as they are given.
+  func weightGradient(weights: Operand, hasBias: Bool) throws -> WeightGradientParts {
+    try weightGradient(format(of: weights), hasBias: hasBias)
+  }
+
+  /// - Parameter weights: the format of the weights, the fastest where `nil`.
+  private func weightGradient(_ weights: MemoryDescriptor?, hasBias: Bool) throws
+    -> WeightGradientParts
+  {
+    try WeightGradientParts(geometry, context, isCut: formats != nil) { batch in
+      let part =
+        batch == geometry.batch
+        ? self
+        : try ConvolutionPrimitives(geometry.with(batch: batch), pass, context, formats!)
+      return try part.descriptor(weights: weights, hasBias: hasBias)
+    }
   }
 
   /// The weights' extents as oneDNN wants them: with an axis for the groups where there are several.
@@ -121,10 +143,12 @@ struct ConvolutionPrimitives {
   func descriptor(
     weights: Operand, hasBias: Bool, _ postOperations: [PostOperation] = []
   ) throws -> PrimitiveDescriptor {
-    let format =
-      weights.layout == .dense
+    try descriptor(weights: format(of: weights), hasBias: hasBias, postOperations)
+  }
+
+  private func format(of weights: Operand) throws -> MemoryDescriptor {
+    weights.layout == .dense
       ? try MemoryDescriptor(dense: TensorType(weightShape)) : try context.descriptor(weights)
-    return try descriptor(weights: format, hasBias: hasBias, postOperations)
   }
 
   /// - Parameter weights: the format of the weights, the fastest where `nil`.

@@ -83,24 +83,24 @@ struct PairedConvolution {
       padding_after: (Int64(w.paddingHeight), Int64(max(0, span - g.inWidth - w.paddingWidth))))
   }
 
-  private func source() throws -> MemoryDescriptor {
-    try sourceFormat.descriptor(geometry.inputShape)
+  private func source(_ g: Conv2DGeometry) throws -> MemoryDescriptor {
+    try sourceFormat.descriptor(g.inputShape)
   }
 
-  private func destination() throws -> MemoryDescriptor {
-    let g = geometry
-    return try ChannelFormat.blocked16.descriptor(
+  private func destination(_ g: Conv2DGeometry) throws -> MemoryDescriptor {
+    try ChannelFormat.blocked16.descriptor(
       [g.batch, Self.channels, g.outHeight, g.outWidth / Self.columns])
   }
 
-  private func forwardPrimitive(_ postOperations: [PostOperation] = []) throws
-    -> PrimitiveDescriptor
-  {
+  private func forwardPrimitive(
+    _ geometry: Conv2DGeometry, _ postOperations: [PostOperation] = []
+  ) throws -> PrimitiveDescriptor {
     try PrimitiveDescriptor(
       "convolution_forward", context.engine, postOperations: postOperations
     ) {
       var (x, w, y) = (
-        try source().raw, try MemoryDescriptor.any(weightShape).raw, try destination().raw
+        try source(geometry).raw, try MemoryDescriptor.any(weightShape).raw,
+        try destination(geometry).raw
       )
       var bias = try MemoryDescriptor(dense: TensorType([Self.channels])).raw
       var window = window
@@ -109,11 +109,12 @@ struct PairedConvolution {
     }
   }
 
-  private func backwardPrimitive() throws -> PrimitiveDescriptor {
-    let hint = try forwardPrimitive()
+  private func backwardPrimitive(_ geometry: Conv2DGeometry) throws -> PrimitiveDescriptor {
+    let hint = try forwardPrimitive(geometry)
     return try PrimitiveDescriptor("convolution_backward_weights", context.engine) {
       var (x, w, y) = (
-        try source().raw, try MemoryDescriptor.any(weightShape).raw, try destination().raw
+        try source(geometry).raw, try MemoryDescriptor.any(weightShape).raw,
+        try destination(geometry).raw
       )
       var bias = try MemoryDescriptor(dense: TensorType([Self.channels])).raw
       var window = window
@@ -123,10 +124,10 @@ struct PairedConvolution {
   }
 
   func forward(hasBias: Bool, _ postOperations: [PostOperation]) throws -> Lowering {
-    let descriptor = try forwardPrimitive(postOperations)
+    let descriptor = try forwardPrimitive(geometry, postOperations)
     let weights = descriptor.descriptor(of: .weights)
     let places = places(weights)
-    let scratch = Scratch(descriptor, weights)
+    let scratch = Scratch(behind: descriptor.scratchpadByteCount, weights)
     return Lowering(
       workspaceByteCount: scratch.byteCount,
       implementation: "\(descriptor.implementation) paired columns"
@@ -160,27 +161,26 @@ struct PairedConvolution {
   }
 
   func backwardWeight(hasBias: Bool) throws -> Lowering {
-    let descriptor = try backwardPrimitive()
-    let weights = descriptor.descriptor(of: .weightsGradient)
+    let parts = try WeightGradientParts(geometry, context) {
+      try backwardPrimitive(geometry.with(batch: $0))
+    }
+    let weights = parts.weights
     let places = places(weights)
-    let scratch = Scratch(descriptor, weights)
+    let scratch = Scratch(
+      behind: parts.workspaceByteCount(biasCount: Self.channels), weights)
     return Lowering(
       workspaceByteCount: scratch.byteCount,
-      implementation: "\(descriptor.implementation) paired columns"
+      implementation: "\(parts.implementation) paired columns"
     ) { addresses in
       let paired = addresses.workspace(at: scratch.weights)
       let pairedBias = addresses.workspace(at: scratch.bias)
-      let primitive = try Primitive(
-        descriptor,
-        [
-          (.source, addresses.inputs[0]), (.weightsGradient, UnsafeMutableRawPointer(paired)),
-          (.biasGradient, UnsafeMutableRawPointer(pairedBias)),
-          (.destinationGradient, addresses.inputs[1]),
-        ], scratchpad: addresses.workspace)
+      let compute = try parts.bind(
+        source: addresses.inputs[0], destinationGradient: addresses.inputs[1], weights: paired,
+        bias: pairedBias, biasCount: Self.channels, workspace: addresses.workspace)
       let dw = addresses.output(0)
       let bias = hasBias ? addresses.output(1) : nil
       return {
-        try primitive.execute()
+        try compute()
         for (index, (first, second)) in places.enumerated() {
           dw[index] = paired[first] + paired[second]
         }
@@ -220,17 +220,17 @@ struct PairedConvolution {
     return result
   }
 
-  /// Where the paired weights and bias are in the workspace: behind oneDNN's own scratchpad.
+  /// Where the paired weights and bias are in the workspace: behind what oneDNN needs itself.
   private struct Scratch {
     let weights: Int
     let bias: Int
     let byteCount: Int
 
-    init(_ descriptor: PrimitiveDescriptor, _ weights: MemoryDescriptor) {
+    init(behind byteCount: Int, _ weights: MemoryDescriptor) {
       func aligned(_ count: Int) -> Int { (count + 63) / 64 * 64 }
-      self.weights = aligned(descriptor.scratchpadByteCount)
+      self.weights = aligned(byteCount)
       bias = self.weights + aligned(weights.byteCount)
-      byteCount = bias + aligned(PairedConvolution.channels * 4)
+      self.byteCount = bias + aligned(PairedConvolution.channels * 4)
     }
   }
 }

@@ -1,11 +1,8 @@
-import COneDNN
 import TernCore
 import TernGraph
 
-/// Batch normalisation by the statistics of the batch, then relu.
-///
-/// Inputs as ``BatchNorm``. Outputs: as there, and which elements were positive, in a format of
-/// oneDNN's own: what the backward pass needs to know of the output, in a bit per element.
+/// Batch normalisation by the statistics of the batch, then relu. Inputs and outputs as ``BatchNorm``; what
+/// the relu let through, the backward pass computes again.
 struct RectifiedBatchNorm: CPUOperation {
   let base: BatchNorm
 
@@ -13,8 +10,7 @@ struct RectifiedBatchNorm: CPUOperation {
   var detail: String { base.detail }
 
   func outputTypes(for inputs: [TensorType]) throws(ShapeError) -> [TensorType] {
-    // The extent stands for nothing: how many bytes there are is up to the layout.
-    try base.outputTypes(for: inputs) + [TensorType([1], .int32)]
+    try base.outputTypes(for: inputs)
   }
 
   func cost(inputs: [TensorType], outputs: [TensorType]) -> Cost {
@@ -23,25 +19,14 @@ struct RectifiedBatchNorm: CPUOperation {
 
   func wishes(_ request: LayoutRequest) throws -> [Layout?] { try base.wishes(request) }
 
-  func layouts(_ request: LayoutRequest) throws -> LayoutAssignment {
-    var assignment = try base.layouts(request)
-    let descriptor = try request.context.batchNormalization(
-      Operand(request.inputs[0].type, assignment.inputs[0]), base.epsilon, rectifies: true)
-    assignment.outputs.append(
-      try request.context.layouts.layout(for: descriptor.descriptor(of: .workspace)))
-    return assignment
-  }
+  func layouts(_ request: LayoutRequest) throws -> LayoutAssignment { try base.layouts(request) }
 
   func lower(_ node: Signature, _ context: CPUContext) throws -> Lowering {
-    let descriptor = try context.batchNormalization(
-      node.inputs[0], base.epsilon, rectifies: true)
-    return context.lowering(
-      of: descriptor, inputs: [(.source, 0), (.scale, 1), (.shift, 2)],
-      outputs: [(.destination, 0), (.mean, 1), (.variance, 2), (.workspace, 3)])
+    try base.lower(node, context, rectifies: true)
   }
 }
 
-/// Inputs: as ``BatchNormBackward``, with the gradient at the relu's output, and the mask.
+/// Inputs: as ``BatchNormBackward``, with the gradient at the relu's output, and the bias.
 struct RectifiedBatchNormBackward: CPUOperation {
   let base: BatchNormBackward
 
@@ -61,9 +46,8 @@ struct RectifiedBatchNormBackward: CPUOperation {
   var inPlacePairs: [InPlacePair] { [InPlacePair(output: 0, input: 0)] }
 
   func layouts(_ request: LayoutRequest) throws -> LayoutAssignment {
-    // The layout of the input is the one for which the mask was made.
     var assignment = try base.layouts(request)
-    assignment.inputs.append(request.inputs[5].layout)
+    assignment.inputs.append(.dense)
     return assignment
   }
 
@@ -84,20 +68,18 @@ extension Graph {
       }
     }
     if chains.isEmpty { return self }
-    var masks: [Int: ValueID] = [:]
     var rewriter = GraphRewriter(self)
     for (index, node) in nodes.enumerated() {
       switch (chains[index], node.operation) {
-      case (let chain?, let operation as BatchNorm):
+      case (_?, let operation as BatchNorm):
         let outputs = try rewriter.append(
           RectifiedBatchNorm(base: operation), node.inputs.map { rewriter[$0] },
           scope: node.scope)
         for (old, new) in zip(node.outputs, outputs) { rewriter.replace(old, with: new) }
-        masks[chain.forward] = outputs[3]
       case (let chain?, let operation as BatchNormBackward):
         let outputs = try rewriter.append(
           RectifiedBatchNormBackward(base: operation),
-          node.inputs.map { rewriter[$0] } + [masks[chain.forward]!], scope: node.scope)
+          (node.inputs + [nodes[chain.forward].inputs[2]]).map { rewriter[$0] }, scope: node.scope)
         for (old, new) in zip(node.outputs, outputs) { rewriter.replace(old, with: new) }
       case (_?, _): rewriter.replace(node.outputs[0], with: rewriter[node.inputs[0]])
       case (nil, _): rewriter.copy(node)

@@ -3,10 +3,9 @@ import TernCore
 
 /// What oneDNN calls an argument of a primitive.
 enum PrimitiveArgument {
-  case source, destination, weights, bias, mean, variance, scale, shift
+  case source, destination, weights, bias
   case sourceGradient, destinationGradient, weightsGradient, biasGradient
-  case scaleGradient, shiftGradient
-  case workspace, scratchpad
+  case scratchpad
 
   var raw: Int32 {
     switch self {
@@ -14,17 +13,10 @@ enum PrimitiveArgument {
     case .destination: tern_dnnl_destination
     case .weights: tern_dnnl_weights
     case .bias: tern_dnnl_bias
-    case .mean: tern_dnnl_mean
-    case .variance: tern_dnnl_variance
-    case .scale: tern_dnnl_scale
-    case .shift: tern_dnnl_shift
     case .sourceGradient: tern_dnnl_source_gradient
     case .destinationGradient: tern_dnnl_destination_gradient
     case .weightsGradient: tern_dnnl_weights_gradient
     case .biasGradient: tern_dnnl_bias_gradient
-    case .scaleGradient: tern_dnnl_scale_gradient
-    case .shiftGradient: tern_dnnl_shift_gradient
-    case .workspace: tern_dnnl_workspace
     case .scratchpad: tern_dnnl_scratchpad
     }
   }

@@ -82,9 +82,16 @@ extension Conv2DBackwardWeight: CPUOperation {
     {
       return tiled.lowering(hasBias: hasBias)
     }
-    return context.lowering(
-      of: try convolution.descriptor(weights: node.outputs[0], hasBias: hasBias),
-      inputs: [(.source, 0), (.destinationGradient, 1)],
-      outputs: [(.weightsGradient, 0)] + (hasBias ? [(.biasGradient, 1)] : []))
+    let parts = try convolution.weightGradient(weights: node.outputs[0], hasBias: hasBias)
+    let biasCount = hasBias ? node.outputs[1].elementCount : 0
+    return Lowering(
+      workspaceByteCount: parts.workspaceByteCount(biasCount: biasCount),
+      implementation: parts.implementation
+    ) { addresses in
+      try parts.bind(
+        source: addresses.inputs[0], destinationGradient: addresses.inputs[1],
+        weights: addresses.output(0), bias: hasBias ? addresses.output(1) : nil,
+        biasCount: biasCount, workspace: addresses.workspace)
+    }
   }
 }

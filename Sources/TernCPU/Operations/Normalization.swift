@@ -1,4 +1,3 @@
-import COneDNN
 import TernCore
 import TernGraph
 
@@ -11,11 +10,15 @@ extension BatchNorm: CPUOperation {
   }
 
   func lower(_ node: Signature, _ context: CPUContext) throws -> Lowering {
-    let descriptor = try context.batchNormalization(
-      node.inputs[0], epsilon, rectifies: false)
-    return context.lowering(
-      of: descriptor, inputs: [(.source, 0), (.scale, 1), (.shift, 2)],
-      outputs: [(.destination, 0), (.mean, 1), (.variance, 2)])
+    try lower(node, context, rectifies: false)
+  }
+
+  /// - Parameter rectifies: whether a relu follows.
+  func lower(_ node: Signature, _ context: CPUContext, rectifies: Bool) throws -> Lowering {
+    BatchNormalization(
+      values: try ChannelValues(node.inputs[0], context), epsilon: epsilon, rectifies: rectifies,
+      threads: context.threads
+    ).forward()
   }
 }
 
@@ -32,23 +35,12 @@ extension BatchNormBackward: CPUOperation {
     try lower(node, context, rectifies: false)
   }
 
-  /// - Parameter rectifies: whether the mask of a relu behind the normalisation is input 5.
+  /// - Parameter rectifies: whether a relu follows the normalisation, whose bias is input 5 then.
   func lower(_ node: Signature, _ context: CPUContext, rectifies: Bool) throws -> Lowering {
-    let forward = try context.batchNormalization(
-      node.inputs[1], epsilon, rectifies: rectifies)
-    let descriptor = try PrimitiveDescriptor("batch_normalization_backward", context.engine) {
-      var data = try context.normalizable(node.inputs[1]).raw
-      return tern_dnnl_batch_normalization_backward(
-        $0, $1, $2, &data, epsilon, rectifies, forward.handle)
-    }
-    // oneDNN insists on a shift, though no derivative depends on it: any vector will do.
-    return context.lowering(
-      of: descriptor,
-      inputs: [
-        (.destinationGradient, 0), (.source, 1), (.mean, 2), (.variance, 3), (.scale, 4),
-        (.shift, 4),
-      ] + (rectifies ? [(.workspace, 5)] : []),
-      outputs: [(.sourceGradient, 0), (.scaleGradient, 1), (.shiftGradient, 2)])
+    BatchNormalization(
+      values: try ChannelValues(node.inputs[1], context), epsilon: epsilon, rectifies: rectifies,
+      threads: context.threads
+    ).backward()
   }
 }
 
@@ -56,29 +48,6 @@ extension Operand {
   /// The layout in which the operand is normalised: its own, if its channels are innermost.
   fileprivate func normalizableLayout(_ context: CPUContext) throws -> Layout {
     try ChannelFormat(self, context) == nil ? .dense : layout
-  }
-}
-
-extension CPUContext {
-  /// A tensor [N, C, *] as oneDNN normalises it: with two spatial axes.
-  fileprivate func normalizable(_ operand: Operand) throws -> MemoryDescriptor {
-    if operand.layout != .dense { return try descriptor(operand) }
-    let x = operand.shape
-    let pixels = x.elementCount(in: 2..<x.rank)
-    // A single pixel's channels are side by side, which is a format oneDNN has faster code for.
-    return try (pixels == 1 ? ChannelFormat.channelsLast : .dense)
-      .descriptor([x[0], x[1], pixels, 1])
-  }
-
-  /// The forward primitive for a tensor; with `rectifies` a relu follows, and its mask is kept in
-  /// oneDNN's workspace.
-  func batchNormalization(_ operand: Operand, _ epsilon: Float, rectifies: Bool) throws
-    -> PrimitiveDescriptor
-  {
-    try PrimitiveDescriptor("batch_normalization_forward", engine) {
-      var data = try normalizable(operand).raw
-      return tern_dnnl_batch_normalization_forward($0, $1, $2, &data, epsilon, rectifies)
-    }
   }
 }
 

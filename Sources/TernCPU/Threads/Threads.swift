@@ -17,6 +17,36 @@ struct Threads: Sendable {
     tern_team_set_alone(alone)
   }
 
+  /// What `make` prepares of oneDNN runs on the thread that calls it, alone.
+  func onOneThread<Result>(_ make: () throws -> Result) rethrows -> Result {
+    tern_team_set_size(1)
+    defer { tern_team_set_size(Int32(count)) }
+    return try make()
+  }
+
+  /// Steps that need nothing of each other, run by whoever is free. The first error is thrown when all have
+  /// ended.
+  func sideBySide(_ steps: [Step]) -> Step {
+    let failures = Failures(count: steps.count)
+    let loop = ParallelLoop(count: steps.count, parts: steps.count, alignment: 1) { range, _ in
+      for index in range {
+        do { try steps[index]() } catch { failures.list[index] = error }
+      }
+    }
+    return {
+      loop.run()
+      guard let failure = failures.list.lazy.compactMap(\.self).first else { return }
+      failures.list = failures.list.map { _ in nil }
+      throw failure
+    }
+  }
+
+  /// Every step has a place of its own.
+  private final class Failures {
+    var list: [(any Error)?]
+    init(count: Int) { list = [(any Error)?](repeating: nil, count: count) }
+  }
+
   /// A loop over `0..<count`, cut into one part per thread.
   ///
   /// - Parameters:

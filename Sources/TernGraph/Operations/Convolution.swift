@@ -3,7 +3,7 @@ import TernCore
 /// The geometry that the three passes of a convolution share, and the key of every kernel cache:
 /// input [N, C, H, W], weight [O, C/groups, KH, KW], output [N, O, OH, OW].
 public struct Conv2DGeometry: Hashable, Sendable {
-  public let batch: Int
+  public private(set) var batch: Int
   public let inChannels: Int
   public let inHeight: Int
   public let inWidth: Int
@@ -21,6 +21,13 @@ public struct Conv2DGeometry: Hashable, Sendable {
   /// The multiplications and additions of one pass.
   public var flops: Int {
     2 * outputShape.elementCount * (inChannels / groups) * kernelHeight * kernelWidth
+  }
+
+  /// The same of so many images.
+  public func with(batch: Int) -> Conv2DGeometry {
+    var copy = self
+    copy.batch = batch
+    return copy
   }
 }
 
