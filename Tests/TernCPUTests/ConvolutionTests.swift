@@ -32,6 +32,7 @@ import Testing
     Shape2D(label: "channels last", channels: (6, 16), kernel: [5, 5], padding: [0, 0]),
     Shape2D(label: "channels last, few outputs", channels: (12, 5)),
     Shape2D(label: "whole blocks", channels: (16, 32)),
+    Shape2D(label: "whole blocks, an odd batch", batch: 5, channels: (16, 32), extent: (12, 14)),
     Shape2D(label: "padded blocks", channels: (24, 40), kernel: [1, 1], padding: [0, 0]),
     Shape2D(
       label: "whole blocks to tiles, strided", batch: 3, channels: (32, 64), extent: (9, 12),

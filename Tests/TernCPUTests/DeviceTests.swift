@@ -46,6 +46,34 @@ import Testing
     #expect(try sums(threads: 1) == sums(threads: 3))
   }
 
+  /// Channels innermost, in blocks with padding and without, in planes; with a relu behind and without.
+  @Test(arguments: [[7, 20, 6, 5], [3, 32, 9, 40], [200, 24, 1, 1], [5, 3, 70], [4, 1, 1100]])
+  func batchNormHasTheSameBitsOnAnyNumberOfThreads(_ shape: [Int]) throws {
+    func results(threads: Int) throws -> [String: HostTensor] {
+      var experiment = Experiment()
+      let x = try experiment.input("x", Shape(shape))
+      let (weight, bias) = (
+        try experiment.input("weight", [shape[1]]), try experiment.input("bias", [shape[1]])
+      )
+      let y = try x.batchNormTraining(
+        runningMean: nil, runningVariance: nil, weight: weight, bias: bias
+      ).output
+      for (name, result) in [("plain", y), ("rectified", try y.relu())] {
+        experiment.builder.output(name, result)
+        let dy = try experiment.input("d " + name, Shape(shape))
+        let gradients = try experiment.builder.gradients(
+          of: [(result, dy)], withRespectTo: [x, weight, bias])
+        for (index, gradient) in gradients.enumerated() {
+          experiment.builder.output("\(name) gradient \(index)", try #require(gradient))
+        }
+      }
+      return try experiment.run(on: cpu(threads: threads))
+    }
+    let alone = try results(threads: 1)
+    #expect(try results(threads: 2) == alone)
+    #expect(try results(threads: 5) == alone)
+  }
+
   @Test func rejectsIndicesOutOfRange() throws {
     func run(_ build: (GraphBuilder) throws -> Tensor, _ index: Int32) throws {
       let builder = GraphBuilder()
