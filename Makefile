@@ -5,7 +5,7 @@ PACKAGES := ocl-icd-opencl-dev opencl-headers libclblast-dev libdnnl-dev zlib1g-
 SWIFT ?= swift
 TERN := .build/release/tern
 
-.PHONY: all build train test attack meters packages format clean
+.PHONY: all build train test quick lint kernels attack meters packages format clean
 
 all: build
 
@@ -31,6 +31,22 @@ train: build
 # Release mode: numeric loops are a hundred times slower without optimisation.
 test: packages
 	$(SWIFT) test -c release
+
+# What most changes break first, in a minute after a build: no network is trained, no GPU driver asked.
+quick: packages
+	$(SWIFT) test -c release --skip 'CLITests|TernOpenCLTests|TernTrainTests|TernConformanceTests|TernDataTests'
+
+# swift-format's rules, and every kernel as OpenCL C 1.2 with the defaults of its defines.
+lint: kernels
+	$(SWIFT) format lint --strict -r Sources Tests Package.swift
+
+KERNEL_FILES := $(shell grep -l __kernel Kernels/*/*.cl)
+CLANG ?= $(or $(wildcard $(dir $(shell command -v $(SWIFT)))clang),clang)
+kernels:
+	@for file in $(KERNEL_FILES); do \
+	  $(CLANG) -x cl -cl-std=CL1.2 -Xclang -finclude-default-header -fsyntax-only -Wall \
+	    -Wno-unused-function -Wno-unused-variable -Wno-bitwise-conditional-parentheses -Werror $$file || exit 1; \
+	done
 
 # Damaged files and calls that fail, as Tests/attack/attack.py says; ARGUMENTS=--quick for a part.
 attack: build

@@ -1,3 +1,5 @@
+#ifndef TERN_COMMON
+#define TERN_COMMON
 // What every kernel file starts with.
 //
 // A tensor is two arguments: the buffer it lives in, and where it starts, in elements. IN and OUT
@@ -219,3 +221,5 @@ static inline float max_lanes(VECTOR value) {
 
 static inline float group_sum(float value, __local float *scratch) { GROUP_RESULT(ADD); }
 static inline float group_max(float value, __local float *scratch) { GROUP_RESULT(larger); }
+
+#endif

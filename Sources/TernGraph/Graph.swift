@@ -128,7 +128,8 @@ public struct Graph: Sendable {
     let types = try operation.outputTypes(for: types(inputs))
     for (index, type) in types.enumerated() where !type.shape.isUsable {
       throw ShapeError(
-        operation.name, "output \(index)", expected: GraphBuilder.usableExtents, got: "\(type.shape)")
+        operation.name, "output \(index)", expected: GraphBuilder.usableExtents,
+        got: "\(type.shape)")
     }
     let nodeIndex = nodes.count
     var outputs: [ValueID] = []

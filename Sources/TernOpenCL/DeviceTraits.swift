@@ -67,6 +67,16 @@ package struct DeviceTraits: Hashable, Sendable {
     let help: String
     let apply: @Sendable (inout DeviceTraits, Int?) -> Void
 
+    /// A trait that is a number of at least 1.
+    static func number(
+      _ name: String, _ valueName: String, help: String,
+      _ property: any WritableKeyPath<DeviceTraits, Int?> & Sendable
+    ) -> Kind {
+      Kind(
+        name: name, valueName: valueName, isComplete: false, accepts: { $0 > 0 }, help: help,
+        apply: { $0[keyPath: property] = $1 })
+    }
+
     var spelling: String {
       guard let valueName else { return name }
       return isComplete ? "\(name)[=\(valueName)]" : "\(name)=\(valueName)"
@@ -78,7 +88,7 @@ package struct DeviceTraits: Hashable, Sendable {
       traits.architecture = .manyThreads
     },
     Kind(
-      name: "wide-cores", valueName: "4|8|16", accepts: { [4, 8, 16].contains($0) },
+      name: "wide-cores", valueName: "4|8|16", accepts: [4, 8, 16].contains,
       help: "run the kernels for CPUs, with vectors of so many floats"
     ) { traits, width in
       traits.architecture = .wideCores
@@ -100,26 +110,17 @@ package struct DeviceTraits: Hashable, Sendable {
     Kind(name: "upload-queue", help: "bring inputs to the device as for a GPU with own memory") {
       traits, _ in traits.hasUploadQueue = true
     },
-    Kind(
-      name: "compute-units", valueName: "N", isComplete: false, accepts: { $0 > 0 },
-      help: "cut work for a device of N compute units"
-    ) { traits, count in traits.computeUnits = count },
-    Kind(
-      name: "work-group", valueName: "N", isComplete: false, accepts: { $0 > 0 },
-      help: "let no work-group have more than N work-items"
-    ) { traits, size in traits.groupSize = size },
-    Kind(
-      name: "kernel-work-group", valueName: "N", isComplete: false, accepts: { $0 > 0 },
-      help: "the same, found out when a kernel is compiled"
-    ) { traits, size in traits.kernelGroupSize = size },
-    Kind(
-      name: "local-memory", valueName: "BYTES", isComplete: false, accepts: { $0 > 0 },
-      help: "let no work-group have more local memory"
-    ) { traits, size in traits.localByteCount = size },
-    Kind(
-      name: "allocation", valueName: "BYTES", isComplete: false, accepts: { $0 > 0 },
-      help: "let no buffer be larger"
-    ) { traits, size in traits.allocationByteCount = size },
+    .number(
+      "compute-units", "N", help: "cut work for a device of N compute units", \.computeUnits),
+    .number(
+      "work-group", "N", help: "let no work-group have more than N work-items", \.groupSize),
+    .number(
+      "kernel-work-group", "N", help: "the same, found out when a kernel is compiled",
+      \.kernelGroupSize),
+    .number(
+      "local-memory", "BYTES", help: "let no work-group have more local memory",
+      \.localByteCount),
+    .number("allocation", "BYTES", help: "let no buffer be larger", \.allocationByteCount),
   ]
 
   /// The architecture of a device that is treated so.

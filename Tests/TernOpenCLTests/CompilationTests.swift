@@ -26,16 +26,20 @@ import Testing
     let device = try open(DeviceOptions(), architecture)
     let experiment = try ConvolutionExperiment([2, 4, 6, 6], weight: [4, 4, 3, 3])
     let told = Mutex<[(Int, Int)]>([])
-    try CompilationProgress.reporting({ done, count in
+    let tell: @Sendable (Int, Int) -> Void = { done, count in
       told.withLock { $0.append((done, count)) }
-    }) { _ = try Session(device: device).compile(experiment.graph) }
+    }
+    try CompilationProgress.reporting(tell) {
+      _ = try Session(device: device).compile(experiment.graph)
+    }
     let reports = told.withLock { $0 }
     let count = try #require(reports.first).1
     #expect(reports.allSatisfy { $0.1 == count })
     #expect(reports.map(\.0).sorted() == Array(0...count))
     #expect(device.builds.count >= count)
     // All are there the second time.
-    try CompilationProgress.reporting({ _, _ in Issue.record("compiled again") }) {
+    let complain: @Sendable (Int, Int) -> Void = { _, _ in Issue.record("compiled again") }
+    try CompilationProgress.reporting(complain) {
       _ = try Session(device: device).compile(experiment.graph)
     }
   }

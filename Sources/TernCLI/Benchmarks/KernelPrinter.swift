@@ -53,7 +53,7 @@ final class KernelPrinter: Sendable {
 
       """
     if format.isForPrograms {
-      text.split(separator: "\n").forEach { Output.progress(String($0)) }
+      for line in text.split(separator: "\n") { Output.progress(String(line)) }
     } else {
       Output.result(text)
     }

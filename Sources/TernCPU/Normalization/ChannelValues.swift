@@ -57,7 +57,8 @@ struct ChannelValues {
   {
     if operand.shape.rank == 4 { return try ChannelStrides(operand, context) }
     guard plane == 1 else { return nil }
-    return try ChannelStrides(Operand(TensorType([operand.shape[0], operand.shape[1], 1, 1])), context)
+    let image: Shape = [operand.shape[0], operand.shape[1], 1, 1]
+    return try ChannelStrides(Operand(TensorType(image)), context)
   }
 
   /// The values of a channel.

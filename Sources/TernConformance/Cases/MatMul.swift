@@ -21,12 +21,14 @@ extension OpCase {
     ("one-row", [1, 700], 211, false),
   ]
 
+  /// The products that are also computed of whole numbers.
+  private static let exactLabels = ["odd", "batch", "big", "row", "few-rows", "tiles", "deep"]
+
   static let matmul: [OpCase] =
     products.map { label, a, b in
       OpCase("matmul", label, [:], ["input": Input(a), "other": Input(b)], terms: a.last ?? 1)
     }
-    + products.filter { ["odd", "batch", "big", "row", "few-rows", "tiles", "deep"].contains($0.0) }.map {
-      label, a, b in
+    + products.filter { exactLabels.contains($0.0) }.map { label, a, b in
       OpCase(
         "matmul", "exact-\(label)", [:], ["input": Input(a, .whole), "other": Input(b, .whole)],
         isExact: true)

@@ -36,7 +36,7 @@ struct PictureFolders {
       for name in others { leftOut.add("folder", name) }
     }
     leftOut.add(picturesBeside: listing.files.filter(PictureFolder.isPicture).count)
-    listing.hidden.forEach { leftOut.add(file: $0) }
+    for file in listing.hidden { leftOut.add(file: file) }
     let wanted = DataPart.wanted(places.keys, measures: measures)
     return try SegmentationFolderDataset.isFolder(path(places[wanted[0]]!))
       ? masks(places, wanted, &leftOut) : classes(places, wanted, &leftOut)

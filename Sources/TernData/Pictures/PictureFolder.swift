@@ -18,10 +18,10 @@ public enum PictureFolder {
   /// - Throws: ``TernError`` where the folder is missing, or holds no pictures.
   static func files(in directory: String, _ leftOut: inout LeftOut) throws -> [String] {
     let listing = try FolderListing(directory)
-    listing.hidden.forEach { leftOut.add(file: $0) }
-    listing.folders.forEach { leftOut.add(folder: $0) }
+    for file in listing.hidden { leftOut.add(file: file) }
+    for folder in listing.folders { leftOut.add(folder: folder) }
     let pictures = listing.files.filter(isPicture)
-    listing.files.filter { !isPicture($0) }.forEach { leftOut.add(file: $0) }
+    for file in listing.files where !isPicture(file) { leftOut.add(file: file) }
     guard !pictures.isEmpty else {
       throw TernError(
         .badData,

@@ -39,8 +39,6 @@ import Yams
 public struct ModelFile {
   private let path: String
 
-  private init(path: String) { self.path = path }
-
   /// Whether a model's name is that of a file.
   public static func isPath(_ name: String) -> Bool {
     name.hasSuffix(".yaml") || name.hasSuffix(".yml")
