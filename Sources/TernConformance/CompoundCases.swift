@@ -74,6 +74,10 @@ struct TrainingCase {
     guard let batch = testCase.inputs["batch.0"], let target = testCase.inputs["target.0"] else {
       throw TernError(.badData, "\(testCase.name): input.batch.0 or input.target.0 is missing")
     }
+    guard steps >= 1 else {
+      throw TernError(.badData, "\(testCase.name): 'steps' is \(steps), expected at least 1")
+    }
+    try testCase.checkSamples("batch.0", batch)
     let model = try ZooEntry.named(modelName).model(
       inputShape: Shape(Array(batch.shape.dimensions.dropFirst())))
     let graph = try TrainingGraph(
@@ -120,6 +124,7 @@ struct ModelCase {
     guard let images = testCase.inputs["input"] else {
       throw TernError(.badData, "\(testCase.name): input.input is missing")
     }
+    try testCase.checkSamples("input", images)
     let model = try ZooEntry.named(name).model(
       inputShape: Shape(Array(images.shape.dimensions.dropFirst())), classCount: classes)
     let (graph, context) = try model.inferenceGraph(batchSize: images.shape[0])
@@ -132,5 +137,15 @@ struct ModelCase {
       try session.write([parameter.name: value])
     }
     return ["output.logits": try executable.run(["images": images])["logits"]!]
+  }
+}
+
+extension ConformanceCase {
+  /// Throws unless a tensor is samples, [N, …], that a network can read.
+  fileprivate func checkSamples(_ input: String, _ samples: HostTensor) throws {
+    guard samples.shape.rank >= 2, samples.shape.isUsable else {
+      throw TernError(
+        .badData, "\(name): input.\(input): expected samples [N, …], got \(samples.shape)")
+    }
   }
 }

@@ -134,10 +134,10 @@ public struct Tensor {
     try builder.apply(operation, [self] + others)[0]
   }
 
-  /// `dim` counted from the end where it is negative.
+  /// `dim` counted from the end where it is negative; a scalar has none.
   func axis(_ dim: Int, _ operation: String) throws(ShapeError) -> Int {
     let rank = shape.rank
-    guard dim >= -rank, dim < Swift.max(rank, 1) else {
+    guard (-rank..<rank).contains(dim) else {
       throw ShapeError(
         operation, "dim", expected: "an axis of \(shape)", got: "\(dim)")
     }

@@ -74,6 +74,8 @@ struct SampledCase {
           if name != "output" { numbers[name] = nil }
           continue
         }
+        // A tensor of fewer axes cannot be cut there, so none is.
+        guard shape.indices.contains(number) else { return nil }
         let own = ranges[name]?[number]?.count ?? shape[number]
         guard extent == nil || extent == own else { return nil }
         extent = own

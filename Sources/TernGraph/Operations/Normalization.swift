@@ -123,6 +123,11 @@ extension Tensor {
       [
         self, weight ?? builder.constant(1, [channels]), bias ?? builder.constant(0, [channels]),
       ])
+    for (running, subject) in [(runningMean, "running_mean"), (runningVariance, "running_var")] {
+      if let running, running.shape != [channels] {
+        throw ShapeError("batch_norm", subject, expected: "[\(channels)]", got: "\(running.shape)")
+      }
+    }
     let count = Float(shape.elementCount / channels)
     func update(_ running: Tensor?, _ batch: Tensor, scale: Float) throws -> Tensor? {
       guard let running else { return nil }

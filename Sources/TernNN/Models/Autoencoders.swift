@@ -91,7 +91,7 @@ extension ZooEntry {
     Sequential {
       ConvTranspose2D(16, kernel: 4, stride: 2, padding: 1, initializer: .he).named("conv1")
       Functional.relu.named("relu1")
-      ConvTranspose2D(shape[0], kernel: 4, stride: 2, padding: 1).named("conv2")
+      ConvTranspose2D(shape.first ?? 1, kernel: 4, stride: 2, padding: 1).named("conv2")
       Functional("sigmoid").named("sigmoid")
     }.named("decoder")
   }

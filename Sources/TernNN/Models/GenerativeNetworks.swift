@@ -41,7 +41,8 @@ extension ZooEntry {
     ]
   ) { shape, _ in
     // A quarter of the picture's extent, doubled twice.
-    let (height, width) = (shape[1] / 4, shape[2] / 4)
+    // Of no picture it is never built: the discriminator refuses it.
+    let (height, width) = shape.rank == 3 ? (shape[1] / 4, shape[2] / 4) : (1, 1)
     LatentNoise(64).named("latent")
     Sequential {
       Linear(64 * height * width, hasBias: false, initializer: .radford).named("fc")
@@ -54,7 +55,7 @@ extension ZooEntry {
       ).named("conv1")
       BatchNorm2D().named("bn2")
       Functional.relu.named("relu2")
-      ConvTranspose2D(shape[0], kernel: 4, stride: 2, padding: 1, initializer: .radford)
+      ConvTranspose2D(shape.first ?? 1, kernel: 4, stride: 2, padding: 1, initializer: .radford)
         .named("conv2")
       Functional("tanh").named("tanh")
     }.named("generator")
