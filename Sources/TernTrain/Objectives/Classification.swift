@@ -11,7 +11,9 @@ public struct Classification: Objective {
   /// The type of the targets, where they are not class numbers.
   public let targetType: TensorType?
   /// Whether the training samples are mixed of two: the loss is λ·L(target) + (1 − λ)·L(partner),
-  /// which for the cross-entropy is that of the mixed targets.
+  /// which for the cross-entropy is that of the mixed targets. Where classes have weights, each of the
+  /// two counts with its own, and the sum is divided by the number of samples, as PyTorch's
+  /// cross-entropy of class probabilities is, not by the weights.
   public let isMixed: Bool
 
   public init(
@@ -32,10 +34,17 @@ public struct Classification: Objective {
     // Measured is what the network says of each sample, however it is taught.
     let function =
       context.mode == .training ? lossFunction : LossFunction(lossFunction.name)
+    let isWeightedMixture =
+      isMixed && context.mode == .training && !function.classWeights.isEmpty
+    func mean(_ output: Tensor, _ targets: Tensor) throws -> Tensor {
+      guard isWeightedMixture else { return try function.apply(output, targets) }
+      return try function.apply(output, targets, reduction: .sum)
+        .affine(scale: 1 / Float(targets.shape.elementCount))
+    }
     func sum(_ targets: Tensor) throws -> Tensor {
-      var sum = try function.apply(logits, targets)
+      var sum = try mean(logits, targets)
       for (output, weight) in context.auxiliaryOutputs {
-        sum = try sum + function.apply(output, targets).affine(scale: weight)
+        sum = try sum + mean(output, targets).affine(scale: weight)
       }
       return sum
     }

@@ -33,13 +33,17 @@ public struct LossFunction: Hashable, Sendable {
     return try scores.amax([1]).mean() + scores.nllLoss(targets)
   }
 
-  func apply(_ logits: Tensor, _ targets: Tensor) throws -> Tensor {
+  /// - Parameter reduction: how the losses of a batch become one number; the perceptron's are averaged.
+  func apply(
+    _ logits: Tensor, _ targets: Tensor, reduction: LossReduction = .mean
+  ) throws -> Tensor {
     if name == Self.perceptronName { return try perceptron(logits, targets) }
     guard let operation = OperationSpec.named(name), operation.inputs.contains("target") else {
       throw TernError(.usage, "unknown loss '\(name)'")
     }
     var attributes: [String: AttributeValue] = [:]
     if labelSmoothing > 0 { attributes["label_smoothing"] = .double(labelSmoothing) }
+    if reduction != .mean { attributes["reduction"] = .string(reduction.rawValue) }
     var inputs = ["input": logits, "target": targets]
     if !classWeights.isEmpty {
       inputs["weight"] = logits.builder.constant(HostTensor([classWeights.count], classWeights))
