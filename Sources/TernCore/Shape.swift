@@ -20,8 +20,9 @@ public struct Shape: Hashable, Sendable, ExpressibleByArrayLiteral, RandomAccess
   /// The number of elements: the product of all extents.
   public var elementCount: Int { dimensions.reduce(1, *) }
 
-  /// Whether every extent is at least 1 and what devices count with, and the elements are few enough that
-  /// no arithmetic on their bytes overflows.
+  /// Whether every extent is at least 1 and what devices count with, a sample (what one position of the
+  /// first axis holds) too, so that it can be made an axis of its own, and the elements are few enough
+  /// that no arithmetic on their bytes overflows.
   public var isUsable: Bool {
     var count = 1
     for extent in dimensions {
@@ -31,7 +32,7 @@ public struct Shape: Hashable, Sendable, ExpressibleByArrayLiteral, RandomAccess
       }
       count = product
     }
-    return true
+    return rank == 0 || count / dimensions[0] <= Int(Int32.max)
   }
 
   /// The distance between neighbours along each axis, in elements, when stored row by row.

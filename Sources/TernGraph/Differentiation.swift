@@ -33,10 +33,11 @@ extension GraphBuilder {
 
     for node in forward.reversed() {
       // All nodes that read the outputs were visited: what arrives there is complete.
-      let cotangents = try scope("backward") { try node.outputs.map { try arriving[$0]?.total() } }
+      let backward = node.scope.isEmpty ? Node.backwardScope : "\(Node.backwardScope).\(node.scope)"
+      let cotangents = try scope(backward) { try node.outputs.map { try arriving[$0]?.total() } }
       let needed = node.inputs.map { isNeeded[$0.index] }
       guard cotangents.contains(where: { $0 != nil }), needed.contains(true) else { continue }
-      let gradients = try scope(node.scope.isEmpty ? "backward" : "backward.\(node.scope)") {
+      let gradients = try scope(backward) {
         try node.operation.gradient(
           NodeGradient(
             inputs: node.inputs.map(tensor), outputs: node.outputs.map(tensor),
@@ -46,7 +47,7 @@ extension GraphBuilder {
         if let gradient { try add(gradient, to: node.inputs[index]) }
       }
     }
-    return try scope("backward") { try targets.map { try arriving[$0.id]?.total() } }
+    return try scope(Node.backwardScope) { try targets.map { try arriving[$0.id]?.total() } }
   }
 
   /// The gradients of a scalar `loss`.
@@ -58,26 +59,43 @@ extension GraphBuilder {
 /// The contributions to the gradient of one value.
 private struct ArrivingGradient {
   private var sum: Tensor?
-  /// Gradients of slices, zero elsewhere, which do not overlap one another.
+  /// Gradients of slices along one axis, zero elsewhere.
   private var slices: [PaddedSlice] = []
 
   mutating func add(_ contribution: Tensor) throws {
-    if let slice = PaddedSlice(contribution), slices.allSatisfy({ $0.isApart(from: slice) }) {
+    if let slice = PaddedSlice(contribution), slices.first.map({ $0.axis == slice.axis }) ?? true {
       slices.append(slice)
     } else {
-      sum = try sum.map { try $0 + contribution } ?? contribution
+      try addToSum(contribution)
     }
+  }
+
+  private mutating func addToSum(_ contribution: Tensor) throws {
+    sum = try sum.map { try $0 + contribution } ?? contribution
+  }
+
+  /// Leaves only slices that do not overlap one another, in their order.
+  private mutating func sortSlices() throws {
+    var apart: [PaddedSlice] = []
+    for slice in slices.sorted(by: { $0.range.lowerBound < $1.range.lowerBound }) {
+      if let last = apart.last, last.range.overlaps(slice.range) {
+        try addToSum(slice.padded)
+      } else {
+        apart.append(slice)
+      }
+    }
+    slices = apart
   }
 
   /// The sum of all contributions. Slices that cover the value are put side by side instead, as they
   /// are where a recurrent network reads its input step by step, or its gates from one product.
   mutating func total() throws -> Tensor {
+    try sortSlices()
     if let first = slices.first {
       let covered = slices.reduce(0) { $0 + $1.range.count }
       var terms = slices.map(\.padded)
       if slices.count > 1, covered == first.padded.shape[first.axis] {
-        let parts = slices.sorted { $0.range.lowerBound < $1.range.lowerBound }.map(\.slice)
-        terms = [try Tensor.cat(parts, dim: first.axis)]
+        terms = [try Tensor.cat(slices.map(\.slice), dim: first.axis)]
       }
       if let sum { terms.insert(sum, at: 0) }
       sum = try terms.dropFirst().reduce(terms[0]) { try $0 + $1 }
@@ -106,9 +124,5 @@ private struct PaddedSlice {
     slice = tensor.builder.tensor(graph.nodes[index].inputs[0])
     axis = axes[0]
     range = pad.before[axis]..<tensor.shape[axis] - pad.after[axis]
-  }
-
-  func isApart(from other: PaddedSlice) -> Bool {
-    axis == other.axis && !range.overlaps(other.range)
   }
 }

@@ -65,6 +65,16 @@ public struct Node: Sendable {
     self.scope = scope
   }
 
+  /// What the scopes of nodes begin with that compute gradients: `backward.layer1.0.conv1`.
+  public static let backwardScope = "backward"
+
+  /// The layers around the node, or around the one whose gradient it computes: `layer1.0.conv1`.
+  public var layer: String {
+    let parts = scope.split(separator: ".")
+    return (parts.first == Self.backwardScope[...] ? parts.dropFirst() : parts[...])
+      .joined(separator: ".")
+  }
+
   /// How messages name the node.
   public var label: String { scope.isEmpty ? operation.name : "\(operation.name) (\(scope))" }
 }

@@ -107,7 +107,8 @@ public final class GraphBuilder {
   /// A value of the graph, to go on from.
   public func tensor(_ id: ValueID) -> Tensor { Tensor(self, id) }
 
-  package static let usableExtents = "extents of 1 to 2^31 - 1 and at most 2^44 elements"
+  package static let usableExtents =
+    "extents of 1 to 2^31 - 1, at most 2^31 - 1 elements a sample and 2^44 in all"
 
   private func checkExtents(_ name: String, _ type: TensorType) throws(ShapeError) {
     guard type.shape.isUsable else {

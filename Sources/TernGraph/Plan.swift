@@ -121,7 +121,7 @@ private struct Planner {
         blocks.append(Block(byteCount: scratch, first: step, last: step))
       }
     }
-    let arenas = try assignOffsets()
+    let arenas = try blocks.count <= Self.largestGreedyCount ? assignOffsets() : assignOffsetsInTime()
     let locations = graph.values.indices.map { i in
       fixed[i] ?? blockOf[i].flatMap { blocks[$0].location }
     }
@@ -185,17 +185,11 @@ private struct Planner {
   mutating func assignOffsets() throws -> [Int] {
     var arenas: [Int] = []
     var placed: [[Int]] = []
-    let aligned = { (count: Int) in (count + Plan.alignment - 1) / Plan.alignment * Plan.alignment }
     for index in blocks.indices.sorted(by: {
       (blocks[$1].byteCount, $0) < (blocks[$0].byteCount, $1)
     }) {
-      let size = aligned(blocks[index].byteCount)
-      guard size <= maximumArenaByteCount else {
-        throw TernError(
-          .outOfMemory,
-          "a tensor of \(size >> 20) MiB exceeds the device's largest allocation of "
-            + "\(maximumArenaByteCount >> 20) MiB")
-      }
+      let size = Self.aligned(blocks[index].byteCount)
+      try checkAllocation(size)
       var arena = 0
       while true {
         if arena == arenas.count {
@@ -214,6 +208,53 @@ private struct Planner {
     return arenas
   }
 
+  /// The most blocks that are placed by size, which takes the square of their number. Beyond are networks
+  /// unrolled over a thousand steps and more, whose blocks are alike.
+  private static let largestGreedyCount = 1 << 12
+
+  /// In the order of the steps: each block at the lowest offset that is free then.
+  mutating func assignOffsetsInTime() throws -> [Int] {
+    var arenas: [FreeMemory] = []
+    var ending = [[Int]](repeating: [], count: graph.nodes.count + 1)
+    for (index, block) in blocks.enumerated() { ending[block.last].append(index) }
+    var step = 0
+    // Blocks are numbered in the order of their first steps.
+    for index in blocks.indices {
+      while step < blocks[index].first {
+        for ended in ending[step] {
+          guard case .arena(let arena)? = blocks[ended].location?.region else { continue }
+          let start = blocks[ended].location!.offset
+          arenas[arena].release(start..<start + Self.aligned(blocks[ended].byteCount))
+        }
+        step += 1
+      }
+      let size = Self.aligned(blocks[index].byteCount)
+      try checkAllocation(size)
+      var arena = 0
+      while blocks[index].location == nil {
+        if arena == arenas.count { arenas.append(FreeMemory(limit: maximumArenaByteCount)) }
+        blocks[index].location = arenas[arena].take(size).map {
+          .init(region: .arena(arena), offset: $0)
+        }
+        arena += 1
+      }
+    }
+    return arenas.map(\.byteCount)
+  }
+
+  private static func aligned(_ byteCount: Int) -> Int {
+    (byteCount + Plan.alignment - 1) / Plan.alignment * Plan.alignment
+  }
+
+  private func checkAllocation(_ size: Int) throws {
+    guard size <= maximumArenaByteCount else {
+      throw TernError(
+        .outOfMemory,
+        "a tensor of \(size >> 20) MiB exceeds the device's largest allocation of "
+          + "\(maximumArenaByteCount >> 20) MiB")
+    }
+  }
+
   func offset(for index: Int, size: Int, among placed: [Int]) -> Int? {
     let block = blocks[index]
     let obstacles = placed.filter {
@@ -225,9 +266,56 @@ private struct Planner {
     var candidate = 0
     for (start, end) in obstacles {
       if candidate + size <= start { break }
-      candidate = max(
-        candidate, (end + Plan.alignment - 1) / Plan.alignment * Plan.alignment)
+      candidate = max(candidate, Self.aligned(end))
     }
     return candidate + size <= maximumArenaByteCount ? candidate : nil
+  }
+}
+
+/// What of an arena is free at a moment.
+private struct FreeMemory {
+  let limit: Int
+  /// What was ever taken.
+  private(set) var byteCount = 0
+  /// Free ranges below ``byteCount``, lowest first; none touches another.
+  private var holes: [Range<Int>] = []
+
+  init(limit: Int) { self.limit = limit }
+
+  /// The lowest offset with so many free bytes, which are taken; `nil` where the arena has none.
+  mutating func take(_ size: Int) -> Int? {
+    if let index = holes.firstIndex(where: { $0.count >= size }) {
+      let hole = holes[index]
+      if hole.count == size {
+        holes.remove(at: index)
+      } else {
+        holes[index] = hole.lowerBound + size..<hole.upperBound
+      }
+      return hole.lowerBound
+    }
+    let isOpen = holes.last?.upperBound == byteCount
+    let start = isOpen ? holes.last!.lowerBound : byteCount
+    guard start + size <= limit else { return nil }
+    if isOpen { holes.removeLast() }
+    byteCount = start + size
+    return start
+  }
+
+  mutating func release(_ range: Range<Int>) {
+    var (low, high) = (0, holes.count)
+    while low < high {
+      let middle = (low + high) / 2
+      if holes[middle].lowerBound < range.lowerBound { low = middle + 1 } else { high = middle }
+    }
+    let joinsNext = low < holes.count && holes[low].lowerBound == range.upperBound
+    let joinsPrevious = low > 0 && holes[low - 1].upperBound == range.lowerBound
+    switch (joinsPrevious, joinsNext) {
+    case (true, true):
+      holes[low - 1] = holes[low - 1].lowerBound..<holes[low].upperBound
+      holes.remove(at: low)
+    case (true, false): holes[low - 1] = holes[low - 1].lowerBound..<range.upperBound
+    case (false, true): holes[low] = range.lowerBound..<holes[low].upperBound
+    case (false, false): holes.insert(range, at: low)
+    }
   }
 }

@@ -114,8 +114,8 @@ public final class Session {
     }
   }
 
-  /// The nodes that a graph has at most: what planning takes grows with their square.
-  private static let largestNodeCount = 1 << 16
+  /// The nodes that a graph has at most: planning takes some seconds and half a GiB of them.
+  private static let largestNodeCount = 1 << 18
 
   /// Finds out before anything is lowered that a graph is larger than the device: a library or a driver
   /// that is asked all the same may fail in any way.
@@ -123,7 +123,7 @@ public final class Session {
   /// - Throws: ``TernError`` that names the layer.
   private func checkSize(_ graph: Graph) throws {
     guard graph.nodes.count <= Self.largestNodeCount else {
-      let layers = Dictionary(grouping: graph.nodes) { $0.scope.prefix { $0 != "." } }
+      let layers = Dictionary(grouping: graph.nodes, by: \.layer)
       let largest = layers.max { ($0.value.count, $1.key) < ($1.value.count, $0.key) }!
       throw TernError(
         .badData,

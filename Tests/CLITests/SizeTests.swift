@@ -35,15 +35,24 @@ import Testing
       layer: "avg_pool2d: {kernel_size: 100000, padding: 50000, stride: 100}",
       fragment: "kernel_size"),
     Case(layer: "pad: {pad: [2147483647, 0, 0, 0]}", fragment: "pad"),
-    Case(layer: "interpolate: {size: 60000}", fragment: "elements"),
-    Case(layer: "adaptive_avg_pool2d: {output_size: 60000}", fragment: "elements"),
+    // Named is the layer that makes the tensor, not the next one.
+    Case(layer: "interpolate: {size: 60000}", fragment: "layer interpolate_0: interpolate: output"),
+    Case(
+      layer: "adaptive_avg_pool2d: {output_size: 60000}",
+      fragment: "layer adaptive_avg_pool2d_0: adaptive_avg_pool2d: output"),
+    Case(layer: "pad: {pad: [60000, 0, 60000, 0]}", fragment: "layer pad_0: pad: output"),
     Case(
       layer: "conv2d: {out_channels: 1, kernel_size: 1}", input: "[1, 1, 4294967296]",
       fragment: "2^31"),
     Case(
-      layer: "conv2d: {out_channels: 64, kernel_size: 3, padding: 1}", input: "[3, 30000, 30000]",
-      fragment: "elements"),
-    Case(layer: "lstm: {hidden_size: 8}", input: "[20000, 4]", fragment: "65536"),
+      layer: "conv2d: {out_channels: 64, kernel_size: 3, padding: 1}", input: "[2, 30000, 30000]",
+      fragment: "layer conv2d_0: conv2d: output"),
+    Case(
+      layer: "conv2d: {out_channels: 64, kernel_size: 3}", input: "[3, 30000, 30000]",
+      fragment: "their product too"),
+    // Of all its operations, forward and backward.
+    Case(
+      layer: "lstm: {hidden_size: 8}", input: "[20000, 4]", fragment: "of them in layer lstm_0: at most"),
   ]
 
   @Test(.timeLimit(.minutes(3)), arguments: ["cpu", "reference"])

@@ -79,6 +79,8 @@ public struct GraphRewriter {
   ) throws {
     let inputs = node.inputs.map { self[$0] }
     let builder = GraphBuilder(graph)
+    // The builder's alone, which it would copy otherwise to append to it.
+    graph = Graph()
     let outputs = try builder.scope(node.scope) { try build(inputs.map(builder.tensor)) }
     graph = builder.graph
     for (old, new) in zip(node.outputs, outputs) { map[old.index] = new.id }

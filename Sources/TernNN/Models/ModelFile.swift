@@ -90,10 +90,11 @@ public struct ModelFile {
   private func inputShape(_ node: Node?, in root: Node) throws -> Shape {
     let extents = node?.sequence?.compactMap(\.int) ?? []
     guard (1...3).contains(extents.count), extents.count == node?.sequence?.count,
-      Shape(extents).isUsable
+      Shape([1] + extents).isUsable
     else {
       throw fault(
-        node ?? root, "expected 'input: [C, H, W]', [T, F] or [N], numbers of 1 to 2^31 - 1")
+        node ?? root,
+        "expected 'input: [C, H, W]', [T, F] or [N], numbers of 1 to 2^31 - 1, their product too")
     }
     return Shape(extents)
   }
