@@ -255,6 +255,8 @@ import Testing
         "line 1: 1 column where at least 2 belong, separated by commas, semicolons or tabs"),
       .table("a,b,label\n1,2\n", "line 2: 2 fields where 3 belong"),
       .table("a,b,label\n1,2,x,4\n", "line 2: 4 fields where 3 belong"),
+      .table(
+        "a,b,label\n1,2,x,\n", "line 2: 4 fields where 3 belong; the line ends in a separator"),
       .table("a,b,label\n1,two,x\n", "line 2: column 'b': expected a number, got 'two'"),
       .table(
         "a,b,label\n1,,x\n", "line 2: column 'b': no number; fill it in, or leave the line out"),

@@ -107,13 +107,12 @@ struct DataOpener {
   }
 
   private func tables(_ specification: String, _ location: String) throws -> DataParts {
-    // A file may be called so; else a comma stands between two.
-    let paths =
-      FileSystem.exists(location)
-      ? [location]
-      : location.split(separator: ",", omittingEmptySubsequences: false).map(String.init)
-    guard paths.count <= 2, !paths.contains("") else {
+    guard let paths = DataSource.tables(location), !paths.contains("") else {
       throw TernError(.usage, "data: expected csv:FILE or csv:TRAIN,TEST, got '\(specification)'")
+    }
+    guard paths.count == 1 || paths.contains(where: FileSystem.exists) else {
+      throw TernError(
+        .notFound, "no file '\(location)', nor '\(paths[0])' and '\(paths[1])' for training and testing")
     }
     let training = try CSVTable(contentsOf: paths[0], known: known?.columns)
     var tables = [training]

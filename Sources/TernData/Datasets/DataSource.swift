@@ -32,7 +32,8 @@ public struct DataSource: Sendable {
   }
 
   /// Opens data by one of its ``forms``; `fashion-mnist` and `mnist` also with `:DIR`, `csv` also with
-  /// a second file for testing: `csv:TRAIN,TEST`.
+  /// a second file for testing: `csv:TRAIN,TEST`, see ``tables(_:isThere:)``. In all others a comma is a
+  /// part of the name.
   ///
   /// A validation set is the test set where there is no other. Where there is neither, every fifth
   /// sample of each class is held out for testing.
@@ -108,10 +109,33 @@ public struct DataSource: Sendable {
     if first == second { return true }
     let (a, b) = (cut(first), cut(second))
     guard a.name == b.name, let ours = a.location, let theirs = b.location else { return false }
-    let paths = [ours, theirs].map {
-      a.name == "csv" ? $0.split(separator: ",").map(String.init) : [$0]
-    }
+    let paths = [ours, theirs].map { a.name == "csv" ? tables($0) ?? [$0] : [$0] }
     return paths[0].count == paths[1].count && zip(paths[0], paths[1]).allSatisfy(FileSystem.isSame)
+  }
+
+  /// The files that the location of tables names: one, or one to train on and one for testing with a
+  /// comma between. Names may hold commas too: taken is what is there, one file before two, the shorter
+  /// first name before the longer.
+  ///
+  /// - Parameter isThere: whether a file is at a path.
+  /// - Returns: one or two paths; `nil` where nothing is there and there are several commas.
+  public static func tables(
+    _ location: String, isThere: (String) -> Bool = FileSystem.exists
+  ) -> [String]? {
+    if isThere(location) { return [location] }
+    // By bytes, as names of files are.
+    let bytes = location.utf8
+    let pairs = bytes.indices.filter { bytes[$0] == UInt8(ascii: ",") }.map { comma in
+      [String(location[..<comma]), String(location[bytes.index(after: comma)...])]
+    }
+    guard !pairs.isEmpty else { return [location] }
+    func count(_ pair: [String]) -> Int { pair.count { !$0.isEmpty && isThere($0) } }
+    let most = pairs.map(count).max() ?? 0
+    // Where one of two is there, the other is the one that is missing.
+    guard let pair = pairs.first(where: { count($0) == most }), most > 0 || pairs.count == 1 else {
+      return nil
+    }
+    return pair
   }
 
   /// The name of a format or data set, and where it is.

@@ -161,8 +161,11 @@ struct CSVTable {
 
   private mutating func append(_ reader: CSVReader) throws {
     guard reader.fields.count == names.count else {
+      let isOpen = reader.fields.count > names.count && reader.fields.last?.isEmpty == true
       throw reader.fault(
-        reader.line, "\(reader.fields.count) fields where \(names.count) belong")
+        reader.line,
+        "\(reader.fields.count) fields where \(names.count) belong"
+          + (isOpen ? "; the line ends in a separator" : ""))
     }
     let start = values.count
     values.append(contentsOf: repeatElement(0, count: featureCount))

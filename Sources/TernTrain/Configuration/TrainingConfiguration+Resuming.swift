@@ -1,4 +1,5 @@
 import TernCore
+import TernData
 import TernNN
 import TernOptim
 import TernRuntime
@@ -71,8 +72,9 @@ extension TrainingConfiguration {
     guard let colon = data.utf8.firstIndex(of: UInt8(ascii: ":")) else { return data }
     let kind = String(data[...colon])
     let rest = String(data[data.utf8.index(after: colon)...])
-    guard kind == "csv:", !FileSystem.exists(rest) else { return kind + place(rest) }
-    return kind + rest.components(separatedBy: ",").map(place).joined(separator: ",")
+    let tables =
+      kind == "csv:" ? DataSource.tables(rest) { FileSystem.exists(place($0)) } : nil
+    return kind + (tables ?? [rest]).map(place).joined(separator: ",")
   }
 
   /// A specification as it is meant from here, for a run that was begun elsewhere.
