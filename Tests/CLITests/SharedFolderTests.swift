@@ -167,4 +167,42 @@ import Testing
       #expect(result.errors.split(separator: "\n").count == 1, "\(result.errors)")
     }
   }
+
+  /// A link where a verb writes is said and left, before anything is computed.
+  @Test func linksAtOutputsAreLeft() throws {
+    let workspace = try Workspace()
+    defer { workspace.remove() }
+    try workspace.writeDataset(train: 40, test: 20)
+    let path = workspace.path
+    let train = "tern train linear --data idx:data --device reference --epochs 1 -q --out"
+    #expect(try Command.shell("\(train) run", in: path).status == 0)
+    #expect(try Command.shell("tern export run --out w.safetensors", in: path).status == 0)
+    try workspace.write("theirs", "theirs")
+    let commands = [
+      ("tern export run --out o.npz", "o.npz"), ("tern plot run --out o.svg", "o.svg"),
+      ("tern data preview --data idx:data --out o.png", "o.png"),
+      ("tern import w.safetensors --model linear --out o.safetensors", "o.safetensors"),
+      ("tern lr-find linear --data idx:data --device reference --out o.svg", "o.svg"),
+      ("tern train --resume run --epochs 2", "run/log.jsonl"),
+      ("\(train) new", "new/report.html"), ("tern sweep s.yaml --out swept", "swept/sweep.csv"),
+    ]
+    try workspace.write(
+      "s.yaml",
+      """
+      parameters: {lr: [0.1, 0.2]}
+      settings: {model: linear, data: "idx:data", device: reference, epochs: 1}
+      """)
+    for (command, output) in commands {
+      let link = workspace.file(output)
+      #expect(FileSystem.createFolder(link.parentPath))
+      _ = unlink(link)
+      #expect(symlink(workspace.file("theirs"), link) == 0)
+      let result = try Command.shell(command, in: path)
+      #expect(result.status == 73, "\(command): \(result.status) \(result.errors)")
+      #expect(result.errors.contains("\(output): a link to "), "\(command): \(result.errors)")
+      #expect(FileSystem.linkTarget(link) == workspace.file("theirs"))
+      #expect(workspace.bytes("theirs") == Data("theirs".utf8))
+      #expect(unlink(link) == 0)
+    }
+  }
 }

@@ -14,16 +14,42 @@ import Testing
     try FileManager.default.contentsOfDirectory(atPath: path).sorted()
   }
 
-  /// Links where somebody guesses that a temporary file will be, and at the path itself.
+  /// Links where somebody guesses that a temporary file will be.
   @Test func linksOfOthersAreNotFollowed() throws {
     try withFolder { folder in
       let (out, other) = ("\(folder)/out", "\(folder)/other")
       try Data("theirs".utf8).write(to: URL(fileURLWithPath: other))
-      for link in [out, out + ".tmp", "\(folder)/.out.tmp"] { #expect(symlink(other, link) == 0) }
+      for link in [out + ".tmp", "\(folder)/.out.tmp"] { #expect(symlink(other, link) == 0) }
       try AtomicFile.write(Data("mine".utf8), to: out)
       #expect(FileManager.default.contents(atPath: other) == Data("theirs".utf8))
       #expect(FileManager.default.contents(atPath: out) == Data("mine".utf8))
       #expect(try names(folder) == [".out.tmp", "other", "out", "out.tmp"])
+    }
+  }
+
+  /// A link at the path itself stays, and what it leads to.
+  @Test func linksAreSaidAndLeft() throws {
+    try withFolder { folder in
+      let (link, other) = ("\(folder)/link", "\(folder)/other")
+      for (target, content) in [(other, "theirs"), ("\(folder)/none", nil), (folder, nil)] {
+        if let content { try Data(content.utf8).write(to: URL(fileURLWithPath: target)) }
+        #expect(symlink(target, link) == 0)
+        let before = try names(folder)
+        let writers: [() throws -> Void] = [
+          { try AtomicFile.write(Data("mine".utf8), to: link) },
+          { try AppendedFile.append(Data("mine".utf8), to: link) }, { try AtomicFile.check(link) },
+        ]
+        for (number, write) in writers.enumerated() where target != folder || number < 2 {
+          let error = #expect(throws: TernError.self) { try write() }
+          #expect(error?.kind == .cannotWrite)
+          #expect(error?.message.hasPrefix("\(link): a link to \(target)") == true, "\(error!)")
+        }
+        #expect(try names(folder) == before && FileSystem.linkTarget(link) == target)
+        if let content {
+          #expect(FileManager.default.contents(atPath: target) == Data(content.utf8))
+        }
+        #expect(unlink(link) == 0)
+      }
     }
   }
 

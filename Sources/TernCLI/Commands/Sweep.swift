@@ -38,6 +38,7 @@ struct SweepCommand: ParsableCommand {
     let sweep = try Sweep(contentsOf: file)
     let name = file.pathStem
     let directory = out ?? "runs/\(name)"
+    for name in ["sweep.csv", "sweep.svg"] { try AtomicFile.refuseLink("\(directory)/\(name)") }
     Interruption.install()
     let names = sweep.space.parameters.map(\.name)
     let trials = try sweep.run(in: directory, catalog: .standard) { trial in

@@ -79,11 +79,7 @@ struct Verify: ParsableCommand {
     guard let builds = KernelBuilds(device) else {
       throw TernError(.usage, "kernels: \(device.info.id) has no OpenCL kernels")
     }
-    do {
-      try Data((builds.json.description + "\n").utf8).write(to: URL(fileURLWithPath: path))
-    } catch {
-      throw TernError(.cannotWrite, "\(path): \(error.localizedDescription)")
-    }
+    try AtomicFile.write(Data((builds.json.description + "\n").utf8), to: path)
   }
 
   private func report(_ result: CaseResult, device: String) {

@@ -5,16 +5,18 @@ import Foundation
 public enum AtomicFile {
   /// Writes to a temporary file beside `path`, flushes it to the disk, and renames it into place.
   ///
-  /// What is no file (`/dev/null`, a pipe, a terminal) is written to as it is.
+  /// What is no file (`/dev/null`, a pipe, a terminal) is written to as it is. A link to a file is left
+  /// as it is, and so is what it leads to.
   ///
   /// - Parameter mode: who may read and write a file that is new.
-  /// - Throws: ``TernError`` of kind `cannotWrite`.
+  /// - Throws: ``TernError`` of kind `cannotWrite`, also for a link to a file, a folder or nothing.
   public static func write(_ data: Data, to path: String, mode: mode_t = 0o644) throws {
     if let stream = try stream(path) {
       defer { close(stream) }
       guard data.write(to: stream) else { throw failure(path, "cannot write") }
       return
     }
+    try refuseLink(path)
     let (temporary, file) = try temporary(beside: path, mode: mode)
     func fail(_ what: String) -> TernError {
       let error = failure(path, what)
@@ -42,9 +44,23 @@ public enum AtomicFile {
       }
       return
     }
+    try refuseLink(path)
     let (temporary, file) = try temporary(beside: path, mode: 0o600)
     close(file)
     _ = temporary.withFilePath { unlink($0) }
+  }
+
+  /// A link is there because somebody put it there: replaced, it is lost, and followed, another file is.
+  ///
+  /// - Throws: ``TernError`` of kind `cannotWrite` for a link, unless it leads to a device or a pipe.
+  public static func refuseLink(_ path: String) throws {
+    guard let target = FileSystem.linkTarget(path) else { return }
+    let kind = FileSystem.kind(path)
+    if kind == .other { return }
+    throw TernError(
+      .cannotWrite,
+      "\(path): a link to \(target)" + (kind == nil ? ", which is not there" : "")
+        + "; name that path itself, or remove the link")
   }
 
   /// Makes a rename in `directory` survive a power failure.

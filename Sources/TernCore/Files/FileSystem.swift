@@ -37,6 +37,17 @@ public enum FileSystem {
     return statuses.0.st_dev == statuses.1.st_dev && statuses.0.st_ino == statuses.1.st_ino
   }
 
+  /// What a link leads to, as it says; `nil` where the path is no link.
+  public static func linkTarget(_ path: String) -> String? {
+    var bytes = [UInt8](repeating: 0, count: Int(PATH_MAX))
+    let count = path.withFilePath { path in
+      bytes.withUnsafeMutableBytes {
+        readlink(path, $0.baseAddress!.assumingMemoryBound(to: CChar.self), $0.count)
+      }
+    }
+    return count > 0 ? FileName.text(bytes[..<count]) : nil
+  }
+
   /// The names in a folder, in no order; `nil` where it cannot be read, with the reason in `errno`.
   public static func names(in directory: String) -> [String]? {
     entries(in: directory)?.map(\.name)

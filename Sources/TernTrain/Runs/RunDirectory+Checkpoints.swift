@@ -101,13 +101,7 @@ extension RunDirectory {
   }
 
   private func target(of link: String) -> String? {
-    var bytes = [UInt8](repeating: 0, count: Int(PATH_MAX))
-    let count = checkpointPath(link).withFilePath { path in
-      bytes.withUnsafeMutableBytes {
-        readlink(path, $0.baseAddress!.assumingMemoryBound(to: CChar.self), $0.count)
-      }
-    }
-    return count > 0 ? FileName.text(bytes[..<count]) : nil
+    FileSystem.linkTarget(checkpointPath(link))
   }
 
   private func link(_ name: String, to target: String) throws {

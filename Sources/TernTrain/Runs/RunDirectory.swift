@@ -115,6 +115,7 @@ public final class RunDirectory {
   /// - Throws: ``TernError`` of kind `cannotWrite`.
   public static func check(path: String?) throws {
     if let path, exists(path) { throw holdsRun(path) }
+    if let path { try RunDirectory(path: path).refuseLinks() }
     var folder = path ?? "runs"
     while !FileSystem.exists(folder) {
       let parent = folder.parentPath
@@ -126,6 +127,14 @@ public final class RunDirectory {
     do { try AtomicFile.check(folder.appendingPath(".tern-check")) } catch let error as TernError {
       throw TernError(error.kind, "\(path ?? "runs"): cannot be written: \(error.message)")
     }
+  }
+
+  /// Finds out before anything is trained that one of the files is a link, which would be refused later.
+  private func refuseLinks() throws {
+    for name in [
+      "config.yaml", "log.jsonl", "results.csv", "summary.json", "report.html", "samples.png",
+      "checkpoints/\(Checkpoint.historyFile)",
+    ] { try AtomicFile.refuseLink(file(name)) }
   }
 
   private static func holdsRun(_ path: String) -> TernError {
@@ -185,6 +194,7 @@ public final class RunDirectory {
   /// - Throws: ``TernError`` of kind `cannotWrite`, also where another process writes to it.
   public func claim() throws {
     guard lock == nil else { return }
+    try refuseLinks()
     lock = try FileLock(lockPath, for: path)
     removeLeftovers()
   }
