@@ -82,6 +82,53 @@ import Testing
     _ = try run("train --resume run --epochs 2 -q", in: workspace.path)
   }
 
+  /// Any one of many pictures that was exchanged, or called otherwise, is found by its name and size; so
+  /// is a byte of those that are held in memory.
+  @Test func everyPictureIsCompared() throws {
+    let workspace = try Workspace()
+    defer { workspace.remove() }
+    // More than the 64 whose content is compared.
+    for folder in ["p/train/a", "p/train/b", "p/test/a", "p/test/b"] {
+      try workspace.writePictures(folder, folder.hasSuffix("a") ? 40 : 160, count: 90)
+    }
+    let settings = "--device reference --batch-size 60 --image-size 8 --epochs 1 -q --out run"
+    try workspace.write(
+      "net.yaml",
+      "name: net\ninput: [3, 8, 8]\nclasses: 2\nlayers:\n  - flatten\n"
+        + "  - linear: {out_features: 2}\n")
+    _ = try run("train net.yaml --data images:p \(settings)", in: workspace.path)
+    func resume(_ status: Int32) throws {
+      let result = try run(
+        "train --resume run --epochs 2 --dry-run", in: workspace.path, status: status)
+      #expect(status == 0 || result.errors.contains("other samples"), "\(result.errors)")
+    }
+    try resume(0)
+    let (one, name) = (workspace.file("p/train/b/1.png"), workspace.file("p/train/b/1x.png"))
+    let content = try #require(FileManager.default.contents(atPath: one))
+    try AtomicFile.write(content + Data([0]), to: one)
+    try resume(64)
+    try AtomicFile.write(content, to: one)
+    try resume(0)
+    #expect(rename(one, name) == 0)
+    try resume(64)
+    #expect(rename(name, one) == 0)
+    try resume(0)
+    #expect(rename(workspace.file("p"), workspace.file("q")) == 0)
+    _ = try run(
+      "train --resume run --epochs 2 --dry-run --data images:q", in: workspace.path)
+
+    try workspace.writeDataset(train: 200, test: 20)
+    _ = try run(
+      "train linear --data idx:data --device reference --epochs 1 -q --out memory",
+      in: workspace.path)
+    _ = try run("train --resume memory --epochs 2 --dry-run", in: workspace.path)
+    let pixels = workspace.file("data/train-images-idx3-ubyte")
+    var bytes = try #require(FileManager.default.contents(atPath: pixels))
+    bytes[16 + 784 * 101 + 300] ^= 1
+    try AtomicFile.write(bytes, to: pixels)
+    _ = try run("train --resume memory --epochs 2 --dry-run", in: workspace.path, status: 64)
+  }
+
   /// After the picture that stopped the run is gone, the command that was printed works.
   @Test func aRunGoesOnAfterADamagedPictureWasRemoved() throws {
     let workspace = try Workspace()

@@ -39,6 +39,10 @@ public protocol Dataset: Sendable {
 
   /// As many samples as statistics are taken from: all, unless each has to be decoded.
   var statisticsCount: Int { get }
+
+  /// What tells a sample from another without decoding it, the same wherever the data lies: the names and
+  /// sizes of its files, or its bytes; empty where there is nothing but ``copySample(_:to:scale:)``.
+  func traits(_ index: Int) -> [UInt8]
 }
 
 extension Dataset {
@@ -47,6 +51,13 @@ extension Dataset {
   public var statisticsCount: Int { count }
 
   public var targetShape: Shape { [] }
+  public func traits(_ index: Int) -> [UInt8] { [] }
+
+  /// The name and the size of a file, the folders around it left out.
+  static func traits(ofFile path: String) -> [UInt8] {
+    let size = FileSystem.status(path)?.byteCount ?? -1
+    return Array("\(path.lastPathPart) \(size)\n".utf8)
+  }
 
   public func copyTarget(_ index: Int, to destination: UnsafeMutablePointer<Int32>) {
     destination[0] = label(index)

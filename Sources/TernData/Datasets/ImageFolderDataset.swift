@@ -64,6 +64,7 @@ public final class ImageFolderDataset: Dataset {
   public var count: Int { paths.count }
   public var statisticsCount: Int { min(count, Self.statisticsLimit) }
   public func label(_ index: Int) -> Int32 { labels[index] }
+  public func traits(_ index: Int) -> [UInt8] { Self.traits(ofFile: paths[index]) }
 
   public func copySample(
     _ index: Int, to destination: UnsafeMutablePointer<Float>, scale: ChannelScale

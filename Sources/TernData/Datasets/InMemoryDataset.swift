@@ -27,6 +27,11 @@ public final class InMemoryDataset: Dataset {
 
   public func label(_ index: Int) -> Int32 { Int32(labels[index]) }
 
+  public func traits(_ index: Int) -> [UInt8] {
+    let size = sampleShape.elementCount
+    return Array(pixels[index * size..<(index + 1) * size])
+  }
+
   public func copySample(
     _ index: Int, to destination: UnsafeMutablePointer<Float>, scale: ChannelScale
   ) {
@@ -71,6 +76,10 @@ public final class ValueDataset: Dataset {
 
   public var count: Int { labels.count }
   public func label(_ index: Int) -> Int32 { labels[index] }
+
+  public func traits(_ index: Int) -> [UInt8] {
+    values[index * elementCount..<(index + 1) * elementCount].withUnsafeBytes { Array($0) }
+  }
 
   public func copySample(
     _ index: Int, to destination: UnsafeMutablePointer<Float>, scale: ChannelScale

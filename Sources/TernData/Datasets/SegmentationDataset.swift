@@ -30,6 +30,8 @@ public final class SegmentationDataset: Dataset {
     return Int32(counts.firstIndex(of: counts.max()!)!)
   }
 
+  public func traits(_ index: Int) -> [UInt8] { images.traits(index) + mask(index) }
+
   public func copyTarget(_ index: Int, to destination: UnsafeMutablePointer<Int32>) {
     for (i, pixel) in mask(index).enumerated() { destination[i] = Int32(pixel) }
   }

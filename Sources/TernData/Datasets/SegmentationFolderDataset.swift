@@ -123,6 +123,9 @@ public final class SegmentationFolderDataset: Dataset {
   }
 
   public var count: Int { files.pictures.count }
+  public func traits(_ index: Int) -> [UInt8] {
+    Self.traits(ofFile: files.pictures[index]) + Self.traits(ofFile: files.masks[index])
+  }
   public var sampleShape: Shape { frame.sampleShape }
   public var targetShape: Shape { [sampleShape[1], sampleShape[2]] }
   public var statisticsCount: Int { min(count, ImageFolderDataset.statisticsLimit) }

@@ -18,6 +18,7 @@ public struct Subset: Dataset {
   public var statisticsCount: Int { min(base.statisticsCount, count) }
   public func label(_ index: Int) -> Int32 { base.label(Int(indices[index])) }
   public var targetShape: Shape { base.targetShape }
+  public func traits(_ index: Int) -> [UInt8] { base.traits(Int(indices[index])) }
   public func copyTarget(_ index: Int, to destination: UnsafeMutablePointer<Int32>) throws {
     try base.copyTarget(Int(indices[index]), to: destination)
   }

@@ -4,11 +4,14 @@ import TernData
 
 /// What a set of samples is known by, wherever it lies and however its place is spelled.
 ///
-/// Classes, shapes, labels and the values of tables are compared exactly. Pictures are compared by the
-/// means of some of them: processors differ in the last bits of what they decode and resize.
+/// Classes, shapes, labels and the values of tables are compared exactly, and of pictures the names and
+/// sizes of all files, or all bytes where they are held in memory. What pictures in files show is compared
+/// by the means of some of them: processors differ in the last bits of what they decode and resize.
 struct DataFingerprint: Equatable {
   private let digest: String
   private let means: [Double]
+  /// Of the traits of all pictures; `nil` in what earlier versions wrote, and where there are none.
+  private let traits: String?
 
   /// As many values are read as take no time beside compiling a network.
   private static let valueCount = 2 << 20
@@ -45,22 +48,49 @@ struct DataFingerprint: Equatable {
     }
     self.digest = digest.hexadecimal
     self.means = means
+    traits = set.isPictures ? Self.traits(of: set) : nil
+  }
+
+  /// A sum over all samples that a change of any of them changes; quick, for there may be millions.
+  private static func traits(of set: any Dataset) -> String? {
+    var hash: UInt64 = 0
+    var byteCount = 0
+    for index in 0..<set.count {
+      let bytes = set.traits(index)
+      byteCount += bytes.count
+      bytes.withUnsafeBytes { bytes in
+        for start in stride(from: 0, to: bytes.count, by: 8) {
+          var word: UInt64 = 0
+          withUnsafeMutableBytes(of: &word) {
+            $0.copyMemory(
+              from: UnsafeRawBufferPointer(rebasing: bytes[start..<min(start + 8, bytes.count)]))
+          }
+          // Each step can be undone, so that no two words have one result.
+          hash = (hash ^ word.littleEndian) &* 0x9E37_79B9_7F4A_7C15
+          hash ^= hash >> 29
+        }
+      }
+    }
+    return byteCount == 0 ? nil : String(hash, radix: 16)
   }
 
   /// Reads what ``text`` wrote.
   init?(_ text: String) {
     let words = text.split(separator: " ", omittingEmptySubsequences: false)
-    guard words.count == 2 else { return nil }
+    guard (2...3).contains(words.count) else { return nil }
     digest = String(words[0])
+    traits = words.count == 3 ? String(words[2]) : nil
     means = words[1].split(separator: ",").compactMap { Double($0) }
   }
 
   var text: String {
     digest + " " + means.map { String(format: "%.6f", $0) }.joined(separator: ",")
+      + (traits.map { " " + $0 } ?? "")
   }
 
   static func == (a: DataFingerprint, b: DataFingerprint) -> Bool {
-    a.digest == b.digest && a.means.count == b.means.count
+    a.digest == b.digest && (a.traits == nil || b.traits == nil || a.traits == b.traits)
+      && a.means.count == b.means.count
       && zip(a.means, b.means).allSatisfy { abs($0 - $1) <= tolerance }
   }
 }
