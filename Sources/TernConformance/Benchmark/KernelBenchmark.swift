@@ -73,6 +73,9 @@ public struct KernelBenchmark {
     return (own, others)
   }
 
+  /// What the reference device is benchmarked on at most.
+  private static let referenceByteCount = 128 << 20
+
   /// Compiles a pass and checks what it computes; without an executable where that failed.
   private func prepare(
     _ testCase: BenchmarkCase, _ pass: BenchmarkPass
@@ -81,6 +84,12 @@ public struct KernelBenchmark {
     do {
       let kernel = try KernelGraph(testCase, pass)
       result.cost = kernel.cost
+      guard device.info.id != "reference" || kernel.cost.bytes <= Self.referenceByteCount else {
+        throw TernError(
+          .runtime,
+          "the reference computes number by number, in Double: \(kernel.cost.bytes) bytes are too "
+            + "many")
+      }
       let inputs = BenchmarkData.tensors(of: kernel, testCase.opCase)
       let saved = try kernel.preparation.map { try compute($0, inputs, testCase) } ?? [:]
 

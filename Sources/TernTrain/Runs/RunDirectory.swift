@@ -118,8 +118,12 @@ public final class RunDirectory {
     if let path { try RunDirectory(path: path).refuseLinks() }
     var folder = path ?? "runs"
     while !FileSystem.exists(folder) {
-      let parent = folder.parentPath
-      folder = parent.isEmpty ? "." : parent
+      let parent = folder.parentPath.isEmpty ? "." : folder.parentPath
+      guard parent != folder else {
+        throw TernError(
+          .cannotWrite, "\(path ?? "runs"): no folder that it could be in is to be seen")
+      }
+      folder = parent
     }
     guard FileSystem.isFolder(folder) else {
       throw TernError(.cannotWrite, "\(path ?? folder): \(folder) is not a folder")
