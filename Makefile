@@ -53,15 +53,17 @@ attack: build
 	Tests/attack/attack.py $(ARGUMENTS)
 
 # Meters of the kernels for GPUs that need no GPU: a simulator, which sees the missing barriers that
-# drivers for processors hide, and what GPUs' compilers make of the kernels (no spills, no stack, tiles in
-# half of the registers). NVIDIA's compiler comes from PyPI.
+# drivers for processors hide, and what GPUs' compilers make of the kernels of some networks (no spills, no
+# stack, two tiles on a multiprocessor, shares and instructions as static.py says). NVIDIA's compiler comes
+# from PyPI.
 GPU_TOOLS := .build/gpu-tools
+METERED := opencl/many-threads/compute-units=132
 meters: build
 	$(MAKE) packages PACKAGES="oclgrind clang-16 libclc-15-dev python3-venv"
 	Tests/oclgrind.sh --quick
 	test -e $(GPU_TOOLS)/done || { python3 -m venv $(GPU_TOOLS) && \
 	  $(GPU_TOOLS)/bin/pip -q install nvidia-cuda-nvcc nvidia-cuda-nvdisasm && touch $(GPU_TOOLS)/done; }
-	$(TERN) bench model resnet50 mobilenet_v2 vit_b_16 lstm --device opencl/many-threads \
+	$(TERN) bench model resnet50 mobilenet_v2 vit_b_16 lstm --device $(METERED) \
 	  --plan .build/plans.json
 	$(GPU_TOOLS)/bin/python Benchmarks/gpu/static.py --builds .build/plans.json --brief --gate \
 	  --target sm_86 sm_90 gfx1030 gfx1100 > .build/gpu-static.md

@@ -82,10 +82,48 @@ TARGETS = {
     ]
 }
 
-# What Tern tells compilers of one maker only: how far the inner loop of a tile is unrolled. See
-# TernOpenCL/MatrixProduct.
-UNROLLING = {"sm": "2", "gfx": "8"}
-TILE_REGISTERS = 128
+# What Tern tells compilers of one maker only: how far the inner loop of a tile is unrolled, and whether
+# what a convolution's tile throws away is loaded. See TernOpenCL's ProductTile and TileGather.
+def specialised(defines, is_amd):
+    """The defines of a build for a maker's devices."""
+    values = dict(defines)
+    if "UNROLL_D" in values:
+        if is_amd:
+            unrolled = 4 if values["TILE_ROWS"] == "32" else 8
+        else:
+            unrolled = {256: 2, 128: 8, 64: 4}[group_of_tile(values)]
+        values["UNROLL_D"] = str(unrolled)
+    if "SPECULATES" in values:
+        values["SPECULATES"] = "1" if is_amd else "0"
+    return values
+
+
+def group_of_tile(defines):
+    """The work-items of a tile: each has 8 × 8 sums."""
+    return int(defines["TILE_ROWS"]) * int(defines["TILE_COLUMNS"]) // 64
+
+
+def most_registers(defines):
+    """What NVIDIA's compiler is told that a tile may take, so that as many work-items run at once as
+    hide each other's waiting: two groups of 256, or with small tiles, whose work-items load more for
+    themselves, three of 128 or six of 64."""
+    return 128 if group_of_tile(defines) == 256 else 168
+
+
+# The least part of a tile's instructions that are multiply-adds, of convolutions and of products whose
+# operands are read by fours.
+LEAST_SHARE = {
+    "sm_75": (0.80, 0.84), "sm_86": (0.80, 0.84), "sm_90": (0.80, 0.84), "gfx90a": (1.1, 1.1),
+    "gfx1030": (0.74, 0.74), "gfx1100": (0.95, 0.95),
+}
+# The most instructions for an element, where a kernel neither divides nor takes roots or exponentials,
+# and the most loads from local memory for a multiply-add of attention.
+MOST_INSTRUCTIONS = 20
+MOST_LOCAL_LOADS = 0.3
+SIMPLE = {"relu", "affine", "add", "sub", "mul"}
+
+# Kernels whose work-items take V elements, VECTORS times.
+ELEMENTWISE = ("unary", "binary_same", "batch_norm_apply", "batch_norm_backward_apply", "update", "blend")
 
 
 class Failure(Exception):
@@ -146,14 +184,16 @@ class Build:
         return sorted(builds, key=lambda b: (b.file, b.kernel, b.defines))
 
     def defines_for(self, target):
-        defines = dict(self.defines)
-        if "UNROLL_D" in defines:
-            defines["UNROLL_D"] = UNROLLING["gfx" if target.is_amd else "sm"]
-        return defines
+        return specialised(self.defines, target.is_amd)
 
     @property
     def is_tile(self):
         return "UNROLL_D" in dict(self.defines)
+
+    @property
+    def most_registers(self):
+        """The bound of a tile on NVIDIA."""
+        return most_registers(dict(self.defines))
 
     @property
     def label(self):
@@ -200,6 +240,8 @@ class Code:
 
     instructions: list
     labels: dict
+    # Of the instructions that a work-item may pass over, by their numbers.
+    conditional: set
     registers: int
     stack: int
     spills: int
@@ -209,14 +251,16 @@ class Code:
 def compile_nvidia(build, target, text, folder):
     ptx, cubin = folder / "kernel.ptx", folder / "kernel.cubin"
     run(*clang(build, target), "-target", "nvptx64--nvidiacl", "-Xclang", "-target-cpu", "-Xclang",
-        target.name, "-mllvm", "-nvptx-prec-divf32=1", "-mllvm", "-nvptx-prec-sqrtf32=0", "-Xclang",
+        target.name, "-mllvm", "-nvptx-prec-divf32=1", "-Xclang",
         "-mlink-builtin-bitcode", "-Xclang", CLC / "nvptx64--nvidiacl.bc", "-o", ptx, text)
     code = re.sub(r"\.version .*", ".version 7.8", ptx.read_text())
+    # libclc's root is rounded correctly; OpenCL asks for less, and so does NVIDIA's front end.
+    code = code.replace("sqrt.rn.f32", "sqrt.approx.f32")
     ptx.write_text(re.sub(r"\.target [^\n]*", f".target {target.name}", code))
-    limit = ["--maxrregcount", str(TILE_REGISTERS)] if build.is_tile else []
+    limit = ["--maxrregcount", str(build.most_registers)] if build.is_tile else []
     log = run(tool("ptxas"), f"-arch={target.name}", "-v", *limit, ptx, "-o", cubin)
     listing = run(tool("nvdisasm"), "-c", cubin)
-    instructions, labels, inside = [], {}, False
+    instructions, labels, conditional, inside = [], {}, set(), False
     for line in listing.splitlines():
         stripped = line.strip()
         if stripped.startswith(".text."):
@@ -226,9 +270,11 @@ def compile_nvidia(build, target, text, folder):
             if inside:
                 labels[label.group(1)] = len(instructions)
             continue
-        found = re.search(r"/\*[0-9a-f]{4,}\*/\s+(?:@!?U?P\w+\s+)?([A-Z0-9_.]+)\s*(.*?);", line)
-        if found and inside and found.group(1) != "NOP":
-            instructions.append((found.group(1), found.group(2)))
+        found = re.search(r"/\*[0-9a-f]{4,}\*/\s+(@!?U?P\w+\s+)?([A-Z0-9_.]+)\s*(.*?);", line)
+        if found and inside and found.group(2) != "NOP":
+            if found.group(1):
+                conditional.add(len(instructions))
+            instructions.append((found.group(2), found.group(3)))
     part = log[log.find(f"'{build.kernel}'"):]
 
     def number(pattern):
@@ -236,7 +282,7 @@ def compile_nvidia(build, target, text, folder):
         return int(found.group(1)) if found else 0
 
     return Code(
-        instructions, labels, number(r"Used (\d+) registers"), number(r"(\d+) bytes stack frame"),
+        instructions, labels, conditional, number(r"Used (\d+) registers"), number(r"(\d+) bytes stack frame"),
         number(r"(\d+) bytes spill stores") + number(r"(\d+) bytes spill loads"),
         number(r"(\d+) bytes smem"))
 
@@ -246,7 +292,7 @@ def compile_amd(build, target, text, folder):
     run(*clang(build, target), "-target", "amdgcn-amd-amdhsa", f"-mcpu={target.name}", "-nogpulib", "-Xclang",
         "-mlink-builtin-bitcode", "-Xclang", CLC / "amdgcn--amdhsa.bc", "-o", listing, text)
     code = listing.read_text()
-    instructions, labels, inside = [], {}, False
+    instructions, labels, conditional, inside = [], {}, set(), False
     for line in code.splitlines():
         label = re.match(r"^(\.?\w+):", line)
         if label:
@@ -261,6 +307,8 @@ def compile_amd(build, target, text, folder):
             inside = False
         found = re.match(r"^\s+([a-z]\w+)\s*(.*?)(;.*)?$", line)
         if inside and found and not line.strip().startswith("."):
+            if found.group(1).startswith("s_cbranch"):
+                conditional.add(len(instructions))
             instructions.append((found.group(1), found.group(2)))
     part = code[code.find(f".amdhsa_kernel {build.kernel}\n"):]
     part = part[:part.find(".end_amdhsa_kernel")]
@@ -271,7 +319,7 @@ def compile_amd(build, target, text, folder):
 
     counts = re.findall(rf"\.name:\s+{build.kernel}\n.*?\.vgpr_spill_count:\s*(\d+)", code, re.S)
     return Code(
-        instructions, labels, number("next_free_vgpr"), number("private_segment_fixed_size"),
+        instructions, labels, conditional, number("next_free_vgpr"), number("private_segment_fixed_size"),
         4 * int(counts[-1]) if counts else 0, number("group_segment_fixed_size"))
 
 
@@ -296,6 +344,17 @@ class Finding:
         return self.target.groups(size, self.code.registers, self.code.local_bytes)
 
     @property
+    def instructions_of_element(self):
+        """Of kernels that take elements one like the other: what a work-item issues at most, for each of
+        its elements. AMD's scalar instructions, which a warp issues once and beside the others, do not
+        count."""
+        defines = dict(self.build.defines)
+        if not self.build.kernel.startswith(ELEMENTWISE) or "V" not in defines:
+            return None
+        vectors = int(defines.get("VECTORS", 1))
+        return longest_path(self.code, self.target, vectors) / (int(defines["V"]) * vectors)
+
+    @property
     def faults(self):
         """What no kernel should have."""
         faults = []
@@ -303,9 +362,51 @@ class Finding:
             faults.append(f"{self.code.spills} bytes spilled")
         if self.code.stack:
             faults.append(f"{self.code.stack} bytes of stack")
-        if self.build.is_tile and not self.target.is_amd and self.code.registers > TILE_REGISTERS:
-            faults.append(f"{self.code.registers} registers")
-        return faults
+        if self.build.is_tile and not self.target.is_amd:
+            if self.code.registers > self.build.most_registers:
+                faults.append(f"{self.code.registers} registers")
+            if self.groups < 2:
+                faults.append("one group on a multiprocessor")
+        return faults + self.misses
+
+    @property
+    def misses(self):
+        """What a kernel for GPUs should reach and does not."""
+        defines, misses = dict(self.build.defines), []
+        least = self.least_share
+        if least and (self.share or 0) < least:
+            misses.append(f"a share of {self.share or 0:.2f} of {least}")
+        each = self.instructions_of_element
+        is_simple = defines.get("FUNCTION", "add") in SIMPLE and defines.get("RULE", "0") in "01"
+        if each and is_simple and "ALIGNED" in defines:
+            if each > MOST_INSTRUCTIONS:
+                misses.append(f"{each:.1f} instructions an element")
+            wide = [name for name in self.memory if re.search(r"128|x4", name)]
+            if not any("load" in n or "LDG" in n for n in wide) or not any("store" in n or "STG" in n for n in wide):
+                misses.append("no memory accesses of 128 bits")
+        if self.build.kernel.startswith("attention") and (self.local_loads or 0) > MOST_LOCAL_LOADS:
+            misses.append(f"{self.local_loads:.2f} local loads a multiply-add")
+        return misses
+
+    @property
+    def least_share(self):
+        """What the share of a tile must be; `None` where that is open: of small tiles, of products of
+        matrices whose rows start anywhere, of convolutions with more than 31 rows and columns of taps."""
+        defines = dict(self.build.defines)
+        if not self.build.is_tile or group_of_tile(defines) < (256 if self.target.is_amd else 128):
+            return None
+        of_convolutions, of_products = LEAST_SHARE[self.target.name]
+        if self.build.kernel == "gemm_tile":
+            return of_products if defines["LEFT_WIDTH"] == defines["RIGHT_WIDTH"] == "4" else None
+        return of_convolutions if defines.get("PLACES", "0") == "0" else None
+
+    @property
+    def local_loads(self):
+        """Loads from local memory for each multiply-add; `None` where nothing is multiplied."""
+        names = [name for name, _ in self.code.instructions]
+        sums = sum(multiply_adds(self.target, name) for name in names)
+        loads = sum(name.startswith(("LDS", "ds_read", "ds_load")) for name in names)
+        return loads / sums if sums else None
 
 
 def multiply_adds(target, name):
@@ -323,6 +424,28 @@ def jump(target, name, operands):
         return operands.split()[0] if name.startswith(("s_cbranch", "s_branch")) and operands else None
     found = re.search(r"`\(\.(L\w+)\)", operands) if name.startswith("BRA") else None
     return found.group(1) if found else None
+
+
+def longest_path(code, target, rounds):
+    """The most instructions from the first to an end, where loops go round so often."""
+    def issues(name):
+        return 1 if not target.is_amd or name.startswith(("v_", "global_", "ds_")) else 0
+
+    targets = [code.labels.get(jump(target, *instruction)) for instruction in code.instructions]
+    weights = [issues(name) for name, _ in code.instructions]
+    for index, start in enumerate(targets):
+        if start is not None and start < index:
+            for inside in range(start, index + 1):
+                weights[inside] *= rounds
+    longest = [0] * (len(weights) + 1)
+    for index in reversed(range(len(weights))):
+        name, start = code.instructions[index][0], targets[index]
+        passes = index in code.conditional or not name.startswith(("EXIT", "RET", "BRA", "s_branch", "s_endpgm"))
+        after = [longest[index + 1]] if passes else [0]
+        if start is not None and start > index:
+            after.append(longest[start])
+        longest[index] = weights[index] + max(after)
+    return longest[0]
 
 
 def share_of_tile(code, target, trips):
@@ -381,8 +504,8 @@ def study(build, target):
         code = compiler(build, target, text, folder)
     defines = dict(build.defines)
     required = None
-    if "TILE_ROWS" in defines and build.is_tile:
-        required = int(defines["TILE_ROWS"]) * int(defines["TILE_COLUMNS"]) // 64
+    if build.is_tile:
+        required = group_of_tile(defines)
     elif "GROUP" in defines:
         required = int(defines["GROUP"]) * int(defines.get("TEAMS", 1))
     return Finding(
@@ -391,24 +514,26 @@ def study(build, target):
 
 
 def one_of_each(builds):
-    """The build with most defines of every kernel."""
+    """The build with most defines of every kernel, and all of tiles."""
     best = {}
     for build in builds:
-        key = (build.file, build.kernel)
+        key = (build.file, build.kernel, build.defines if build.is_tile else None)
         if key not in best or len(build.defines) > len(best[key].defines):
             best[key] = build
     return list(best.values())
 
 
 def table(findings):
-    lines = ["| kernel | defines | target | registers | spills | stack | local bytes | groups | share | memory |",
-             "|---|---|---|---|---|---|---|---|---|---|"]
+    lines = ["| kernel | defines | target | registers | spills | stack | local bytes | groups | share | "
+             "instructions | an element | memory |", "|---|---|---|---|---|---|---|---|---|---|---|---|"]
     for f in findings:
         memory = ", ".join(f"{name} {count}" for name, count in f.memory.most_common(4))
         share = "" if f.share is None else f"{f.share:.2f}"
+        each = "" if f.instructions_of_element is None else f"{f.instructions_of_element:.1f}"
         lines.append(
             f"| {f.build.kernel} | {f.build.label} | {f.target.name} | {f.code.registers} | {f.code.spills} | "
-            f"{f.code.stack} | {f.code.local_bytes} | {f.groups} | {share} | {memory} |")
+            f"{f.code.stack} | {f.code.local_bytes} | {f.groups} | {share} | "
+            f"{len(f.code.instructions)} | {each} | {memory} |")
     return "\n".join(lines)
 
 
@@ -421,9 +546,9 @@ def main():
     parser.add_argument("-D", metavar="NAME=VALUE", action="append", default=[])
     parser.add_argument("--target", nargs="+", choices=list(TARGETS), default=list(TARGETS))
     parser.add_argument("--match", metavar="REGEX", default="", help="only kernels whose name matches")
-    parser.add_argument("--brief", action="store_true", help="one build of each kernel")
-    parser.add_argument("--gate", action="store_true", help="fail where a kernel spills, has a stack, or "
-                        f"a tile takes more than {TILE_REGISTERS} registers on NVIDIA")
+    parser.add_argument("--brief", action="store_true", help="one build of each kernel, all of tiles")
+    parser.add_argument("--gate", action="store_true", help="fail where a kernel spills or has a stack, "
+                        "a tile has no room beside another on NVIDIA, or a kernel misses what it should reach")
     parser.add_argument("--known", metavar="NAME", nargs="*", default=[],
                         help="kernels whose faults are known and do not fail the gate")
     parser.add_argument("--jobs", type=int, default=os.cpu_count())

@@ -36,6 +36,19 @@ __kernel void binary_same(IN(a), IN(b), OUT(y), const int n) {
   write_some(FUNCTION(read_some(a + i, count), read_some(b + i, count)), y + i, count);
 }
 
+// (p·a + q) + (r·b + s): one launch where running statistics, which are short, would take three.
+__kernel void blend(IN(a), IN(b), OUT(y), const int n, const float p, const float q, const float r,
+                    const float s) {
+  BIND(a);
+  BIND(b);
+  BIND_OUT(y);
+  const int item = get_global_id(0);
+  ELEMENTS(item, n);
+  if (count <= 0) return;
+  const VECTOR left = p * read_some(a + i, count) + q, right = r * read_some(b + i, count) + s;
+  write_some(left + right, y + i, count);
+}
+
 static inline VECTOR operand(__global const float *p, int step, int count) {
   return step == 0 ? ALL(*p) : read_some(p, count);
 }

@@ -64,6 +64,13 @@ __kernel void batch_moments(IN(x), OUT(mean), OUT(variance), const int batch, co
   }
 }
 
+// The coefficients of channel c. The first channel's stand behind the last's again: a row of the last
+// is followed by one of the first.
+static inline void store_quad(float4 quad, int c, int channels, __global float *coefficients) {
+  vstore4(quad, c, coefficients);
+  if (c == 0) vstore4(quad, channels, coefficients);
+}
+
 // The moments of all parts together, and the coefficients of y = (x - k.x)·k.y + k.z.
 __kernel void batch_norm_coefficients(IN(means), IN(variances), IN(weight), IN(bias), OUT(mean),
                                       OUT(variance), OUT(coefficients), const int total,
@@ -91,7 +98,8 @@ __kernel void batch_norm_coefficients(IN(means), IN(variances), IN(weight), IN(b
   }
   mean[c] = base + m;
   variance[c] = v;
-  vstore4((float4)(base + m, weight[c] / sqrt(v + epsilon), bias[c], 0.0f), c, coefficients);
+  store_quad((float4)(base + m, weight[c] / sqrt(v + epsilon), bias[c], 0.0f), c, channels,
+             coefficients);
 }
 
 // The sums of dy and of dy·(x - mean) over a part of channel c, at part·channels + c.
@@ -155,11 +163,12 @@ __kernel void batch_norm_backward_coefficients(IN(sums), IN(products), IN(mean),
   const float rstd = 1.0f / sqrt(variance[c] + epsilon), slope = product * rstd;
   dbias[c] = sum;
   dweight[c] = slope;
-  vstore4((float4)(mean[c], weight[c] * rstd, sum / terms, rstd * slope / terms), c, coefficients);
+  store_quad((float4)(mean[c], weight[c] * rstd, sum / terms, rstd * slope / terms), c, channels,
+             coefficients);
 }
 
 // The coefficients of the V elements from `at` on, each in a vector. Vectors that go on into the next
-// row (-DSTRADDLES; a row has at least V elements) meet two channels.
+// row (-DSTRADDLES; a row has at least V elements, which are 4) meet two channels.
 typedef struct {
   VECTOR x, y, z, w;
 } Coefficients;
@@ -170,9 +179,11 @@ static inline Coefficients coefficients_of(__global const float *table, int at, 
   __global const float4 *quads = (__global const float4 *)table;
   const float4 k = quads[channel];
 #ifdef STRADDLES
-  const float4 n = quads[channel + 1 == channels.s0 ? 0 : channel + 1];
-  const INTEGERS is_next = LANES >= (INTEGERS)((row + 1) * length.s0 - at);
-#define OF(axis) (is_next ? (VECTOR)(n.axis) : (VECTOR)(k.axis))
+  const float4 n = quads[channel + 1];
+  // How many lanes are of the row.
+  const int left = (row + 1) * length.s0 - at;
+#define OF(axis)                                                                \
+  (VECTOR)(k.axis, left > 1 ? k.axis : n.axis, left > 2 ? k.axis : n.axis, left > 3 ? k.axis : n.axis)
 #else
 #define OF(axis) (VECTOR)(k.axis)
 #endif

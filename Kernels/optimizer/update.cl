@@ -17,35 +17,81 @@
 #define STATES 0
 #endif
 // The vectors a work-item updates: neighbours, or where neighbouring work-items should take
-// neighbouring vectors, as far apart as there are work-items.
+// neighbouring vectors, SPAN apart.
 #ifndef VECTORS
 #define VECTORS 1
 #endif
+#define SPAN 64
+// The parameters that are updated together: small ones cost a GPU more by their launch than by what is
+// done to them. Parameter j is for the work-items from start_j on, a multiple of SPAN.
+#ifndef TOGETHER
+#define TOGETHER 1
+#endif
 
-__kernel void update(OUT(parameter), IN(gradient), IN(rate), IN_INT(step),
+// The arguments that a parameter has for itself, and the pointers to them.
+#define COMMON(j) const int start##j, const int count##j, OUT(parameter##j), IN(gradient##j)
+#if STATES == 0
+#define OWN(j) COMMON(j)
+#elif STATES == 1
+#define OWN(j) COMMON(j), OUT(s0##j)
+#elif STATES == 2
+#define OWN(j) COMMON(j), OUT(s0##j), OUT(s1##j)
+#else
+#define OWN(j) COMMON(j), OUT(s0##j), OUT(s1##j), OUT(s2##j)
+#endif
 #if STATES > 0
-                     OUT(s0),
+#define POINT_S0(j) s0 = s0##j##_base + s0##j##_offset;
+#else
+#define POINT_S0(j)
 #endif
 #if STATES > 1
-                     OUT(s1),
+#define POINT_S1(j) s1 = s1##j##_base + s1##j##_offset;
+#else
+#define POINT_S1(j)
 #endif
 #if STATES > 2
-                     OUT(s2),
+#define POINT_S2(j) s2 = s2##j##_base + s2##j##_offset;
+#else
+#define POINT_S2(j)
 #endif
-                     const int n, const float p, const float q, const float r, const float decay,
+#define POINT(j)                                             \
+  {                                                          \
+    start = start##j;                                        \
+    n = count##j;                                            \
+    parameter = parameter##j##_base + parameter##j##_offset; \
+    gradient = gradient##j##_base + gradient##j##_offset;    \
+    POINT_S0(j) POINT_S1(j) POINT_S2(j)                      \
+  }
+
+__kernel void update(IN(rate), IN_INT(step), OWN(0),
+#if TOGETHER == 8
+                     OWN(1), OWN(2), OWN(3), OWN(4), OWN(5), OWN(6), OWN(7),
+#endif
+                     const float p, const float q, const float r, const float decay,
                      const float log_p, const float log_q) {
-  BIND_OUT(parameter);
-  BIND(gradient);
   BIND(rate);
   BIND_INT(step);
-#if STATES > 0
-  BIND_OUT(s0);
-#endif
-#if STATES > 1
-  BIND_OUT(s1);
-#endif
-#if STATES > 2
-  BIND_OUT(s2);
+  // The same for a whole group, which a compiler can see. Groups have SPAN work-items or a part of that.
+  const int id = get_group_id(0) * get_local_size(0);
+  int start, n;
+  __global float *parameter, *s0, *s1, *s2;
+  __global const float *gradient;
+#if TOGETHER == 8
+  if (id >= start4) {
+    if (id >= start6) {
+      if (id >= start7) POINT(7) else POINT(6)
+    } else {
+      if (id >= start5) POINT(5) else POINT(4)
+    }
+  } else {
+    if (id >= start2) {
+      if (id >= start3) POINT(3) else POINT(2)
+    } else {
+      if (id >= start1) POINT(1) else POINT(0)
+    }
+  }
+#else
+  POINT(0)
 #endif
   const float lr = rate[0];
 #if RULE == ADAM
@@ -53,11 +99,12 @@ __kernel void update(OUT(parameter), IN(gradient), IN(rate), IN_INT(step),
   const float t = (float)step[0];
   const float correction_m = -1.0f / expm1(t * log_p), correction_v = -1.0f / expm1(t * log_q);
 #endif
+  const int own = (int)get_global_id(0) - start;
   for (int vector = 0; vector < VECTORS; ++vector) {
 #ifdef ALIGNED
-    const int item = get_global_id(0) + vector * get_global_size(0);
+    const int item = (own / SPAN * VECTORS + vector) * SPAN + own % SPAN;
 #else
-    const int item = get_global_id(0) * VECTORS + vector;
+    const int item = own * VECTORS + vector;
 #endif
     ELEMENTS(item, n);
     if (count <= 0) return;

@@ -11,9 +11,27 @@ extension OpenCLDevice {
     -> [StepEncoder]
   {
     let graph = plan.graph
-    func view(_ id: ValueID) -> View { place(plan.location(id), graph.type(id)) }
+    let together = architecture == .manyThreads ? NodesTogether(plan) : NodesTogether()
+    func view(_ id: ValueID) -> View {
+      let id = together.places[id] ?? id
+      return place(plan.location(id), graph.type(id))
+    }
     return try plan.order.map { index in
       let node = graph.nodes[index]
+      if let role = together.roles[index] {
+        let encoder = StepEncoder(device: self, workspace: nil)
+        switch role {
+        case .elsewhere: encoder.implementation = "together"
+        case .updates(let update, let nodes):
+          try update.encode(nodes.map { graph.nodes[$0].inputs.map(view) }, in: encoder)
+        case .blend(let terms):
+          try Blend(
+            operands: terms.map { (view($0.value), $0.scale, $0.shift) },
+            result: view(node.outputs[0])
+          ).encode(in: encoder)
+        }
+        return encoder
+      }
       guard let operation = node.operation as? any OpenCLOperation else {
         throw TernError(.runtime, "the device has no kernel for \(node.label)")
       }

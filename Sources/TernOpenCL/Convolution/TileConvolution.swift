@@ -109,7 +109,7 @@ struct TileConvolution: ConvolutionMethod {
       defines: tile.defines(on: device).merging(
         TileGather.defines(marks, reading: x, on: device)
       ) { $1 }.merging(["RIGHT_WIDTH": readsWide ? 4 : 1]) { $1 },
-      options: ProductTile.options(on: device))
+      options: tile.options(on: device))
     if parts > 1 {
       try encoder.sumParts(target, into: y, parts: parts, inner: result.h * result.w, epilogue)
     }

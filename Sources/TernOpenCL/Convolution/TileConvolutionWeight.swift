@@ -83,7 +83,7 @@ struct TileConvolutionWeight: ConvolutionMethod {
       ) { $1 }.merging([
         "LEFT_WIDTH": isEven && dy.offset % 4 == 0 ? 4 : 1,
         "RIGHT_WIDTH": isEven && isPointwise && x.offset % 4 == 0 ? 4 : 1,
-      ]) { $1 }, options: ProductTile.options(on: device))
+      ]) { $1 }, options: tile.options(on: device))
     if parts > 1 {
       try encoder.sumParts(target, into: operands.weight, parts: parts, inner: 1, Epilogue())
     }

@@ -47,8 +47,7 @@ struct ProductTile: Hashable, Sendable {
     }
   }
 
-  /// The work-items that a compute unit runs at once: 8 × 8 sums and what surrounds them take 128
-  /// registers, of 65,536.
+  /// The work-items that keep a compute unit busy: so many of 128 registers fit into 65,536.
   private static let residentCount = 512
 
   /// What a product costs, in operations of a device all of whose units are busy: that of the unit
@@ -73,17 +72,29 @@ struct ProductTile: Hashable, Sendable {
 
   /// What the kernels are specialised by.
   func defines(on device: OpenCLDevice) -> [String: Int] {
-    [
-      "TILE_ROWS": rows, "TILE_COLUMNS": columns,
-      "UNROLL_D": device.isNVIDIA
-        ? 2 : device.architecture == .manyThreads && device.info.kind == .gpu ? 8 : 1,
-    ]
+    ["TILE_ROWS": rows, "TILE_COLUMNS": columns, "UNROLL_D": unrolledTerms(on: device)]
   }
 
-  /// NVIDIA's compiler is told to keep two groups of 256 on a multiprocessor.
-  static func options(on device: OpenCLDevice) -> String {
+  /// The terms that the inner loop lays out one after the other: as many as there are registers for, by
+  /// what compilers make of the kernels.
+  private func unrolledTerms(on device: OpenCLDevice) -> Int {
+    if device.isNVIDIA {
+      return switch groupSize {
+      case 256: 2
+      case 128: 8
+      default: 4
+      }
+    }
+    guard device.architecture == .manyThreads && device.info.kind == .gpu else { return 1 }
+    return rows == 32 ? 4 : 8
+  }
+
+  /// NVIDIA's compiler is told how many registers a work-item may take, so that enough of them run on a
+  /// multiprocessor: two groups of 256. The work-items of smaller tiles load more each and would spill:
+  /// with theirs, three groups of 128 or six of 64 fit.
+  func options(on device: OpenCLDevice) -> String {
     device.isNVIDIA && device.hasExtension("cl_nv_compiler_options")
-      ? "-cl-nv-maxrregcount=128" : ""
+      ? "-cl-nv-maxrregcount=\(groupSize >= 256 ? 128 : 168)" : ""
   }
 }
 

@@ -45,7 +45,7 @@ struct TiledProduct {
         "LEFT_ALONG_TERMS": a.isTransposed ? 0 : 1, "RIGHT_ALONG_TERMS": b.isTransposed ? 1 : 0,
         "LEFT_WIDTH": width(a, a.isTransposed ? m : k),
         "RIGHT_WIDTH": width(b, b.isTransposed ? k : n),
-      ]) { $1 }, options: ProductTile.options(on: device))
+      ]) { $1 }, options: tile.options(on: device))
     if isSplit {
       try encoder.sumParts(
         target, into: c, parts: choice.parts, inner: epilogue.bias?.kind == .perRow ? n : 1,

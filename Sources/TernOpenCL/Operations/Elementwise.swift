@@ -56,3 +56,16 @@ extension UnaryBackward: OpenCLOperation {
       defines: function.defines.slope, function: name)
   }
 }
+
+/// a·scale + shift of two tensors of one shape, added up.
+struct Blend {
+  let operands: [(view: View, scale: Float, shift: Float)]
+  let result: View
+
+  func encode(in encoder: StepEncoder) throws {
+    try encoder.elements(
+      "blend", in: "elementwise/binary", count: result.count,
+      (operands.map(\.view) + [result]).map(Argument.tensor) + [.int(result.count)]
+        + operands.flatMap { [.float($0.scale), .float($0.shift)] })
+  }
+}

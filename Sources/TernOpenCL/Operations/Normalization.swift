@@ -78,7 +78,7 @@ private struct ChannelCut {
   private let encoder: StepEncoder
   /// The parts that a channel's elements are summed in, so that few channels keep a device busy.
   let parts: Int
-  /// Four numbers for each channel.
+  /// Four numbers for each channel, and those of the first again.
   let coefficients: View
   /// Two numbers for each channel and part.
   let sums: (View, View)
@@ -89,7 +89,7 @@ private struct ChannelCut {
   }
 
   static func workspaceByteCount(_ x: TensorType, on device: OpenCLDevice) -> Int {
-    4 * (4 + 2 * parts(x, on: device)) * x.shape[1]
+    4 * ((4 + 2 * parts(x, on: device)) * x.shape[1] + 4)
   }
 
   init(_ x: View, _ encoder: StepEncoder) {
@@ -97,10 +97,11 @@ private struct ChannelCut {
     self.encoder = encoder
     parts = Self.parts(x.type, on: encoder.device)
     let channels = shape.channels
-    coefficients = encoder.scratch(0, count: 4 * channels)
+    let quads = 4 * (channels + 1)
+    coefficients = encoder.scratch(0, count: quads)
     sums = (
-      encoder.scratch(4 * channels, count: parts * channels),
-      encoder.scratch((4 + parts) * channels, count: parts * channels)
+      encoder.scratch(quads, count: parts * channels),
+      encoder.scratch(quads + parts * channels, count: parts * channels)
     )
   }
 

@@ -21,23 +21,49 @@ extension OptimizerUpdate: OpenCLOperation {
     }
   }
 
+  /// How many parameters a launch may update, where threads are many; the kernel's TOGETHER.
+  static let mostTogether = 8
+  /// The work-items of a parameter are a multiple of this; the kernel's SPAN.
+  private static let span = 64
+
   func encode(_ x: [View], _ y: [View], in encoder: StepEncoder) throws {
+    try encode([x], in: encoder)
+  }
+
+  /// Appends the update of several parameters, at one learning rate and step.
+  ///
+  /// - Parameter parameters: the inputs of each.
+  func encode(_ parameters: [[View]], in encoder: StepEncoder) throws {
     let kernel = kernel
-    let tensors = x.map(Argument.tensor)
-    let vectors = encoder.elementVectors(x[0].count, tensors)
+    let isManyThreads = encoder.architecture == .manyThreads
+    let together = isManyThreads ? Self.mostTogether : 1
+    precondition((1...together).contains(parameters.count))
+    let tensors = parameters.joined().map(Argument.tensor)
     // Each computes what all elements share; a GPU wants many work-items.
-    let perItem = encoder.architecture == .manyThreads ? 4 : 8
-    var defines = vectors.defines.merging([
-      "RULE": kernel.rule, "STATES": stateNames.count, "VECTORS": perItem,
+    let perItem = isManyThreads ? 4 : 8
+    var defines = encoder.elementVectors(0, tensors).defines.merging([
+      "RULE": kernel.rule, "STATES": stateNames.count, "VECTORS": perItem, "TOGETHER": together,
     ]) { $1 }
     for flag in kernel.flags { defines[flag] = 1 }
+    var arguments: [Argument] = [.tensor(parameters[0][2]), .tensor(parameters[0][3])]
+    var itemCount = 0
+    for index in 0..<together {
+      // Places that are left have no work-items.
+      let isThere = index < parameters.count
+      let x = parameters[isThere ? index : 0]
+      arguments += [.int(itemCount), .int(isThere ? x[0].count : 0), .tensor(x[0]), .tensor(x[1])]
+      arguments += x.dropFirst(4).map(Argument.tensor)
+      guard isThere else { continue }
+      let items = (encoder.elementVectors(x[0].count, tensors).count + perItem - 1) / perItem
+      itemCount += (items + Self.span - 1) / Self.span * Self.span
+    }
     let logarithm = { (x: Float) in x > 0 ? Float(log(Double(x))) : 0 }
-    try encoder.map(
-      "update", in: "optimizer/update", count: (vectors.count + perItem - 1) / perItem,
-      tensors
-        + [
-          .int(x[0].count), .float(kernel.p), .float(kernel.q), .float(kernel.r),
-          .float(kernel.decay), .float(logarithm(kernel.p)), .float(logarithm(kernel.r)),
-        ], defines: defines)
+    encoder.groups(
+      "update", in: "optimizer/update", upTo: Self.span,
+      arguments + [
+        .float(kernel.p), .float(kernel.q), .float(kernel.r), .float(kernel.decay),
+        .float(logarithm(kernel.p)), .float(logarithm(kernel.r)),
+      ], defines: defines
+    ) { [itemCount] size in (itemCount / size, [:]) }
   }
 }
