@@ -100,12 +100,13 @@ def pytorch_seconds(node, card):
 
 
 def plan(network, batch_size, card):
-    with tempfile.NamedTemporaryFile(suffix=".json") as file:
+    with tempfile.TemporaryDirectory() as folder:
+        file = pathlib.Path(folder) / "plan.json"
         device = f"opencl/many-threads/compute-units={card.units}"
         subprocess.run(
-            [TERN, "bench", "model", network, "--batch-size", batch_size, "--device", device, "--plan",
-             file.name], check=True)
-        return json.load(file)["models"][0]
+            [TERN, "bench", "model", network, "--batch-size", batch_size, "--device", device, "--plan", file],
+            check=True)
+        return json.loads(file.read_text())["models"][0]
 
 
 def programs(model):
