@@ -12,6 +12,7 @@ __kernel void sum_parts(IN(x), IN(bias), IN(addend), OUT(y), const int parts, co
   const int first = (int)get_global_id(0) * 4;
   if (first >= count) return;
   float biased[4];
+#pragma unroll
   for (int e = 0; e < 4; ++e) {
     biased[e] = epilogue & (BIAS_PER_ROW | BIAS_PER_COLUMN) ? bias[(first + e) / inner % biases] : 0.0f;
   }
@@ -22,9 +23,12 @@ __kernel void sum_parts(IN(x), IN(bias), IN(addend), OUT(y), const int parts, co
                 epilogue);
     return;
   }
-  for (int e = 0; e < min(4, count - first); ++e) {
-    float total = x[first + e];
-    for (int p = 1; p < parts; ++p) total += x[p * count + first + e];
-    finish(total + biased[e], addend, y, first + e, epilogue);
+#pragma unroll
+  for (int e = 0; e < 4; ++e) {
+    if (first + e < count) {
+      float total = x[first + e];
+      for (int p = 1; p < parts; ++p) total += x[p * count + first + e];
+      finish(total + biased[e], addend, y, first + e, epilogue);
+    }
   }
 }
