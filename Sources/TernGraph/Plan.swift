@@ -121,7 +121,8 @@ private struct Planner {
         blocks.append(Block(byteCount: scratch, first: step, last: step))
       }
     }
-    let arenas = try blocks.count <= Self.largestGreedyCount ? assignOffsets() : assignOffsetsInTime()
+    let arenas =
+      try blocks.count <= Self.largestGreedyCount ? assignOffsets() : assignOffsetsInTime()
     let locations = graph.values.indices.map { i in
       fixed[i] ?? blockOf[i].flatMap { blocks[$0].location }
     }

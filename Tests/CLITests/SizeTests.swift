@@ -52,7 +52,8 @@ import Testing
       fragment: "their product too"),
     // Of all its operations, forward and backward.
     Case(
-      layer: "lstm: {hidden_size: 8}", input: "[20000, 4]", fragment: "of them in layer lstm_0: at most"),
+      layer: "lstm: {hidden_size: 8}", input: "[20000, 4]",
+      fragment: "of them in layer lstm_0: at most"),
   ]
 
   @Test(.timeLimit(.minutes(3)), arguments: ["cpu", "reference"])

@@ -51,7 +51,8 @@ import Testing
     #expect(!"\(error)".isEmpty && !"\(error)".contains("\n"), "\(what): \(error)")
   }
 
-  @Test(arguments: ["reference", "cpu"]) func conformanceCasesRunOrAreRefused(device: String) throws {
+  @Test(arguments: ["reference", "cpu"]) func conformanceCasesRunOrAreRefused(device: String) throws
+  {
     let runner = CaseRunner(device: try TestDevices.open(device))
     for opCase in Self.seeds {
       for inputs in Self.oddInputs(opCase) {

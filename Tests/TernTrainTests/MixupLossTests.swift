@@ -53,7 +53,8 @@ import Testing
   }
 
   /// −1/N Σ_n Σ_c w_c y_nc log p_nc, as torch.nn.functional.cross_entropy computes of probabilities.
-  @Test(arguments: TestDevices.ids) func classWeightsAreThoseOfTheMixedTargets(device: String) throws {
+  @Test(arguments: TestDevices.ids)
+  func classWeightsAreThoseOfTheMixedTargets(device: String) throws {
     let (weights, smoothing) = ([0.5, 1, 3] as [Float], 0.1 as Double)
     let (targets, partners) = ([0, 2], [2, 0])
     func expected(_ mix: Double) -> Double {

@@ -112,7 +112,8 @@ struct DataOpener {
     }
     guard paths.count == 1 || paths.contains(where: FileSystem.exists) else {
       throw TernError(
-        .notFound, "no file '\(location)', nor '\(paths[0])' and '\(paths[1])' for training and testing")
+        .notFound,
+        "no file '\(location)', nor '\(paths[0])' and '\(paths[1])' for training and testing")
     }
     let training = try CSVTable(contentsOf: paths[0], known: known?.columns)
     var tables = [training]
