@@ -38,7 +38,12 @@ public final class FileLock: Sendable {
         throw TernError(.cannotWrite, "\(subject): in use by \(Self.holder(file))")
       }
       // A file system without locks: nothing can be said of others there.
-      if Self.isStill(file, at: path) {
+      guard let isStill = Self.isStill(file, at: path) else {
+        defer { close(file) }
+        throw TernError(
+          .cannotWrite, "\(path): cannot be looked at: \(String(cString: strerror(errno)))")
+      }
+      if isStill {
         descriptor = file
         break
       }
@@ -52,7 +57,7 @@ public final class FileLock: Sendable {
 
   deinit {
     // Whoever waits for it sees that this file is not the one that counts any more.
-    if Self.isStill(descriptor, at: path) { _ = path.withFilePath { unlink($0) } }
+    if Self.isStill(descriptor, at: path) == true { _ = path.withFilePath { unlink($0) } }
     close(descriptor)
     for folder in createdFolders { _ = folder.withFilePath { rmdir($0) } }
   }
@@ -84,7 +89,7 @@ public final class FileLock: Sendable {
           path.appendingPath(fileName), for: path, createdFolders: isNew ? [path] + missing : [])
       } catch {
         // Removed in between by a process that had no use for it after all.
-        if FileSystem.exists(path) { throw error }
+        if FileSystem.exists(path) || attempts >= 10 { throw error }
       }
     }
   }
@@ -106,10 +111,14 @@ public final class FileLock: Sendable {
     return isKnown && !name.isEmpty ? name : "localhost"
   }
 
-  private static func isStill(_ file: Int32, at path: String) -> Bool {
+  /// Whether a file is still the one at a path.
+  ///
+  /// - Returns: `nil` where the system does not say.
+  private static func isStill(_ file: Int32, at path: String) -> Bool? {
     var (own, there) = (stat(), stat())
-    guard fstat(file, &own) == 0, path.withFilePath({ lstat($0, &there) }) == 0 else {
-      return false
+    guard fstat(file, &own) == 0 else { return nil }
+    guard path.withFilePath({ lstat($0, &there) }) == 0 else {
+      return errno == ENOENT ? false : nil
     }
     return own.st_dev == there.st_dev && own.st_ino == there.st_ino
   }
