@@ -238,13 +238,12 @@ __kernel __attribute__((reqd_work_group_size(THREADS, 1, 1))) void attention_bac
   key += b * keys * E;
   value += b * keys * VE;
   float4 gradient[CHUNKS(E)][EACH];
-  float product[EACH], shift[EACH], factor[EACH];
+  float product[EACH], factor[EACH];
   FOR(r, EACH) {
     const int row = min(first + OWN(r), queries - 1);
     float part = 0;
     for (int e = COLUMN; e < VE; e += COLUMNS) part += dy[row * VE + e] * y[row * VE + e];
     EXCHANGE(r, COLUMN) = part;
-    shift[r] = log_sum[b * queries + row];
     factor[r] = scale;
     FOR(j, CHUNKS(E)) gradient[j][r] = 0.0f;
   }
@@ -262,8 +261,10 @@ __kernel __attribute__((reqd_work_group_size(THREADS, 1, 1))) void attention_bac
     multiply_rows(slopes, own_tile, other_tile, dy, first, queries, value, start, keys, VE);
     FOR(r, EACH) {
       const int limit = is_causal ? min(first + OWN(r) + 1, keys) : keys;
+      // Read here, and not kept from before: Intel's compiler for processors loses it at the barriers.
+      const float shift = log_sum[b * queries + min(first + OWN(r), queries - 1)];
       FOR(c, 4) {
-        const float weight = exp(scale * scores[r][c] - shift[r]);
+        const float weight = exp(scale * scores[r][c] - shift);
         WEIGHT(r, c) = start + OTHER(c) < limit ? weight * (slopes[r][c] - product[r]) : 0.0f;
       }
     }
