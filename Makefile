@@ -32,7 +32,7 @@ train: build
 test: packages
 	$(SWIFT) test -c release
 
-# What most changes break first, in a minute after a build: no network is trained, no GPU driver asked.
+# What most changes break first: no network is trained, no GPU driver asked.
 quick: packages
 	$(SWIFT) test -c release --skip 'CLITests|TernOpenCLTests|TernTrainTests|TernConformanceTests|TernDataTests'
 
