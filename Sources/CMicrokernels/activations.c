@@ -1,20 +1,11 @@
 #include <string.h>
 
+#include "every_width.h"
 #include "microkernels.h"
 
 // Functions of every element, and their derivatives times the arriving gradient. All of them take any
 // number: NaN stays NaN, what overflows is infinite, and the tails keep their digits.
 
-// The same bits on every processor: none multiplies and adds at once.
-#pragma clang fp contract(off)
-
-#if defined(__x86_64__)
-#define FOR_EVERY_WIDTH __attribute__((target_clones("avx512f", "avx2", "default")))
-#else
-#define FOR_EVERY_WIDTH
-#endif
-
-#define INLINE static inline __attribute__((always_inline))
 // Both sides are computed, so that a loop of these becomes one of vectors.
 INLINE float where(bool holds, float yes, float no) { return holds ? yes : no; }
 INLINE float of_bits(int32_t bits) { return __builtin_bit_cast(float, bits); }

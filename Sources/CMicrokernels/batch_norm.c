@@ -1,17 +1,8 @@
+#include "every_width.h"
 #include "microkernels.h"
 
 // The loops of batch normalisation over some values of a few channels. Sums are kept in short vectors,
 // several of each, so that rounding errors do not pile up.
-
-// The same bits on every processor: none multiplies and adds at once.
-#pragma clang fp contract(off)
-
-#if defined(__x86_64__)
-#define FOR_EVERY_WIDTH __attribute__((target_clones("avx512f", "avx2", "default")))
-#else
-#define FOR_EVERY_WIDTH
-#endif
-#define INLINE static inline __attribute__((always_inline))
 
 /// The channels that stand side by side at most, and how many sums of each are kept.
 enum { width = tern_batch_norm_width, chains = 4 };

@@ -1,16 +1,7 @@
 #include <string.h>
 
+#include "every_width.h"
 #include "microkernels.h"
-
-// Every processor adds the same numbers in the same order: a fused multiplication and addition would
-// round differently where there is one.
-#pragma clang fp contract(off)
-
-#if defined(__x86_64__)
-#define FOR_EVERY_WIDTH __attribute__((target_clones("avx512f", "avx2", "default")))
-#else
-#define FOR_EVERY_WIDTH
-#endif
 
 FOR_EVERY_WIDTH
 void tern_blend_rows(

@@ -18,14 +18,14 @@ struct WeightGradientParts {
   /// - Parameter weightCount: every part but the first writes so many floats, which are then added up.
   private static func counts(_ geometry: Conv2DGeometry, _ threads: Threads) -> [Int] {
     let count = min(threads.count, geometry.batch)
-    // Large weights are better cut themselves, as oneDNN does, and then nobody waits.
+    // Large weights are left to oneDNN, which may cut them themselves.
     let sums = 2 * geometry.weightShape.elementCount * count
     guard count > 1, geometry.flops >= Self.flopsPerSum * sums else { return [geometry.batch] }
     let even = (geometry.batch + count - 1) / count
     return stride(from: 0, to: geometry.batch, by: even).map { min(even, geometry.batch - $0) }
   }
 
-  /// The operations that one more float to write, read and add is worth.
+  /// The operations that one more float to write, read and add is taken to be worth; an estimate.
   private static let flopsPerSum = 600
 
   /// - Parameters:

@@ -130,10 +130,12 @@ struct BatchNormalization {
 
   /// Channels that only fill up a block stay zero.
   private func clearPadding(_ room: Room) {
-    let (first, count) = (values.channelCount, values.storedChannelCount - values.channelCount)
-    guard count > 0 else { return }
-    for part in [room.mean, room.scale, room.shift, room.sumPart, room.productPart] {
-      (part + first).update(repeating: 0, count: count)
+    for channel in values.channelCount..<values.storedChannelCount {
+      room.mean[channel] = 0
+      room.scale[channel] = 0
+      room.shift[channel] = 0
+      room.sumPart[channel] = 0
+      room.productPart[channel] = 0
     }
   }
 
