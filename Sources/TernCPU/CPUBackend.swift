@@ -23,7 +23,7 @@ public struct CPUBackend: Backend {
       throw TernError(
         .usage, "threads: expected 1 to \(BackgroundThread.limit), got \(threads)")
     }
-    return try CPUDevice(info: info, options: options)
+    return try CPUDevice(info: info, options: options, cache: .standard())
   }
 
   /// What the kernel calls the processor.

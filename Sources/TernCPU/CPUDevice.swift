@@ -1,3 +1,4 @@
+import CMicrokernels
 import Foundation
 import Synchronization
 import TernCore
@@ -11,12 +12,22 @@ final class CPUDevice: Device {
   let context: CPUContext
   private let allocations = Mutex(0)
 
-  init(info: DeviceInfo, options: DeviceOptions) throws {
+  /// - Parameter cache: where tuning results are kept.
+  init(info: DeviceInfo, options: DeviceOptions, cache: CacheDirectory?) throws {
     self.info = info
     let threads = Threads(count: options.threads)
     // With fewer threads than were asked for nobody would know why it is slow.
     try BackgroundThread.checkAvailable(threads.count - 1, for: "the CPU's team")
-    context = try CPUContext(threads: threads, algorithm: options.algorithm)
+    let vectors = tern_has_avx512() ? "avx512" : "vectors"
+    let table = TuningTable(
+      cache,
+      TuningTable.Identity(
+        device: info.name, driver: info.driver,
+        architecture: "\(vectors) \(threads.count) threads", family: "cpu"),
+      systemDirectories: CacheDirectory.system(), warn: CacheDirectory.warn)
+    context = try CPUContext(
+      threads: threads, algorithm: options.algorithm,
+      candidates: CandidateRegistry(table, options.candidates))
     var options = options
     options.threads = context.threads.count
     self.options = options
@@ -33,7 +44,7 @@ final class CPUDevice: Device {
   func assignLayouts(_ graph: Graph, variableLayouts: [String: Layout]) throws -> Graph {
     context.threads.activate()
     var pass = LayoutPass(
-      try graph.fusedForCPU(), variableLayouts: variableLayouts, context: context)
+      try graph.fusedForCPU(context), variableLayouts: variableLayouts, context: context)
     return try pass.run()
   }
 

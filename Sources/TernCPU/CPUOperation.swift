@@ -1,3 +1,4 @@
+import Synchronization
 import TernCore
 import TernGraph
 import TernRuntime
@@ -79,6 +80,20 @@ struct Lowering {
   }
 }
 
+extension Lowering {
+  /// A candidate as profiles name it, with the routine of a library that it calls.
+  static func name(_ candidate: String, calling routine: String) -> String {
+    "\(candidate) (\(routine))"
+  }
+
+  /// The same lowering, under the name of a candidate.
+  func named(_ candidate: String) -> Lowering {
+    var copy = self
+    copy.implementation = Self.name(candidate, calling: implementation)
+    return copy
+  }
+}
+
 /// An operation with a lowering for the CPU.
 protocol CPUOperation: Operation {
   /// Whether the lowering covers these inputs.
@@ -108,11 +123,18 @@ final class CPUContext: Sendable {
   let layouts: LayoutTable
   /// How convolutions are computed, where it is not chosen per shape.
   let algorithm: ConvolutionAlgorithm?
+  /// Which of several implementations runs a problem.
+  let candidates: CandidateRegistry
+  /// The updates that were planned, by their problems; see ``UpdateByProduct``.
+  let updates = Mutex<[String: UpdateProblem]>([:])
 
-  init(threads: Threads, algorithm: ConvolutionAlgorithm? = nil) throws {
+  init(threads: Threads, algorithm: ConvolutionAlgorithm? = nil, candidates: CandidateRegistry)
+    throws
+  {
     engine = try Engine()
     self.threads = threads
     self.algorithm = algorithm
+    self.candidates = candidates
     layouts = LayoutTable()
   }
 

@@ -1,11 +1,13 @@
 import Tern
-import TernOpenCL
+import TernRuntime
 
-/// Finds the fastest implementation of what a device has several for: each is checked against the
-/// CPU backend's numbers, then timed.
+/// Finds the fastest of what a device has several implementations for: each is checked against other
+/// numbers, then timed.
 public struct Tuner {
-  private let device: OpenCLDevice
+  private let device: any CandidateDevice
   private let judge: any Device
+  /// By which a search ends early; `nil` where it is not known.
+  private var peak: DevicePeak?
 
   /// What was found for one problem.
   public struct Finding: Sendable {
@@ -23,55 +25,78 @@ public struct Tuner {
     public let candidates: [Candidate]
     /// The candidates for which there was no time.
     public let untried: [String]
+    /// Those that were not run: they cannot be faster than what was measured.
+    public let hopeless: [String]
+    /// How much of what the device can do at most the fastest does; above 1 where it needs fewer operations,
+    /// or caches hold what it reads.
+    public let shareOfRoof: Double?
   }
 
   /// A candidate is timed for so long, or this often if that takes longer.
   private static let timedSeconds = 0.05
   private static let leastGroups = 3
   private static let groupSeconds = 0.002
+  /// As near to what the device can do as any kernel comes.
+  private static let nearRoof = 0.85
+  /// A candidate that is so many times as slow as the best is not timed again.
+  private static let slowness = 2.0
 
+  /// - Parameter measuresPeak: whether to measure first what the device can do, for about a second.
   /// - Throws: ``TernError`` where the device has nothing to tune.
-  public init(_ device: any Device) throws {
-    guard let device = device as? OpenCLDevice else {
+  public init(_ device: any Device, measuresPeak: Bool = true) throws {
+    guard let device = device as? any CandidateDevice else {
       throw TernError(
-        .usage, "\(device.info.id) has nothing to tune; tune an OpenCL device (--device opencl)")
+        .usage,
+        "\(device.info.id) has nothing to tune; tune the CPU (--device cpu) or an OpenCL device "
+          + "(--device opencl)")
     }
     self.device = device
-    judge = try DeviceCatalog.standard.open("cpu")
+    // The CPU's own loops are held against its library's primitives.
+    judge = try DeviceCatalog.standard.open(
+      "cpu",
+      options: DeviceOptions(threads: device.options.threads, candidates: Self.libraryAlone))
+    peak = measuresPeak ? try device.measurePeak() : nil
   }
 
+  /// The shortest time that a problem can take; what fits the caches need not be read from memory.
+  private func roofSeconds(_ cost: Cost) -> Double? {
+    peak.map {
+      2 * cost.bytes <= device.info.cacheByteCount
+        ? $0.computeSeconds(cost) : $0.roofSeconds(cost)
+    }
+  }
+
+  /// Corrects a peak that was measured beside other programs.
+  private mutating func note(_ cost: Cost, seconds: Double) {
+    guard let old = peak else { return }
+    peak = DevicePeak(gflops: max(old.gflops, Double(cost.flops) / seconds / 1e9), gbs: old.gbs)
+  }
+
+  private static let libraryAlone = CandidateRequest(wanted: ["onednn"], forbidden: ["fused"])
+
   /// Where findings are kept; `nil` where the user wants no cache.
-  public var databasePath: String? { device.tuning.path }
+  public var databasePath: String? { device.candidates.tuning.path }
 
   /// How many problems the database has.
-  public var findingCount: Int { device.tuning.count }
+  public var findingCount: Int { device.candidates.tuning.count }
 
   /// Whether an earlier run has measured all candidates of a problem.
   public func isTuned(_ problem: Problem) -> Bool {
-    device.tuning.entry(problem.description)?.isComplete ?? false
+    device.candidates.tuning.entry(problem.description)?.isComplete ?? false
   }
 
-  /// The operation of a node with the types of its inputs.
+  /// Something that has several candidates, and how they are measured.
   public struct Problem {
-    let operation: any Operation
-    let inputs: [TensorType]
-    let tuning: TuningProblem
+    let measurement: CandidateMeasurement
 
-    public var description: String { tuning.description }
+    public var description: String { measurement.problem.description }
   }
 
   /// What there is to tune in graphs, each once, in order.
   public func problems(in graphs: [Graph]) throws -> [Problem] {
     var seen: Set<String> = []
-    return try graphs.flatMap { graph in
-      let planned = try Session(device: device).plan(graph).graph
-      return try planned.nodes.compactMap { node -> Problem? in
-        let inputs = planned.types(node.inputs)
-        return try device.tuningProblem(of: node.operation, inputs: inputs).map {
-          Problem(operation: node.operation, inputs: inputs, tuning: $0)
-        }
-      }
-    }.filter { seen.insert($0.description).inserted }
+    return try graphs.flatMap { try device.measurements(in: $0).map(Problem.init) }
+      .filter { seen.insert($0.description).inserted }
   }
 
   /// What there is to tune in the cases of suites.
@@ -103,42 +128,61 @@ public struct Tuner {
     return builder.graph
   }
 
+  /// Values for the inputs of a graph.
+  private func values(of graph: Graph) -> [String: HostTensor] {
+    let generator = Philox(seed: 0, stream: .data)
+    return Dictionary(
+      uniqueKeysWithValues: graph.inputs.enumerated().map { index, id in
+        let type = graph.type(id)
+        return (
+          graph[id].name,
+          type.dataType == .int32
+            ? HostTensor(type.shape, [Int32](repeating: 1, count: type.elementCount))
+            : HostTensor(type.shape, generator.normals(type.elementCount, UInt32(index)))
+        )
+      })
+  }
+
   /// Times the candidates of a problem for which there is time, the first in any case, and lets the
   /// device use the fastest from then on.
   ///
-  /// - Parameter budget: shared by all problems; ``TuningBudget/start(problemsLeft:)`` has been called.
+  /// - Parameters:
+  ///   - budget: shared by all problems; ``TuningBudget/start(problemsLeft:)`` has been called.
+  ///   - progress: told of every candidate before it is compiled.
   /// - Throws: ``TernError`` where none computes the right numbers.
-  public func tune(_ problem: Problem, within budget: inout TuningBudget) throws -> Finding {
-    let builder = GraphBuilder()
-    let generator = Philox(seed: 0, stream: .data)
-    var values: [String: HostTensor] = [:]
-    let inputs = try problem.inputs.enumerated().map { index, type in
-      let name = "input.\(index)"
-      values[name] = HostTensor(
-        type.shape, generator.normals(type.elementCount, UInt32(index)))
-      return try builder.input(name, type)
-    }
-    for (index, output) in try builder.apply(problem.operation, inputs).enumerated() {
-      builder.output("output.\(index)", output)
-    }
-    let expected = try Session(device: judge).compile(builder.graph).run(values)
-      .mapValues(\.doubles)
+  public mutating func tune(
+    _ problem: Problem, within budget: inout TuningBudget, progress: (String) -> Void = { _ in }
+  ) throws -> Finding {
+    let (graph, tuning) = (problem.measurement.graph, device.candidates.tuning)
+    let values = values(of: graph)
+    let expected = try Session(device: judge).compile(graph).run(values).mapValues(\.doubles)
+    let measured = problem.measurement.problem.measured(within: device.measuringMargin)
+    let cost = problem.measurement.cost
     var best = Double.infinity
     var candidates: [Finding.Candidate] = []
-    var untried: [String] = []
-    for name in problem.tuning.candidates {
+    var (untried, hopeless): ([String], [String]) = ([], [])
+    for candidate in measured {
+      let name = candidate.name
+      if isHopeless(candidate, cost, best: best) {
+        hopeless.append(name)
+        continue
+      }
       guard candidates.isEmpty || budget.admits(name) else {
         untried.append(name)
         continue
       }
-      device.tuning.force(problem.description, name)
-      defer { device.tuning.force(problem.description, nil) }
+      progress(name)
+      tuning.force(problem.description, name)
+      defer { tuning.force(problem.description, nil) }
       let (executable, isRight, preparation): (Executable, Bool, Double)
       do {
         (executable, isRight, preparation) = try budget.preparing(name) {
-          let executable = try Session(device: device).compile(builder.graph)
+          let executable = try Session(device: device).compile(graph)
           // One for which the device has no room has given way to another.
-          guard executable.bound.implementations.contains(name) else {
+          guard
+            problem.measurement.unnamed.contains(name)
+              || executable.bound.implementations.contains(where: { Self.names($0, name) })
+          else {
             throw TernError(.runtime, "the device has no room for it")
           }
           return (executable, try agrees(executable.run(values), expected))
@@ -155,18 +199,37 @@ public struct Tuner {
         .init(name: name, seconds: seconds, preparationSeconds: preparation))
     }
     candidates.sort { ($0.seconds ?? .infinity) < ($1.seconds ?? .infinity) }
-    guard candidates[0].seconds != nil else {
+    guard let fastest = candidates[0].seconds else {
       throw TernError(
         .runtime,
         "\(problem.description): no implementation gives right numbers: "
           + candidates.map { "\($0.name): \($0.fault ?? "wrong numbers")" }.joined(separator: ", "))
     }
-    try device.tuning.record(
+    try tuning.record(
       problem.description,
       .init(
-        implementation: candidates[0].name, seconds: candidates[0].seconds!,
-        isComplete: untried.isEmpty))
-    return Finding(problem: problem.description, candidates: candidates, untried: untried)
+        implementation: candidates[0].name, seconds: fastest, isComplete: untried.isEmpty))
+    let share = roofSeconds(cost).map { $0 / fastest }
+    // Winograd's algorithm does fewer operations than are counted.
+    if !candidates[0].name.contains("winograd") { note(cost, seconds: fastest) }
+    return Finding(
+      problem: problem.description, candidates: candidates, untried: untried, hopeless: hopeless,
+      shareOfRoof: share)
+  }
+
+  /// Whether an implementation, as profiles name it, is a candidate: by itself, or with what it calls in
+  /// parentheses.
+  private static func names(_ implementation: String, _ candidate: String) -> Bool {
+    implementation == candidate || implementation.hasPrefix(candidate + " (")
+  }
+
+  /// Whether a candidate cannot be faster than the best, which is near what the device can do, or takes less
+  /// time than the candidate's operations would at twice the device's peak: a peak measured beside other
+  /// programs may be half of what there is.
+  private func isHopeless(_ candidate: Candidate, _ cost: Cost, best: Double) -> Bool {
+    guard let peak, let roof = roofSeconds(cost), best < .infinity else { return false }
+    let isNearRoof = (Self.nearRoof...1 / Self.nearRoof).contains(roof / best)
+    return isNearRoof || candidate.cost / (2 * peak.gflops * 1e9) >= best
   }
 
   /// Winograd's transforms lose a few bits; an implementation that is wrong is wrong by much more.
@@ -178,21 +241,25 @@ public struct Tuner {
     }
   }
 
-  /// The least time of a run; no longer than needed to see that it does not come near `best`.
+  /// The least time of a run; one alone of what is far from the best.
   private func time(_ executable: Executable, against best: Double) throws -> Double {
     let clock = ContinuousClock()
     func time(_ count: Int) throws -> Double {
+      // What brings values from one layout to another is not the candidate's.
+      if !device.isAsynchronous {
+        let operations = executable.plan.order.map { executable.plan.graph.nodes[$0].operation }
+        return try (0..<count).map { _ in
+          try zip(operations, executable.profile()).filter { !($0.0 is Reorder) }
+            .reduce(0) { $0 + $1.1 }
+        }.min()!
+      }
       let start = clock.now
       for _ in 0..<count { try executable.step() }
       try executable.synchronize()
       return (clock.now - start) / .seconds(1) / Double(count)
     }
     var least = try time(1)
-    // Another program may have had the core, for a moment as long as several short runs.
-    for _ in 0..<2 where least > 2 * best && least < Self.timedSeconds {
-      least = try min(least, time(1))
-    }
-    if least > 2 * best { return least }
+    if least > Self.slowness * best { return least }
     // Several at once: a short run by itself would measure the waiting for it.
     let group = max(1, min(100, Int(Self.groupSeconds / least)))
     let start = clock.now
@@ -200,7 +267,7 @@ public struct Tuner {
     while groups < Self.leastGroups || (clock.now - start) / .seconds(1) < Self.timedSeconds {
       least = min(least, try time(group))
       groups += 1
-      if least > 2 * best { break }
+      if least > Self.slowness * best { break }
     }
     return least
   }

@@ -22,13 +22,13 @@ public final class OpenCLDevice: Device {
   let tensorCores: TensorCores
   /// By which steps are recorded; `nil` where they are not.
   let commandBuffers: CommandBufferCalls?
-  /// Which of several implementations runs a problem, as measured.
-  package let tuning: TuningTable
+  /// Which of several implementations runs a problem.
+  public let candidates: CandidateRegistry
   /// The work-items that keep the device busy.
   let busyItemCount: Int
 
-  /// The implementations of problems that turned out not to fit the device, and whether CLBlast does.
-  private let fitting = Mutex<(unfit: Set<[String]>, hasLibrary: Bool)>(([], true))
+  /// Whether the device turned out to have no room for CLBlast.
+  private let lacksLibrary = Mutex(false)
 
   private let scratch = Mutex<OpenCLBuffer?>(nil)
   private let tables = Mutex<[String: WeakBuffer]>([:])
@@ -59,13 +59,16 @@ public final class OpenCLDevice: Device {
     programs = ProgramCache(
       context: context, device: device, prefix: traits.sourcePrefix, directory: cache,
       storesBinaries: traits.storesPrograms || !device.cachesPrograms)
-    tuning = TuningTable(
-      cache,
-      .init(
-        device: info.name, driver: device.string(CL_DEVICE_VERSION) + " " + info.driver,
-        architecture: "\(architecture)"
-          + (options.precision == .fp32 ? "" : " \(options.precision.rawValue)")),
-      systemDirectories: CacheDirectory.system(), warn: CacheDirectory.warn)
+    candidates = CandidateRegistry(
+      TuningTable(
+        cache,
+        .init(
+          device: info.name, driver: device.string(CL_DEVICE_VERSION) + " " + info.driver,
+          architecture: "\(architecture)"
+            + (options.precision == .fp32 ? "" : " \(options.precision.rawValue)"),
+          family: device.family),
+        systemDirectories: CacheDirectory.system(), warn: CacheDirectory.warn),
+      options.candidates)
     if options.precision != .fp32 { try checkTensorCores() }
   }
 
@@ -180,23 +183,16 @@ public final class OpenCLDevice: Device {
     try check(clFinish(computeQueue.handle), "clFinish")
   }
 
-  /// Whether an implementation of a problem may run, as far as is known.
-  func fits(_ implementation: String, _ problem: String) -> Bool {
-    fitting.withLock { !$0.unfit.contains([problem, implementation]) }
-  }
-
   /// Whether the device has room for CLBlast's kernels, as far as is known.
-  var hasLibrary: Bool { limits.hasLibrary && fitting.withLock { $0.hasLibrary } }
+  var hasLibrary: Bool { limits.hasLibrary && lacksLibrary.withLock { !$0 } }
 
   /// Notes that an implementation does not fit.
   ///
   /// - Returns: what to throw: that the plan is to be made anew, or what is wrong where there is no other.
   func passOver(_ choice: PendingLaunch.Choice, _ misfit: DoesNotFit) -> any Error {
     if choice.isOnly { return TernError(.runtime, "\(choice.problem): \(misfit.message)") }
-    fitting.withLock { fitting in
-      fitting.unfit.insert([choice.problem, choice.implementation])
-      if misfit.isLibrary { fitting.hasLibrary = false }
-    }
+    candidates.passOver(choice.implementation, choice.problem)
+    if misfit.isLibrary { lacksLibrary.withLock { $0 = true } }
     return PlanOutdated()
   }
 

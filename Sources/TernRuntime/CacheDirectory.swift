@@ -43,7 +43,7 @@ package struct CacheDirectory: Sendable {
   }
 
   /// Tells the user of something in the cache that is of no use.
-  static func warn(_ message: String) {
+  package static func warn(_ message: String) {
     FileHandle.standardError.write(Data("tern: warning: \(message.visible)\n".utf8))
   }
 
@@ -85,7 +85,7 @@ package struct CacheDirectory: Sendable {
 
   /// The content of a file; `nil` where there is none, it is larger than anything Tern writes, or it
   /// is not to be trusted.
-  func read(_ name: String, maximumByteCount: Int) -> Data? {
+  package func read(_ name: String, maximumByteCount: Int) -> Data? {
     guard let top = folder(path) else { return nil }
     close(top)
     let place = place(name)
@@ -102,7 +102,7 @@ package struct CacheDirectory: Sendable {
   }
 
   /// Puts a file in place, whole or not at all.
-  func write(_ data: Data, to name: String) throws {
+  package func write(_ data: Data, to name: String) throws {
     try prepare(name)
     do { try AtomicFile.write(data, to: "\(path)/\(name)", mode: 0o600) } catch {
       throw failure(name)
@@ -110,7 +110,7 @@ package struct CacheDirectory: Sendable {
   }
 
   /// Changes a file while no other process does.
-  func update(_ name: String, _ body: () throws -> Data) throws {
+  package func update(_ name: String, _ body: () throws -> Data) throws {
     try prepare(name)
     let lock: FileLock
     do { lock = try FileLock("\(path)/\(name).lock", for: path, waits: true) } catch {
@@ -140,12 +140,12 @@ package struct CacheDirectory: Sendable {
 }
 
 /// Fowler, Noll and Vo's hash (FNV-1a, 64 bits): the same in every process, unlike `Hasher`.
-func stableHash(_ bytes: some Sequence<UInt8>) -> UInt64 {
+package func stableHash(_ bytes: some Sequence<UInt8>) -> UInt64 {
   bytes.reduce(0xCBF2_9CE4_8422_2325) { ($0 ^ UInt64($1)) &* 0x0000_0100_0000_01B3 }
 }
 
 /// A hash as sixteen hexadecimal digits.
-func hexadecimal(_ hash: UInt64) -> String {
+package func hexadecimal(_ hash: UInt64) -> String {
   let digits = String(hash, radix: 16)
   return String(repeating: "0", count: 16 - digits.count) + digits
 }

@@ -6,15 +6,28 @@ public struct DeviceOptions: Hashable, Sendable {
   public var threads: Int?
   /// How convolutions are computed, where the device can; its own choice where `nil`.
   public var algorithm: ConvolutionAlgorithm?
+  /// The implementations that are asked for or ruled out, of whatever has several.
+  public var candidates: CandidateRequest
   /// What the operands of matrix products and convolutions may be rounded to.
   public var precision: Precision
 
   public init(
-    threads: Int? = nil, algorithm: ConvolutionAlgorithm? = nil, precision: Precision = .fp32
+    threads: Int? = nil, algorithm: ConvolutionAlgorithm? = nil,
+    candidates: CandidateRequest = CandidateRequest(), precision: Precision = .fp32
   ) {
     self.threads = threads
     self.algorithm = algorithm
+    self.candidates = candidates
     self.precision = precision
+  }
+
+  /// The algorithm and the implementations that are asked for and ruled out, as a user writes them; `nil`
+  /// where all is left to the device.
+  public var algorithmDescription: String? {
+    let words =
+      (algorithm.map { [$0.rawValue] } ?? []) + candidates.wanted
+      + candidates.forbidden.map { "no-\($0)" }
+    return words.isEmpty ? nil : words.joined(separator: ",")
   }
 }
 

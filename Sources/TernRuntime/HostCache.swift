@@ -3,20 +3,26 @@ import Foundation
 /// The caches of the processor that Tern runs on.
 public enum HostCache {
   /// The last level, in bytes, as one core sees it; 0 where the system does not say.
-  public static let lastLevelByteCount: Int = {
+  public static let lastLevelByteCount = levels.last?.byteCount ?? 0
+
+  /// The second level, in bytes: what a core has for itself. Where the system does not say, what most
+  /// processors have.
+  public static let secondLevelByteCount = levels.first { $0.level == 2 }?.byteCount ?? 1 << 20
+
+  /// From the first on.
+  private static let levels: [(level: Int, byteCount: Int)] = {
     let folder = "/sys/devices/system/cpu/cpu0/cache"
     func text(_ name: String) -> String {
       ((try? String(contentsOfFile: "\(folder)/\(name)", encoding: .utf8)) ?? "")
         .trimmingCharacters(in: .whitespacesAndNewlines)
     }
-    var last = (level: 0, byteCount: 0)
-    for index in 0..<8 where text("index\(index)/type") != "Instruction" {
-      guard let level = Int(text("index\(index)/level")), level > last.level,
+    return (0..<8).compactMap { index in
+      guard text("index\(index)/type") != "Instruction",
+        let level = Int(text("index\(index)/level")),
         let byteCount = byteCount(text("index\(index)/size"))
-      else { continue }
-      last = (level, byteCount)
-    }
-    return last.byteCount
+      else { return nil }
+      return (level, byteCount)
+    }.sorted { $0.level < $1.level }
   }()
 
   /// Reads `32768K`.

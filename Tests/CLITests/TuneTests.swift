@@ -11,9 +11,11 @@ import Testing
     ]}
     """
 
-  private func tune(_ arguments: [String], in workspace: Workspace) throws -> Command.Result {
+  private func tune(
+    _ arguments: [String], on device: String = "opencl", in workspace: Workspace
+  ) throws -> Command.Result {
     try Command.run(
-      ["tune", "--device", "opencl", "--suite", "tiny.json"] + arguments, in: workspace.path,
+      ["tune", "--device", device, "--suite", "tiny.json"] + arguments, in: workspace.path,
       environment: ["XDG_CACHE_HOME": workspace.path])
   }
 
@@ -24,10 +26,14 @@ import Testing
     return try folder + "/" + #require(name)
   }
 
-  @Test func whatIsFoundIsKept() throws {
+  @Test(arguments: ["opencl", "cpu"])
+  func whatIsFoundIsKept(device: String) throws {
     let workspace = try Workspace()
     defer { workspace.remove() }
     try workspace.write("tiny.json", Self.suite)
+    func tune(_ arguments: [String], in workspace: Workspace) throws -> Command.Result {
+      try self.tune(arguments, on: device, in: workspace)
+    }
     let interrupted = try tune(["--budget", "0.000001"], in: workspace)
     #expect(interrupted.status == 0, "\(interrupted.errors)")
     #expect(interrupted.errors.contains(", 0 of them known"))
@@ -59,5 +65,26 @@ import Testing
     #expect(corrupt.status == 0)
     #expect(corrupt.errors.components(separatedBy: "not a tuning database").count == 2)
     #expect(try tune([], in: workspace).errors.contains("nothing left to do"))
+  }
+
+  /// What was found on the CPU is what runs; a user's word goes before it, and is understood or refused.
+  @Test func implementationsAreAskedForByName() throws {
+    let workspace = try Workspace()
+    defer { workspace.remove() }
+    func run(_ algorithm: [String]) throws -> Command.Result {
+      try Command.run(
+        ["verify", "--device", "cpu", "--op", "conv2d/basic"] + algorithm, in: workspace.path,
+        environment: ["XDG_CACHE_HOME": workspace.path])
+    }
+    for algorithm in ["no-paired", "onednn,no-tiles", "direct,no-paired", "onednn parts"] {
+      let result = try run(["--algorithm", algorithm])
+      #expect(result.status == 0, "\(algorithm): \(result.errors)")
+    }
+    for (algorithm, named) in [("no-clblast", "clblast"), ("fastest", "fastest")] {
+      let result = try run(["--algorithm", algorithm])
+      #expect(result.status == 64, "\(algorithm): \(result.errors)")
+      #expect(result.errors.contains("no '\(named)'; it has ") && result.errors.contains("paired"))
+    }
+    #expect(try run(["--algorithm", "direct,"]).status == 64)
   }
 }

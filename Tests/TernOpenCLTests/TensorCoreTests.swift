@@ -133,12 +133,12 @@ extension Precision {
         "b": HostTensor(b.shape, generator.normals(133, 2)),
       ]
       let problem = try #require(
-        try device.tuningProblem(
+        try device.candidateProblem(
           of: builder.graph.nodes[0].operation, inputs: [x.type, w.type, b.type]))
-      let tiles = problem.candidates.filter { $0.hasPrefix(precision.rawValue) }
+      let tiles = problem.candidates.map(\.name).filter { $0.hasPrefix(precision.rawValue) }
       #expect(tiles.count == 3)
       let results = try tiles.map { tile in
-        device.tuning.force(problem.description, tile)
+        device.candidates.tuning.force(problem.description, tile)
         let executable = try Session(device: device).compile(builder.graph)
         #expect(executable.bound.implementations == [tile])
         return try executable.run(inputs)

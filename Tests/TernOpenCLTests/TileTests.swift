@@ -18,11 +18,13 @@ import Testing
     var count = 0
     for node in graph.nodes {
       guard
-        let problem = try device.tuningProblem(
+        let problem = try device.candidateProblem(
           of: node.operation, inputs: graph.types(node.inputs)),
-        let name = problem.candidates.first(where: { $0 == prefix || $0.hasPrefix(prefix + "/") })
+        let name = problem.candidates.map(\.name).first(where: {
+          $0 == prefix || $0.hasPrefix(prefix + "/")
+        })
       else { continue }
-      device.tuning.force(problem.description, name)
+      device.candidates.tuning.force(problem.description, name)
       count += 1
     }
     return count

@@ -10,10 +10,11 @@ struct DeviceArguments: ParsableArguments {
   @Option(
     help: """
       How convolutions are computed, where the device can: \
-      \(ConvolutionAlgorithm.allCases.map(\.rawValue).joined(separator: ", ")). \
-      (default: its own choice per shape)
+      \(ConvolutionAlgorithm.allCases.map(\.rawValue).joined(separator: ", ")); or, separated by \
+      commas, implementations of anything by their names in -v, or no-NAME to rule one out. \
+      (default: the device's own choice per shape)
       """)
-  var algorithm: ConvolutionAlgorithm?
+  var algorithm: AlgorithmArgument?
 
   @Option(
     help: """
@@ -23,17 +24,21 @@ struct DeviceArguments: ParsableArguments {
   var precision = Precision.fp32
 
   var options: DeviceOptions {
-    DeviceOptions(threads: threads, algorithm: algorithm, precision: precision)
+    DeviceOptions(
+      threads: threads, algorithm: algorithm?.algorithm,
+      candidates: algorithm?.candidates ?? CandidateRequest(), precision: precision)
   }
 
   func open() throws -> any Device {
-    try DeviceCatalog.standard.open(device, options: options)
+    let device = try DeviceCatalog.standard.open(device, options: options)
+    try algorithm?.check(device)
+    return device
   }
 
   /// Opens the device for a network, and says where the algorithm that was asked for changes nothing.
   func open(for network: Model) throws -> any Device {
     let device = try open()
-    if let algorithm {
+    if let algorithm = algorithm?.algorithm {
       let graph = try network.inferenceGraph(batchSize: 1).graph
       if let note = algorithm.note(for: graph, on: device) {
         Output.progress("algorithm: \(note)")

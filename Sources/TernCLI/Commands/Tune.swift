@@ -8,15 +8,20 @@ struct Tune: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Find the fastest implementation of each operation on a device.",
     discussion: """
-      Every implementation of a convolution or matrix product is checked, then timed; the fastest \
-      is used from then on. What is found is kept for the device, its driver and this version in \
-      $XDG_CACHE_HOME/tern (by default ~/.cache/tern), also when the search is interrupted or its \
-      budget is spent: a second run goes on where the first ended. A package may ship such a file \
-      in the folder tern of $XDG_DATA_DIRS; the user's findings go before it.
+      The few most promising implementations of a convolution, matrix product or update are \
+      checked, then timed; the fastest is used from then on. One that takes twice as long as the \
+      best is timed once, one that cannot be faster is not run, and where the best is near what \
+      the device can do the search for it ends. What is found is kept for the device, its driver, \
+      its threads and this version in $XDG_CACHE_HOME/tern (by default ~/.cache/tern), also when \
+      the search is interrupted or its budget is spent: a second run goes on where the first \
+      ended. A package may ship such a file in the folder tern of $XDG_DATA_DIRS, for a device or, \
+      as tuning-ARCHITECTURE-FAMILY.json (many-threads, sm_86), for all of its like; the user's \
+      findings go before it.
 
       Examples:
         tern tune --device opencl --model lenet5 --batch-size 64 --budget 120
         tern tune --device opencl --suite resnet50 --budget 600
+        tern tune --device cpu --model resnet18 --batch-size 16
       """)
 
   @OptionGroup var device: DeviceArguments
@@ -54,7 +59,8 @@ struct Tune: ParsableCommand {
     guard device.algorithm == nil else {
       throw TernError(.usage, "algorithm: the tuner tries all of them")
     }
-    let tuner = try Tuner(try device.open())
+    // Measuring what the device can do takes a second.
+    var tuner = try Tuner(try device.open(), measuresPeak: budget >= 10)
     guard model == nil || suite == nil else {
       throw TernError(.usage, "give --model or --suite, not both")
     }
@@ -76,9 +82,11 @@ struct Tune: ParsableCommand {
       for (index, entry) in round.enumerated() where search.remainingSeconds > 0 {
         search.start(problemsLeft: round.count - index)
         let finding: Tuner.Finding
-        do { finding = try tuner.tune(entry.problem, within: &search) } catch let error
-          as TernError where error.kind != .cannotWrite
-        {
+        let place = "tuning \(index + 1)/\(round.count): \(entry.problem.description)"
+        do {
+          defer { clear() }
+          finding = try tuner.tune(entry.problem, within: &search) { show("\(place), \($0)") }
+        } catch let error as TernError where error.kind != .cannotWrite {
           // The other problems may have an implementation that is right.
           Output.warning(error.message)
           failures.append(error)
@@ -103,6 +111,14 @@ struct Tune: ParsableCommand {
       ).map(\.graph))
   }
 
+  /// What is at work, in a line that is drawn over; for terminals alone.
+  private func show(_ text: String) {
+    guard CompilationDisplay.isTerminal else { return }
+    Output.control("\r\u{1B}[K\(text.visible)")
+  }
+
+  private func clear() { if CompilationDisplay.isTerminal { Output.control("\r\u{1B}[K") } }
+
   private func report(_ finding: Tuner.Finding) {
     if json {
       Output.result(
@@ -118,6 +134,8 @@ struct Tune: ParsableCommand {
               ])
             }),
           "untried": .array(finding.untried.map(JSON.string)),
+          "not_run": .array(finding.hopeless.map(JSON.string)),
+          "share_of_roof": finding.shareOfRoof.map(JSON.double) ?? .null,
         ]))
       return
     }
@@ -126,8 +144,16 @@ struct Tune: ParsableCommand {
         + (candidate.seconds.map { Format.fixed($0 * 1e3, 3) + " ms" }
           ?? (candidate.fault == nil ? "wrong" : "failed"))
     }
-    let untried = finding.untried.isEmpty ? "" : "; no time for \(finding.untried.count) more"
-    Output.result("\(finding.problem): \(times.joined(separator: ", "))\(untried)")
+    var notes = finding.untried.isEmpty ? [] : ["no time for \(finding.untried.count) more"]
+    if let share = finding.shareOfRoof, share >= 0.01 {
+      notes.append("\(Format.fixed(share * 100, 0)) % of the roof")
+    }
+    if !finding.hopeless.isEmpty {
+      notes.append("\(finding.hopeless.joined(separator: ", ")) cannot be faster")
+    }
+    Output.result(
+      ([finding.problem + ": " + times.joined(separator: ", ")] + notes)
+        .joined(separator: "; "))
   }
 }
 

@@ -42,7 +42,7 @@ struct Verify: ParsableCommand {
       Output.result(try Coverage(devices: devices).markdown())
       return
     }
-    let runner = CaseRunner(device: try device.open(), algorithm: device.algorithm)
+    let runner = CaseRunner(device: try device.open(), algorithm: device.algorithm?.algorithm)
     var counts: [CaseResult.Status: Int] = [:]
     func count(_ result: CaseResult) {
       counts[result.status, default: 0] += 1

@@ -20,15 +20,12 @@ extension Conv2DGeometry {
   /// The formats in which oneDNN runs a pass, the fastest first, by measurement with AVX-512. They
   /// depend on the channels, so that neighbouring convolutions agree on the tensor between them.
   ///
-  /// - Parameter algorithm: the one asked for, if any.
-  func candidateFormats(_ pass: ConvolutionPass, _ algorithm: ConvolutionAlgorithm?)
-    -> [ConvolutionFormats]
-  {
+  func candidateFormats(_ pass: ConvolutionPass, _ context: CPUContext) -> [ConvolutionFormats] {
     let candidates = [
-      favouriteFormats(pass), ConvolutionFormats(.channelsLast, .channelsLast),
+      favouriteFormats(pass, context), ConvolutionFormats(.channelsLast, .channelsLast),
       ConvolutionFormats(.dense, .dense),
     ]
-    switch algorithm {
+    switch context.algorithm {
     // oneDNN multiplies matrices, the windows as their columns, where rows of planes are dense.
     case .im2col, .gemm, .implicitGEMM: return candidates.reversed()
     case .winograd where allowsWinograd:
@@ -39,11 +36,13 @@ extension Conv2DGeometry {
 
   /// The algorithms to ask oneDNN for, the fastest first; the last there is on every processor.
   func algorithms(
-    _ formats: ConvolutionFormats?, _ algorithm: ConvolutionAlgorithm?
+    _ formats: ConvolutionFormats?, _ pass: ConvolutionPass, _ context: CPUContext
   ) -> [dnnl_alg_kind_t] {
     let isWinograd =
-      switch algorithm {
-      case nil: suitsWinograd
+      switch context.algorithm {
+      case nil:
+        pass == .backwardWeight
+          ? suitsWinograd : context.choice(self, pass) == ConvolutionCandidates.winograd
       case .winograd: allowsWinograd
       default: false
       }
@@ -52,15 +51,18 @@ extension Conv2DGeometry {
       + [dnnl_convolution_direct]
   }
 
-  private func favouriteFormats(_ pass: ConvolutionPass) -> ConvolutionFormats {
+  private func favouriteFormats(_ pass: ConvolutionPass, _ context: CPUContext)
+    -> ConvolutionFormats
+  {
+    let isPaired = ConvolutionCandidates.isPaired(context.choice(self, pass))
     // An image: its one to three channels would fill a fraction of a block. oneDNN has kernels that
     // read planes and write blocks, but none that go the other way.
     if inChannels <= 3, groups == 1 {
       if pass == .backwardInput { return ConvolutionFormats(.dense, .dense) }
-      return ConvolutionFormats(.dense, PairedConvolution.fits(self) ? .blocked8 : .blocked16)
+      return ConvolutionFormats(.dense, isPaired ? .blocked8 : .blocked16)
     }
     // A few channels: one block would be mostly padding.
-    if pass == .backwardInput, PairedConvolution.inputGradient(of: self) != nil {
+    if pass == .backwardInput, isPaired {
       return ConvolutionFormats(.blocked8, .blocked16)
     }
     let isNarrow = max(inChannels, outChannels) <= 16 && min(inChannels, outChannels) < 16
@@ -74,20 +76,10 @@ extension Conv2DGeometry {
   private var isDepthwise: Bool { groups == inChannels && groups == outChannels }
 
   /// Whether Winograd's algorithm covers the shape.
-  private var allowsWinograd: Bool {
+  var allowsWinograd: Bool {
     let w = window
     return kernelHeight == 3 && kernelWidth == 3 && w.strideHeight == 1 && w.strideWidth == 1
       && w.dilationHeight == 1 && w.dilationWidth == 1 && w.paddingHeight <= 1
       && w.paddingWidth <= 1 && groups == 1 && min(inChannels, outChannels) >= 16
-  }
-
-  /// Whether Winograd's algorithm pays: F(4×4, 3×3) takes a quarter of the multiplications, but
-  /// transforms all tensors. Its rounding error is about 10⁻⁵ of the output's standard deviation.
-  ///
-  /// Source: Lavin and Gray, "Fast algorithms for convolutional neural networks", CVPR 2016.
-  private var suitsWinograd: Bool {
-    // Transforming the weights costs as much as this many tiles.
-    let tiles = batch * ((outHeight + 3) / 4) * ((outWidth + 3) / 4)
-    return allowsWinograd && min(inChannels, outChannels) >= 64 && tiles >= 64
   }
 }

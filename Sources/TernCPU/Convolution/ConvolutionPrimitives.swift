@@ -10,7 +10,7 @@ struct ConvolutionPrimitives {
   private let source: MemoryDescriptor
   private let destination: MemoryDescriptor
   /// `nil` where the tensors come in others than these.
-  private let formats: ConvolutionFormats?
+  let formats: ConvolutionFormats?
   private let window: tern_dnnl_window
   /// What oneDNN is asked for, the fastest first.
   private let algorithms: [dnnl_alg_kind_t]
@@ -29,7 +29,7 @@ struct ConvolutionPrimitives {
     self.destination = destination
     self.paired = paired
     self.formats = formats
-    algorithms = geometry.algorithms(formats, context.algorithm)
+    algorithms = geometry.algorithms(formats, pass, context)
     let w = geometry.window
     window = tern_dnnl_window(
       strides: (Int64(w.strideHeight), Int64(w.strideWidth)),
@@ -67,7 +67,7 @@ struct ConvolutionPrimitives {
     destination: Operand
   ) throws {
     // Several formats may be one layout; oneDNN wants to hear the pair that belongs together.
-    for formats in geometry.candidateFormats(pass, context.algorithm) {
+    for formats in geometry.candidateFormats(pass, context) {
       let layouts = try formats.layouts(geometry, context)
       if layouts.source == source.layout, layouts.destination == destination.layout {
         try self.init(geometry, pass, context, formats)
@@ -83,7 +83,7 @@ struct ConvolutionPrimitives {
   static func favouriteLayouts(
     _ geometry: Conv2DGeometry, _ pass: ConvolutionPass, _ context: CPUContext
   ) throws -> (source: Layout, destination: Layout, weights: Layout) {
-    let candidates = geometry.candidateFormats(pass, context.algorithm)
+    let candidates = geometry.candidateFormats(pass, context)
     var chosen = candidates[0]
     var primitives = try ConvolutionPrimitives(geometry, pass, context, chosen)
     for formats in candidates.dropFirst() {
@@ -108,26 +108,51 @@ struct ConvolutionPrimitives {
     if paired != nil { return .dense }
     return try context.layouts.layout(
       for: pass == .backwardWeight
-        ? weightGradient(nil, hasBias: true).weights
+        ? weightGradient(
+          nil, hasBias: true, isCut: weightGradientChoice() == ConvolutionCandidates.parts
+        )
+        .weights
         : descriptor(weights: nil, hasBias: true).descriptor(of: .weights))
   }
 
+  /// What computes the gradient of the weights with the tensors as they are stored.
+  ///
+  /// - Parameter hasTiles: whether Tern's own tiles can.
+  func weightGradientChoice(hasTiles: Bool = false) -> String {
+    let problem = geometry.candidates(.backwardWeight, context) { name in
+      switch name {
+      case ConvolutionCandidates.tiles: hasTiles
+      case ConvolutionCandidates.parts: paired == nil && formats != nil
+      case ConvolutionCandidates.library: paired == nil
+      default: paired != nil
+      }
+    }
+    return context.candidates.choice(of: problem).name
+  }
+
   /// The gradient of weights stored as they are given.
-  func weightGradient(weights: Operand, hasBias: Bool) throws -> WeightGradientParts {
-    try weightGradient(format(of: weights), hasBias: hasBias)
+  ///
+  /// - Parameter isCut: whether the batch is.
+  func weightGradient(weights: Operand, hasBias: Bool, isCut: Bool) throws -> WeightGradientParts {
+    try weightGradient(format(of: weights), hasBias: hasBias, isCut: isCut)
   }
 
   /// - Parameter weights: the format of the weights, the fastest where `nil`.
-  private func weightGradient(_ weights: MemoryDescriptor?, hasBias: Bool) throws
+  private func weightGradient(_ weights: MemoryDescriptor?, hasBias: Bool, isCut: Bool) throws
     -> WeightGradientParts
   {
-    try WeightGradientParts(geometry, context, isCut: formats != nil) { batch in
+    try WeightGradientParts(geometry, context, isCut: isCut) { batch in
       let part =
         batch == geometry.batch
         ? self
         : try ConvolutionPrimitives(geometry.with(batch: batch), pass, context, formats!)
       return try part.descriptor(weights: weights, hasBias: hasBias)
     }
+  }
+
+  /// What oneDNN's own kernels are called among the candidates.
+  var libraryName: String {
+    algorithms.count > 1 ? ConvolutionCandidates.winograd : ConvolutionCandidates.library
   }
 
   /// The weights' extents as oneDNN wants them: with an axis for the groups where there are several.

@@ -130,7 +130,8 @@ struct PairedConvolution {
     let scratch = Scratch(behind: descriptor.scratchpadByteCount, weights)
     return Lowering(
       workspaceByteCount: scratch.byteCount,
-      implementation: "\(descriptor.implementation) paired columns"
+      implementation: Lowering.name(
+        ConvolutionCandidates.paired, calling: descriptor.implementation)
     ) { addresses in
       let paired = addresses.workspace(at: scratch.weights)
       let pairedBias = addresses.workspace(at: scratch.bias)
@@ -160,8 +161,9 @@ struct PairedConvolution {
     }
   }
 
-  func backwardWeight(hasBias: Bool) throws -> Lowering {
-    let parts = try WeightGradientParts(geometry, context) {
+  /// - Parameter isCut: whether the batch is.
+  func backwardWeight(hasBias: Bool, isCut: Bool) throws -> Lowering {
+    let parts = try WeightGradientParts(geometry, context, isCut: isCut) {
       try backwardPrimitive(geometry.with(batch: $0))
     }
     let weights = parts.weights
@@ -170,7 +172,9 @@ struct PairedConvolution {
       behind: parts.workspaceByteCount(biasCount: Self.channels), weights)
     return Lowering(
       workspaceByteCount: scratch.byteCount,
-      implementation: "\(parts.implementation) paired columns"
+      implementation: Lowering.name(
+        isCut ? ConvolutionCandidates.pairedParts : ConvolutionCandidates.paired,
+        calling: parts.implementation)
     ) { addresses in
       let paired = addresses.workspace(at: scratch.weights)
       let pairedBias = addresses.workspace(at: scratch.bias)

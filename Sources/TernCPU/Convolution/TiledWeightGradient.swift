@@ -35,7 +35,33 @@ struct TiledWeightGradient {
   /// Parallel work should come in at least this many pieces.
   private static let fewestItems = 16
 
-  /// The gradient where it pays, by measurement beside oneDNN; `nil` elsewhere.
+  /// Whether tiles can compute the gradient, in formats that suit them.
+  static func covers(_ g: Conv2DGeometry) -> Bool {
+    let isImage = g.inChannels <= 3
+    // A tile of one or two taps is half idle.
+    let fillsTiles =
+      isImage
+      ? g.kernelWidth % limit == 3 || g.kernelWidth % limit == 0
+      : g.inChannels % blockSize == 0 && g.kernelHeight * g.kernelWidth > 1
+    return tern_has_avx512() && g.groups == 1
+      && max(g.window.strideHeight, g.window.strideWidth) > 1
+      && g.outChannels % channelsPerGroup == 0 && fillsTiles
+      && (!isImage || g.window.dilationWidth == 1)
+  }
+
+  /// What the gradient costs, in multiplications and additions of oneDNN's kernels: sums stay in registers
+  /// over many pixels, but pieces of work are large.
+  static func flops(_ g: Conv2DGeometry, _ context: CPUContext) -> Double {
+    let inBlocks = g.inChannels <= 3 ? 1 : g.inChannels / blockSize
+    let tiles = g.outChannels / channelsPerGroup * inBlocks
+    let parts = min(g.batch, (fewestItems + tiles - 1) / tiles)
+    let threads = context.threads.count
+    let rounds = (parts * tiles + threads - 1) / threads
+    let sums = parts > 1 ? 20 * Double(parts * g.weightShape.elementCount) : 0
+    return Double(g.flops) * Double(rounds * threads) / Double(parts * tiles) + sums
+  }
+
+  /// The gradient with tensors as they are stored; `nil` where tiles cannot compute it.
   init?(
     _ geometry: Conv2DGeometry, _ context: CPUContext, source: ChannelFormat?,
     destination: ChannelFormat?, weights: MemoryDescriptor
@@ -67,8 +93,6 @@ struct TiledWeightGradient {
     outGroups = geometry.outChannels / Self.channelsPerGroup
     tiles = outGroups * inBlocks
     parts = min(geometry.batch, (Self.fewestItems + tiles - 1) / tiles)
-    // With more threads than pieces, oneDNN has finer ones.
-    guard parts * tiles >= context.threads.count else { return nil }
   }
 
   /// Where weights [O, C, KH, KW] are stored, with sixteen output channels side by side.
@@ -111,7 +135,7 @@ struct TiledWeightGradient {
     let sums = parts > 1 ? parts * partCount : 0
     return Lowering(
       workspaceByteCount: 4 * (sums + threads.count * paddedCount),
-      implementation: "tern avx512 tiles"
+      implementation: Lowering.name(ConvolutionCandidates.tiles, calling: "tern avx512")
     ) { addresses in
       let (x, dy) = (addresses.input(0), addresses.input(1))
       let dw = addresses.output(0)

@@ -13,26 +13,18 @@ struct WeightGradientParts {
   private let counts: [Int]
   private let threads: Threads
 
-  /// The images of each part; one part where cutting the batch does not pay.
-  ///
-  /// - Parameter weightCount: every part but the first writes so many floats, which are then added up.
+  /// The images of each part.
   private static func counts(_ geometry: Conv2DGeometry, _ threads: Threads) -> [Int] {
     let count = min(threads.count, geometry.batch)
-    // Large weights are left to oneDNN, which may cut them themselves.
-    let sums = 2 * geometry.weightShape.elementCount * count
-    guard count > 1, geometry.flops >= Self.flopsPerSum * sums else { return [geometry.batch] }
     let even = (geometry.batch + count - 1) / count
     return stride(from: 0, to: geometry.batch, by: even).map { min(even, geometry.batch - $0) }
   }
 
-  /// The operations that one more float to write, read and add is taken to be worth; an estimate.
-  private static let flopsPerSum = 600
-
   /// - Parameters:
-  ///   - isCut: whether the batch may be cut.
+  ///   - isCut: whether the batch is cut; see ``ConvolutionCandidates``.
   ///   - make: the primitive for so many images; all of them store the weights alike.
   init(
-    _ geometry: Conv2DGeometry, _ context: CPUContext, isCut: Bool = true,
+    _ geometry: Conv2DGeometry, _ context: CPUContext, isCut: Bool,
     _ make: (_ batch: Int) throws -> PrimitiveDescriptor
   ) throws {
     threads = context.threads

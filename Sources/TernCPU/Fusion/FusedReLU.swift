@@ -2,8 +2,10 @@ import TernCore
 import TernGraph
 
 /// An operation whose first output goes through a relu before it is stored.
-struct Rectified<Base: RectifiableOperation>: CPUOperation {
+struct Rectified<Base: RectifiableOperation>: WrappingOperation {
   let base: Base
+
+  var wrapped: any CPUOperation { base }
 
   var name: String { base.name + "_relu" }
   var detail: String { base.detail }

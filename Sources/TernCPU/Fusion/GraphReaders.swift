@@ -58,8 +58,9 @@ struct GraphReaders {
 extension Graph {
   /// The graph with nodes merged or swapped where the processor then moves less memory. The results
   /// stay the same.
-  func fusedForCPU() throws -> Graph {
+  func fusedForCPU(_ context: CPUContext) throws -> Graph {
     try movingReLUBehindMaxPool().fusingBatchNormReLU().fusingReLU().fusingReLUBackward()
-      .fusingCrossEntropy().computingGradientsInUpdates().mergingUpdates().chainingElementwise()
+      .fusingCrossEntropy().computingGradientsInUpdates(context).mergingUpdates()
+      .chainingElementwise()
   }
 }

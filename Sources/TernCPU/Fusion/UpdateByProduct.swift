@@ -1,5 +1,6 @@
 import TernCore
 import TernGraph
+import TernRuntime
 
 /// The update of a matrix W [O, I] by the gradient aᵀ·b of a [N, O] and b [N, I], which is never
 /// stored: a few rows of it at a time stay in the cache until they are used.
@@ -23,14 +24,9 @@ struct UpdateByProduct: CPUOperation {
 
   var inPlacePairs: [InPlacePair] { update.inPlacePairs }
 
-  /// A product of fewer rows than this is a matter of memory, not of arithmetic.
-  static let largestBatch = 128
-  /// Below this many elements, the gradient stays in the cache by itself.
-  static let leastElementCount = 1 << 19
-
-  /// The bytes of the gradient that are computed at a time: half of a usual second-level cache, so
-  /// that the parameter passes through the other half.
-  private static let tileByteCount = 512 << 10
+  /// The bytes of the gradient that are computed at a time: half of the second-level cache, so that the
+  /// parameter passes through the other half.
+  private static let tileByteCount = HostCache.secondLevelByteCount / 2
 
   func lower(_ node: Signature, _ context: CPUContext) throws -> Lowering {
     let (rows, columns) = (node.inputs[0].shape[0], node.inputs[0].shape[1])
@@ -40,7 +36,8 @@ struct UpdateByProduct: CPUOperation {
     let tileElementCount = tileRows * columns
     return Lowering(
       workspaceByteCount: 4 * tileElementCount * context.threads.count,
-      implementation: "sgemm \(tileRows) rows at a time"
+      implementation: Lowering.name(
+        UpdateProblem.fused, calling: "sgemm \(tileRows) rows at a time")
     ) { addresses in
       let update = UpdateArguments(
         learningRate: addresses.input(2), step: addresses.integerInput(3),
@@ -67,20 +64,21 @@ struct UpdateByProduct: CPUOperation {
 
 extension Graph {
   /// With the gradients of large matrices computed where they are used, by the update.
-  func computingGradientsInUpdates() throws -> Graph {
+  func computingGradientsInUpdates(_ context: CPUContext) throws -> Graph {
     let readers = GraphReaders(self)
     /// The product that is the gradient of an update's parameter, if the two can be merged.
     func product(_ index: Int) -> Int? {
-      guard nodes[index].operation is OptimizerUpdate else { return nil }
+      guard let update = nodes[index].operation as? OptimizerUpdate else { return nil }
       let gradient = nodes[index].inputs[1]
-      guard type(gradient).elementCount >= UpdateByProduct.leastElementCount,
-        let product = readers.producer(of: gradient), readers.onlyReader(of: gradient) == index,
+      guard let product = readers.producer(of: gradient), readers.onlyReader(of: gradient) == index,
         let operation = nodes[product].operation as? MatMul, operation.transposesA,
         !operation.transposesB, type(gradient).shape.rank == 2,
-        nodes[product].inputs.allSatisfy({ type($0).shape.rank == 2 }),
-        type(nodes[product].inputs[0]).shape[0] <= UpdateByProduct.largestBatch
+        nodes[product].inputs.allSatisfy({ type($0).shape.rank == 2 })
       else { return nil }
-      return product
+      let problem = UpdateProblem(
+        update: update, parameter: type(gradient).shape,
+        batch: type(nodes[product].inputs[0]).shape[0])
+      return problem.isFused(context) ? product : nil
     }
     let products = nodes.indices.map(product)
     let merged = Set(products.compactMap(\.self))

@@ -1,7 +1,12 @@
 import TernCore
 import TernGraph
+import TernRuntime
 
-extension Conv2D: RectifiableOperation {
+extension Conv2D: RectifiableOperation, CPUCandidateOperation {
+  func candidateProblem(_ inputs: [TensorType], _ context: CPUContext) throws -> CandidateProblem? {
+    try geometry(inputs).candidates(.forward, context)
+  }
+
   func wishes(_ request: LayoutRequest) throws -> [Layout?] {
     let favourite = try ConvolutionPrimitives.favouriteLayouts(
       geometry(request.inputs.map(\.type)), .forward, request.context)
@@ -26,11 +31,16 @@ extension Conv2D: RectifiableOperation {
     return context.lowering(
       of: try convolution.descriptor(weights: node.inputs[1], hasBias: hasBias, after),
       inputs: [(.source, 0), (.weights, 1)] + (hasBias ? [(.bias, 2)] : []),
-      outputs: [(.destination, 0)])
+      outputs: [(.destination, 0)]
+    ).named(convolution.libraryName)
   }
 }
 
-extension Conv2DBackwardInput: CPUOperation {
+extension Conv2DBackwardInput: CPUCandidateOperation {
+  func candidateProblem(_ inputs: [TensorType], _ context: CPUContext) throws -> CandidateProblem? {
+    try geometry(inputs).candidates(.backwardInput, context)
+  }
+
   func wishes(_ request: LayoutRequest) throws -> [Layout?] {
     let favourite = try ConvolutionPrimitives.favouriteLayouts(
       geometry(request.inputs.map(\.type)), .backwardInput, request.context)
@@ -51,11 +61,16 @@ extension Conv2DBackwardInput: CPUOperation {
     if let paired = convolution.paired { return try paired.forward(hasBias: false, []) }
     return context.lowering(
       of: try convolution.descriptor(weights: node.inputs[1], hasBias: false),
-      inputs: [(.destinationGradient, 0), (.weights, 1)], outputs: [(.sourceGradient, 0)])
+      inputs: [(.destinationGradient, 0), (.weights, 1)], outputs: [(.sourceGradient, 0)]
+    ).named(convolution.libraryName)
   }
 }
 
-extension Conv2DBackwardWeight: CPUOperation {
+extension Conv2DBackwardWeight: CPUCandidateOperation {
+  func candidateProblem(_ inputs: [TensorType], _ context: CPUContext) throws -> CandidateProblem? {
+    try geometry(inputs).candidates(.backwardWeight, context)
+  }
+
   func wishes(_ request: LayoutRequest) throws -> [Layout?] {
     let favourite = try ConvolutionPrimitives.favouriteLayouts(
       geometry(request.inputs.map(\.type)), .backwardWeight, request.context)
@@ -74,19 +89,22 @@ extension Conv2DBackwardWeight: CPUOperation {
     let convolution = try ConvolutionPrimitives(
       geometry(node.inputs.map(\.type)), .backwardWeight, context, source: node.inputs[0],
       destination: node.inputs[1])
-    if let paired = convolution.paired { return try paired.backwardWeight(hasBias: hasBias) }
-    if let tiled = try TiledWeightGradient(
+    let tiled = try TiledWeightGradient(
       geometry(node.inputs.map(\.type)), context, source: ChannelFormat(node.inputs[0], context),
       destination: ChannelFormat(node.inputs[1], context),
       weights: context.descriptor(node.outputs[0]))
-    {
-      return tiled.lowering(hasBias: hasBias)
+    let choice = convolution.weightGradientChoice(hasTiles: tiled != nil)
+    if let paired = convolution.paired {
+      return try paired.backwardWeight(
+        hasBias: hasBias, isCut: choice == ConvolutionCandidates.pairedParts)
     }
-    let parts = try convolution.weightGradient(weights: node.outputs[0], hasBias: hasBias)
+    if let tiled, choice == ConvolutionCandidates.tiles { return tiled.lowering(hasBias: hasBias) }
+    let parts = try convolution.weightGradient(
+      weights: node.outputs[0], hasBias: hasBias, isCut: choice == ConvolutionCandidates.parts)
     let biasCount = hasBias ? node.outputs[1].elementCount : 0
     return Lowering(
       workspaceByteCount: parts.workspaceByteCount(biasCount: biasCount),
-      implementation: parts.implementation
+      implementation: Lowering.name(choice, calling: parts.implementation)
     ) { addresses in
       try parts.bind(
         source: addresses.inputs[0], destinationGradient: addresses.inputs[1],

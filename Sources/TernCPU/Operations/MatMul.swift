@@ -1,10 +1,11 @@
 import COneDNN
 import TernCore
 import TernGraph
+import TernRuntime
 
-extension MatMul: CPUOperation {
+extension MatMul: CPUCandidateOperation {
   func lower(_ node: Signature, _ context: CPUContext) throws -> Lowering {
-    if let narrow = narrowProduct(node) {
+    if let narrow = narrowProduct(node.inputs.map(\.type)), isNarrow(narrow, context) {
       return narrow.lowering(context, hasBias: false, rectifies: false)
     }
     func matrix(_ shape: Shape, transposed: Bool) throws -> MemoryDescriptor {
@@ -18,34 +19,53 @@ extension MatMul: CPUOperation {
     return try context.matmul(
       matrix(node.inputs[0].shape, transposed: transposesA),
       matrix(node.inputs[1].shape, transposed: transposesB), bias: nil,
-      context.descriptor(node.outputs[0]))
+      context.descriptor(node.outputs[0])
+    ).named(ConvolutionCandidates.library)
   }
 
-  /// The product, where it is one of few rows with a large matrix.
-  private func narrowProduct(_ node: Signature) -> NarrowProduct? {
-    let (x, y) = (node.inputs[0].shape, node.outputs[0].shape)
-    guard !transposesA, x.rank == 2, y.rank == 2 else { return nil }
-    let product = NarrowProduct(
-      rows: x[0], columns: y[1], depth: x[1], isTransposed: transposesB)
-    return product.isWorthwhile ? product : nil
+  private func isNarrow(_ product: NarrowProduct, _ context: CPUContext) -> Bool {
+    context.candidates.choice(of: product.candidates(name)).name == NarrowProduct.name
+  }
+
+  /// The product as one by parts; `nil` where parts cannot compute it.
+  private func narrowProduct(_ inputs: [TensorType]) -> NarrowProduct? {
+    let (x, w) = (inputs[0].shape, inputs[1].shape)
+    guard !transposesA, x.rank == 2, w.rank == 2 else { return nil }
+    return NarrowProduct(
+      rows: x[0], columns: w[transposesB ? 0 : 1], depth: x[1], isTransposed: transposesB)
+  }
+
+  func candidateProblem(_ inputs: [TensorType], _ context: CPUContext) -> CandidateProblem? {
+    narrowProduct(inputs)?.candidates(name)
   }
 }
 
-extension Linear: RectifiableOperation {
+extension Linear: RectifiableOperation, CPUCandidateOperation {
   func lower(_ node: Signature, _ context: CPUContext, rectifies: Bool) throws -> Lowering {
     let weight = node.inputs[1].shape
     let output = node.outputs[0].shape
-    let narrow = NarrowProduct(
-      rows: node.inputs[0].elementCount / weight[1], columns: weight[0], depth: weight[1],
-      isTransposed: true)
-    if narrow.isWorthwhile {
+    let narrow = narrowProduct(node.inputs.map(\.type))
+    let problem = narrow.candidates(name)
+    if context.candidates.choice(of: problem).name == NarrowProduct.name {
       return narrow.lowering(context, hasBias: node.inputs.count == 3, rectifies: rectifies)
     }
     return try context.matmul(
       context.descriptor(node.inputs[0]),
       MemoryDescriptor([weight[1], weight[0]], strides: [1, weight[1]]),
       bias: node.inputs.count == 3 ? MemoryDescriptor(dense: TensorType([1, output[1]])) : nil,
-      context.descriptor(node.outputs[0]), rectifies ? [.relu] : [])
+      context.descriptor(node.outputs[0]), rectifies ? [.relu] : []
+    ).named(ConvolutionCandidates.library)
+  }
+
+  private func narrowProduct(_ inputs: [TensorType]) -> NarrowProduct {
+    let weight = inputs[1].shape
+    return NarrowProduct(
+      rows: inputs[0].elementCount / weight[1], columns: weight[0], depth: weight[1],
+      isTransposed: true)
+  }
+
+  func candidateProblem(_ inputs: [TensorType], _ context: CPUContext) -> CandidateProblem? {
+    narrowProduct(inputs).candidates(name)
   }
 }
 

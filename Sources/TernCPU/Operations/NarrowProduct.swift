@@ -1,5 +1,6 @@
 import TernCore
 import TernGraph
+import TernRuntime
 
 /// A product of a matrix of few rows with a large one: what a linear layer does with a small batch.
 ///
@@ -13,13 +14,33 @@ struct NarrowProduct {
   /// Whether W is stored as [N, K].
   let isTransposed: Bool
 
-  /// Below this many elements, the large matrix stays in the cache.
-  private static let leastElementCount = 1 << 17
+  static let name = "sgemm"
 
-  /// Whether parts are faster than a primitive: as measured for matrices from 2 to 400 MB.
-  var isWorthwhile: Bool {
-    columns * depth >= Self.leastElementCount
-      && (isTransposed ? rows == 1 || (8...48).contains(rows) : rows <= 256)
+  /// Parts or a primitive. oneDNN's matmul reads the large matrix, writes it in another order and reads that;
+  /// parts read it once where it does not stay in the cache, but their own overhead grows with the rows: as
+  /// measured for matrices from 2 to 400 MB.
+  ///
+  /// - Parameter kind: what tells operations of the same sizes apart.
+  func candidates(_ kind: String) -> CandidateProblem {
+    let count = Double(columns * depth)
+    let isCached = 4 * columns * depth < HostCache.secondLevelByteCount / 2
+    // A byte of memory takes as long as eight operations.
+    let reading = isCached ? 0 : 4 * 8.0
+    let products = 2 * Double(rows)
+    let overhead: Double
+    switch rows {
+    case _ where !isTransposed: overhead = Double(rows) / 4
+    case 1: overhead = 1
+    // Fewer rows than a kernel of sgemm computes at once.
+    case ..<8: overhead = 65
+    default: overhead = Double(64 * rows) / 48
+    }
+    return CandidateProblem(
+      "matmul 1x\(rows)x\(columns)x\(depth) n\(isTransposed ? "t" : "n") \(kind)",
+      [
+        Candidate(Self.name, cost: count * (products + overhead + reading)),
+        Candidate(ConvolutionCandidates.library, cost: count * (products + 3 * reading)),
+      ])
   }
 
   /// x is input 0 and W is input 1.
@@ -36,7 +57,8 @@ struct NarrowProduct {
   /// Adds up products with a few rows of W, which fit the cache.
   private func byDepth(_ context: CPUContext) -> Lowering {
     let chunk = rows <= 16 ? 32 : 64
-    return Lowering(implementation: "sgemm \(chunk) deep at a time") { addresses in
+    return Lowering(implementation: Lowering.name(Self.name, calling: "\(chunk) deep at a time")) {
+      addresses in
       let (x, w, y) = (addresses.input(0), addresses.input(1), addresses.output(0))
       // Columns in whole cache lines.
       return context.threads.loop(columns, grain: 256, alignment: 16) { range in
@@ -59,7 +81,7 @@ struct NarrowProduct {
     let tileRows = min(columns, 1024)
     return Lowering(
       workspaceByteCount: 4 * tileRows * rows * context.threads.count,
-      implementation: "sgemm \(tileRows) rows at a time"
+      implementation: Lowering.name(Self.name, calling: "\(tileRows) rows at a time")
     ) { addresses in
       let (x, w, y) = (addresses.input(0), addresses.input(1), addresses.output(0))
       let bias = hasBias ? addresses.input(2) : nil

@@ -56,7 +56,7 @@ public struct BenchmarkContext: Sendable {
       "device": .string(info.id), "name": .string(info.name), "driver": .string(info.driver),
       "compute_units": .int(info.computeUnits),
       "threads": threads.map { .int($0) } ?? .null,
-      "algorithm": options.algorithm.map { .string($0.rawValue) } ?? .null,
+      "algorithm": options.algorithmDescription.map(JSON.string) ?? .null,
       "precision": .string(options.precision.rawValue),
       "cache_bytes": .int(info.cacheByteCount), "peak": peak, "samples": samples,
       "date": .string(date.formatted(.iso8601)), "version": .string(TernRelease.version),

@@ -47,6 +47,17 @@ struct CLDevice: @unchecked Sendable {
     return String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
   }
 
+  /// The devices that run the same code at about the same speed for their size: a compute capability, an
+  /// AMD target, a processor's vectors. What was measured on one is a guess for the others.
+  var family: String {
+    if isCPU && !isGPU { return "vectors of \(nativeVectorWidth)" }
+    let capability = [CL_DEVICE_COMPUTE_CAPABILITY_MAJOR_NV, CL_DEVICE_COMPUTE_CAPABILITY_MINOR_NV]
+      .map { number($0, cl_uint.self) }
+    if capability[0] > 0 { return "sm_\(capability[0])\(capability[1])" }
+    // AMD's drivers name the target: gfx1100, gfx90a:sramecc+:xnack-.
+    return String(string(CL_DEVICE_NAME).prefix { $0 != ":" })
+  }
+
   /// What compiled programs depend on.
   var identity: String {
     [CL_DEVICE_NAME, CL_DEVICE_VERSION, CL_DRIVER_VERSION].map(string).joined(separator: "\n")

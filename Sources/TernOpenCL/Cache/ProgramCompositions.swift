@@ -1,4 +1,5 @@
 import Foundation
+import TernRuntime
 
 /// Which kernels earlier processes compiled together, so that others find them compiled: a driver or a
 /// folder that keeps programs knows them by their whole text.

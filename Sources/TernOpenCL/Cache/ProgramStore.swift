@@ -1,5 +1,6 @@
 import Foundation
 import TernCore
+import TernRuntime
 
 /// Compiled programs on disk, one file each: a line with the format, the lengths of the key and of the
 /// binary, and the digest of both; then both. Whatever is not exactly so is ignored: a driver that is

@@ -57,9 +57,8 @@ extension ConvolutionProblem {
     func candidates<Method: ConvolutionMethod>(_: Method.Type) -> [any ConvolutionMethod] {
       Method.candidates(for: self, on: device)
     }
-    let fitting = Self.methods.flatMap { candidates($0) }.filter {
-      device.fits($0.name, description)
-    }
+    let (all, description) = (Self.methods.flatMap { candidates($0) }, description)
+    let fitting = all.filter { device.candidates.fits($0.name, description) }
     // Scratch memory is one buffer.
     let small = fitting.filter { $0.workspaceByteCount <= device.limits.allocationByteCount }
     return small.isEmpty ? fitting : small
@@ -75,23 +74,37 @@ extension ConvolutionProblem {
     ) { try method.encode(operands, encoder) }
   }
 
-  /// The way the device computes the problem: the algorithm that the user asked for where it can,
-  /// else what the tuner found, else the cheapest by estimate.
-  func method(on device: OpenCLDevice) -> any ConvolutionMethod {
+  /// The ways to choose among: those of the algorithm that the user asked for, where the device has it.
+  private func methods(on device: OpenCLDevice) -> [any ConvolutionMethod] {
     let all = candidates(on: device)
     let wanted = device.options.algorithm.map { algorithm in
       all.filter { type(of: $0).algorithm == algorithm }
     }
-    let candidates = wanted.flatMap { $0.isEmpty ? nil : $0 } ?? all
-    if let name = device.tuning[description],
-      let tuned = candidates.first(where: { $0.name == name })
-    {
-      return tuned
-    }
+    return wanted.flatMap { $0.isEmpty ? nil : $0 } ?? all
+  }
+
+  private func candidateProblem(
+    _ methods: [any ConvolutionMethod], _ architecture: Architecture
+  ) -> CandidateProblem {
+    func cost(_ method: any ConvolutionMethod) -> Double { method.cost.operations(architecture) }
     // The first candidate of a method stands for it; an algorithm may have several methods.
-    var methods: Set<ObjectIdentifier> = []
-    return candidates.filter { methods.insert(ObjectIdentifier(type(of: $0))).inserted }.min {
-      $0.cost.operations(device.architecture) < $1.cost.operations(device.architecture)
-    }!
+    var kinds: Set<ObjectIdentifier> = []
+    let firsts = methods.filter { kinds.insert(ObjectIdentifier(type(of: $0))).inserted }
+    return CandidateProblem(
+      description,
+      methods.map {
+        Candidate($0.name, cost: cost($0), workspaceByteCount: $0.workspaceByteCount)
+      }, untuned: firsts.min { cost($0) < cost($1) }!.name)
+  }
+
+  func candidateProblem(on device: OpenCLDevice) -> CandidateProblem {
+    candidateProblem(methods(on: device), device.architecture)
+  }
+
+  /// The way the device computes the problem.
+  func method(on device: OpenCLDevice) -> any ConvolutionMethod {
+    let methods = methods(on: device)
+    let choice = device.candidates.choice(of: candidateProblem(methods, device.architecture))
+    return methods.first { $0.name == choice.name }!
   }
 }

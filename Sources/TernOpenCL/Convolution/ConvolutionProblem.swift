@@ -21,18 +21,13 @@ struct ConvolutionProblem: Hashable, Sendable {
   var taps: Int { geometry.kernelHeight * geometry.kernelWidth }
 
   /// The problem in a line, as the tuner stores it.
-  var description: String { description(batch: "\(geometry.batch)") }
+  var description: String { description(batch: nil) }
 
   /// What tables depend on: all but the batch.
   var tableKey: String { description(batch: "") }
 
-  private func description(batch: String) -> String {
-    let (g, w) = (geometry, geometry.window)
-    return
-      "conv2d \(pass.rawValue) \(batch)x\(g.inChannels)x\(g.inHeight)x\(g.inWidth) "
-      + "o\(g.outChannels) k\(g.kernelHeight)x\(g.kernelWidth) s\(w.strideHeight)x\(w.strideWidth) "
-      + "p\(w.paddingHeight)x\(w.paddingWidth) d\(w.dilationHeight)x\(w.dilationWidth) "
-      + "g\(w.groups)" + (hasBias ? " bias" : "")
+  private func description(batch: String?) -> String {
+    geometry.problemDescription(pass: pass.rawValue, hasBias: hasBias, batch: batch)
   }
 }
 

@@ -1,5 +1,6 @@
 import TernCore
 import TernGraph
+import TernRuntime
 
 /// The product of two matrices, or of `batch` pairs of them: m × k by k × n, plus a bias.
 ///
@@ -71,7 +72,7 @@ struct MatrixProduct {
       } + (device.architecture == .manyThreads ? tiles(on: device) : methods(device.architecture))
     let (description, hasLibrary) = (description, device.hasLibrary)
     return all.filter {
-      $0.kind == .library ? hasLibrary : device.fits($0.name, description)
+      $0.kind == .library ? hasLibrary : device.candidates.fits($0.name, description)
     }
   }
 
@@ -144,9 +145,24 @@ struct MatrixProduct {
     return k < 64 && rows * vectors * k + (m + n) * k < m * n * (whole + laneSum)
   }
 
-  /// The names of all ways to compute the product, for the tuner.
+  /// The names of all ways to compute the product.
   func methodNames(on device: OpenCLDevice) -> [String] {
     methods(on: device).map(\.name)
+  }
+
+  func candidateProblem(on device: OpenCLDevice) -> CandidateProblem {
+    candidateProblem(methods(on: device), on: device)
+  }
+
+  private func candidateProblem(_ methods: [Method], on device: OpenCLDevice) -> CandidateProblem {
+    let operations = 2 * Double(batch * m * n) * Double(k)
+    return CandidateProblem(
+      description,
+      methods.map {
+        Candidate(
+          $0.name, cost: operationsPerTerm(of: $0, device) * operations,
+          workspaceByteCount: workspaceByteCount(of: $0))
+      }, untuned: methods[0].name)
   }
 
   /// The floats of B that stay in the cache while other operands pass by.
@@ -154,12 +170,11 @@ struct MatrixProduct {
 
   private func method(on device: OpenCLDevice) -> Method {
     let methods = methods(on: device)
-    if let name = methodName ?? device.tuning[description],
-      let tuned = methods.first(where: { $0.name == name })
-    {
-      return tuned
+    if let methodName, let method = methods.first(where: { $0.name == methodName }) {
+      return method
     }
-    return methods[0]
+    let choice = device.candidates.choice(of: candidateProblem(methods, on: device))
+    return methods.first { $0.name == choice.name }!
   }
 
   /// The elements of both packed operands.
@@ -172,7 +187,10 @@ struct MatrixProduct {
   }
 
   func workspaceByteCount(on device: OpenCLDevice) -> Int {
-    let method = method(on: device)
+    workspaceByteCount(of: method(on: device))
+  }
+
+  private func workspaceByteCount(of method: Method) -> Int {
     switch method.kind {
     case .packed:
       let counts = packedCounts(method)
@@ -285,7 +303,10 @@ struct MatrixProduct {
   /// The operations that a multiplication and addition of the product costs, in those of the
   /// device's best kernels.
   func operationsPerTerm(_ device: OpenCLDevice) -> Double {
-    let method = method(on: device)
+    operationsPerTerm(of: method(on: device), device)
+  }
+
+  private func operationsPerTerm(of method: Method, _ device: OpenCLDevice) -> Double {
     switch method.kind {
     case .library: return device.architecture.libraryProductCost
     case .tensor: return TensorTile.cost * method.tensorTile!.waste(m, n)

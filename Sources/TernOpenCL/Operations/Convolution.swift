@@ -1,17 +1,20 @@
 import TernCore
 import TernGraph
+import TernRuntime
 
 // How a pass is computed is chosen in Convolution/ConvolutionMethod.swift.
 
-extension Conv2D: TunableOperation {
+extension Conv2D: CandidateOperation {
   private func problem(_ inputs: [TensorType]) throws -> ConvolutionProblem {
     try ConvolutionProblem(
       geometry: geometry(inputs), pass: .forward, hasBias: inputs.count == 3
     )
   }
 
-  func tuningProblem(_ inputs: [TensorType], on device: OpenCLDevice) throws -> TuningProblem {
-    try TuningProblem(problem(inputs), on: device)
+  func candidateProblem(_ inputs: [TensorType], on device: OpenCLDevice) throws
+    -> CandidateProblem
+  {
+    try problem(inputs).candidateProblem(on: device)
   }
 
   func workspaceByteCount(
@@ -25,13 +28,15 @@ extension Conv2D: TunableOperation {
   }
 }
 
-extension Conv2DBackwardInput: TunableOperation {
+extension Conv2DBackwardInput: CandidateOperation {
   private func problem(_ inputs: [TensorType]) throws -> ConvolutionProblem {
     try ConvolutionProblem(geometry: geometry(inputs), pass: .backwardInput)
   }
 
-  func tuningProblem(_ inputs: [TensorType], on device: OpenCLDevice) throws -> TuningProblem {
-    try TuningProblem(problem(inputs), on: device)
+  func candidateProblem(_ inputs: [TensorType], on device: OpenCLDevice) throws
+    -> CandidateProblem
+  {
+    try problem(inputs).candidateProblem(on: device)
   }
 
   func workspaceByteCount(
@@ -44,15 +49,17 @@ extension Conv2DBackwardInput: TunableOperation {
   }
 }
 
-extension Conv2DBackwardWeight: TunableOperation {
+extension Conv2DBackwardWeight: CandidateOperation {
   private static let biasSum = Reduce(.sum, axes: [0, 2, 3], keepsAxes: false)
 
   private func problem(_ inputs: [TensorType]) throws -> ConvolutionProblem {
     try ConvolutionProblem(geometry: geometry(inputs), pass: .backwardWeight)
   }
 
-  func tuningProblem(_ inputs: [TensorType], on device: OpenCLDevice) throws -> TuningProblem {
-    try TuningProblem(problem(inputs), on: device)
+  func candidateProblem(_ inputs: [TensorType], on device: OpenCLDevice) throws
+    -> CandidateProblem
+  {
+    try problem(inputs).candidateProblem(on: device)
   }
 
   func workspaceByteCount(

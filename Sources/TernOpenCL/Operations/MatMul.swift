@@ -1,15 +1,16 @@
 import TernCore
 import TernGraph
+import TernRuntime
 
-extension MatMul: TunableOperation {
+extension MatMul: CandidateOperation {
   private func product(_ a: Shape, _ b: Shape) -> MatrixProduct {
     let d = dimensions(a, b)
     return MatrixProduct(
       batch: d.batch, m: d.m, n: d.n, k: d.k, transposesA: transposesA, transposesB: transposesB)
   }
 
-  func tuningProblem(_ inputs: [TensorType], on device: OpenCLDevice) -> TuningProblem {
-    TuningProblem(product(inputs[0].shape, inputs[1].shape), on: device)
+  func candidateProblem(_ inputs: [TensorType], on device: OpenCLDevice) -> CandidateProblem {
+    product(inputs[0].shape, inputs[1].shape).candidateProblem(on: device)
   }
 
   func workspaceByteCount(
@@ -23,15 +24,15 @@ extension MatMul: TunableOperation {
   }
 }
 
-extension Linear: TunableOperation {
+extension Linear: CandidateOperation {
   private func product(_ x: Shape, _ weight: Shape, hasBias: Bool) -> MatrixProduct {
     MatrixProduct(
       m: x[0], n: weight[0], k: x[1], transposesB: true, bias: hasBias ? .perColumn : .none)
   }
 
-  func tuningProblem(_ inputs: [TensorType], on device: OpenCLDevice) -> TuningProblem {
-    TuningProblem(
-      product(inputs[0].shape, inputs[1].shape, hasBias: inputs.count == 3), on: device)
+  func candidateProblem(_ inputs: [TensorType], on device: OpenCLDevice) -> CandidateProblem {
+    product(inputs[0].shape, inputs[1].shape, hasBias: inputs.count == 3)
+      .candidateProblem(on: device)
   }
 
   func workspaceByteCount(

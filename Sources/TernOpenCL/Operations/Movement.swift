@@ -10,7 +10,7 @@ extension StepEncoder {
     var loop = try StridedLoop(shape, strides: [xStrides, yStrides], operation: operation)
     if loop.inner > 1, loop.innerStrides[0] > 1, loop.innerStrides[1] == 1,
       architecture.transposedTile.groupSize <= device.limits.groupSize,
-      device.fits(Self.transposing, Self.copying),
+      device.candidates.fits(Self.transposing, Self.copying),
       let other = loop.removeAxis(contiguousIn: 0)
     {
       return try transposedCopy(

@@ -16,14 +16,19 @@ package final class TuningTable: Sendable {
   package struct Identity: Hashable, Sendable {
     let device: String
     let driver: String
+    /// What kernels the device runs, on how many threads.
     let architecture: String
+    /// The devices for which a table may be shipped that was measured on one of them; empty where there
+    /// are no others.
+    let family: String
     let version: String
 
     package init(
-      device: String, driver: String, architecture: String, version: String = TernRelease.version
+      device: String, driver: String, architecture: String, family: String = "",
+      version: String = TernRelease.version
     ) {
       (self.device, self.driver) = (device, driver)
-      (self.architecture, self.version) = (architecture, version)
+      (self.architecture, self.family, self.version) = (architecture, family, version)
     }
 
     fileprivate var members: [(name: String, value: String)] {
@@ -31,6 +36,10 @@ package final class TuningTable: Sendable {
         ("device", device), ("driver", driver), ("architecture", architecture),
         ("version", version),
       ]
+    }
+
+    fileprivate var familyMembers: [(name: String, value: String)] {
+      [("architecture", architecture), ("family", family), ("version", version)]
     }
   }
 
@@ -65,25 +74,45 @@ package final class TuningTable: Sendable {
     let name = "tuning-\(hexadecimal(stableHash(key.utf8))).json"
     file = directory.map { ($0, name) }
     var found: [String: Entry] = [:]
-    for directory in systemDirectories.reversed() + [directory].compactMap({ $0 }) {
-      guard let data = directory.read(name, maximumByteCount: Self.maximumByteCount) else {
-        continue
-      }
+    func read(
+      _ name: String, _ directory: CacheDirectory, _ members: [(name: String, value: String)]
+    ) {
+      guard let data = directory.read(name, maximumByteCount: Self.maximumByteCount) else { return }
       do {
-        try found.merge(Self.entries(data, identity)) { $1 }
+        try found.merge(Self.entries(data, members)) { $1 }
       } catch {
         warn(
           "\(directory.path)/\(name): ignored, not a tuning database; 'tern tune' writes a new one")
       }
     }
+    // What was measured on the device itself goes before what was on its like.
+    if let name = Self.shippedName(identity) {
+      for directory in systemDirectories.reversed() {
+        read(name, directory, identity.familyMembers)
+      }
+    }
+    for directory in systemDirectories.reversed() + [directory].compactMap({ $0 }) {
+      read(name, directory, identity.members)
+    }
     entries = Mutex(found)
+  }
+
+  /// The name of a table for devices like this one, as packages may ship it: `tuning-many-threads-sm_86.json`.
+  package static func shippedName(_ identity: Identity) -> String? {
+    guard !identity.family.isEmpty else { return nil }
+    let words = [identity.architecture, identity.family].map { text in
+      text.map { $0.isASCII && ($0.isLetter || $0.isNumber || $0 == "_") ? "\($0)" : "-" }.joined()
+    }
+    return "tuning-\(words.joined(separator: "-")).json"
   }
 
   private struct Malformed: Error {}
 
-  private static func entries(_ data: Data, _ identity: Identity) throws -> [String: Entry] {
+  private static func entries(_ data: Data, _ identity: [(name: String, value: String)]) throws
+    -> [String: Entry]
+  {
     let json = try JSON(parsing: String(decoding: data, as: UTF8.self))
-    guard identity.members.allSatisfy({ json[$0.name]?.stringValue == $0.value }),
+    guard identity.allSatisfy({ json[$0.name]?.stringValue == $0.value }),
       case .object(let members)? = json["results"]
     else { throw Malformed() }
     return try Dictionary(
@@ -99,7 +128,7 @@ package final class TuningTable: Sendable {
   }
 
   /// The implementation to take; one that this version does not know is no more than a hint.
-  subscript(problem: String) -> String? {
+  package subscript(problem: String) -> String? {
     forced.withLock { $0[problem] } ?? entries.withLock { $0[problem]?.implementation }
   }
 
@@ -120,7 +149,7 @@ package final class TuningTable: Sendable {
     guard let file else { return }
     try file.directory.update(file.name) {
       let data = file.directory.read(file.name, maximumByteCount: Self.maximumByteCount)
-      let others = data.flatMap { try? Self.entries($0, identity) } ?? [:]
+      let others = data.flatMap { try? Self.entries($0, identity.members) } ?? [:]
       // A search that was cut short is worth less than a whole one.
       let all = others.merging(own) { $0.isComplete && !$1.isComplete ? $0 : $1 }
       entries.withLock { $0.merge(others) { own, _ in own } }
@@ -131,6 +160,7 @@ package final class TuningTable: Sendable {
   private func json(_ entries: [String: Entry]) -> JSON {
     JSON.object(
       identity.members.map { JSON.Member(name: $0.name, value: .string($0.value)) } + [
+        JSON.Member(name: "family", value: .string(identity.family)),
         JSON.Member(
           name: "results",
           value: .object(
@@ -141,7 +171,7 @@ package final class TuningTable: Sendable {
                   "implementation": .string(entry.implementation),
                   "seconds": .double(entry.seconds), "complete": .bool(entry.isComplete),
                 ]))
-            }))
+            })),
       ])
   }
 
