@@ -15,9 +15,18 @@ extension GraphBuilder {
   public func gradients(
     of outputs: [(value: Tensor, cotangent: Tensor)], withRespectTo targets: [Tensor]
   ) throws -> [Tensor?] {
+    try gradients(of: outputs, withRespectTo: targets, throughNodesFrom: 0)
+  }
+
+  /// - Parameter start: the nodes before this one are not gone through, so that of two targets of which
+  ///   one depends on the other each gets what arrives at it alone.
+  func gradients(
+    of outputs: [(value: Tensor, cotangent: Tensor)], withRespectTo targets: [Tensor],
+    throughNodesFrom start: Int
+  ) throws -> [Tensor?] {
     var isNeeded = [Bool](repeating: false, count: graph.values.count)
     for target in targets { isNeeded[target.id.index] = true }
-    let forward = graph.nodes
+    let forward = graph.nodes[start...]
     for node in forward where node.inputs.contains(where: { isNeeded[$0.index] }) {
       for output in node.outputs { isNeeded[output.index] = true }
     }

@@ -12,7 +12,8 @@ public protocol Operation: Hashable, Sendable {
   /// The types of the outputs, or the reason why these inputs do not fit.
   func outputTypes(for inputs: [TensorType]) throws(ShapeError) -> [TensorType]
 
-  /// The gradients arriving at the inputs, given those arriving at the outputs.
+  /// The gradients arriving at the inputs, given those arriving at the outputs; unless it says otherwise
+  /// those of its ``decomposition(_:)``, which computes it again.
   ///
   /// - Returns: one entry per input; `nil` where nothing flows.
   func gradient(_ node: NodeGradient) throws -> [Tensor?]
@@ -76,7 +77,15 @@ public struct Cost: Hashable, Sendable {
 
 extension Operation {
   public func gradient(_ node: NodeGradient) throws -> [Tensor?] {
-    throw ShapeError(name, "gradient", expected: "a differentiable operation", got: name)
+    let builder = node.inputs.first?.builder
+    let start = builder?.graph.nodes.count ?? 0
+    guard let builder, let outputs = try decomposition(node.inputs) else {
+      throw ShapeError(name, "gradient", expected: "a differentiable operation", got: name)
+    }
+    let arriving = zip(outputs, node.cotangents).compactMap { output, cotangent in
+      cotangent.map { (value: output, cotangent: $0) }
+    }
+    return try builder.gradients(of: arriving, withRespectTo: node.inputs, throughNodesFrom: start)
   }
   public func cost(inputs: [TensorType], outputs: [TensorType]) -> Cost {
     .elementwise(inputs, outputs)

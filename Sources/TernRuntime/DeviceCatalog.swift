@@ -153,10 +153,15 @@ public struct DeviceCatalog: Sendable {
     return device
   }
 
-  /// Opens the device that `--device` names.
-  public func open(_ request: String, options: DeviceOptions = DeviceOptions()) throws
-    -> any Device
-  {
+  /// Opens the device that is asked for; see ``choose(_:allowsFallback:)``.
+  public func open(
+    _ request: String = "auto", options: DeviceOptions = DeviceOptions()
+  ) throws -> any Device {
     try open(choose(request), options: options)
   }
+}
+
+extension DeviceCatalog {
+  /// How a device is asked for.
+  public static let requests = "auto, reference, cpu, opencl[:P[.D]][/TRAIT…]"
 }

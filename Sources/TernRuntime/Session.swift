@@ -230,10 +230,24 @@ public final class Executable {
     try tensor.withUnsafeBytes { try bound.upload($0, toInput: index) }
   }
 
-  /// Hands over the next step's value of a scalar input; ignored where the graph does not read it.
+  /// Hands over the next step's value of a scalar input.
+  ///
+  /// - Throws: ``TernError`` of kind `usage` where the graph reads no input of that name.
   public func upload<Scalar: BitwiseCopyable>(_ value: Scalar, toInput name: String) throws {
-    guard let index = inputIndices[name] else { return }
+    guard let index = inputIndices[name] else {
+      let hint = EditDistance.nearest(to: name, among: inputIndices.keys.sorted())
+      throw TernError(
+        .usage,
+        "the graph reads no input '\(name)'" + (hint.map { "; did you mean '\($0)'?" } ?? ""))
+    }
     try withUnsafeBytes(of: value) { try upload($0, toInput: index) }
+  }
+
+  /// The same where the graph may do without the input.
+  package func uploadIfRead<Scalar: BitwiseCopyable>(
+    _ value: Scalar, toInput name: String
+  ) throws {
+    if inputIndices[name] != nil { try upload(value, toInput: name) }
   }
 
   /// What a step hands to the device; see ``BoundPlan/launchCount``.

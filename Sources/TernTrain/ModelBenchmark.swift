@@ -82,8 +82,8 @@ public struct ModelBenchmark {
       for (executable, inputs) in zip(passes, inputs) {
         for (index, value) in inputs { try executable.upload(value, toInput: index) }
         // So small that nothing diverges, however long it runs.
-        try executable.upload(Float(1e-6), toInput: Optimizer.learningRateInput)
-        try executable.upload(Int32(1), toInput: Optimizer.stepInput)
+        try executable.uploadIfRead(Float(1e-6), toInput: Optimizer.learningRateInput)
+        try executable.uploadIfRead(Int32(1), toInput: Optimizer.stepInput)
         try executable.step()
       }
     }

@@ -154,8 +154,8 @@ public struct KernelBenchmark {
     }
     var attributes = Attributes(testCase.operation, testCase.opCase.attributes)
     let rate = Float(try attributes.double("lr", default: 0))
-    try executable.upload(rate, toInput: Optimizer.learningRateInput)
-    try executable.upload(Int32(1), toInput: Optimizer.stepInput)
+    try executable.uploadIfRead(rate, toInput: Optimizer.learningRateInput)
+    try executable.uploadIfRead(Int32(1), toInput: Optimizer.stepInput)
   }
 
   /// What ran, each once, in order; nodes that only reorder memory aside.

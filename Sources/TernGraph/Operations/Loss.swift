@@ -271,7 +271,7 @@ extension OperationSpec {
     }
   }
 
-  static let losses: [OperationSpec] = [
+  public static let losses: [OperationSpec] = [
     OperationSpec("cross_entropy", inputs: ["input", "target", "weight?"]) { a, x in
       [
         try x.required("input").crossEntropy(

@@ -64,8 +64,20 @@ public struct Sequential: Layer {
 
   /// - Returns: the output of the last layer; of a block without layers, its input.
   public func forward(_ inputs: [Tensor], in context: LayerContext) throws -> Tensor {
-    var outputs: [String: Tensor] = ["input": inputs[0]]
-    var previous = inputs
+    try results(inputs, named: ["input": inputs[0]], in: context).last
+  }
+
+  /// Appends the layers.
+  ///
+  /// - Parameters:
+  ///   - first: what the first layer reads unless it says otherwise.
+  ///   - named: what layers may read by name besides those above them.
+  /// - Returns: the output of the last layer, and all outputs by the names of their layers.
+  func results(
+    _ first: [Tensor], named: [String: Tensor], in context: LayerContext
+  ) throws -> (last: Tensor, all: [String: Tensor]) {
+    var outputs = named
+    var previous = first
     for (index, entry) in layers.enumerated() {
       let name = entry.name ?? "\(index)"
       if let from = entry.from {
@@ -80,6 +92,6 @@ public struct Sequential: Layer {
       outputs[name] = output
       previous = [output]
     }
-    return previous[0]
+    return (previous[0], outputs)
   }
 }

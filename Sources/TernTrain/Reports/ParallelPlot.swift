@@ -27,7 +27,7 @@ public struct ParallelPlot {
     let (lowest, highest) = (range.lowerBound, range.upperBound)
     func position(_ result: Double) -> Double {
       // A trial that diverged stands at the worse end.
-      guard result.isFinite else { return sweep.metric.hasSuffix("loss") ? 1 : 0 }
+      guard result.isFinite else { return sweep.metric.metric.isBetterLarger ? 0 : 1 }
       return highest > lowest ? (result - lowest) / (highest - lowest) : 0.5
     }
 
@@ -45,7 +45,7 @@ public struct ParallelPlot {
     }
     for axis in 0...parameters.count {
       let isMetric = axis == parameters.count
-      let name = isMetric ? sweep.metric : parameters[axis].name
+      let name = isMetric ? sweep.metric.name : parameters[axis].name
       text +=
         "<line x1=\"\(number(x(axis)))\" x2=\"\(number(x(axis)))\" y1=\"\(number(Self.top))\" "
         + "y2=\"\(number(Self.bottom))\" stroke=\"#333\"/>\n"

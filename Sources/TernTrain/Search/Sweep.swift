@@ -10,7 +10,7 @@ import TernRuntime
 /// ```yaml
 /// method: bayesian          # grid, random, bayesian
 /// trials: 20                # not for a grid
-/// metric: test_accuracy     # one of TrainingConfiguration.monitors
+/// metric: test_accuracy     # what --monitor may name
 /// seed: 0
 /// settings: {model: lenet5, data: fashion-mnist, epochs: 2}
 /// parameters:
@@ -22,7 +22,7 @@ public struct Sweep: Sendable {
   public enum Method: String, CaseIterable, Sendable { case grid, random, bayesian }
 
   public let method: Method
-  public let metric: String
+  public let metric: MonitoredMetric
   public let trialCount: Int
   public let seed: UInt64
   /// The settings that all runs share.
@@ -67,8 +67,8 @@ public struct Sweep: Sendable {
     let name = try a.string(
       "method", default: "grid", oneOf: Method.allCases.map(\.rawValue))
     method = Method(rawValue: name) ?? .grid
-    metric = try a.string(
-      "metric", default: "test_accuracy", oneOf: TrainingConfiguration.monitors)
+    metric = MonitoredMetric.named(
+      try a.string("metric", default: "test_accuracy", oneOf: TrainingConfiguration.monitors))!
     let seedValue = try a.int("seed", default: 0, limit: UInt(Int.max))
     guard seedValue >= 0 else {
       throw ShapeError("sweep", "seed", expected: "at least 0", got: "\(seedValue)")
@@ -147,7 +147,7 @@ public struct Sweep: Sendable {
 
   private func configuration(_ chosen: [String: AttributeValue]) throws -> TrainingConfiguration {
     // What a sweep ranks by is what its runs watch, so that one that they cannot have is refused.
-    let watched = ["monitor": AttributeValue.string(metric)]
+    let watched = ["monitor": AttributeValue.string(metric.name)]
     return try TrainingConfiguration(
       watched.merging(settings) { _, new in new }.merging(chosen) { _, new in new })
   }
@@ -164,10 +164,7 @@ public struct Sweep: Sendable {
   }
 
   /// What is minimised; a run that diverged is the worst.
-  private func loss(_ result: Double) -> Double {
-    guard result.isFinite else { return .infinity }
-    return metric.hasSuffix("loss") ? result : -result
-  }
+  private func loss(_ result: Double) -> Double { metric.metric.cost(result) }
 
   /// The trials, the best first.
   public func ranked(_ trials: [Trial]) -> [Trial] {
@@ -226,8 +223,7 @@ public struct Sweep: Sendable {
     do {
       let progress = try Trainer.complete(configuration, in: path, catalog: catalog)
       guard let progress else { return nil }
-      let values = progress.history.map { $0.metric(metric) }.filter { !$0.isNaN }
-      return (metric.hasSuffix("loss") ? values.min() : values.max()) ?? .nan
+      return metric.metric.best(of: progress.history.map { $0.value(metric) })
     } catch let error as TernError where error.kind == .diverged { return .nan }
   }
 }
