@@ -43,7 +43,9 @@ public struct Coverage {
       graph = try OperationCase(opCase.draft())!.graph()
     }
     let plan = try Session(device: device).plan(graph)
-    let nodes = plan.order.map { plan.graph.nodes[$0] }.filter { !($0.operation is Reorder) }
+    let nodes = plan.order.map { plan.graph.nodes[$0] }.filter {
+      !($0.operation is Operations.Reorder)
+    }
     func form(_ count: Int) -> Form {
       count == 0 ? .free : count == 1 ? .fused : .decomposed(count)
     }

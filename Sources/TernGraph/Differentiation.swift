@@ -115,7 +115,7 @@ private struct PaddedSlice {
   init?(_ tensor: Tensor) {
     let graph = tensor.builder.graph
     guard case .node(let index, output: 0) = graph[tensor.id].source,
-      let pad = graph.nodes[index].operation as? Pad, pad.mode == .constant(0),
+      let pad = graph.nodes[index].operation as? Operations.Pad, pad.mode == .constant(0),
       (pad.before + pad.after).allSatisfy({ $0 >= 0 })
     else { return nil }
     let axes = pad.before.indices.filter { pad.before[$0] + pad.after[$0] > 0 }

@@ -33,6 +33,10 @@ public protocol Operation: Hashable, Sendable {
   var detail: String { get }
 }
 
+/// Tern's own operations, each a value. A graph is written down by the methods of ``Tensor``; these
+/// types are what differentiation, passes and devices see of it.
+package enum Operations {}
+
 public struct InPlacePair: Hashable, Sendable {
   public let output: Int
   public let input: Int

@@ -6,11 +6,11 @@ import TernGraph
 /// Parameters and optimizer state are variables and never leave the device; the learning rate and
 /// the step number are inputs, written by the host before each step.
 public struct Optimizer: Hashable, Sendable {
-  public let rule: OptimizerUpdate.Rule
+  package let rule: Operations.OptimizerUpdate.Rule
 
-  public init(_ rule: OptimizerUpdate.Rule) { self.rule = rule }
+  package init(_ rule: Operations.OptimizerUpdate.Rule) { self.rule = rule }
 
-  public var name: String { OptimizerUpdate(rule).name }
+  public var name: String { Operations.OptimizerUpdate(rule).name }
 
   public static func sgd(
     momentum: Float = 0, isNesterov: Bool = false, weightDecay: Float = 0
@@ -72,7 +72,7 @@ public struct Optimizer: Hashable, Sendable {
     _ parameters: [(parameter: Tensor, gradient: Tensor)], in builder: GraphBuilder,
     learningRate: Tensor, step: Tensor, decoupledDecay: Float = 0
   ) throws {
-    let operation = OptimizerUpdate(rule)
+    let operation = Operations.OptimizerUpdate(rule)
     let kept =
       decoupledDecay > 0 ? try learningRate.affine(scale: -decoupledDecay, shift: 1) : nil
     for (parameter, gradient) in parameters {

@@ -3,7 +3,7 @@ import TernGraph
 extension ConvolutionAlgorithm {
   /// Whether the algorithm computes convolutions of that shape. Where it does not, a device takes its
   /// own choice.
-  public func covers(_ g: Conv2DGeometry) -> Bool {
+  package func covers(_ g: Conv2DGeometry) -> Bool {
     let w = g.window
     switch self {
     case .direct, .im2col, .implicitGEMM: return true
@@ -22,7 +22,7 @@ extension ConvolutionAlgorithm {
       return "\(device.info.id) has one way to compute a convolution; '\(rawValue)' changes nothing"
     }
     let convolutions = graph.nodes.compactMap { node in
-      try? (node.operation as? Conv2D)?.geometry(graph.types(node.inputs))
+      try? (node.operation as? Operations.Conv2D)?.geometry(graph.types(node.inputs))
     }
     guard !convolutions.isEmpty else {
       return "the network has no two-dimensional convolution; '\(rawValue)' changes nothing"

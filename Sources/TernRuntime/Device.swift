@@ -91,7 +91,7 @@ public protocol Device: AnyObject, Sendable {
   /// Whether the device has a lowering of its own for a node on dense values.
   func supports(_ operation: any Operation, inputs: [TensorType]) -> Bool
 
-  /// Chooses the layouts of values, and inserts ``Reorder`` nodes where two disagree.
+  /// Chooses the layouts of values, and inserts ``Operations/Reorder`` nodes where two disagree.
   ///
   /// - Parameter variableLayouts: the layouts of variables that already exist on the device.
   func assignLayouts(_ graph: Graph, variableLayouts: [String: Layout]) throws -> Graph

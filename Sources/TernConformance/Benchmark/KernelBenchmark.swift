@@ -163,7 +163,9 @@ public struct KernelBenchmark {
     let graph = executable.plan.graph
     var names: [String] = []
     for (index, name) in zip(executable.plan.order, executable.bound.implementations)
-    where !(graph.nodes[index].operation is Reorder) && !name.isEmpty && !names.contains(name) {
+    where !(graph.nodes[index].operation is Operations.Reorder) && !name.isEmpty
+      && !names.contains(name)
+    {
       names.append(name)
     }
     return names.joined(separator: " + ")

@@ -52,7 +52,7 @@ extension Graph {
     for index in graph.assignments.indices
     where graph[graph.assignments[index].value].source == .variable {
       let value = graph.assignments[index].value
-      let copy = try graph.append(Reorder(), [value], scope: graph[value].name)[0]
+      let copy = try graph.append(Operations.Reorder(), [value], scope: graph[value].name)[0]
       graph[copy].layout = graph[value].layout
       graph.assignments[index].value = copy
     }
@@ -65,7 +65,8 @@ extension Graph {
       {
         continue
       }
-      let stored = try graph.append(Assign(), [variable, value], scope: graph[variable].name)
+      let stored = try graph.append(
+        Operations.Assign(), [variable, value], scope: graph[variable].name)
       graph[stored[0]].layout = graph[variable].layout
       graph.assignments[index].value = stored[0]
     }

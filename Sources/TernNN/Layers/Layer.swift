@@ -217,8 +217,8 @@ public final class LayerContext {
     return nodes.indices[start...].reduce(0) { sum, index in
       if mode == .inference, asideNodes.contains(where: { $0.contains(index) }) { return sum }
       switch nodes[index].operation {
-      case is TernGraph.Conv2D, is Conv2DBackwardInput, is MatMul, is TernGraph.Linear,
-        is Attention:
+      case is Operations.Conv2D, is Operations.Conv2DBackwardInput, is Operations.MatMul,
+        is Operations.Linear, is Operations.Attention:
         return Swift.min(sum + builder.graph.cost(of: nodes[index]).flops / 2, 1 << 60)
       default: return sum
       }
