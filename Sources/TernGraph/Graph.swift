@@ -3,7 +3,7 @@ import TernCore
 /// Names a value in a ``Graph``: an input, a variable, a constant or an output of a node.
 public struct ValueID: Hashable, Sendable, Comparable, CustomStringConvertible {
   public let index: Int
-  public init(_ index: Int) { self.index = index }
+  package init(_ index: Int) { self.index = index }
   public static func < (a: Self, b: Self) -> Bool { a.index < b.index }
   public var description: String { "%\(index)" }
 }
@@ -66,17 +66,17 @@ public struct Node: Sendable {
   }
 
   /// What the scopes of nodes begin with that compute gradients: `backward.layer1.0.conv1`.
-  public static let backwardScope = "backward"
+  package static let backwardScope = "backward"
 
   /// The layers around the node, or around the one whose gradient it computes: `layer1.0.conv1`.
-  public var layer: String {
+  package var layer: String {
     let parts = scope.split(separator: ".")
     return (parts.first == Self.backwardScope[...] ? parts.dropFirst() : parts[...])
       .joined(separator: ".")
   }
 
   /// How messages name the node.
-  public var label: String { scope.isEmpty ? operation.name : "\(operation.name) (\(scope))" }
+  package var label: String { scope.isEmpty ? operation.name : "\(operation.name) (\(scope))" }
 }
 
 /// A computation on tensors of fixed shapes: nodes in an order in which every value is computed

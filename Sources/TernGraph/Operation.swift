@@ -61,7 +61,7 @@ public struct Cost: Hashable, Sendable {
   }
 
   /// A product of extents, at most 2^58: those of one value are bounded, those of several are not.
-  public static func product(_ factors: Int...) -> Int {
+  package static func product(_ factors: Int...) -> Int {
     factors.reduce(1) { product, factor in
       let (next, overflow) = product.multipliedReportingOverflow(by: factor)
       return overflow ? 1 << 58 : Swift.min(next, 1 << 58)

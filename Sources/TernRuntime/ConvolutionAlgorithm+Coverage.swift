@@ -17,7 +17,7 @@ extension ConvolutionAlgorithm {
 
   /// Says where the algorithm, asked for, changes nothing: on a device that has one way alone, or for
   /// convolutions that it does not cover; `nil` where it covers all.
-  public func note(for graph: Graph, on device: any Device) -> String? {
+  package func note(for graph: Graph, on device: any Device) -> String? {
     guard !device.algorithms.isEmpty else {
       return "\(device.info.id) has one way to compute a convolution; '\(rawValue)' changes nothing"
     }

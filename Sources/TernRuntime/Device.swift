@@ -24,7 +24,7 @@ public struct DeviceInfo: Hashable, Sendable {
   /// In what the device is to be treated otherwise than its driver says; see ``Backend/traits``.
   public private(set) var traits: [String] = []
 
-  public init(
+  package init(
     id: String, backend: String, name: String, kind: Kind, computeUnits: Int,
     memoryByteCount: Int, cacheByteCount: Int = 0, driver: String, sharesHostMemory: Bool? = nil,
     isMakersDriver: Bool = true
@@ -144,12 +144,12 @@ extension Device {
 
 /// The buffers that a plan's regions stand for.
 public struct PlanMemory: Sendable {
-  public let arenas: [any DeviceBuffer]
-  public let variables: [any DeviceBuffer]
-  public let inputs: [any DeviceBuffer]
-  public let constants: [any DeviceBuffer]
+  package let arenas: [any DeviceBuffer]
+  package let variables: [any DeviceBuffer]
+  package let inputs: [any DeviceBuffer]
+  package let constants: [any DeviceBuffer]
 
-  public init(
+  package init(
     arenas: [any DeviceBuffer], variables: [any DeviceBuffer], inputs: [any DeviceBuffer],
     constants: [any DeviceBuffer]
   ) {
@@ -159,7 +159,7 @@ public struct PlanMemory: Sendable {
     self.constants = constants
   }
 
-  public subscript(region: Plan.Location.Region) -> any DeviceBuffer {
+  package subscript(region: Plan.Location.Region) -> any DeviceBuffer {
     switch region {
     case .arena(let index): arenas[index]
     case .variable(let index): variables[index]
@@ -215,9 +215,9 @@ public protocol PendingRead: AnyObject {
 }
 
 /// A read that needed no waiting.
-public final class CompletedRead: PendingRead {
+package final class CompletedRead: PendingRead {
   private let value: HostTensor
-  public init(_ value: HostTensor) { self.value = value }
-  public var isComplete: Bool { true }
-  public func wait() -> HostTensor { value }
+  package init(_ value: HostTensor) { self.value = value }
+  package var isComplete: Bool { true }
+  package func wait() -> HostTensor { value }
 }

@@ -19,7 +19,7 @@ public struct DeviceOptions: Hashable, Sendable {
 }
 
 /// A backend: lists its devices and opens them.
-public protocol Backend: Sendable {
+package protocol Backend: Sendable {
   /// `reference`, `cpu` or `opencl`.
   var name: String { get }
 
@@ -38,17 +38,17 @@ public protocol Backend: Sendable {
 }
 
 extension Backend {
-  public var precisions: [Precision] { [.fp32] }
-  public var traits: [(spelling: String, help: String)] { [] }
+  package var precisions: [Precision] { [.fp32] }
+  package var traits: [(spelling: String, help: String)] { [] }
 }
 
 /// All backends of this build, and the rule by which `auto` chooses among their devices.
 public struct DeviceCatalog: Sendable {
-  public let backends: [any Backend]
+  package let backends: [any Backend]
   /// Told of every device that is opened, before anything is done with it.
-  public var didOpen: (@Sendable (any Device, Choice) -> Void)?
+  package var didOpen: (@Sendable (any Device, Choice) -> Void)?
 
-  public init(_ backends: [any Backend]) { self.backends = backends }
+  package init(_ backends: [any Backend]) { self.backends = backends }
 
   public var devices: [DeviceInfo] { backends.flatMap { $0.devices() } }
 

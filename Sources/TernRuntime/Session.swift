@@ -69,7 +69,7 @@ public final class Session {
   /// Plans graphs as ``compile(_:)-([Graph])`` does, without allocating anything.
   ///
   /// - Throws: ``TernError`` where they cannot be compiled, of kind `outOfMemory` where they do not fit.
-  public func check(_ graphs: [Graph]) throws { try checkMemory(graphs.map(plan)) }
+  package func check(_ graphs: [Graph]) throws { try checkMemory(graphs.map(plan)) }
 
   /// Finds out before anything is allocated that plans cannot fit: a system may promise memory that
   /// it does not have.
@@ -237,7 +237,7 @@ public final class Executable {
   }
 
   /// What a step hands to the device; see ``BoundPlan/launchCount``.
-  public var launchCount: Int { bound.launchCount }
+  package var launchCount: Int { bound.launchCount }
 
   /// Starts one step.
   public func step() throws { try bound.replay() }
@@ -256,7 +256,7 @@ public final class Executable {
   public func synchronize() throws { try bound.synchronize() }
 
   /// Runs every node by itself and returns the seconds each took, in plan order.
-  public func profile() throws -> [Double] { try bound.profile() }
+  package func profile() throws -> [Double] { try bound.profile() }
 
   /// Uploads the inputs, runs one step and reads all outputs.
   public func run(_ inputs: [String: HostTensor] = [:]) throws -> [String: HostTensor] {

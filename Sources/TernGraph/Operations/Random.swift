@@ -41,7 +41,9 @@ extension Operations {
     }
 
     /// How two words become two numbers; `a` and `b` as above.
-    package static func unitInterval(_ word: UInt32) -> Float { Float(word >> 9) * 0x1p-23 }
+    @inlinable package static func unitInterval(_ word: UInt32) -> Float {
+      Float(word >> 9) * 0x1p-23
+    }
   }
 
   /// 1 with the probability that the input says, else 0.

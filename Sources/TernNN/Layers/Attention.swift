@@ -8,9 +8,9 @@ import TernGraph
 ///
 /// Source: Vaswani et al., "Attention is all you need", 2017.
 public struct MultiheadAttention: Layer {
-  public let headCount: Int
+  package let headCount: Int
   /// Whether a position sees only itself and those before.
-  public let isCausal: Bool
+  package let isCausal: Bool
 
   public init(headCount: Int, isCausal: Bool = false) {
     self.headCount = headCount
@@ -71,14 +71,14 @@ public struct TransformerEncoderLayer: Layer {
     case torchvision
   }
 
-  public let headCount: Int
+  package let headCount: Int
   /// The width between the two linear layers.
-  public let feedForwardSize: Int
-  public let dropout: Float
-  public let activation: Activation
-  public let normalizesFirst: Bool
-  public let epsilon: Float
-  public let names: Names
+  package let feedForwardSize: Int
+  package let dropout: Float
+  package let activation: Activation
+  package let normalizesFirst: Bool
+  package let epsilon: Float
+  package let names: Names
 
   public init(
     headCount: Int, feedForwardSize: Int = 2048, dropout: Float = 0.1,

@@ -5,8 +5,8 @@ import TernGraph
 /// network's when it is trained. The layer after reads what the head reads.
 public struct AuxiliaryHead: Layer {
   /// The factor on the head's loss.
-  public let weight: Float
-  public let body: Sequential
+  package let weight: Float
+  package let body: Sequential
 
   public init(weight: Float, @LayerBuilder _ body: () -> [NamedLayer]) {
     self.weight = weight

@@ -6,7 +6,7 @@ import TernGraph
 ///
 /// Source: Szegedy et al., "Going deeper with convolutions", 2014.
 public struct Concatenation: Layer {
-  public let branches: [NamedLayer]
+  package let branches: [NamedLayer]
 
   public init(@LayerBuilder _ branches: () -> [NamedLayer]) { self.branches = branches() }
 
@@ -25,7 +25,7 @@ public struct Concatenation: Layer {
 ///
 /// Source: Huang et al., "Densely connected convolutional networks", 2016.
 public struct SkipConcatenation: Layer {
-  public let body: Sequential
+  package let body: Sequential
 
   public init(@LayerBuilder _ body: () -> [NamedLayer]) { self.body = Sequential(body()) }
 

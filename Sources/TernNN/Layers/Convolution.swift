@@ -3,14 +3,14 @@ import TernGraph
 
 /// A convolution with its own weight [O, C/groups, KH, KW] and bias [O].
 public struct Conv2D: Layer {
-  public let outChannels: Int
-  public let kernelSize: [Int]
-  public let stride: [Int]
-  public let padding: ConvolutionPadding
-  public let dilation: [Int]
-  public let groups: Int
-  public let hasBias: Bool
-  public let initializer: WeightInitializer
+  package let outChannels: Int
+  package let kernelSize: [Int]
+  package let stride: [Int]
+  package let padding: ConvolutionPadding
+  package let dilation: [Int]
+  package let groups: Int
+  package let hasBias: Bool
+  package let initializer: WeightInitializer
 
   public init(
     outChannels: Int, kernelSize: [Int], stride: [Int] = [1, 1],

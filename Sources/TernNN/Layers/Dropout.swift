@@ -3,7 +3,7 @@ import TernGraph
 
 /// Drops elements with probability p when training; passes them on otherwise.
 public struct Dropout: Layer {
-  public let probability: Float
+  package let probability: Float
 
   public init(_ probability: Float = 0.5) { self.probability = probability }
 

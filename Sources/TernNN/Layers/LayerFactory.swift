@@ -2,7 +2,7 @@ import TernCore
 import TernGraph
 
 /// Makes layers from PyTorch's functional names and arguments.
-public enum LayerFactory {
+package enum LayerFactory {
   /// Layers with parameters or a state of their own; every other operation is a ``Functional``.
   private static let makers: [String: @Sendable (inout Attributes) throws -> any Layer] = [
     "conv2d": { a in
@@ -129,7 +129,7 @@ public enum LayerFactory {
   }
 
   /// - Throws: ``ShapeError`` for an unknown layer or argument.
-  public static func make(_ kind: String, _ values: [String: AttributeValue]) throws -> any Layer {
+  package static func make(_ kind: String, _ values: [String: AttributeValue]) throws -> any Layer {
     if let maker = makers[kind] {
       var attributes = Attributes(kind, values)
       let layer = try maker(&attributes)

@@ -5,8 +5,8 @@ import TernGraph
 /// 2016.
 public struct LayerNorm: Layer {
   /// The extents of the axes that are normalised over; the innermost alone where `nil`.
-  public let normalizedShape: [Int]?
-  public let epsilon: Float
+  package let normalizedShape: [Int]?
+  package let epsilon: Float
 
   public init(_ normalizedShape: [Int]? = nil, epsilon: Float = 1e-5) {
     self.normalizedShape = normalizedShape

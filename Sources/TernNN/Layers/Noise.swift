@@ -20,7 +20,7 @@ extension LayerContext {
 
 /// Numbers from N(0, 1), [N, count], as many rows as its input has: what a generator starts from.
 public struct LatentNoise: Layer {
-  public let count: Int
+  package let count: Int
 
   public init(_ count: Int) { self.count = count }
 
@@ -50,7 +50,7 @@ public struct GaussianSampling: Layer {
   }
 
   /// μ and log σ² [N, Z].
-  public static func parts(_ code: Tensor) throws -> (mean: Tensor, logVariance: Tensor) {
+  package static func parts(_ code: Tensor) throws -> (mean: Tensor, logVariance: Tensor) {
     guard code.shape.rank == 2, code.shape[1] % 2 == 0 else {
       throw ShapeError(
         "gaussian_sampling", "input", expected: "shape [N, 2Z]", got: "\(code.shape)")
@@ -62,7 +62,7 @@ public struct GaussianSampling: Layer {
   }
 
   /// μ + σ·ε.
-  public static func draw(
+  package static func draw(
     _ mean: Tensor, _ logVariance: Tensor, in context: LayerContext
   ) throws -> Tensor {
     try mean + logVariance.affine(scale: 0.5).exp() * context.randomNormal(mean.shape)

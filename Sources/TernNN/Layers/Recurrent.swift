@@ -21,13 +21,13 @@ public struct Recurrent: Layer {
     case gru(resetsAfter: Bool)
   }
 
-  public let cell: Cell
-  public let hiddenSize: Int
+  package let cell: Cell
+  package let hiddenSize: Int
   /// Networks one on top of the other.
-  public let layerCount: Int
-  public let hasBias: Bool
+  package let layerCount: Int
+  package let hasBias: Bool
   /// Whether all steps are the output, or only the last.
-  public let returnsSequence: Bool
+  package let returnsSequence: Bool
 
   public init(
     _ cell: Cell, hiddenSize: Int, layerCount: Int = 1, hasBias: Bool = true,

@@ -70,7 +70,7 @@ public struct PositionEmbedding: Layer {
 
 /// One position of a sequence: [N, T, E] → [N, E].
 public struct SelectToken: Layer {
-  public let position: Int
+  package let position: Int
 
   public init(_ position: Int) { self.position = position }
 

@@ -4,15 +4,15 @@ import TernGraph
 /// A transposed convolution with its own weight [C, O/groups, KH, KW] and bias [O]: the gradient of
 /// a convolution as a layer, which enlarges where that one shrinks.
 public struct ConvTranspose2D: Layer {
-  public let outChannels: Int
-  public let kernelSize: [Int]
-  public let stride: [Int]
-  public let padding: [Int]
-  public let outputPadding: [Int]
-  public let dilation: [Int]
-  public let groups: Int
-  public let hasBias: Bool
-  public let initializer: WeightInitializer
+  package let outChannels: Int
+  package let kernelSize: [Int]
+  package let stride: [Int]
+  package let padding: [Int]
+  package let outputPadding: [Int]
+  package let dilation: [Int]
+  package let groups: Int
+  package let hasBias: Bool
+  package let initializer: WeightInitializer
 
   public init(
     outChannels: Int, kernelSize: [Int], stride: [Int] = [1, 1], padding: [Int] = [0, 0],

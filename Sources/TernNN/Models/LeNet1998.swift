@@ -111,8 +111,8 @@ public struct Subsampling: Layer {
 /// Its weight is [L, K, K] for L links in the order of the table, its bias [O].
 public struct TableConvolution: Layer {
   /// Per output channel: the input channels it reads.
-  public let table: [[Int]]
-  public let kernel: Int
+  package let table: [[Int]]
+  package let kernel: Int
 
   public init(_ table: [[Int]], kernel: Int) {
     self.table = table
@@ -153,8 +153,8 @@ public struct TableConvolution: Layer {
 /// makes the probabilities of Gaussians.
 public struct RadialBasis: Layer {
   /// Per output: F numbers.
-  public let codes: [[Float]]
-  public let variance: Float
+  package let codes: [[Float]]
+  package let variance: Float
 
   public init(codes: [[Float]], variance: Float) {
     self.codes = codes

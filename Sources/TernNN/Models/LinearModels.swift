@@ -32,7 +32,7 @@ extension ZooEntry {
 
 /// The powers of every feature side by side: [N, F] → [N, degree·F] of x, x², ….
 public struct PolynomialFeatures: Layer {
-  public let degree: Int
+  package let degree: Int
 
   public init(degree: Int) { self.degree = degree }
 
