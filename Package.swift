@@ -122,6 +122,7 @@ let package = Package(
     .testTarget(
       name: "TernNNTests", dependencies: ["Tern", "TernTestSupport"],
       exclude: ["torchvision_parameters.txt"]),
+    .testTarget(name: "TernOptimTests", dependencies: ["Tern", "TernTestSupport"]),
     .testTarget(name: "TernDataTests", dependencies: ["TernCore", "TernData", "CZlib"]),
     .testTarget(
       name: "TernTrainTests", dependencies: ["Tern", "TernTrain", "TernTestSupport"]),

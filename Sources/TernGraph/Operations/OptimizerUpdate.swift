@@ -26,6 +26,27 @@ extension Operations {
       /// to the gradient, or with `isDecoupled` taken off the parameter: p −= η·λ·p.
       /// Kingma and Ba, 2015; Loshchilov and Hutter, 2019.
       case adam(beta1: Float, beta2: Float, epsilon: Float, weightDecay: Float, isDecoupled: Bool)
+
+      /// The same rule with its weight decay multiplied.
+      package func scalingDecay(by factor: Float) -> Rule {
+        switch self {
+        case .sgd(let momentum, let isNesterov, let decay):
+          .sgd(momentum: momentum, isNesterov: isNesterov, weightDecay: factor * decay)
+        case .momentumEMA, .normalizedGradient: self
+        case .adagrad(let epsilon, let decay):
+          .adagrad(epsilon: epsilon, weightDecay: factor * decay)
+        case .rmsprop(let alpha, let epsilon, let momentum, let isCentered, let decay):
+          .rmsprop(
+            alpha: alpha, epsilon: epsilon, momentum: momentum, isCentered: isCentered,
+            weightDecay: factor * decay)
+        case .adadelta(let rho, let epsilon, let decay):
+          .adadelta(rho: rho, epsilon: epsilon, weightDecay: factor * decay)
+        case .adam(let beta1, let beta2, let epsilon, let decay, let isDecoupled):
+          .adam(
+            beta1: beta1, beta2: beta2, epsilon: epsilon, weightDecay: factor * decay,
+            isDecoupled: isDecoupled)
+        }
+      }
     }
 
     package let rule: Rule
