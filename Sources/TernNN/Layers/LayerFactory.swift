@@ -29,6 +29,9 @@ package enum LayerFactory {
         try a.int("out_features"), hasBias: try a.bool("bias", default: true),
         initializer: try initializer(&a))
     },
+    "embedding": { a in
+      Embedding(try a.int("num_embeddings"), size: try a.int("embedding_dim"))
+    },
     "batch_norm": { a in
       BatchNorm2D(
         epsilon: Float(try a.double("eps", default: 1e-5)),
