@@ -72,7 +72,8 @@ let package = Package(
     .target(name: "CTeam"),
 
     // A target imports only what stands above it.
-    .target(name: "TernCore", dependencies: ["CSystem"]),
+    .target(
+      name: "TernCore", dependencies: ["CSystem", .product(name: "Yams", package: "Yams")]),
     .target(name: "TernGraph", dependencies: ["TernCore"]),
     .target(name: "TernRuntime", dependencies: ["TernCore", "TernGraph"]),
     .target(name: "TernReference", dependencies: ["TernCore", "TernGraph", "TernRuntime"]),

@@ -1,5 +1,4 @@
 import Foundation
-import TernCore
 import Yams
 
 /// Maps of settings as YAML text.
@@ -53,7 +52,7 @@ package enum YAML {
   /// The document of a file; `nil` where it is empty.
   ///
   /// - Throws: ``TernError`` of kind `badData`, with file and line.
-  static func compose(_ text: String, file: String) throws -> Node? {
+  package static func compose(_ text: String, file: String) throws -> Node? {
     let node: Node?
     do { node = try Yams.compose(yaml: text) } catch let error as YamlError {
       throw TernError(.badData, "\(file)\(reason(of: error, in: text))")
@@ -100,7 +99,7 @@ package enum YAML {
     }
   }
 
-  static func value(_ node: Node, file: String) throws -> AttributeValue {
+  package static func value(_ node: Node, file: String) throws -> AttributeValue {
     switch node {
     case .scalar(let scalar):
       // A quoted scalar is text whatever it looks like.
