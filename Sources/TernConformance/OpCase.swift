@@ -85,7 +85,7 @@ extension OpCase {
 
   static func draw(_ input: Input, key: String) -> HostTensor {
     let count = input.shape.elementCount
-    let hash = key.utf8.reduce(UInt32(0x811C_9DC5)) { ($0 ^ UInt32($1)) &* 0x0100_0193 }
+    let hash = FNV1a.hash32(key.utf8)
     let generator = Philox(seed: 0, stream: .data)
     func uniforms() -> [Float] { generator.uniforms(count, hash) }
     switch input.distribution {

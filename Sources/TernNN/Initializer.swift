@@ -40,19 +40,14 @@ public enum Initializer: Hashable, Sendable {
     switch self {
     case .constant(let value): return HostTensor(repeating: value, shape)
     case .normal(let deviation):
-      var values = generator.normals(count, Self.hash(name))
+      var values = generator.normals(count, FNV1a.hash32(name.utf8))
       for i in values.indices { values[i] *= deviation }
       return HostTensor(shape, values)
     case .uniform(let bound):
-      var values = generator.uniforms(count, Self.hash(name))
+      var values = generator.uniforms(count, FNV1a.hash32(name.utf8))
       for i in values.indices { values[i] = (values[i] * 2 - 1) * bound }
       return HostTensor(shape, values)
     }
-  }
-
-  /// FNV-1a: Swift's own hashes differ from run to run.
-  private static func hash(_ name: String) -> UInt32 {
-    name.utf8.reduce(0x811C_9DC5) { ($0 ^ UInt32($1)) &* 0x0100_0193 }
   }
 }
 
