@@ -48,7 +48,7 @@ package enum BackgroundThread {
       throw TernError(
         .runtime,
         "the system gives no thread for \(name): \(String(cString: strerror(code))); see ulimit -u "
-          + "and -v, and give fewer --workers and --threads")
+          + "and -v, and ask for fewer threads")
     }
     return thread
   }

@@ -114,7 +114,7 @@ package final class OpenCLDevice: Device {
       throw TernError(
         .runtime,
         "\(byteCount) bytes exceed the largest allocation of \(info.id), "
-          + "\(maximumAllocationByteCount) bytes; try a smaller --batch-size")
+          + "\(maximumAllocationByteCount) bytes; try a smaller batch size")
     }
     allocations.add(1, ordering: .relaxed)
     return try OpenCLBuffer(context, byteCount: byteCount)

@@ -101,7 +101,7 @@ public struct Schedule: Hashable, Sendable {
     case "constant": form = .constant
     case "step": form = .step(epochs: p.stepEpochs, factor: p.factor ?? 0.1)
     case "multi-step":
-      try check(!p.milestones.isEmpty, "schedule multi-step", "--lr-milestones", "none")
+      try check(!p.milestones.isEmpty, "schedule multi-step", "lr-milestones", "none")
       form = .multiStep(epochs: p.milestones, factor: p.factor ?? 0.1)
     case "exponential": form = .exponential(factor: p.factor ?? 0.95)
     case "inverse-sqrt": form = .inverseSqrt

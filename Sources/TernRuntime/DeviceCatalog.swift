@@ -146,7 +146,7 @@ public struct DeviceCatalog: Sendable {
       throw TernError(
         .usage,
         "precision: \(choice.info.id) (\(choice.reason)) computes in fp32 alone; "
-          + "\(options.precision.rawValue) needs a GPU with tensor cores (--device opencl)")
+          + "\(options.precision.rawValue) needs a GPU with tensor cores, by OpenCL")
     }
     let device = try backend.open(choice.info, options: options)
     didOpen?(device, choice)
