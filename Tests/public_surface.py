@@ -96,7 +96,7 @@ def declarations(path, module):
         match = DECLARATION.match(line)
         indent = len(line) - len(line.lstrip())
         if stripped and not stripped.startswith("//"):
-            while stack and stack[-1][0] >= indent and not stripped.startswith(("}", ")", "where")):
+            while stack and stack[-1][0] >= indent and not stripped.startswith(("{", "}", ")", "where")):
                 stack.pop()
         if match and (not stack or stack[-1][0] == indent - 2):
             container = stack[-1][1] if stack else None

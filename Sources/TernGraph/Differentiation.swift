@@ -12,6 +12,7 @@ extension GraphBuilder {
   ///     for a scalar loss a constant 1.
   ///   - targets: what to differentiate by.
   /// - Returns: one tensor per target, of the target's shape; `nil` where no path leads to it.
+  /// - Throws: ``TernCore/ShapeError`` where shapes, types or attributes do not fit.
   public func gradients(
     of outputs: [(value: Tensor, cotangent: Tensor)], withRespectTo targets: [Tensor]
   ) throws -> [Tensor?] {
@@ -51,6 +52,8 @@ extension GraphBuilder {
   }
 
   /// The gradients of a scalar `loss`.
+  ///
+  /// - Throws: ``TernCore/ShapeError`` where shapes, types or attributes do not fit.
   public func gradients(of loss: Tensor, withRespectTo targets: [Tensor]) throws -> [Tensor?] {
     try gradients(of: [(loss, constant(1, loss.shape))], withRespectTo: targets)
   }

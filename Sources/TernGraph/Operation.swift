@@ -37,12 +37,16 @@ public protocol Operation: Hashable, Sendable {
 /// types are what differentiation, passes and devices see of it.
 package enum Operations {}
 
+/// An output that may be stored over an input.
 public struct InPlacePair: Hashable, Sendable {
+  /// The position among the outputs.
   public let output: Int
+  /// The position among the inputs.
   public let input: Int
   /// Whether the output must be stored over the input: a variable's update.
   public let required: Bool
 
+  /// The output and the input at those positions.
   public init(output: Int, input: Int, required: Bool = false) {
     self.output = output
     self.input = input
@@ -52,9 +56,12 @@ public struct InPlacePair: Hashable, Sendable {
 
 /// The arithmetic of a node and the bytes it must move when nothing is cached.
 public struct Cost: Hashable, Sendable {
+  /// Floating-point operations; a multiplication and an addition are two.
   public var flops: Int
+  /// Bytes read and written.
   public var bytes: Int
 
+  /// A cost in operations and bytes.
   public init(flops: Int, bytes: Int) {
     self.flops = flops
     self.bytes = bytes
@@ -93,7 +100,9 @@ extension Operation {
 
 /// What an operation sees when it is differentiated.
 public struct NodeGradient {
+  /// What the node reads.
   public let inputs: [Tensor]
+  /// What the node computes.
   public let outputs: [Tensor]
   /// The gradients arriving at the outputs; `nil` where nothing arrives.
   public let cotangents: [Tensor?]

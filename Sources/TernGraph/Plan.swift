@@ -20,6 +20,7 @@ public struct Plan: Sendable {
     package let offset: Int
   }
 
+  /// What is computed, as the device arranged it.
   public let graph: Graph
   /// The nodes that run, in order; views are left out.
   package let order: [Int]
@@ -37,9 +38,13 @@ public struct Plan: Sendable {
     return location
   }
 
+  /// The memory of all variables, in bytes.
   public var variableByteCount: Int { graph.variables.reduce(0) { $0 + graph[$1].byteCount } }
+  /// The memory of all inputs, in bytes.
   public var inputByteCount: Int { graph.inputs.reduce(0) { $0 + graph[$1].byteCount } }
+  /// The memory of all constants, in bytes.
   public var constantByteCount: Int { graph.constants.reduce(0) { $0 + graph[$1.id].byteCount } }
+  /// The memory that the values of a step share, in bytes.
   public var arenaByteCount: Int { arenaByteCounts.reduce(0, +) }
   /// All device memory that running the plan takes.
   public var peakByteCount: Int {

@@ -3,13 +3,16 @@ import TernCore
 /// How a parameter starts. Numbers come from Philox, keyed by the seed and the parameter's name, so
 /// they do not depend on the device or on the order in which layers are built.
 public enum Initializer: Hashable, Sendable {
+  /// One number.
   case constant(Float)
   /// N(0, deviation²)
   case normal(deviation: Float)
   /// U(−bound, bound)
   case uniform(bound: Float)
 
+  /// All 0.
   public static let zeros = Initializer.constant(0)
+  /// All 1.
   public static let ones = Initializer.constant(1)
 
   /// U(−1/√n, 1/√n) for n inputs: PyTorch's default for convolution and linear layers.
@@ -57,6 +60,7 @@ public enum Initializer: Hashable, Sendable {
 public enum WeightInitializer: String, Hashable, Sendable, CaseIterable {
   /// U(−1/√n, 1/√n), biases too: PyTorch's default.
   case standard
+  /// 0
   case zeros
   /// 0.001 · N(0, 1): small random numbers.
   case small

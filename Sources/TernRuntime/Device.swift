@@ -3,19 +3,24 @@ import TernGraph
 
 /// What a user wants to know of a device before choosing it.
 public struct DeviceInfo: Hashable, Sendable {
+  /// What kind of processor it is.
   public enum Kind: String, Hashable, Sendable { case cpu, gpu, accelerator }
 
   /// How `--device` names it: `reference`, `cpu`, `opencl:0.0`, `opencl:0.0/many-threads`.
   public private(set) var id: String
   /// The backend: `reference`, `cpu` or `opencl`.
   public let backend: String
+  /// The name its driver gives.
   public let name: String
+  /// What kind of processor it is.
   public let kind: Kind
+  /// Its cores, or what OpenCL counts as compute units.
   public private(set) var computeUnits: Int
   /// In bytes.
   public let memoryByteCount: Int
   /// The last level of cache, in bytes; 0 where it is not known.
   public let cacheByteCount: Int
+  /// The driver or library, and its version.
   public let driver: String
   /// Whether its memory is the host's: so for CPUs, and for GPUs on the processor's chip.
   public let sharesHostMemory: Bool
@@ -59,12 +64,14 @@ public struct DeviceInfo: Hashable, Sendable {
 
 /// A stretch of memory on a device; freed with the last reference.
 public protocol DeviceBuffer: AnyObject, Sendable {
+  /// Its size in bytes.
   var byteCount: Int { get }
 }
 
 /// Something that runs graphs: it stores tensors, says which nodes it can run, and turns a plan into
 /// steps with all arguments set.
 public protocol Device: AnyObject, Sendable {
+  /// What a user wants to know of it.
   var info: DeviceInfo { get }
 
   /// What the device was opened with; of what was left to it, what it chose.
@@ -209,6 +216,7 @@ extension BoundPlan {
 
 /// A value on its way to the host.
 public protocol PendingRead: AnyObject {
+  /// Whether the value has arrived, so that ``wait()`` does not wait.
   var isComplete: Bool { get }
   /// Waits for the value.
   func wait() throws -> HostTensor

@@ -9,6 +9,7 @@ public struct DeviceOptions: Hashable, Sendable {
   /// What the operands of matrix products and convolutions may be rounded to.
   public var precision: Precision
 
+  /// What is not said is left to the device.
   public init(
     threads: Int? = nil, algorithm: ConvolutionAlgorithm? = nil, precision: Precision = .fp32
   ) {
@@ -50,11 +51,14 @@ public struct DeviceCatalog: Sendable {
 
   package init(_ backends: [any Backend]) { self.backends = backends }
 
+  /// All devices of all backends. A backend without a driver or a device has none.
   public var devices: [DeviceInfo] { backends.flatMap { $0.devices() } }
 
   /// A chosen device and why it was chosen.
   public struct Choice: Sendable {
+    /// The device.
     public let info: DeviceInfo
+    /// Why: `asked for`, or what spoke for it.
     public let reason: String
   }
 
@@ -137,6 +141,9 @@ public struct DeviceCatalog: Sendable {
     return Choice(info: best, reason: reason)
   }
 
+  /// Opens a chosen device.
+  ///
+  /// - Throws: ``TernCore/TernError`` of kind `deviceUnavailable` where it cannot do what `options` ask for.
   public func open(_ choice: Choice, options: DeviceOptions = DeviceOptions()) throws -> any Device
   {
     guard let backend = backends.first(where: { $0.name == choice.info.backend }) else {

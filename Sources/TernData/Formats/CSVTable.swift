@@ -8,6 +8,7 @@ public struct TableColumns: Hashable, Sendable {
   /// The class.
   public let label: String
 
+  /// Columns of these names.
   public init(features: [String], label: String) {
     (self.features, self.label) = (features, label)
   }

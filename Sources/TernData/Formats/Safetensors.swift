@@ -8,12 +8,15 @@ import TernCore
 ///
 /// Source: the safetensors format, version 0.x, as its documentation states it.
 public struct Safetensors: Sendable {
+  /// The tensors by name.
   public var tensors: [String: HostTensor]
+  /// Texts by name.
   public var metadata: [String: String]
   /// What of a file was not read, by its name, and why: tensors of types that no network here has, or
   /// of numbers that do not fit. Somebody may not need them.
   package private(set) var unread: [String: String] = [:]
 
+  /// A file of these tensors and texts.
   public init(tensors: [String: HostTensor] = [:], metadata: [String: String] = [:]) {
     self.tensors = tensors
     self.metadata = metadata

@@ -60,21 +60,27 @@ extension Operations {
 }
 
 extension Tensor {
+  /// The sum, element by element; extents of 1 are repeated.
   public static func + (a: Tensor, b: Tensor) throws(ShapeError) -> Tensor {
     try a.apply(Operations.Binary(.add), b)
   }
+  /// The difference, element by element; extents of 1 are repeated.
   public static func - (a: Tensor, b: Tensor) throws(ShapeError) -> Tensor {
     try a.apply(Operations.Binary(.sub), b)
   }
+  /// The product, element by element; extents of 1 are repeated.
   public static func * (a: Tensor, b: Tensor) throws(ShapeError) -> Tensor {
     try a.apply(Operations.Binary(.mul), b)
   }
+  /// The quotient, element by element; extents of 1 are repeated.
   public static func / (a: Tensor, b: Tensor) throws(ShapeError) -> Tensor {
     try a.apply(Operations.Binary(.div), b)
   }
+  /// The larger of two elements each; equal ones share the gradient. Extents of 1 are repeated.
   public func maximum(_ other: Tensor) throws(ShapeError) -> Tensor {
     try apply(Operations.Binary(.maximum), other)
   }
+  /// The smaller of two elements each; equal ones share the gradient. Extents of 1 are repeated.
   public func minimum(_ other: Tensor) throws(ShapeError) -> Tensor {
     try apply(Operations.Binary(.minimum), other)
   }

@@ -47,6 +47,14 @@ extension Operations {
 }
 
 extension Tensor {
+  /// Elements set to 0 with a probability, the others divided by 1 − probability.
+  /// Srivastava, Hinton, Krizhevsky, Sutskever, Salakhutdinov, 2014.
+  ///
+  /// - Parameters:
+  ///   - probability: 0 to below 1.
+  ///   - seed: decides, with the rest, which elements are dropped.
+  ///   - stream: tells the dropouts of one graph apart.
+  ///   - step: the number of the step, a scalar [] of type int32: each step drops others.
   public func dropout(
     probability: Float, seed: UInt64, stream: UInt32, step: Tensor
   ) throws(ShapeError) -> Tensor {

@@ -131,11 +131,15 @@ extension Operations {
 }
 
 extension Tensor {
+  /// max(x, 0)
   public func relu() throws(ShapeError) -> Tensor { try apply(Operations.Unary(.relu)) }
+  /// x where x > 0, else negativeSlope · x. Maas, Hannun, Ng, 2013.
   public func leakyReLU(negativeSlope: Float = 0.01) throws(ShapeError) -> Tensor {
     try apply(Operations.Unary(.leakyReLU(negativeSlope: negativeSlope)))
   }
   /// max(x, 0) + weight · min(x, 0) with one weight, or one per channel (axis 1).
+  ///
+  /// - Throws: ``TernCore/ShapeError`` where shapes, types or attributes do not fit.
   public func prelu(weight: Tensor) throws -> Tensor {
     guard weight.shape.rank == 1,
       weight.shape[0] == 1 || (shape.rank >= 2 && weight.shape[0] == shape[1])
@@ -147,41 +151,58 @@ extension Tensor {
     let perChannel = try weight.shape[0] == 1 ? weight : weight.alongAxis(1, rank: shape.rank)
     return try relu() - (-self).relu() * perChannel
   }
+  /// x where x > 0, else alpha · (eˣ − 1). Clevert, Unterthiner, Hochreiter, 2015.
   public func elu(alpha: Float = 1) throws(ShapeError) -> Tensor {
     try apply(Operations.Unary(.elu(alpha: alpha)))
   }
+  /// x · Φ(x), Φ the distribution function of N(0, 1); with `tanh` its approximation by tanh. Hendrycks and
+  /// Gimpel, 2016.
   public func gelu(tanh: Bool = false) throws(ShapeError) -> Tensor {
     try apply(Operations.Unary(.gelu(tanh: tanh)))
   }
+  /// x · σ(x). Elfwing, Uchibe, Doya, 2017.
   public func silu() throws(ShapeError) -> Tensor { try apply(Operations.Unary(.silu)) }
+  /// σ(x) = 1 / (1 + e⁻ˣ)
   public func sigmoid() throws(ShapeError) -> Tensor { try apply(Operations.Unary(.sigmoid)) }
+  /// The hyperbolic tangent.
   public func tanh() throws(ShapeError) -> Tensor { try apply(Operations.Unary(.tanh)) }
+  /// log(1 + e^(beta·x)) / beta; x itself where beta · x exceeds the threshold.
   public func softplus(beta: Float = 1, threshold: Float = 20) throws(ShapeError) -> Tensor {
     guard beta > 0 else {
       throw ShapeError("softplus", "beta", expected: "a positive number", got: "\(beta)")
     }
     return try apply(Operations.Unary(.softplus(beta: beta, threshold: threshold)))
   }
+  /// x, at least `min` and at most `max`; no gradient beyond. See ``clamp(min:max:)``.
   public func hardtanh(min: Float = -1, max: Float = 1) throws(ShapeError) -> Tensor {
     guard min <= max else {
       throw ShapeError("hardtanh", "min_val", expected: "at most max_val \(max)", got: "\(min)")
     }
     return try apply(Operations.Unary(.hardtanh(min: min, max: max)))
   }
+  /// eˣ
   public func exp() throws(ShapeError) -> Tensor { try apply(Operations.Unary(.exp)) }
+  /// The natural logarithm.
   public func log() throws(ShapeError) -> Tensor { try apply(Operations.Unary(.log)) }
+  /// √x
   public func sqrt() throws(ShapeError) -> Tensor { try apply(Operations.Unary(.sqrt)) }
+  /// 1 / √x
   public func rsqrt() throws(ShapeError) -> Tensor { try apply(Operations.Unary(.rsqrt)) }
+  /// 1 / x
   public func reciprocal() throws(ShapeError) -> Tensor { try apply(Operations.Unary(.reciprocal)) }
+  /// |x|; the derivative at 0 is 0.
   public func abs() throws(ShapeError) -> Tensor { try apply(Operations.Unary(.abs)) }
   /// 1 where x > 0, −1 where x < 0, else 0: the derivative of ``abs()``.
   public func sign() throws(ShapeError) -> Tensor {
     try builder.constant(1).expand(shape).apply(Operations.UnaryBackward(.abs), self)
   }
+  /// x²
   public func square() throws(ShapeError) -> Tensor { try apply(Operations.Unary(.square)) }
+  /// x to the power of `exponent`.
   public func pow(_ exponent: Float) throws(ShapeError) -> Tensor {
     try apply(Operations.Unary(.pow(exponent: exponent)))
   }
+  /// x, at least `min` and at most `max`; the gradient passes where x is within them.
   public func clamp(min: Float = -.infinity, max: Float = .infinity) throws(ShapeError) -> Tensor {
     try apply(Operations.Unary(.clamp(min: min, max: max)))
   }
@@ -190,6 +211,7 @@ extension Tensor {
     try apply(Operations.Unary(.affine(scale: scale, shift: shift)))
   }
 
+  /// −x
   public static prefix func - (x: Tensor) throws(ShapeError) -> Tensor { try x.affine(scale: -1) }
 }
 

@@ -65,6 +65,7 @@ extension Operations {
 }
 
 extension Tensor {
+  /// Planes resampled to another size: [N, C, H, W] → [N, C, height, width].
   public func interpolate(_ mode: InterpolationMode, height: Int, width: Int) throws(ShapeError)
     -> Tensor
   {

@@ -2,6 +2,7 @@ import TernCore
 
 /// How the losses of a batch become one number.
 public enum LossReduction: String, Hashable, Sendable {
+  /// None: a loss per element. The mean of all of them, or their sum.
   case none, mean, sum
 }
 

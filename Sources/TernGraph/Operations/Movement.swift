@@ -260,12 +260,14 @@ extension Tensor {
       Shape(shape.dimensions[..<start] + [shape.elementCount(in: start..<shape.rank)]))
   }
 
+  /// The axes in another order: axis i of the result is axis `order[i]` of the tensor.
   public func permute(_ order: [Int]) throws(ShapeError) -> Tensor {
     var normalized: [Int] = []
     for dim in order { normalized.append(try axis(dim, "permute")) }
     return normalized == Array(0..<shape.rank) ? self : try apply(Operations.Permute(normalized))
   }
 
+  /// Two axes exchanged; negative ones count from the end.
   public func transpose(_ a: Int, _ b: Int) throws(ShapeError) -> Tensor {
     let (a, b) = (try axis(a, "transpose"), try axis(b, "transpose"))
     var order = Array(0..<shape.rank)
@@ -282,6 +284,7 @@ extension Tensor {
     return try first.builder.apply(Operations.Cat(axis: first.axis(dim, "cat")), tensors)[0]
   }
 
+  /// `length` elements of axis `dim`, from `start` on.
   public func narrow(_ dim: Int, start: Int, length: Int) throws(ShapeError) -> Tensor {
     let axis = try axis(dim, "narrow")
     if start == 0, length == shape[axis] { return self }

@@ -114,6 +114,7 @@ extension Tensor {
   ///
   /// - Returns: the output, and the running statistics after this step:
   ///   running ← (1 − momentum)·running + momentum·batch, with the unbiased variance.
+  /// - Throws: ``TernCore/ShapeError`` where shapes, types or attributes do not fit.
   public func batchNormTraining(
     runningMean: Tensor?, runningVariance: Tensor?, weight: Tensor? = nil, bias: Tensor? = nil,
     momentum: Float = 0.1, epsilon: Float = 1e-5
@@ -142,6 +143,8 @@ extension Tensor {
   }
 
   /// Batch normalisation by the running statistics (inference).
+  ///
+  /// - Throws: ``TernCore/ShapeError`` where shapes, types or attributes do not fit.
   public func batchNormInference(
     runningMean: Tensor, runningVariance: Tensor, weight: Tensor? = nil, bias: Tensor? = nil,
     epsilon: Float = 1e-5
@@ -164,6 +167,8 @@ extension Tensor {
   }
 
   /// Normalisation over the innermost axes, of extents `normalizedShape`, then weight and bias.
+  ///
+  /// - Throws: ``TernCore/ShapeError`` where shapes, types or attributes do not fit.
   public func layerNorm(
     _ normalizedShape: [Int], weight: Tensor? = nil, bias: Tensor? = nil, epsilon: Float = 1e-5
   ) throws -> Tensor {
@@ -192,6 +197,8 @@ extension Tensor {
   }
 
   /// Normalisation over each of `groups` groups of channels of [N, C, *]. Wu and He, 2018.
+  ///
+  /// - Throws: ``TernCore/ShapeError`` where shapes, types or attributes do not fit.
   public func groupNorm(
     groups: Int, weight: Tensor? = nil, bias: Tensor? = nil, epsilon: Float = 1e-5
   ) throws -> Tensor {
@@ -218,6 +225,8 @@ extension Tensor {
   /// x / (k + α/size · Σ x²)^β, the sum over `size` neighbouring channels of [N, C, *].
   ///
   /// Source: Krizhevsky, Sutskever, Hinton, 2012, section 3.3.
+  ///
+  /// - Throws: ``TernCore/ShapeError`` where shapes, types or attributes do not fit.
   public func localResponseNorm(
     size: Int, alpha: Float = 1e-4, beta: Float = 0.75, k: Float = 1
   ) throws -> Tensor {

@@ -2,17 +2,18 @@ import TernCore
 
 /// How a pooling window moves over [N, C, H, W]: (vertical, horizontal) pairs.
 public struct PoolingWindow: Hashable, Sendable {
-  public let kernelHeight: Int
-  public let kernelWidth: Int
-  public let strideHeight: Int
-  public let strideWidth: Int
-  public let paddingHeight: Int
-  public let paddingWidth: Int
-  public let dilationHeight: Int
-  public let dilationWidth: Int
+  package let kernelHeight: Int
+  package let kernelWidth: Int
+  package let strideHeight: Int
+  package let strideWidth: Int
+  package let paddingHeight: Int
+  package let paddingWidth: Int
+  package let dilationHeight: Int
+  package let dilationWidth: Int
   /// Whether a last, partial window counts.
-  public let ceilMode: Bool
+  package let ceilMode: Bool
 
+  /// Kernel, stride (by default the kernel), padding and dilation: (vertical, horizontal) each.
   public init(
     kernel: [Int], stride: [Int]? = nil, padding: [Int] = [0, 0], dilation: [Int] = [1, 1],
     ceilMode: Bool = false
@@ -282,6 +283,7 @@ extension Operations {
 }
 
 extension Tensor {
+  /// The maximum of each window: [N, C, H, W] → [N, C, H′, W′].
   public func maxPool2d(_ window: PoolingWindow) throws(ShapeError) -> Tensor {
     try builder.apply(Operations.MaxPool2D(window), [self])[0]
   }
@@ -290,14 +292,21 @@ extension Tensor {
     let outputs = try builder.apply(Operations.MaxPool2D(window), [self])
     return (outputs[0], outputs[1])
   }
+  /// The mean of each window: [N, C, H, W] → [N, C, H′, W′].
+  ///
+  /// - Parameter countsPadding: whether the zeros around the input count in the mean.
   public func avgPool2d(_ window: PoolingWindow, countsPadding: Bool = true) throws(ShapeError)
     -> Tensor
   {
     try apply(Operations.AvgPool2D(window, countsPadding: countsPadding))
   }
+  /// The means over height · width parts of about equal size: [N, C, H, W] → [N, C, height, width].
   public func adaptiveAvgPool2d(_ height: Int, _ width: Int) throws(ShapeError) -> Tensor {
     try apply(Operations.AdaptiveAvgPool2D(height, width))
   }
+  /// Every element put where its maximum was, zeros elsewhere: [N, C, H′, W′] → [N, C, height, width].
+  ///
+  /// - Parameter indices: as ``maxPool2dWithIndices(_:)`` gives them, int32 [N, C, H′, W′].
   public func maxUnpool2d(indices: Tensor, height: Int, width: Int) throws(ShapeError) -> Tensor {
     try apply(Operations.MaxUnpool2D(height, width), indices)
   }

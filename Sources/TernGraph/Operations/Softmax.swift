@@ -62,9 +62,11 @@ extension Operations {
 }
 
 extension Tensor {
+  /// eˣ / Σ eˣ along the axis `dim`.
   public func softmax(dim: Int) throws(ShapeError) -> Tensor {
     try apply(Operations.Softmax(axis: axis(dim, "softmax"), isLogarithmic: false))
   }
+  /// x − log Σ eˣ along the axis `dim`.
   public func logSoftmax(dim: Int) throws(ShapeError) -> Tensor {
     try apply(Operations.Softmax(axis: axis(dim, "log_softmax"), isLogarithmic: true))
   }

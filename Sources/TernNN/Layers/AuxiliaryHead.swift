@@ -8,6 +8,7 @@ public struct AuxiliaryHead: Layer {
   package let weight: Float
   package let body: Sequential
 
+  /// A head of these layers, whose loss is multiplied by `weight`.
   public init(weight: Float, @LayerBuilder _ body: () -> [NamedLayer]) {
     self.weight = weight
     self.body = Sequential(body())

@@ -13,6 +13,7 @@ import TernGraph
 public struct RestrictedBoltzmannMachine: Layer {
   package let hiddenCount: Int
 
+  /// A machine with so many hidden units.
   public init(_ hiddenCount: Int) { self.hiddenCount = hiddenCount }
 
   public var kind: String { "restricted_boltzmann_machine" }

@@ -8,6 +8,7 @@ import TernGraph
 public struct Concatenation: Layer {
   package let branches: [NamedLayer]
 
+  /// Branches that read the same input. One without a name is called by its number.
   public init(@LayerBuilder _ branches: () -> [NamedLayer]) { self.branches = branches() }
 
   public var kind: String { "concatenation" }
@@ -27,6 +28,7 @@ public struct Concatenation: Layer {
 public struct SkipConcatenation: Layer {
   package let body: Sequential
 
+  /// Layers whose output is appended to their input.
   public init(@LayerBuilder _ body: () -> [NamedLayer]) { self.body = Sequential(body()) }
 
   public var kind: String { "skip_concatenation" }

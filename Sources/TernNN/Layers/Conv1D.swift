@@ -11,6 +11,12 @@ public struct Conv1D: Layer {
   package let hasBias: Bool
   package let initializer: WeightInitializer
 
+  /// A kernel of so many steps.
+  ///
+  /// - Parameters:
+  ///   - outChannels: O.
+  ///   - padding: zeros on each side, or `.same`.
+  ///   - initializer: how weight and bias start.
   public init(
     _ outChannels: Int, kernel: Int, stride: Int = 1, padding: ConvolutionPadding = [0],
     dilation: Int = 1,

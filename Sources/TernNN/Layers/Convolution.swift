@@ -12,6 +12,13 @@ public struct Conv2D: Layer {
   package let hasBias: Bool
   package let initializer: WeightInitializer
 
+  /// Extents are (vertical, horizontal) pairs.
+  ///
+  /// - Parameters:
+  ///   - outChannels: O.
+  ///   - padding: zeros on each side, or `.same`.
+  ///   - initializer: how weight and bias start.
+  ///   - groups: parts of the channels that do not see each other; a divisor of C and O.
   public init(
     outChannels: Int, kernelSize: [Int], stride: [Int] = [1, 1],
     padding: ConvolutionPadding = [0, 0],

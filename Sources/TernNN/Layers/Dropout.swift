@@ -5,6 +5,7 @@ import TernGraph
 public struct Dropout: Layer {
   package let probability: Float
 
+  /// Drops with a probability of 0 to below 1.
   public init(_ probability: Float = 0.5) { self.probability = probability }
 
   public var kind: String { "dropout" }

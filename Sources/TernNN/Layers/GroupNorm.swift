@@ -8,6 +8,7 @@ public struct GroupNorm: Layer {
   package let groupCount: Int
   package let epsilon: Float
 
+  /// So many groups, a divisor of C; `epsilon` is added to variances.
   public init(_ groupCount: Int, epsilon: Float = 1e-5) {
     self.groupCount = groupCount
     self.epsilon = epsilon

@@ -8,6 +8,8 @@ public struct LayerNorm: Layer {
   package let normalizedShape: [Int]?
   package let epsilon: Float
 
+  /// Normalises over innermost axes of these extents, the innermost alone where `nil`; `epsilon` is added to
+  /// variances.
   public init(_ normalizedShape: [Int]? = nil, epsilon: Float = 1e-5) {
     self.normalizedShape = normalizedShape
     self.epsilon = epsilon

@@ -7,6 +7,7 @@ public struct Linear: Layer {
   package let hasBias: Bool
   package let initializer: WeightInitializer
 
+  /// O = `outFeatures`; I is what the layer reads.
   public init(
     _ outFeatures: Int, hasBias: Bool = true, initializer: WeightInitializer = .standard
   ) {

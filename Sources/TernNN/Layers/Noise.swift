@@ -8,11 +8,15 @@ extension LayerContext {
   private var noiseStep: Tensor { step ?? builder.constant(HostTensor([], [Int32(0)])) }
 
   /// Numbers from N(0, 1).
+  ///
+  /// - Throws: ``TernCore/ShapeError`` where shapes, types or attributes do not fit.
   public func randomNormal(_ shape: Shape) throws -> Tensor {
     try noiseStep.randomNormal(shape, seed: seed, stream: nextNoiseStream())
   }
 
   /// 1 with the probabilities given, else 0.
+  ///
+  /// - Throws: ``TernCore/ShapeError`` where shapes, types or attributes do not fit.
   public func bernoulli(_ probabilities: Tensor) throws -> Tensor {
     try probabilities.bernoulli(seed: seed, stream: nextNoiseStream(), step: noiseStep)
   }
@@ -22,6 +26,7 @@ extension LayerContext {
 public struct LatentNoise: Layer {
   package let count: Int
 
+  /// So many numbers per row.
   public init(_ count: Int) { self.count = count }
 
   public var kind: String { "latent_noise" }
@@ -39,6 +44,7 @@ public struct LatentNoise: Layer {
 ///
 /// Source: Kingma and Welling, "Auto-encoding variational Bayes", 2013.
 public struct GaussianSampling: Layer {
+  /// Draws a code.
   public init() {}
 
   public var kind: String { "gaussian_sampling" }

@@ -9,6 +9,7 @@ public struct BatchNorm2D: Layer {
   package let epsilon: Float
   package let momentum: Float
 
+  /// `epsilon` is added to variances; running statistics move by `momentum` of the way to the batch's.
   public init(epsilon: Float = 1e-5, momentum: Float = 0.1) {
     self.epsilon = epsilon
     self.momentum = momentum

@@ -11,6 +11,7 @@ public struct PReLU: Layer {
   /// What every slope starts at.
   package let start: Float
 
+  /// So many slopes: 1, or one per channel; all of them begin at `start`.
   public init(_ slopeCount: Int = 1, start: Float = 0.25) {
     self.slopeCount = slopeCount
     self.start = start

@@ -5,6 +5,7 @@ import TernGraph
 public struct PolynomialFeatures: Layer {
   package let degree: Int
 
+  /// Powers up to `degree`, which is 1 to 16.
   public init(degree: Int) { self.degree = degree }
 
   public var kind: String { "polynomial_features" }

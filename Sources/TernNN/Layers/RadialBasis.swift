@@ -9,6 +9,7 @@ public struct RadialBasis: Layer {
   package let codes: [[Float]]
   package let variance: Float
 
+  /// A code of F numbers per output, and the variance of the Gaussians around them.
   public init(codes: [[Float]], variance: Float) {
     self.codes = codes
     self.variance = variance

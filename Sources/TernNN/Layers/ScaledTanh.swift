@@ -3,6 +3,7 @@ import TernGraph
 
 /// y = A tanh(S x) with A = 1.7159 and S = 2/3, so that f(±1) = ±1.
 public struct ScaledTanh: Layer {
+  /// The scaled hyperbolic tangent.
   public init() {}
 
   public var kind: String { "scaled_tanh" }

@@ -3,6 +3,7 @@ import TernGraph
 
 /// The average over 2×2 pixels, times a weight and plus a bias per channel [C].
 public struct Subsampling: Layer {
+  /// Halves both extents.
   public init() {}
 
   public var kind: String { "subsampling" }

@@ -9,6 +9,7 @@ public struct TableConvolution: Layer {
   package let table: [[Int]]
   package let kernel: Int
 
+  /// Per output channel the input channels that it reads; the kernel is square.
   public init(_ table: [[Int]], kernel: Int) {
     self.table = table
     self.kernel = kernel

@@ -14,6 +14,14 @@ public struct ConvTranspose2D: Layer {
   package let hasBias: Bool
   package let initializer: WeightInitializer
 
+  /// Extents are (vertical, horizontal) pairs.
+  ///
+  /// - Parameters:
+  ///   - outChannels: O.
+  ///   - padding: how much is cut off each side.
+  ///   - outputPadding: how much is added below and to the right, less than stride or dilation.
+  ///   - groups: parts of the channels that do not see each other; a divisor of C and O.
+  ///   - initializer: how weight and bias start.
   public init(
     outChannels: Int, kernelSize: [Int], stride: [Int] = [1, 1], padding: [Int] = [0, 0],
     outputPadding: [Int] = [0, 0], dilation: [Int] = [1, 1], groups: Int = 1,
