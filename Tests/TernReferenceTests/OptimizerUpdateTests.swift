@@ -2,6 +2,7 @@ import TernCore
 import TernGraph
 import TernReference
 import TernRuntime
+import TernTestSupport
 import Testing
 
 @Suite struct OptimizerUpdateTests {
