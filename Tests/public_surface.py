@@ -7,7 +7,8 @@ Reads the sources of the modules that Sources/Tern/Tern.swift exports and compla
 - a public declaration, a case of a public enumeration or a requirement of a public protocol without
   a documentation comment. A member that a protocol asks for inherits that of the protocol.
 
-`--count` prints how many public declarations each module has.
+Given names of modules, it asks for documentation in these alone. `--count` prints how many public
+declarations each module has.
 """
 import pathlib
 import re
@@ -147,6 +148,7 @@ def main():
             *(requirements.get(p, set()) | (asked(p, seen + (p,)) if p not in seen else set())
               for p in conformances.get(name, set()) | parents.get(name, set())), set())
 
+    asked_for = [word for word in sys.argv[1:] if not word.startswith("--")]
     faults = []
     homes = {}
     for declaration in everything:
@@ -158,6 +160,8 @@ def main():
                 if first.module != declaration.module:
                     faults.append(f"{declaration.place}: {declaration.name} is public here and in {first.place}")
         if declaration.isDocumented or declaration.kind == "extension":
+            continue
+        if asked_for and declaration.module not in asked_for:
             continue
         inside = declaration.container
         if inside is not None and inside.kind != "protocol":
