@@ -6,6 +6,7 @@ import TernOptim
 /// What becomes of the gradients in a training step: penalties, clipping, the optimizer's rule, and a
 /// moving average of the parameters. All of it is nodes of the step's graph.
 public struct ParameterUpdate: Hashable, Sendable {
+  /// How parameters are moved by their gradients.
   public var optimizer: Optimizer
   /// Gradients are scaled down together to at most this norm, where given.
   public var clipNorm: Double?
@@ -23,6 +24,7 @@ public struct ParameterUpdate: Hashable, Sendable {
   /// Whether a moving average of parameters and running statistics is kept; see ``averagePrefix``.
   public var keepsAverage = false
 
+  /// An optimizer, and the norm that gradients are scaled down to, where given.
   public init(_ optimizer: Optimizer, clipNorm: Double? = nil) {
     self.optimizer = optimizer
     self.clipNorm = clipNorm
@@ -52,6 +54,7 @@ public struct ParameterUpdate: Hashable, Sendable {
     case only
     /// The first of several: its gradients are kept.
     case first
+    /// Neither: its gradients are added to those kept.
     case middle
     /// The last: its gradients are added, and the parameters updated.
     case last
