@@ -2,11 +2,11 @@ import Tern
 import TernTestSupport
 import Testing
 
-/// Updates of parameters `a.weight` [2, 2], `a.bias` [2] and `b.weight` [2, 2] by gradients that the
-/// host gives.
+/// Updates of some parameters by gradients that the host gives. Two of them share a group, so that a device
+/// may update them together.
 private struct Experiment {
   static let shapes: [(name: String, shape: Shape)] = [
-    ("a.weight", [2, 2]), ("a.bias", [2]), ("b.weight", [2, 2]),
+    ("a.weight", [2, 2]), ("a.bias", [2]), ("a.extra.weight", [3]), ("b.weight", [2, 2]),
   ]
   static let rate: Float = 0.25
 
