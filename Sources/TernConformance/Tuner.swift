@@ -3,26 +3,26 @@ import TernOpenCL
 
 /// Finds the fastest implementation of what a device has several for: each is checked against the
 /// CPU backend's numbers, then timed.
-public struct Tuner {
+package struct Tuner {
   private let device: OpenCLDevice
   private let judge: any Device
 
   /// What was found for one problem.
-  public struct Finding: Sendable {
-    public struct Candidate: Sendable {
-      public let name: String
+  package struct Finding: Sendable {
+    package struct Candidate: Sendable {
+      package let name: String
       /// The least time of a run, in seconds; `nil` where the numbers were wrong, or it did not run.
-      public let seconds: Double?
+      package let seconds: Double?
       /// Why it did not run.
-      public var fault: String?
+      package var fault: String?
       /// What compiling and checking took, in seconds.
-      public let preparationSeconds: Double
+      package let preparationSeconds: Double
     }
-    public let problem: String
+    package let problem: String
     /// The fastest in front.
-    public let candidates: [Candidate]
+    package let candidates: [Candidate]
     /// The candidates for which there was no time.
-    public let untried: [String]
+    package let untried: [String]
   }
 
   /// A candidate is timed for so long, or this often if that takes longer.
@@ -31,7 +31,7 @@ public struct Tuner {
   private static let groupSeconds = 0.002
 
   /// - Throws: ``TernError`` where the device has nothing to tune.
-  public init(_ device: any Device) throws {
+  package init(_ device: any Device) throws {
     guard let device = device as? OpenCLDevice else {
       throw TernError(
         .usage, "\(device.info.id) has nothing to tune; tune an OpenCL device (--device opencl)")
@@ -41,27 +41,27 @@ public struct Tuner {
   }
 
   /// Where findings are kept; `nil` where the user wants no cache.
-  public var databasePath: String? { device.tuning.path }
+  package var databasePath: String? { device.tuning.path }
 
   /// How many problems the database has.
-  public var findingCount: Int { device.tuning.count }
+  package var findingCount: Int { device.tuning.count }
 
   /// Whether an earlier run has measured all candidates of a problem.
-  public func isTuned(_ problem: Problem) -> Bool {
+  package func isTuned(_ problem: Problem) -> Bool {
     device.tuning.entry(problem.description)?.isComplete ?? false
   }
 
   /// The operation of a node with the types of its inputs.
-  public struct Problem {
+  package struct Problem {
     let operation: any Operation
     let inputs: [TensorType]
     let tuning: TuningProblem
 
-    public var description: String { tuning.description }
+    package var description: String { tuning.description }
   }
 
   /// What there is to tune in graphs, each once, in order.
-  public func problems(in graphs: [Graph]) throws -> [Problem] {
+  package func problems(in graphs: [Graph]) throws -> [Problem] {
     var seen: Set<String> = []
     return try graphs.flatMap { graph in
       let planned = try Session(device: device).plan(graph).graph
@@ -75,7 +75,7 @@ public struct Tuner {
   }
 
   /// What there is to tune in the cases of suites.
-  public func problems(in suites: [BenchmarkSuite]) throws -> [Problem] {
+  package func problems(in suites: [BenchmarkSuite]) throws -> [Problem] {
     try problems(in: suites.flatMap { try $0.cases.map { try Self.graph(of: $0.opCase) } })
   }
 
@@ -108,7 +108,7 @@ public struct Tuner {
   ///
   /// - Parameter budget: shared by all problems; ``TuningBudget/start(problemsLeft:)`` has been called.
   /// - Throws: ``TernError`` where none computes the right numbers.
-  public func tune(_ problem: Problem, within budget: inout TuningBudget) throws -> Finding {
+  package func tune(_ problem: Problem, within budget: inout TuningBudget) throws -> Finding {
     let builder = GraphBuilder()
     let generator = Philox(seed: 0, stream: .data)
     var values: [String: HostTensor] = [:]

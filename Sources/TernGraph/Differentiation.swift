@@ -12,6 +12,7 @@ extension GraphBuilder {
   ///     for a scalar loss a constant 1.
   ///   - targets: what to differentiate by.
   /// - Returns: one tensor per target, of the target's shape; `nil` where no path leads to it.
+  /// - Throws: ``TernCore/ShapeError`` where shapes, types or attributes do not fit.
   public func gradients(
     of outputs: [(value: Tensor, cotangent: Tensor)], withRespectTo targets: [Tensor]
   ) throws -> [Tensor?] {
@@ -60,6 +61,8 @@ extension GraphBuilder {
   }
 
   /// The gradients of a scalar `loss`.
+  ///
+  /// - Throws: ``TernCore/ShapeError`` where shapes, types or attributes do not fit.
   public func gradients(of loss: Tensor, withRespectTo targets: [Tensor]) throws -> [Tensor?] {
     try gradients(of: [(loss, constant(1, loss.shape))], withRespectTo: targets)
   }
@@ -124,7 +127,7 @@ private struct PaddedSlice {
   init?(_ tensor: Tensor) {
     let graph = tensor.builder.graph
     guard case .node(let index, output: 0) = graph[tensor.id].source,
-      let pad = graph.nodes[index].operation as? Pad, pad.mode == .constant(0),
+      let pad = graph.nodes[index].operation as? Operations.Pad, pad.mode == .constant(0),
       (pad.before + pad.after).allSatisfy({ $0 >= 0 })
     else { return nil }
     let axes = pad.before.indices.filter { pad.before[$0] + pad.after[$0] > 0 }

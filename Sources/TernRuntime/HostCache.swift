@@ -1,9 +1,9 @@
 import Foundation
 
 /// The caches of the processor that Tern runs on.
-public enum HostCache {
+package enum HostCache {
   /// The last level, in bytes, as one core sees it; 0 where the system does not say.
-  public static let lastLevelByteCount: Int = {
+  package static let lastLevelByteCount: Int = {
     let folder = "/sys/devices/system/cpu/cpu0/cache"
     func text(_ name: String) -> String {
       ((try? String(contentsOfFile: "\(folder)/\(name)", encoding: .utf8)) ?? "")

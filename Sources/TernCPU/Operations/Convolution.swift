@@ -1,7 +1,7 @@
 import TernCore
 import TernGraph
 
-extension Conv2D: RectifiableOperation {
+extension Operations.Conv2D: RectifiableOperation {
   func wishes(_ request: LayoutRequest) throws -> [Layout?] {
     let favourite = try ConvolutionPrimitives.favouriteLayouts(
       geometry(request.inputs.map(\.type)), .forward, request.context)
@@ -30,7 +30,7 @@ extension Conv2D: RectifiableOperation {
   }
 }
 
-extension Conv2DBackwardInput: CPUOperation {
+extension Operations.Conv2DBackwardInput: CPUOperation {
   func wishes(_ request: LayoutRequest) throws -> [Layout?] {
     let favourite = try ConvolutionPrimitives.favouriteLayouts(
       geometry(request.inputs.map(\.type)), .backwardInput, request.context)
@@ -55,7 +55,7 @@ extension Conv2DBackwardInput: CPUOperation {
   }
 }
 
-extension Conv2DBackwardWeight: CPUOperation {
+extension Operations.Conv2DBackwardWeight: CPUOperation {
   func wishes(_ request: LayoutRequest) throws -> [Layout?] {
     let favourite = try ConvolutionPrimitives.favouriteLayouts(
       geometry(request.inputs.map(\.type)), .backwardWeight, request.context)

@@ -2,7 +2,7 @@ import COneDNN
 import TernCore
 import TernGraph
 
-extension MatMul: CPUOperation {
+extension Operations.MatMul: CPUOperation {
   func lower(_ node: Signature, _ context: CPUContext) throws -> Lowering {
     if let narrow = narrowProduct(node) {
       return narrow.lowering(context, hasBias: false, rectifies: false)
@@ -31,7 +31,7 @@ extension MatMul: CPUOperation {
   }
 }
 
-extension Linear: RectifiableOperation {
+extension Operations.Linear: RectifiableOperation {
   func lower(_ node: Signature, _ context: CPUContext, rectifies: Bool) throws -> Lowering {
     let weight = node.inputs[1].shape
     let output = node.outputs[0].shape

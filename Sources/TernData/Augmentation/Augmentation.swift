@@ -56,6 +56,7 @@ public struct Augmentation: Hashable, Sendable {
     }
   }
 
+  /// Whether nothing is changed.
   public var isEmpty: Bool { transforms.isEmpty && mixup == nil }
 
   /// Checks that samples can be changed so, and takes what is needed from the training set.

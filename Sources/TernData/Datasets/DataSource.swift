@@ -141,7 +141,7 @@ public struct DataSource: Sendable {
   }
 
   /// Whether two names stand for the same files, however they are spelled.
-  public static func isSame(_ first: String, _ second: String) -> Bool {
+  package static func isSame(_ first: String, _ second: String) -> Bool {
     if first == second { return true }
     let (a, b) = (cut(first), cut(second))
     guard a.name == b.name, let ours = a.location, let theirs = b.location else { return false }
@@ -155,7 +155,7 @@ public struct DataSource: Sendable {
   ///
   /// - Parameter isThere: whether a file is at a path.
   /// - Returns: one or two paths; `nil` where nothing is there and there are several commas.
-  public static func tables(
+  package static func tables(
     _ location: String, isThere: (String) -> Bool = FileSystem.exists
   ) -> [String]? {
     if isThere(location) { return [location] }
@@ -190,7 +190,7 @@ public struct DataSource: Sendable {
   /// - Parameter isPerPixel: whether the network gives a class per pixel, so that it sees all of the
   ///   picture.
   /// - Throws: ``TernError`` of kind `usage` where samples are not pictures.
-  public static func frame(
+  package static func frame(
     _ specification: String, sampleShape: Shape, isPerPixel: Bool = false
   ) throws -> PictureFrame {
     guard sampleShape.rank == 3, [1, 3].contains(sampleShape[0]) else {

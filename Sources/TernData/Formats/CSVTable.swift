@@ -13,6 +13,7 @@ public struct TableColumns: Hashable, Sendable {
     (self.features, self.targets) = (features, targets)
   }
 
+  /// Columns of these names.
   public init(features: [String], label: String) {
     self.init(features: features, targets: [label])
   }

@@ -5,10 +5,12 @@ import TernGraph
 public struct NamedLayer: Sendable {
   /// `nil` for its position in the block, as in PyTorch's `Sequential`: `features.0`.
   public let name: String?
+  /// The layer.
   public let layer: any Layer
   /// The names of the layers it reads; `nil` for the one before.
   public let from: [String]?
 
+  /// A layer under a name, which reads the layers `from` instead of the one before.
   public init(_ name: String?, _ layer: any Layer, from: [String]? = nil) {
     self.name = name
     self.layer = layer
@@ -30,15 +32,23 @@ extension Layer {
 /// Layers written one below the other; `if` and `for` work as everywhere in Swift.
 @resultBuilder
 public enum LayerBuilder {
+  /// A layer without a name.
   public static func buildExpression(_ layer: any Layer) -> [NamedLayer] {
     [NamedLayer(nil, layer)]
   }
+  /// A layer with a name.
   public static func buildExpression(_ layer: NamedLayer) -> [NamedLayer] { [layer] }
+  /// Several layers.
   public static func buildExpression(_ layers: [NamedLayer]) -> [NamedLayer] { layers }
+  /// One after the other.
   public static func buildBlock(_ parts: [NamedLayer]...) -> [NamedLayer] { parts.flatMap(\.self) }
+  /// The layers of a loop.
   public static func buildArray(_ parts: [[NamedLayer]]) -> [NamedLayer] { parts.flatMap(\.self) }
+  /// The layers of an `if`, or none.
   public static func buildOptional(_ part: [NamedLayer]?) -> [NamedLayer] { part ?? [] }
+  /// The layers of the `if`.
   public static func buildEither(first part: [NamedLayer]) -> [NamedLayer] { part }
+  /// The layers of the `else`.
   public static func buildEither(second part: [NamedLayer]) -> [NamedLayer] { part }
 }
 
@@ -54,10 +64,13 @@ public enum LayerBuilder {
 ///
 /// A layer without a name is called by its position, so that parameters get PyTorch's names.
 public struct Sequential: Layer {
+  /// The layers, in order.
   public let layers: [NamedLayer]
 
+  /// These layers, in order.
   public init(_ layers: [NamedLayer]) { self.layers = layers }
 
+  /// The layers that the closure lists, in order.
   public init(@LayerBuilder _ layers: () -> [NamedLayer]) { self.init(layers()) }
 
   public var kind: String { "sequential" }

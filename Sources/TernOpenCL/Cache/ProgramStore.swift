@@ -25,7 +25,7 @@ struct ProgramStore: Sendable {
     ].joined(separator: "\n")
   }
 
-  private func file(_ key: String) -> String { "programs/\(hexadecimal(stableHash(key.utf8)))" }
+  private func file(_ key: String) -> String { "programs/\(hexadecimal(FNV1a.hash64(key.utf8)))" }
 
   func binary(source: String, options: String) -> Data? {
     let key = key(source: source, options: options)

@@ -3,7 +3,7 @@ import TernGraph
 
 // How a pass is computed is chosen in Convolution/ConvolutionMethod.swift.
 
-extension Conv2D: TunableOperation {
+extension Operations.Conv2D: TunableOperation {
   private func problem(_ inputs: [TensorType]) throws -> ConvolutionProblem {
     try ConvolutionProblem(
       geometry: geometry(inputs), pass: .forward, hasBias: inputs.count == 3
@@ -25,7 +25,7 @@ extension Conv2D: TunableOperation {
   }
 }
 
-extension Conv2DBackwardInput: TunableOperation {
+extension Operations.Conv2DBackwardInput: TunableOperation {
   private func problem(_ inputs: [TensorType]) throws -> ConvolutionProblem {
     try ConvolutionProblem(geometry: geometry(inputs), pass: .backwardInput)
   }
@@ -44,8 +44,8 @@ extension Conv2DBackwardInput: TunableOperation {
   }
 }
 
-extension Conv2DBackwardWeight: TunableOperation {
-  private static let biasSum = Reduce(.sum, axes: [0, 2, 3], keepsAxes: false)
+extension Operations.Conv2DBackwardWeight: TunableOperation {
+  private static let biasSum = Operations.Reduce(.sum, axes: [0, 2, 3], keepsAxes: false)
 
   private func problem(_ inputs: [TensorType]) throws -> ConvolutionProblem {
     try ConvolutionProblem(geometry: geometry(inputs), pass: .backwardWeight)

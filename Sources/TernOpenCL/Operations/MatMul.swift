@@ -1,7 +1,7 @@
 import TernCore
 import TernGraph
 
-extension MatMul: TunableOperation {
+extension Operations.MatMul: TunableOperation {
   private func product(_ a: Shape, _ b: Shape) -> MatrixProduct {
     let d = dimensions(a, b)
     return MatrixProduct(
@@ -23,7 +23,7 @@ extension MatMul: TunableOperation {
   }
 }
 
-extension Linear: TunableOperation {
+extension Operations.Linear: TunableOperation {
   private func product(_ x: Shape, _ weight: Shape, hasBias: Bool) -> MatrixProduct {
     MatrixProduct(
       m: x[0], n: weight[0], k: x[1], transposesB: true, bias: hasBias ? .perColumn : .none)

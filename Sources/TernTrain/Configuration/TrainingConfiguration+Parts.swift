@@ -13,12 +13,12 @@ extension TrainingConfiguration {
     // As it was written: 0.9, not the nearest number of half the length.
     func written(_ value: Float) -> Double { Double(value.description) ?? Double(value) }
     learningRate = resolvedLearningRate
-    switch try makeOptimizer().rule {
+    switch try makeOptimizer().standardRule {
     case .sgd(let rule, _, let decay), .rmsprop(_, _, let rule, _, let decay):
       momentum = momentum ?? written(rule)
       weightDecay = weightDecay ?? written(decay)
     case .momentumEMA(let rho): momentum = momentum ?? written(rho)
-    case .normalizedGradient: break
+    case .normalizedGradient, nil: break
     case .adagrad(_, let decay), .adadelta(_, _, let decay):
       weightDecay = weightDecay ?? written(decay)
     case .adam(let beta1, let beta2, _, let decay, _):

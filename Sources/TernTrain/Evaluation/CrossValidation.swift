@@ -78,7 +78,7 @@ public struct CrossValidation {
   }
 
   /// All folds and what they come to, as `cross-validation.json` has it and the log ends with it.
-  public var json: JSON {
+  package var json: JSON {
     .object([
       "event": .string("cross-validation"),
       "folds": .array(

@@ -42,7 +42,7 @@ public final class Predictor {
   ///
   /// - Precondition: as for ``predict(_:normalization:)``; the model gives scores [N, C, H, W] of at
   ///   most 256 classes.
-  public func predictMasks(
+  package func predictMasks(
     _ samples: any Dataset, normalization: Normalization
   ) throws -> [MaskPicture] {
     let logits = try logits(of: samples, normalization)

@@ -152,7 +152,7 @@ extension TrainingGraph {
     result.assignments = []
     result.outputs = []
     var names: [String] = []
-    for node in graph.nodes where !(node.operation is OptimizerUpdate) {
+    for node in graph.nodes where !(node.operation is Operations.OptimizerUpdate) {
       for id in node.outputs where graph.type(id).dataType == .float32 {
         result.outputs.append(("\(names.count)", id))
         names.append(

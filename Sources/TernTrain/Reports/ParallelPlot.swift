@@ -3,11 +3,11 @@ import TernCore
 
 /// The trials of a sweep as lines across an axis per setting, the metric's last, in SVG: the better a
 /// trial, the darker its line.
-public struct ParallelPlot {
+package struct ParallelPlot {
   private let sweep: Sweep
   private let trials: [Sweep.Trial]
 
-  public init(_ sweep: Sweep, _ trials: [Sweep.Trial]) {
+  package init(_ sweep: Sweep, _ trials: [Sweep.Trial]) {
     self.sweep = sweep
     self.trials = trials.filter { $0.result.isFinite }
   }
@@ -16,7 +16,7 @@ public struct ParallelPlot {
   private static let top = 48.0
   private static let bottom = 290.0
 
-  public var svg: String {
+  package var svg: String {
     let parameters = sweep.space.parameters
     let spacing = 150.0
     let width = spacing * Double(parameters.count) + 170

@@ -18,28 +18,28 @@ import TernRuntime
 ///   momentum: {min: 0.5, max: 0.99}
 ///   optimizer: [sgd, adam]
 /// ```
-public struct Sweep: Sendable {
-  public enum Method: String, CaseIterable, Sendable { case grid, random, bayesian }
+package struct Sweep: Sendable {
+  package enum Method: String, CaseIterable, Sendable { case grid, random, bayesian }
 
-  public let method: Method
-  public let metric: MonitoredMetric
-  public let trialCount: Int
-  public let seed: UInt64
+  package let method: Method
+  package let metric: MonitoredMetric
+  package let trialCount: Int
+  package let seed: UInt64
   /// The settings that all runs share.
-  public let settings: [String: AttributeValue]
-  public let space: SearchSpace
+  package let settings: [String: AttributeValue]
+  package let space: SearchSpace
   private let gridPoints: Int
 
   /// A finished run, or one that could not be done.
-  public struct Trial: Sendable {
-    public let number: Int
-    public let point: [Double]
-    public let values: [AttributeValue]
+  package struct Trial: Sendable {
+    package let number: Int
+    package let point: [Double]
+    package let values: [AttributeValue]
     /// The metric; not a number where the run diverged or failed.
-    public let result: Double
+    package let result: Double
     /// Why it could not be done: settings that do not go together, or not with the data.
-    public let failure: String?
-    public let directory: String
+    package let failure: String?
+    package let directory: String
   }
 
   /// Runs of a larger grid would take longer than anyone waits.
@@ -48,7 +48,7 @@ public struct Sweep: Sendable {
   /// Reads a sweep file.
   ///
   /// - Throws: ``TernError`` naming the file and the entry that is wrong.
-  public init(contentsOf path: String) throws {
+  package init(contentsOf path: String) throws {
     let map = try YAML.map(ofFile: path)
     do {
       try self.init(Attributes("sweep", map))
@@ -167,7 +167,7 @@ public struct Sweep: Sendable {
   private func loss(_ result: Double) -> Double { metric.metric.cost(result) }
 
   /// The trials, the best first.
-  public func ranked(_ trials: [Trial]) -> [Trial] {
+  package func ranked(_ trials: [Trial]) -> [Trial] {
     trials.sorted { (loss($0.result), $0.number) < (loss($1.result), $1.number) }
   }
 
@@ -181,7 +181,7 @@ public struct Sweep: Sendable {
   /// - Returns: the trials; fewer than all where a signal asked for an end.
   /// - Throws: ``TernError`` where the folder cannot be written or is in use, or no trial could be
   ///   done.
-  public func run(
+  package func run(
     in directory: String, catalog: DeviceCatalog, report: (Trial) throws -> Void
   ) throws -> [Trial] {
     let lock = try FileLock.ofFolder(directory)

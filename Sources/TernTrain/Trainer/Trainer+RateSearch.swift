@@ -15,7 +15,7 @@ extension Trainer {
   ///   - steps: how many steps go from the lowest rate to the highest.
   ///   - lowest: the first step's rate.
   ///   - highest: the last step's rate.
-  public func searchRate(steps: Int, lowest: Double, highest: Double) throws -> RateSearch {
+  package func searchRate(steps: Int, lowest: Double, highest: Double) throws -> RateSearch {
     var search = RateSearch()
     while true {
       let goesOn = try loop.runBatches(until: .max) { step in

@@ -17,7 +17,7 @@ extension Trainer {
   }
 
   /// The time of every node of a training step, in Chrome's trace format.
-  public func profile() throws -> JSON {
+  package func profile() throws -> JSON {
     let saved = try checkpoint()
     var events: [JSON] = []
     for executable in try stepOnFirstBatch() {

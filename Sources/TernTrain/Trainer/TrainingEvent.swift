@@ -85,7 +85,7 @@ public enum TrainingEvent: Sendable {
   case end(End)
 
   /// The event as a line of the log.
-  public var json: JSON {
+  package var json: JSON {
     switch self {
     case .start(let e):
       return .object([
