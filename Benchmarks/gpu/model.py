@@ -109,11 +109,19 @@ def plan(network, batch_size, card):
         return json.loads(file.read_text())["models"][0]
 
 
-def programs(model):
+def launches(model):
+    return [launch for node in model["nodes"] for launch in node["launches"] if "file" in launch]
+
+
+def kernels(model):
     """Kernels with different defines, each of which is compiled."""
     return len({
-        (launch["file"], launch["name"], tuple(sorted(launch["defines"].items())))
-        for node in model["nodes"] for launch in node["launches"] if "file" in launch})
+        (launch["file"], launch["name"], tuple(sorted(launch["defines"].items()))) for launch in launches(model)})
+
+
+def programs(model):
+    """What is given to the compiler: kernels of one file together, each with its defines."""
+    return len({launch["program"] for launch in launches(model)})
 
 
 def heaviest(model, card):
@@ -154,7 +162,7 @@ def main():
             reference = sum(pytorch_seconds(node, card) for node in model["nodes"])
             rows.append({
                 "network": network, "batch_size": int(batch_size or 64), "card": card.name,
-                "launches": model["launches"], "programs": programs(model),
+                "launches": model["launches"], "programs": programs(model), "kernels": kernels(model),
                 "gflop": sum(node["flops"] for node in model["nodes"]) / 1e9,
                 "gb": sum(node["bytes"] for node in model["nodes"]) / 1e9,
                 "estimated_ms": total * 1e3, "pytorch_fp32_estimated_ms": reference * 1e3,
@@ -166,12 +174,13 @@ def main():
     if arguments.json:
         print(json.dumps({"kind": "estimates", "rows": rows}))
         return
-    print("| network | batch | card | launches | programs | GFLOP | GB | ms, estimated | "
+    print("| network | batch | card | launches | programs | kernels | GFLOP | GB | ms, estimated | "
           "PyTorch FP32, estimated | ratio | compute, memory, launch |")
-    print("|---|---|---|---|---|---|---|---|---|---|---|")
+    print("|---|---|---|---|---|---|---|---|---|---|---|---|")
     for row in rows:
         print(
             f"| {row['network']} | {row['batch_size']} | {row['card']} | {row['launches']} | {row['programs']} | "
+            f"{row['kernels']} | "
             f"{row['gflop']:.0f} | {row['gb']:.1f} | {row['estimated_ms']:.1f} | "
             f"{row['pytorch_fp32_estimated_ms']:.1f} | "
             f"{row['pytorch_fp32_estimated_ms'] / row['estimated_ms']:.2f} | "

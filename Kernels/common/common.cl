@@ -87,6 +87,14 @@ static inline int divided(int value, uint4 divisor) {
 #define EACH_LANE
 #endif
 
+// The loop over results that were summed in registers. A processor's compiler would lay out every store of
+// a part of a vector, as many as there are results: it is given an array of its own to go through.
+#if V > 4
+#define EACH_RESULT _Pragma("unroll 1")
+#else
+#define EACH_RESULT _Pragma("unroll")
+#endif
+
 // The first `count` elements at p; the other lanes are 0.
 static inline VECTOR load_part(__global const float *p, int count) {
   float lanes[V];

@@ -95,16 +95,22 @@ __kernel void panels_backward_weight(IN(x), IN(dy), OUT(dw), const int samples, 
       }
     }
   }
+  VECTOR result[TERMS][VECTORS];
 #pragma unroll
+  for (int t = 0; t < TERMS; ++t) {
+#pragma unroll
+    for (int v = 0; v < VECTORS; ++v) result[t][v] = sum[t][v];
+  }
+  const int count = min(TERMS, terms - first);
+  EACH_RESULT
   for (int v = 0; v < VECTORS; ++v) {
     const int channel = block * WIDTH + v * V, present = min(V, out - channel);
     __global float *target = dw + (group * out + channel) * terms + first;
-#pragma unroll
+    EACH_RESULT
     for (int t = 0; t < TERMS; ++t) {
-      if (first + t >= terms) continue;
       float lanes[V];
-      STORE(sum[t][v], lanes);
-      for (int lane = 0; lane < present; ++lane) {
+      STORE(result[t][v], lanes);
+      for (int lane = 0; lane < (t < count ? present : 0); ++lane) {
 #ifdef ACCUMULATE
         target[lane * terms + t] += lanes[lane];
 #else

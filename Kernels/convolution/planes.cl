@@ -119,26 +119,32 @@ __kernel void conv2d_planes(IN(x), IN(w), IN(bias), OUT(y), const int batch, con
     for (int v = 0; v < VECTORS; ++v) input[v] += plane;
   }
 
+  VECTOR result[CHANNELS][VECTORS];
 #pragma unroll
+  for (int c = 0; c < CHANNELS; ++c) {
+#pragma unroll
+    for (int v = 0; v < VECTORS; ++v) result[c][v] = sum[c][v];
+  }
+  const int vectors = across * down - first;
+  EACH_RESULT
   for (int v = 0; v < VECTORS; ++v) {
-    if (first + v >= across * down) continue;
     const int top = (first + v) / across * (V / SPAN), left = (first + v) % across * SPAN;
     const int width = min(SPAN, columns - left), height = min(V / SPAN, rows - top);
-#pragma unroll
+    EACH_RESULT
     for (int c = 0; c < CHANNELS; ++c) {
       const int channel = block * CHANNELS + c;
-      if (channel >= out) continue;
-      const VECTOR value = sum[c][v] + (has_bias ? bias[group * out + channel] : 0.0f);
+      const bool is_there = v < vectors && channel < out;
+      const VECTOR value = result[c][v] + (is_there && has_bias ? bias[group * out + channel] : 0.0f);
       __global float *target = y + ((n * groups + group) * out + channel) * y_plane + start +
                                top * y_row + left * y_column;
-      if (width == V && y_column == 1) {
+      if (is_there && width == V && y_column == 1) {
         STORE(value, target);
-        continue;
-      }
-      float lanes[V];
-      STORE(value, lanes);
-      for (int i = 0; i < height; ++i) {
-        for (int j = 0; j < width; ++j) target[i * y_row + j * y_column] = lanes[i * SPAN + j];
+      } else if (is_there) {
+        float lanes[V];
+        STORE(value, lanes);
+        for (int i = 0; i < height; ++i) {
+          for (int j = 0; j < width; ++j) target[i * y_row + j * y_column] = lanes[i * SPAN + j];
+        }
       }
     }
   }

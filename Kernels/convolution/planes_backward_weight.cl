@@ -62,12 +62,18 @@ __kernel void conv2d_planes_backward_weight(IN(x), IN(dy), OUT(dw), const int ba
 #pragma unroll
     for (int c = 0; c < CHANNELS; ++c) arriving[c] += groups * out * dy_plane;
   }
+  VECTOR result[CHANNELS][TAPS];
 #pragma unroll
   for (int c = 0; c < CHANNELS; ++c) {
-    const int channel = block * CHANNELS + c;
 #pragma unroll
+    for (int t = 0; t < TAPS; ++t) result[c][t] = sum[c][t];
+  }
+  EACH_RESULT
+  for (int c = 0; c < CHANNELS; ++c) {
+    const int channel = block * CHANNELS + c;
+    EACH_RESULT
     for (int t = 0; t < TAPS; ++t) {
-      const float total = sum_lanes(sum[c][t]);
+      const float total = sum_lanes(result[c][t]);
       if (channel < out && first + t < taps) {
         dw[((part * groups + group) * out + channel) * taps + first + t] = total;
       }

@@ -41,6 +41,13 @@
   b += matrix * b_matrix;                                                      \
   c += matrix * m * n;
 
+// The sums in an array that is gone through by EACH_RESULT.
+#define KEEP_SUMS(result)                                                             \
+  VECTOR result[ROWS][COLUMNS];                                                       \
+  _Pragma("unroll") for (int i = 0; i < ROWS; ++i) {                                  \
+    _Pragma("unroll") for (int j = 0; j < COLUMNS; ++j) result[i][j] = sum[i][j];     \
+  }
+
 #define CLEAR(sum)                                               \
   _Pragma("unroll") for (int i = 0; i < ROWS; ++i) {             \
     _Pragma("unroll") for (int j = 0; j < COLUMNS; ++j) sum[i][j] = 0; \
@@ -77,13 +84,14 @@ __kernel void gemm_rows(IN(a), IN(b), IN(bias), OUT(c), const int batch, const i
 #ifdef ADDEND
   BIND(bias);
 #endif
-#pragma unroll
+  KEEP_SUMS(result)
+  EACH_RESULT
   for (int i = 0; i < ROWS; ++i) {
     if (row + i < m) {
-#pragma unroll
+      EACH_RESULT
       for (int j = 0; j < COLUMNS; ++j) {
         const int at = start + j * V;
-        VECTOR value = sum[i][j];
+        VECTOR value = result[i][j];
 #if BIAS == 1
         value += LOAD(bias + at);
 #elif BIAS == 2
@@ -226,14 +234,15 @@ __kernel void gemm_packed(IN(a), IN(b), IN(bias), OUT(c), const int batch, const
 #ifdef ADDEND
   BIND(bias);
 #endif
-#pragma unroll
+  KEEP_SUMS(result)
+  EACH_RESULT
   for (int i = 0; i < ROWS; ++i) {
     if (row + i < m) {
-#pragma unroll
+      EACH_RESULT
       for (int j = 0; j < COLUMNS; ++j) {
         const int at = column + j * V;
         const int lanes = min(V, n - at);
-        VECTOR value = sum[i][j];
+        VECTOR value = result[i][j];
 #if BIAS == 1
         if (lanes > 0) value += load_part(bias + at, lanes);
 #elif BIAS == 2
@@ -294,12 +303,13 @@ __kernel void gemm_dot(IN(a), IN(b), IN(bias), OUT(c), const int batch, const in
 #ifdef ADDEND
   BIND(bias);
 #endif
-#pragma unroll
+  KEEP_SUMS(result)
+  EACH_RESULT
   for (int i = 0; i < ROWS; ++i) {
-#pragma unroll
+    EACH_RESULT
     for (int j = 0; j < COLUMNS; ++j) {
       if (row + i < m && column + j < n) {
-        float total = sum_lanes(sum[i][j]);
+        float total = sum_lanes(result[i][j]);
 #ifdef ADDEND
         total += ADDEND(row + i, column + j);
 #endif

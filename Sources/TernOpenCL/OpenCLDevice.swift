@@ -57,8 +57,8 @@ package final class OpenCLDevice: Device {
     uploadQueue = copies ? try Queue(context, device: device.handle) : nil
     readMemory = PinnedMemory.Pool(context, computeQueue)
     programs = ProgramCache(
-      context: context, device: device, prefix: traits.sourcePrefix,
-      directory: traits.storesPrograms || !device.cachesPrograms ? cache : nil)
+      context: context, device: device, prefix: traits.sourcePrefix, directory: cache,
+      storesBinaries: traits.storesPrograms || !device.cachesPrograms)
     tuning = TuningTable(
       cache,
       .init(

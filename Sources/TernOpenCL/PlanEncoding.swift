@@ -53,26 +53,33 @@ extension OpenCLDevice: PlanDescribing {
     let encoders = try encoders(of: plan) { location, type in
       View(memory: nowhere, offset: location.offset / type.dataType.byteCount, type: type)
     }
+    var programs: [KernelBuild: String] = [:]
+    let all = ProgramSource.all(of: encoders.flatMap(\.requests).map(KernelBuild.init))
+    for (number, program) in all.enumerated() {
+      for kernel in program.kernels { programs[kernel] = "\(program.file) \(number + 1)" }
+    }
     return zip(plan.order, encoders).map { index, encoder in
       let node = plan.graph.nodes[index]
       return NodeDescription(
         name: node.label, operation: node.operation.name, implementation: encoder.name,
-        cost: plan.graph.cost(of: node), launches: encoder.pending.map(\.description))
+        cost: plan.graph.cost(of: node), launches: encoder.pending.map { $0.description(programs) })
     }
   }
 
-  /// The kernels built so far, each with the file it stands in and what the compiler was told.
-  package var builds: [(file: String, kernel: String, options: String)] { programs.builds }
+  /// The kernels built so far.
+  package var builds: [KernelBuild] { programs.builds }
 }
 
 extension PendingLaunch {
-  fileprivate var description: NodeDescription.Launch {
+  /// - Parameter programs: the name of the program that has a kernel.
+  fileprivate func description(_ programs: [KernelBuild: String]) -> NodeDescription.Launch {
     switch kind {
     case .ready: .init(name: "copy")
     case .library(let name, _): .init(name: name)
     case .kernel(let request):
       .init(
         name: request.name, file: request.file, defines: request.defines,
+        program: programs[KernelBuild(request)],
         groups: request.range.groups, groupSize: request.range.localSize)
     }
   }

@@ -9,15 +9,17 @@ package struct NodeDescription: Sendable {
     package let file: String?
     /// What the source is specialised by.
     package let defines: [String: String]
+    /// The program that the kernel is compiled in, with others of the plan.
+    package let program: String?
     /// Work-groups, and the work-items of each, by axis.
     package let groups: [Int]
     package let groupSize: [Int]
 
     package init(
-      name: String, file: String? = nil, defines: [String: String] = [:], groups: [Int] = [],
-      groupSize: [Int] = []
+      name: String, file: String? = nil, defines: [String: String] = [:],
+      program: String? = nil, groups: [Int] = [], groupSize: [Int] = []
     ) {
-      (self.name, self.file, self.defines) = (name, file, defines)
+      (self.name, self.file, self.defines, self.program) = (name, file, defines, program)
       (self.groups, self.groupSize) = (groups, groupSize)
     }
   }

@@ -2,6 +2,7 @@ import Foundation
 import Synchronization
 import TernCore
 import TernOpenCL
+import TernReference
 import TernRuntime
 import Testing
 
@@ -24,6 +25,51 @@ import Testing
       let second = try open(DeviceOptions(), "stored-programs", cache: cache)
       #expect(try experiment().run(on: second) == expected)
       #expect(second.loadedProgramCount == (try programs(cache)).count)
+    }
+  }
+
+  /// A network that shares some kernels with an earlier one compiles the others alone.
+  @Test func kernelsAreFoundWhateverTheyWereCompiledWith() throws {
+    try withTemporaryCache { cache in
+      let first = try open(DeviceOptions(), "stored-programs", cache: cache)
+      _ = try experiment().run(on: first)
+      let earlier = Set(first.builds)
+      let other = try ConvolutionExperiment([2, 2, 6, 6], weight: [3, 2, 3, 3], hasBias: false)
+      let expected = try other.run(on: ReferenceDevice())
+      let before = try programs(cache).count
+      let second = try open(DeviceOptions(), "stored-programs", cache: cache)
+      let got = try other.run(on: second)
+      #expect(second.loadedProgramCount > 0)
+      for (name, value) in expected {
+        #expect(zip(got[name]!.floats, value.floats).allSatisfy { abs($0 - $1) <= 1e-4 })
+      }
+      // All that was compiled is known: a third process compiles nothing.
+      let after = try programs(cache).count
+      let third = try open(DeviceOptions(), "stored-programs", cache: cache)
+      _ = try other.run(on: third)
+      #expect(third.loadedProgramCount == second.loadedProgramCount + after - before)
+      #expect(!earlier.isDisjoint(with: second.builds))
+    }
+  }
+
+  @Test(arguments: [
+    "", "\n\n", "no_kernel V=4\n", "unary V\n", "unary V=4;unary V=4\n", "unary V=4 a b=)\n",
+    "\u{0}\u{FFFD}",
+  ])
+  func aListOfProgramsThatIsNoneIsPassedOver(content: String) throws {
+    try withTemporaryCache { cache in
+      let first = try open(DeviceOptions(), "stored-programs", cache: cache)
+      let expected = try experiment().run(on: first)
+      let folder = cache.path + "/compositions"
+      let names = try FileManager.default.contentsOfDirectory(atPath: folder)
+        .filter { !$0.hasSuffix(".lock") }
+      #expect(!names.isEmpty)
+      for name in names {
+        try Data(content.utf8).write(to: URL(fileURLWithPath: "\(folder)/\(name)"))
+      }
+      let second = try open(DeviceOptions(), "stored-programs", cache: cache)
+      #expect(try experiment().run(on: second) == expected)
+      #expect(second.builds == first.builds)
     }
   }
 

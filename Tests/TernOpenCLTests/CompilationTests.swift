@@ -9,16 +9,56 @@ import Testing
 
 /// What is compiled, and who is told.
 @Suite(.enabled(if: openCLDevice != nil)) struct CompilationTests {
-  @Test func aProgramHasTheKernelThatIsLaunchedAndNoOther() throws {
-    let device = try open()
+  /// What a file has besides would be compiled with defines that were not meant for it.
+  @Test(arguments: ["wide-cores", "many-threads"])
+  func programsHaveTheKernelsThatAreLaunchedAndNoOthers(architecture: String) throws {
+    let device = try open(DeviceOptions(), architecture)
     let experiment = try ConvolutionExperiment([2, 4, 6, 6], weight: [4, 4, 3, 3])
     _ = try experiment.run(on: device)
-    #expect(!device.builds.isEmpty)
-    for build in device.builds {
-      let source = ProgramCache.source(build.file, kernel: build.kernel)
-      let kernels = source.split(separator: "\n").filter { $0.hasPrefix("__kernel ") }
-      #expect(kernels.count == 1 && kernels[0].contains("void \(build.kernel)("))
+    let programs = ProgramSource.all(of: device.builds)
+    #expect(!programs.isEmpty && Set(programs.map(\.file)).count == programs.count)
+    #expect(Set(programs.flatMap(\.kernels)) == Set(device.builds))
+    for program in programs {
+      let starts = program.text.split(separator: "\n").filter { $0.hasPrefix("__kernel ") }
+      #expect(starts.count == program.kernels.count)
+      for kernel in program.kernels {
+        #expect(starts.contains { $0.contains("void \(kernel.kernel)(") })
+      }
     }
+  }
+
+  /// Functions of one file with other defines: what one part of a program declares meets no other.
+  private func manyFunctions() throws -> (graph: Graph, inputs: [String: HostTensor]) {
+    let builder = GraphBuilder()
+    let generator = Philox(seed: 3, stream: .data)
+    let x = try builder.input("x", [6, 5, 8])
+    let results = try [
+      x.relu(), x.gelu(), x.sigmoid(), x.tanh(), x.softmax(dim: 2), x.softmax(dim: 1),
+      x.sum([0]), x.sum([1]), x.sum([2]), x.square(), x * x, x - x.relu(),
+    ]
+    for (index, y) in results.enumerated() {
+      builder.output("y\(index)", y)
+      let gradient = try #require(try builder.gradients(of: y.sum(), withRespectTo: [x])[0])
+      builder.output("d\(index)", gradient)
+    }
+    let values = HostTensor([6, 5, 8], generator.normals(6 * 5 * 8, 0))
+    return (builder.graph, ["x": values])
+  }
+
+  @Test(arguments: ["wide-cores", "many-threads"])
+  func kernelsOfAFileShareAProgramWhateverTheirDefines(architecture: String) throws {
+    let (graph, inputs) = try manyFunctions()
+    let expected = try Session(device: ReferenceDevice()).compile(graph).run(inputs)
+    let device = try open(DeviceOptions(), architecture)
+    let got = try Session(device: device).compile(graph).run(inputs)
+    for (name, value) in expected {
+      for (a, b) in zip(try #require(got[name]).floats, value.floats) {
+        #expect(abs(a - b) <= 1e-5 * max(1, abs(b)), "\(name)")
+      }
+    }
+    let unary = device.builds.filter { $0.file == "elementwise/unary" }
+    #expect(Set(unary.map(\.defines)).count > 4)
+    #expect(ProgramSource.all(of: unary).count == 1)
   }
 
   @Test(arguments: ["wide-cores", "many-threads"])

@@ -86,7 +86,7 @@ import Testing
     try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
     defer { try? FileManager.default.removeItem(at: folder) }
     let (source, target) = (folder.path + "/kernel.cl", folder.path + "/kernel.ptx")
-    try Data((Self.prelude + ProgramCache.source(kernel.file)).utf8).write(
+    try Data((Self.prelude + KernelSource.named(kernel.file).text).utf8).write(
       to: URL(fileURLWithPath: source))
     let (status, log) = try Self.run(
       clang,

@@ -12,7 +12,7 @@ package struct KernelBuilds: Sendable {
       device.builds.map { build in
         .object([
           "file": .string(build.file), "kernel": .string(build.kernel),
-          "options": .string(build.options),
+          "options": .string(build.commandLine),
         ])
       })
   }

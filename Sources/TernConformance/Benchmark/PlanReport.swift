@@ -43,6 +43,7 @@ package struct PlanReport: Sendable {
             launch.defines.sorted { $0.key < $1.key }.map {
               JSON.Member(name: $0.key, value: .string($0.value))
             })),
+        .init(name: "program", value: launch.program.map(JSON.string) ?? .null),
         .init(name: "groups", value: .array(launch.groups.map(JSON.int))),
         .init(name: "group_size", value: .array(launch.groupSize.map(JSON.int))),
       ]

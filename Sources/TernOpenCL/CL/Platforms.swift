@@ -47,6 +47,11 @@ struct CLDevice: @unchecked Sendable {
     return String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
   }
 
+  /// What compiled programs depend on.
+  var identity: String {
+    [CL_DEVICE_NAME, CL_DEVICE_VERSION, CL_DRIVER_VERSION].map(string).joined(separator: "\n")
+  }
+
   /// Whether the driver keeps what it compiled on the disk by itself. PoCL would compile every kernel a
   /// second time for a program's binary.
   var cachesPrograms: Bool { platformName.contains("Portable Computing Language") }

@@ -1,4 +1,3 @@
-import COpenCL
 import Foundation
 import TernCore
 
@@ -19,10 +18,7 @@ struct ProgramStore: Sendable {
 
   /// Everything a binary depends on.
   private func key(source: String, options: String) -> String {
-    [
-      device.string(CL_DEVICE_NAME), device.string(CL_DEVICE_VERSION),
-      device.string(CL_DRIVER_VERSION), options, source,
-    ].joined(separator: "\n")
+    [device.identity, options, source].joined(separator: "\n")
   }
 
   private func file(_ key: String) -> String { "programs/\(hexadecimal(FNV1a.hash64(key.utf8)))" }

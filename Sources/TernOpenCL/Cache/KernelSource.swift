@@ -1,0 +1,92 @@
+import Synchronization
+import TernKernels
+
+/// A kernel file, such as `elementwise/unary`, with what it includes put in.
+///
+/// Functions, kernels and types start at the start of a line, where nothing else does, and kernels end
+/// there.
+package final class KernelSource: Sendable {
+  /// Lines that belong to a kernel, or to all of them.
+  private let parts: [(kernel: String?, lines: String)]
+  /// What it declares: its kernels, its other functions and types, its macros.
+  let kernelNames: [String]
+  let functionNames: [String]
+  let macroNames: [String]
+
+  private static let read = Mutex<[String: KernelSource]>([:])
+
+  /// - Precondition: there is such a file.
+  package static func named(_ file: String) -> KernelSource {
+    if let source = read.withLock({ $0[file] }) { return source }
+    let source = KernelSource(file)
+    read.withLock { $0[file] = source }
+    return source
+  }
+
+  private init(_ file: String) {
+    var included: Set<String> = []
+    var parts: [(kernel: String?, lines: String)] = []
+    var (kernels, functions, macros): ([String], [String], [String]) = ([], [], [])
+    var kernel: String?
+    for line in Self.lines(of: file, &included) {
+      if line.hasPrefix("__kernel ") {
+        // What stands between `void` and a parenthesis.
+        kernel = line.firstRange(of: "void ").map {
+          String(line[$0.upperBound...].prefix { $0 != "(" })
+        }
+        kernels += kernel.map { [$0] } ?? []
+      } else if line.hasPrefix("static ") || line.hasPrefix("INLINE ") {
+        let attribute = line.firstRange(of: "__attribute__((always_inline)) ")
+        functions += Self.word(before: "(", in: line[(attribute?.upperBound ?? line.startIndex)...])
+      } else if line.hasPrefix("} ") {
+        functions += Self.word(before: ";", in: line)
+      } else if line.hasPrefix("#define ") {
+        macros.append(String(line.dropFirst("#define ".count).prefix(while: Self.isOfWord)))
+      }
+      if let last = parts.last, last.kernel == kernel {
+        parts[parts.count - 1].lines += "\n" + line
+      } else {
+        parts.append((kernel, String(line)))
+      }
+      if line == "}" { kernel = nil }
+    }
+    self.parts = parts
+    (kernelNames, functionNames, macroNames) = (kernels, functions, Array(Set(macros)).sorted())
+  }
+
+  private static func lines(of file: String, _ included: inout Set<String>) -> [Substring] {
+    guard included.insert(file).inserted else { return [] }
+    guard let text = tern_kernel_source(file) else {
+      preconditionFailure("no kernel file named \(file)")
+    }
+    let directive = "#include \""
+    return String(cString: text).split(separator: "\n", omittingEmptySubsequences: false).flatMap {
+      line in
+      guard line.hasPrefix(directive) else { return [line] }
+      // Relative to the file: "window.cl" or "../common/common.cl".
+      let path = line.dropFirst(directive.count).prefix { $0 != "\"" }.dropLast(".cl".count)
+      let folder = file.prefix { $0 != "/" }
+      return lines(
+        of: path.hasPrefix("../") ? String(path.dropFirst(3)) : "\(folder)/\(path)", &included)
+    }
+  }
+
+  private static func isOfWord(_ character: Character) -> Bool {
+    character == "_" || character.isLetter || character.isNumber
+  }
+
+  /// The word in front of the first `end` of a line, if there is one.
+  private static func word(before end: Character, in line: Substring) -> [String] {
+    guard let index = line.firstIndex(of: end) else { return [] }
+    return line[..<index].split { !isOfWord($0) }.last.map { [String($0)] } ?? []
+  }
+
+  /// The whole text.
+  package var text: String { parts.map(\.lines).joined(separator: "\n") }
+
+  /// The text with some of its kernels alone: others would be compiled with defines that were not meant
+  /// for them.
+  package func text(kernels: Set<String>) -> String {
+    parts.filter { $0.kernel.map(kernels.contains) ?? true }.map(\.lines).joined(separator: "\n")
+  }
+}
