@@ -36,9 +36,12 @@ test: packages
 quick: packages
 	$(SWIFT) test -c release --skip 'CLITests|TernOpenCLTests|TernTrainTests|TernConformanceTests|TernDataTests'
 
-# swift-format's rules, and every kernel as OpenCL C 1.2 with the defaults of its defines.
+# swift-format's rules, every kernel as OpenCL C 1.2 with the defaults of its defines, and what users see:
+# no public name in two modules, and in these modules a word about every public declaration.
+DOCUMENTED := TernCore TernGraph TernRuntime TernOptim Tern
 lint: kernels
 	$(SWIFT) format lint --strict -r Sources Tests Package.swift
+	Tests/public_surface.py $(DOCUMENTED)
 
 KERNEL_FILES := $(shell grep -l __kernel Kernels/*/*.cl)
 CLANG ?= $(or $(wildcard $(dir $(shell command -v $(SWIFT)))clang),clang)

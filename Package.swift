@@ -72,7 +72,8 @@ let package = Package(
     .target(name: "CTeam"),
 
     // A target imports only what stands above it.
-    .target(name: "TernCore", dependencies: ["CSystem"]),
+    .target(
+      name: "TernCore", dependencies: ["CSystem", .product(name: "Yams", package: "Yams")]),
     .target(name: "TernGraph", dependencies: ["TernCore"]),
     .target(name: "TernRuntime", dependencies: ["TernCore", "TernGraph"]),
     .target(name: "TernReference", dependencies: ["TernCore", "TernGraph", "TernRuntime"]),
@@ -115,13 +116,16 @@ let package = Package(
       ]),
 
     // What several test targets need.
-    .target(name: "TernTestSupport", dependencies: ["Tern"], path: "Tests/TernTestSupport"),
+    .target(
+      name: "TernTestSupport", dependencies: ["Tern", "TernReference"],
+      path: "Tests/TernTestSupport"),
     .testTarget(name: "TernCoreTests", dependencies: ["TernCore"]),
     .testTarget(name: "TernGraphTests", dependencies: ["Tern"]),
     .testTarget(name: "TernRuntimeTests", dependencies: ["TernCore", "TernRuntime"]),
     .testTarget(
       name: "TernNNTests", dependencies: ["Tern", "TernTestSupport"],
       exclude: ["torchvision_parameters.txt"]),
+    .testTarget(name: "TernOptimTests", dependencies: ["Tern", "TernTestSupport"]),
     .testTarget(name: "TernDataTests", dependencies: ["TernCore", "TernData", "CZlib"]),
     .testTarget(
       name: "TernTrainTests", dependencies: ["Tern", "TernTrain", "TernTestSupport"]),
@@ -129,13 +133,16 @@ let package = Package(
       name: "CLITests", dependencies: ["Tern", "TernCLI", "TernTestSupport"]),
     .testTarget(
       name: "TernConformanceTests", dependencies: ["Tern", "TernConformance", "TernTestSupport"]),
-    .testTarget(name: "TernReferenceTests", dependencies: ["TernReference"]),
+    .testTarget(name: "TernReferenceTests", dependencies: ["TernReference", "TernTestSupport"]),
     // Counts the calls to OpenCL.
     .target(name: "OpenCLCalls", dependencies: ["COpenCL"], path: "Tests/OpenCLCalls"),
     .testTarget(
       name: "TernOpenCLTests",
-      dependencies: ["TernOpenCL", "TernReference", "Tern", "TernConformance", "OpenCLCalls"]),
-    .testTarget(name: "TernCPUTests", dependencies: ["CTeam", "TernCPU", "TernReference"]),
+      dependencies: [
+        "TernOpenCL", "TernReference", "Tern", "TernConformance", "OpenCLCalls", "TernTestSupport",
+      ]),
+    .testTarget(
+      name: "TernCPUTests", dependencies: ["CTeam", "TernCPU", "TernReference", "TernTestSupport"]),
   ],
   cLanguageStandard: .gnu2x,
   cxxLanguageStandard: .gnucxx17

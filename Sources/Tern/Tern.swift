@@ -1,11 +1,8 @@
 // One import for the whole library.
-@_exported import TernCPU
 @_exported import TernCore
 @_exported import TernData
 @_exported import TernGraph
 @_exported import TernNN
-@_exported import TernOpenCL
 @_exported import TernOptim
-@_exported import TernReference
 @_exported import TernRuntime
 @_exported import TernTrain

@@ -3,12 +3,12 @@ import TernCore
 import TernRuntime
 
 /// The processor Tern runs on: oneDNN's primitives, and Tern's own loops where oneDNN has none.
-public struct CPUBackend: Backend {
-  public init() {}
+package struct CPUBackend: Backend {
+  package init() {}
 
-  public var name: String { "cpu" }
+  package var name: String { "cpu" }
 
-  public func devices() -> [DeviceInfo] {
+  package func devices() -> [DeviceInfo] {
     [
       DeviceInfo(
         id: "cpu", backend: name, name: Self.modelName, kind: .cpu,
@@ -18,7 +18,7 @@ public struct CPUBackend: Backend {
     ]
   }
 
-  public func open(_ info: DeviceInfo, options: DeviceOptions) throws -> any Device {
+  package func open(_ info: DeviceInfo, options: DeviceOptions) throws -> any Device {
     if let threads = options.threads, !(1...BackgroundThread.limit).contains(threads) {
       throw TernError(
         .usage, "threads: expected 1 to \(BackgroundThread.limit), got \(threads)")

@@ -119,7 +119,7 @@ extension CPUContext {
     _ target: UnsafeMutableRawPointer
   ) throws {
     threads.activate()
-    let lowering = try Reorder().lower(
+    let lowering = try Operations.Reorder().lower(
       Signature(inputs: [source], outputs: [destination]), self)
     let workspace = try CPUBuffer(byteCount: lowering.workspaceByteCount)
     try withExtendedLifetime(workspace) {

@@ -1,8 +1,8 @@
 import Tern
 
 /// Runs cases on a device.
-public struct CaseRunner {
-  public let device: any Device
+package struct CaseRunner {
+  package let device: any Device
   /// Whether results must be exact where a case says so.
   private let isHeldToExactness: Bool
 
@@ -15,13 +15,13 @@ public struct CaseRunner {
 
   /// - Parameter algorithm: what the user has convolutions computed by. Exactness is promised of the
   ///   device's own choice; one that rounds by nature is held to an ordinary tolerance.
-  public init(device: any Device, algorithm: ConvolutionAlgorithm? = nil) {
+  package init(device: any Device, algorithm: ConvolutionAlgorithm? = nil) {
     self.device = device
     isHeldToExactness = algorithm?.isExact ?? true
   }
 
   /// Runs a case; a failure of any kind becomes the result's status.
-  public func run(_ testCase: ConformanceCase) -> CaseResult {
+  package func run(_ testCase: ConformanceCase) -> CaseResult {
     do {
       guard let results = try execute(testCase) else {
         return CaseResult(
@@ -59,12 +59,12 @@ public struct CaseRunner {
 
   /// What the device computes for a case: `output.NAME` and `gradient.NAME`; `nil` where no
   /// operation has the case's name.
-  public func execute(_ testCase: ConformanceCase) throws -> [String: HostTensor]? {
+  package func execute(_ testCase: ConformanceCase) throws -> [String: HostTensor]? {
     try execute(testCase, times: 1)?.first
   }
 
   /// The same several times: an operation is compiled once. What keeps a state is begun anew.
-  public func execute(_ testCase: ConformanceCase, times: Int) throws -> [[String: HostTensor]]? {
+  package func execute(_ testCase: ConformanceCase, times: Int) throws -> [[String: HostTensor]]? {
     switch testCase.operation {
     case "train": return try (0..<times).map { _ in try TrainingCase(testCase).execute(on: device) }
     case "model": return try (0..<times).map { _ in try ModelCase(testCase).execute(on: device) }

@@ -3,20 +3,20 @@ import Tern
 
 /// What an operation must compute: inputs, expected outputs, arriving gradients and expected
 /// gradients, with the tolerance at which they must agree.
-public struct ConformanceCase: Sendable {
-  public let name: String
+package struct ConformanceCase: Sendable {
+  package let name: String
   /// An operation's functional name, `optimizer.NAME`, `train` or `model`.
-  public let operation: String
-  public let attributes: [String: AttributeValue]
+  package let operation: String
+  package let attributes: [String: AttributeValue]
   /// |got − expected| ≤ atol + rtol · |expected|
-  public let relativeTolerance: Double
-  public let absoluteTolerance: Double
-  public let inputs: [String: HostTensor]
-  public let outputs: [String: HostTensor]
-  public let cotangents: [String: HostTensor]
-  public let gradients: [String: HostTensor]
+  package let relativeTolerance: Double
+  package let absoluteTolerance: Double
+  package let inputs: [String: HostTensor]
+  package let outputs: [String: HostTensor]
+  package let cotangents: [String: HostTensor]
+  package let gradients: [String: HostTensor]
 
-  public init(
+  package init(
     name: String, operation: String, attributes: [String: AttributeValue] = [:],
     relativeTolerance: Double = 1e-4, absoluteTolerance: Double = 1e-5,
     inputs: [String: HostTensor], outputs: [String: HostTensor] = [:],
@@ -36,7 +36,7 @@ public struct ConformanceCase: Sendable {
   /// Reads a safetensors file whose metadata holds `op`, `attributes`, `rtol` and `atol`.
   ///
   /// - Throws: ``TernError`` naming the file and its fault.
-  public init(contentsOf path: String) throws {
+  package init(contentsOf path: String) throws {
     let file = try Safetensors(contentsOf: path)
     func metadata(_ key: String) throws -> String {
       guard let value = file.metadata[key] else {
@@ -68,7 +68,7 @@ public struct ConformanceCase: Sendable {
   }
 
   /// The cases in a folder's `.safetensors` files, by name.
-  public static func paths(inDirectory directory: String) throws -> [String] {
+  package static func paths(inDirectory directory: String) throws -> [String] {
     guard let kind = FileSystem.kind(directory) else {
       throw TernError(.notFound, "\(directory): no such folder")
     }
@@ -83,15 +83,15 @@ public struct ConformanceCase: Sendable {
 }
 
 /// How a case ended on a device.
-public struct CaseResult: Sendable {
-  public enum Status: String, Sendable { case passed, failed, unsupported, error }
+package struct CaseResult: Sendable {
+  package enum Status: String, Sendable { case passed, failed, unsupported, error }
 
-  public let name: String
-  public let operation: String
-  public let status: Status
-  public var maximumAbsoluteError = 0.0
-  public var maximumRelativeError = 0.0
+  package let name: String
+  package let operation: String
+  package let status: Status
+  package var maximumAbsoluteError = 0.0
+  package var maximumRelativeError = 0.0
   /// The first element out of tolerance: `gradient.weight[0, 2, 1]`.
-  public var location: String?
-  public var message: String?
+  package var location: String?
+  package var message: String?
 }

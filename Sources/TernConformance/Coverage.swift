@@ -1,14 +1,14 @@
 import Tern
 
 /// How each operation runs on each device: by one kernel of its own, or decomposed into several.
-public struct Coverage {
-  public enum Form: Hashable, Sendable, CustomStringConvertible {
+package struct Coverage {
+  package enum Form: Hashable, Sendable, CustomStringConvertible {
     case fused
     case decomposed(Int)
     /// Nothing to compute: a view, or no gradient.
     case free
 
-    public var description: String {
+    package var description: String {
       switch self {
       case .fused: "fused"
       case .decomposed(let count): "\(count) nodes"
@@ -17,18 +17,18 @@ public struct Coverage {
     }
   }
 
-  public struct Row: Sendable {
-    public let operation: String
+  package struct Row: Sendable {
+    package let operation: String
     /// Per device: the forward and the backward pass.
-    public let forms: [(forward: Form, backward: Form)]
+    package let forms: [(forward: Form, backward: Form)]
   }
 
-  public let devices: [any Device]
+  package let devices: [any Device]
 
-  public init(devices: [any Device]) { self.devices = devices }
+  package init(devices: [any Device]) { self.devices = devices }
 
   /// A row per operation, by its first built-in case.
-  public func rows() throws -> [Row] {
+  package func rows() throws -> [Row] {
     var seen: Set<String> = []
     return try OpCase.all.filter { seen.insert($0.operation).inserted }.map { opCase in
       Row(operation: opCase.operation, forms: try devices.map { try forms(opCase, $0) })
@@ -43,7 +43,9 @@ public struct Coverage {
       graph = try OperationCase(opCase.draft())!.graph()
     }
     let plan = try Session(device: device).plan(graph)
-    let nodes = plan.order.map { plan.graph.nodes[$0] }.filter { !($0.operation is Reorder) }
+    let nodes = plan.order.map { plan.graph.nodes[$0] }.filter {
+      !($0.operation is Operations.Reorder)
+    }
     func form(_ count: Int) -> Form {
       count == 0 ? .free : count == 1 ? .fused : .decomposed(count)
     }
@@ -52,7 +54,7 @@ public struct Coverage {
   }
 
   /// The table in Markdown.
-  public func markdown() throws -> String {
+  package func markdown() throws -> String {
     let columns = devices.flatMap { ["\($0.info.backend) forward", "\($0.info.backend) backward"] }
     var lines = [
       "| operation | " + columns.joined(separator: " | ") + " |",

@@ -5,18 +5,18 @@ import TernReference
 ///
 /// With cotangents c, the scalar L = Σ c·output has the gradient that differentiation must give:
 /// ∂L/∂x ≈ (L(x + h) − L(x − h)) / 2h, h = 10⁻⁶.
-public struct GradientCheck {
-  public static let step = 1e-6
-  public static let tolerance = 1e-5
+package struct GradientCheck {
+  package static let step = 1e-6
+  package static let tolerance = 1e-5
   /// Elements checked per input; spread evenly where there are more.
-  public static let elementLimit = 24
+  package static let elementLimit = 24
 
-  public init() {}
+  package init() {}
 
   /// Checks every differentiable input of a case.
   ///
   /// - Returns: the first gradient that differs, or `nil`.
-  public func firstFault(in opCase: OpCase) throws -> String? {
+  package func firstFault(in opCase: OpCase) throws -> String? {
     let reference = CaseRunner(device: ReferenceDevice(precision: .float64))
     let testCase = try opCase.conformanceCase(reference: reference)
     guard !testCase.gradients.isEmpty, let operation = OperationCase(testCase) else {

@@ -4,9 +4,9 @@ import Tern
 ///
 /// One list of these serves parity with the reference, the gradient check, `tern verify`, and
 /// `tern bench`; see ``OpCase/all``.
-public struct OpCase: Sendable {
+package struct OpCase: Sendable {
   /// How the elements of an input are drawn. Kinks are avoided, so that a gradient exists.
-  public enum Distribution: Hashable, Sendable {
+  package enum Distribution: Hashable, Sendable {
     /// Standard normal, at least 0.05 away from 0.
     case normal
     case uniform(Float, Float)
@@ -26,16 +26,16 @@ public struct OpCase: Sendable {
     case probabilities
   }
 
-  public struct Input: Hashable, Sendable {
-    public let shape: Shape
-    public let distribution: Distribution
+  package struct Input: Hashable, Sendable {
+    package let shape: Shape
+    package let distribution: Distribution
 
-    public init(_ shape: Shape, _ distribution: Distribution = .normal) {
+    package init(_ shape: Shape, _ distribution: Distribution = .normal) {
       self.shape = shape
       self.distribution = distribution
     }
 
-    public var type: TensorType {
+    package var type: TensorType {
       switch distribution {
       case .indices, .integer: TensorType(shape, .int32)
       default: TensorType(shape)
@@ -43,17 +43,17 @@ public struct OpCase: Sendable {
     }
   }
 
-  public let operation: String
+  package let operation: String
   /// What sets the case apart, such as `stride2-odd`.
-  public let label: String
-  public let attributes: [String: AttributeValue]
-  public let inputs: [String: Input]
+  package let label: String
+  package let attributes: [String: AttributeValue]
+  package let inputs: [String: Input]
   /// Whether every element must come out exactly.
-  public let isExact: Bool
+  package let isExact: Bool
   /// Scales the absolute tolerance: the square root of the terms that are summed.
-  public let terms: Int
+  package let terms: Int
 
-  public init(
+  package init(
     _ operation: String, _ label: String, _ attributes: [String: AttributeValue] = [:],
     _ inputs: [String: Input], isExact: Bool = false, terms: Int = 1
   ) {
@@ -65,10 +65,10 @@ public struct OpCase: Sendable {
     self.terms = terms
   }
 
-  public var name: String { "\(operation)/\(label)" }
+  package var name: String { "\(operation)/\(label)" }
 
   /// Every built-in case.
-  public static let all: [OpCase] =
+  package static let all: [OpCase] =
     elementwise + binary + reduction + movement + matmul + convolution + pooling + interpolation
     + softmax + normalization + embedding + attention + losses + recurrent + dropout + random
     + optimizers
@@ -76,7 +76,7 @@ public struct OpCase: Sendable {
 
 extension OpCase {
   /// The values of the inputs, drawn by Philox from the case's name.
-  public func drawInputs() -> [String: HostTensor] {
+  package func drawInputs() -> [String: HostTensor] {
     Dictionary(
       uniqueKeysWithValues: inputs.map { name, input in
         (name, Self.draw(input, key: "\(self.name).\(name)"))
@@ -85,7 +85,7 @@ extension OpCase {
 
   static func draw(_ input: Input, key: String) -> HostTensor {
     let count = input.shape.elementCount
-    let hash = key.utf8.reduce(UInt32(0x811C_9DC5)) { ($0 ^ UInt32($1)) &* 0x0100_0193 }
+    let hash = FNV1a.hash32(key.utf8)
     let generator = Philox(seed: 0, stream: .data)
     func uniforms() -> [Float] { generator.uniforms(count, hash) }
     switch input.distribution {
@@ -164,7 +164,7 @@ extension OpCase {
   }
 
   /// The case with what the reference device computes as expected values.
-  public func conformanceCase(reference: CaseRunner) throws -> ConformanceCase {
+  package func conformanceCase(reference: CaseRunner) throws -> ConformanceCase {
     let draft = try draft()
     let results = try reference.execute(draft)!
     return ConformanceCase(
@@ -184,7 +184,7 @@ extension OpCase {
   }
 
   /// The operation's outputs by name.
-  public func outputTypes() throws -> [(name: String, type: TensorType)] {
+  package func outputTypes() throws -> [(name: String, type: TensorType)] {
     guard let spec = OperationSpec.named(operation) else { return [] }
     let builder = GraphBuilder()
     var tensors: [String: Tensor] = [:]

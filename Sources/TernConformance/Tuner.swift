@@ -3,33 +3,33 @@ import TernRuntime
 
 /// Finds the fastest of what a device has several implementations for: each is checked against other
 /// numbers, then timed.
-public struct Tuner {
+package struct Tuner {
   private let device: any CandidateDevice
   private let judge: any Device
   /// By which a search ends early; `nil` where it is not known.
   private var peak: DevicePeak?
 
   /// What was found for one problem.
-  public struct Finding: Sendable {
-    public struct Candidate: Sendable {
-      public let name: String
+  package struct Finding: Sendable {
+    package struct Candidate: Sendable {
+      package let name: String
       /// The least time of a run, in seconds; `nil` where the numbers were wrong, or it did not run.
-      public let seconds: Double?
+      package let seconds: Double?
       /// Why it did not run.
-      public var fault: String?
+      package var fault: String?
       /// What compiling and checking took, in seconds.
-      public let preparationSeconds: Double
+      package let preparationSeconds: Double
     }
-    public let problem: String
+    package let problem: String
     /// The fastest in front.
-    public let candidates: [Candidate]
+    package let candidates: [Candidate]
     /// The candidates for which there was no time.
-    public let untried: [String]
+    package let untried: [String]
     /// Those that were not run: they cannot be faster than what was measured.
-    public let hopeless: [String]
+    package let hopeless: [String]
     /// How much of what the device can do at most the fastest does; above 1 where it needs fewer operations,
     /// or caches hold what it reads.
-    public let shareOfRoof: Double?
+    package let shareOfRoof: Double?
   }
 
   /// A candidate is timed for so long, or this often if that takes longer.
@@ -43,7 +43,7 @@ public struct Tuner {
 
   /// - Parameter measuresPeak: whether to measure first what the device can do, for about a second.
   /// - Throws: ``TernError`` where the device has nothing to tune.
-  public init(_ device: any Device, measuresPeak: Bool = true) throws {
+  package init(_ device: any Device, measuresPeak: Bool = true) throws {
     guard let device = device as? any CandidateDevice else {
       throw TernError(
         .usage,
@@ -75,32 +75,32 @@ public struct Tuner {
   private static let libraryAlone = CandidateRequest(wanted: ["onednn"], forbidden: ["fused"])
 
   /// Where findings are kept; `nil` where the user wants no cache.
-  public var databasePath: String? { device.candidates.tuning.path }
+  package var databasePath: String? { device.candidates.tuning.path }
 
   /// How many problems the database has.
-  public var findingCount: Int { device.candidates.tuning.count }
+  package var findingCount: Int { device.candidates.tuning.count }
 
   /// Whether an earlier run has measured all candidates of a problem.
-  public func isTuned(_ problem: Problem) -> Bool {
+  package func isTuned(_ problem: Problem) -> Bool {
     device.candidates.tuning.entry(problem.description)?.isComplete ?? false
   }
 
   /// Something that has several candidates, and how they are measured.
-  public struct Problem {
+  package struct Problem {
     let measurement: CandidateMeasurement
 
-    public var description: String { measurement.problem.description }
+    package var description: String { measurement.problem.description }
   }
 
   /// What there is to tune in graphs, each once, in order.
-  public func problems(in graphs: [Graph]) throws -> [Problem] {
+  package func problems(in graphs: [Graph]) throws -> [Problem] {
     var seen: Set<String> = []
     return try graphs.flatMap { try device.measurements(in: $0).map(Problem.init) }
       .filter { seen.insert($0.description).inserted }
   }
 
   /// What there is to tune in the cases of suites.
-  public func problems(in suites: [BenchmarkSuite]) throws -> [Problem] {
+  package func problems(in suites: [BenchmarkSuite]) throws -> [Problem] {
     try problems(in: suites.flatMap { try $0.cases.map { try Self.graph(of: $0.opCase) } })
   }
 
@@ -150,7 +150,7 @@ public struct Tuner {
   ///   - budget: shared by all problems; ``TuningBudget/start(problemsLeft:)`` has been called.
   ///   - progress: told of every candidate before it is compiled.
   /// - Throws: ``TernError`` where none computes the right numbers.
-  public mutating func tune(
+  package mutating func tune(
     _ problem: Problem, within budget: inout TuningBudget, progress: (String) -> Void = { _ in }
   ) throws -> Finding {
     let (graph, tuning) = (problem.measurement.graph, device.candidates.tuning)
@@ -249,7 +249,7 @@ public struct Tuner {
       if !device.isAsynchronous {
         let operations = executable.plan.order.map { executable.plan.graph.nodes[$0].operation }
         return try (0..<count).map { _ in
-          try zip(operations, executable.profile()).filter { !($0.0 is Reorder) }
+          try zip(operations, executable.profile()).filter { !($0.0 is Operations.Reorder) }
             .reduce(0) { $0 + $1.1 }
         }.min()!
       }

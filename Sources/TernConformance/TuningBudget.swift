@@ -3,7 +3,7 @@
 ///
 /// A compiler cannot be interrupted. So a candidate is not begun where others like it took longer, in
 /// the mean, than there is time.
-public struct TuningBudget {
+package struct TuningBudget {
   private let clock = ContinuousClock()
   private let end: ContinuousClock.Instant
   private var problemEnd: ContinuousClock.Instant
@@ -11,16 +11,16 @@ public struct TuningBudget {
   private var preparations: [Substring: (count: Int, seconds: Double)] = [:]
 
   /// - Parameter seconds: for all problems together, from now on.
-  public init(seconds: Double) {
+  package init(seconds: Double) {
     end = clock.now + .seconds(seconds)
     problemEnd = end
   }
 
   /// In seconds; negative where it was exceeded.
-  public var remainingSeconds: Double { (end - clock.now) / .seconds(1) }
+  package var remainingSeconds: Double { (end - clock.now) / .seconds(1) }
 
   /// Gives the next problem its part.
-  public mutating func start(problemsLeft: Int) {
+  package mutating func start(problemsLeft: Int) {
     problemEnd = clock.now + (end - clock.now) / max(1, problemsLeft)
   }
 

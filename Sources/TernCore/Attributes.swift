@@ -1,11 +1,18 @@
 /// A value of an attribute, as JSON and YAML spell it.
 public indirect enum AttributeValue: Hashable, Sendable, CustomStringConvertible {
+  /// Nothing: the attribute is as if it were not given.
   case null
+  /// A truth value.
   case bool(Bool)
+  /// An integer.
   case int(Int)
+  /// A number.
   case double(Double)
+  /// A text.
   case string(String)
+  /// Values in order.
   case list([AttributeValue])
+  /// Values by name.
   case map([String: AttributeValue])
 
   public var description: String {
@@ -24,7 +31,7 @@ public indirect enum AttributeValue: Hashable, Sendable, CustomStringConvertible
   }
 
   /// As a sentence has it: text without quotes.
-  public var words: String { if case .string(let text) = self { text } else { description } }
+  package var words: String { if case .string(let text) = self { text } else { description } }
 
   /// A name as the key of a map: as it is where it cannot be taken for anything else.
   private static func key(_ name: String) -> String {
@@ -44,12 +51,12 @@ public indirect enum AttributeValue: Hashable, Sendable, CustomStringConvertible
 ///
 /// Every getter throws a ``ShapeError`` naming the operation and the attribute where the value has
 /// another type; ``finish()`` rejects names that nobody asked for.
-public struct Attributes: Sendable {
-  public let operation: String
-  public let values: [String: AttributeValue]
+package struct Attributes: Sendable {
+  package let operation: String
+  package let values: [String: AttributeValue]
   private var known: Set<String> = []
 
-  public init(_ operation: String, _ values: [String: AttributeValue] = [:]) {
+  package init(_ operation: String, _ values: [String: AttributeValue] = [:]) {
     self.operation = operation
     self.values = values
   }
@@ -65,15 +72,15 @@ public struct Attributes: Sendable {
   }
 
   /// Whether the attribute is given and not null.
-  public mutating func has(_ name: String) -> Bool { value(name) != nil }
+  package mutating func has(_ name: String) -> Bool { value(name) != nil }
 
   /// Whether the attribute is a word, where a number would do too.
-  public mutating func isString(_ name: String) -> Bool {
+  package mutating func isString(_ name: String) -> Bool {
     if case .string = value(name) { true } else { false }
   }
 
   /// - Parameter limit: the largest magnitude, by default what devices count with.
-  public mutating func int(
+  package mutating func int(
     _ name: String, default standard: Int? = nil, limit: UInt = Self.largestInteger
   ) throws(ShapeError) -> Int {
     guard let value = value(name) else {
@@ -101,7 +108,7 @@ public struct Attributes: Sendable {
   }
 
   /// A number of at least 0 that is told apart, not computed with: a seed, the number of a stream.
-  public mutating func unsigned<Number: FixedWidthInteger & UnsignedInteger>(
+  package mutating func unsigned<Number: FixedWidthInteger & UnsignedInteger>(
     _ name: String, default standard: Number
   ) throws(ShapeError) -> Number {
     let value = try int(name, default: Int(clamping: standard), limit: UInt(Int.max))
@@ -114,7 +121,7 @@ public struct Attributes: Sendable {
   }
 
   /// The largest 32-bit integer: no product of two overflows.
-  public static let largestInteger = UInt(Int32.max)
+  package static let largestInteger = UInt(Int32.max)
 
   /// What stands where a value is missing: perhaps one under a name that it is not called by here.
   private func nothing(named name: String) -> String {
@@ -124,7 +131,7 @@ public struct Attributes: Sendable {
     return other.map { "nothing, but '\($0)'; did you mean '\(name)'?" } ?? "nothing"
   }
 
-  public mutating func double(
+  package mutating func double(
     _ name: String, default standard: Double? = nil
   ) throws(ShapeError) -> Double {
     guard let value = value(name) else {
@@ -142,7 +149,7 @@ public struct Attributes: Sendable {
     }
   }
 
-  public mutating func bool(
+  package mutating func bool(
     _ name: String, default standard: Bool? = nil
   ) throws(ShapeError) -> Bool {
     guard let value = value(name) else {
@@ -153,7 +160,7 @@ public struct Attributes: Sendable {
     return flag
   }
 
-  public mutating func string(
+  package mutating func string(
     _ name: String, default standard: String? = nil, oneOf choices: [String]? = nil
   ) throws(ShapeError) -> String {
     guard let value = value(name) else {
@@ -168,7 +175,7 @@ public struct Attributes: Sendable {
   }
 
   /// A list of integers; a single integer stands for `count` equal ones.
-  public mutating func ints(
+  package mutating func ints(
     _ name: String, count: Int? = nil, default standard: [Int]? = nil
   ) throws(ShapeError) -> [Int] {
     let expected = count.map { "an integer or a list of \($0)" } ?? "a list of integers"
@@ -196,7 +203,7 @@ public struct Attributes: Sendable {
     }
   }
 
-  public mutating func doubles(
+  package mutating func doubles(
     _ name: String, count: Int, default standard: [Double]
   ) throws(ShapeError) -> [Double] {
     guard let value = value(name) else { return standard }
@@ -215,14 +222,14 @@ public struct Attributes: Sendable {
   }
 
   /// A nested map, empty where it is absent.
-  public mutating func map(_ name: String) throws(ShapeError) -> [String: AttributeValue] {
+  package mutating func map(_ name: String) throws(ShapeError) -> [String: AttributeValue] {
     guard let value = value(name) else { return [:] }
     guard case .map(let map) = value else { throw mismatch(name, "a map", value) }
     return map
   }
 
   /// Throws where an attribute was given that none of the getters asked for.
-  public func finish() throws(ShapeError) {
+  package func finish() throws(ShapeError) {
     guard let unknown = values.keys.filter({ !known.contains($0) }).min() else { return }
     throw ShapeError(
       operation, unknown,

@@ -4,9 +4,9 @@ import Synchronization
 
 /// Threads whose start is checked: a system may refuse one (`ulimit -u`, `ulimit -v`, a container's
 /// limit), and who waits for a thread that never ran waits for ever.
-public enum BackgroundThread {
+package enum BackgroundThread {
   /// The most threads that one part of a program may ask for.
-  public static let limit = 1024
+  package static let limit = 1024
 
   private final class Body {
     let name: String
@@ -21,7 +21,7 @@ public enum BackgroundThread {
   ///
   /// - Parameter name: how the system's tools show it.
   /// - Throws: ``TernError`` where the system gives no thread.
-  public static func start(_ name: String, _ body: @escaping @Sendable () -> Void) throws {
+  package static func start(_ name: String, _ body: @escaping @Sendable () -> Void) throws {
     pthread_detach(try create(name, body))
   }
 
@@ -48,7 +48,7 @@ public enum BackgroundThread {
       throw TernError(
         .runtime,
         "the system gives no thread for \(name): \(String(cString: strerror(code))); see ulimit -u "
-          + "and -v, and give fewer --workers and --threads")
+          + "and -v, and ask for fewer threads")
     }
     return thread
   }
@@ -56,7 +56,7 @@ public enum BackgroundThread {
   /// Whether the system would give so many threads beside those that run, at this moment.
   ///
   /// - Throws: ``TernError`` where it does not.
-  public static func checkAvailable(_ count: Int, for name: String) throws {
+  package static func checkAvailable(_ count: Int, for name: String) throws {
     let gate = DispatchSemaphore(value: 0)
     let ended = DispatchSemaphore(value: 0)
     var started = 0
@@ -79,7 +79,7 @@ public enum BackgroundThread {
   /// Dispatch's `concurrentPerform` tries for ever where no thread can be started.
   ///
   /// - Parameter limit: so many threads at most, the caller's among them.
-  public static func concurrently(
+  package static func concurrently(
     _ count: Int, name: String, stackByteCount: Int? = nil, threads limit: Int? = nil,
     _ body: @Sendable (Int) -> Void
   ) {

@@ -1,11 +1,11 @@
 /// How far a misspelt name is from a known one.
-public enum EditDistance {
+package enum EditDistance {
   /// The number of insertions, deletions, substitutions and exchanges of neighbours that turn `a` into
   /// `b`, no letter touched twice.
   ///
   /// Source: Damerau, "A technique for computer detection and correction of spelling errors", 1964, in
   /// the restricted form (optimal string alignment).
-  public static func between(_ a: String, _ b: String) -> Int {
+  package static func between(_ a: String, _ b: String) -> Int {
     let (a, b) = (Array(a), Array(b))
     var (older, row) = ([Int](), Array(0...b.count))
     for i in a.indices {
@@ -28,7 +28,7 @@ public enum EditDistance {
   /// The name that was probably meant by `word`: the same but for case and hyphens, what other
   /// libraries call so (``Synonyms``), the only one that begins with it, or the nearest one, if any is
   /// near enough: one that shares nothing with a short word is not.
-  public static func nearest(to word: String, among names: [String]) -> String? {
+  package static func nearest(to word: String, among names: [String]) -> String? {
     guard word.utf8.count <= longestWord else { return nil }
     let plain = Synonyms.plain(word)
     guard !plain.isEmpty else { return nil }

@@ -43,7 +43,7 @@ extension String {
   }
 
   /// Between double quotes, as JSON and YAML read it; nothing in it commands a terminal.
-  public var quotedLiteral: String {
+  package var quotedLiteral: String {
     "\""
       + escaping { scalar in
         switch scalar {
@@ -58,7 +58,7 @@ extension String {
   }
 
   /// As content or as a quoted attribute of HTML, XML and SVG.
-  public var escapedForMarkup: String {
+  package var escapedForMarkup: String {
     var previous: Unicode.Scalar = " "
     return escaping { scalar in
       defer { previous = scalar }
@@ -77,7 +77,7 @@ extension String {
   }
 
   /// As a field of a CSV file: in double quotes where it needs them (RFC 4180).
-  public var csvField: String {
+  package var csvField: String {
     let needsQuotes =
       unicodeScalars.contains { [",", "\"", "\n", "\r"].contains($0) }
       || unicodeScalars.first == " " || unicodeScalars.last == " "
@@ -85,7 +85,7 @@ extension String {
   }
 
   /// As a cell of a table in Markdown.
-  public var markdownCell: String {
+  package var markdownCell: String {
     visible.escaping { scalar in
       switch scalar {
       case "|": "\\|"
@@ -97,13 +97,13 @@ extension String {
   }
 
   /// On one line of a terminal: control characters are spelled as Swift and C spell them.
-  public var visible: String { escaping(\.spelling) }
+  package var visible: String { escaping(\.spelling) }
 
   /// On lines of a terminal: all but the line feeds is as ``visible``.
-  public var visibleLines: String { escaping { $0 == "\n" ? nil : $0.spelling } }
+  package var visibleLines: String { escaping { $0 == "\n" ? nil : $0.spelling } }
 
   /// As one word of a command line that a shell reads: in quotes where it needs them.
-  public var shellWord: String {
+  package var shellWord: String {
     let isPlain =
       !isEmpty
       && utf8.allSatisfy { byte in
@@ -138,7 +138,7 @@ extension String {
   }
 
   /// A path as a word of a command line: never one that looks like a flag.
-  public var shellPath: String {
+  package var shellPath: String {
     (unicodeScalars.first == "-" ? "./" + self : self).shellWord
   }
 }

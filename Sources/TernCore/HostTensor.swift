@@ -1,12 +1,13 @@
 /// A tensor in host memory, stored densely, row by row.
 public struct HostTensor: Sendable, Equatable {
-  public enum Storage: Sendable, Equatable {
+  package enum Storage: Sendable, Equatable {
     case float32([Float])
     case int32([Int32])
   }
 
+  /// The extents, outermost first.
   public let shape: Shape
-  public private(set) var storage: Storage
+  package private(set) var storage: Storage
 
   /// - Precondition: `values` holds as many elements as `shape` has.
   public init(_ shape: Shape, _ values: [Float]) {
@@ -27,6 +28,7 @@ public struct HostTensor: Sendable, Equatable {
     self.init(shape, [Float](repeating: value, count: shape.elementCount))
   }
 
+  /// Its shape and the type of its elements.
   public var type: TensorType {
     switch storage {
     case .float32: TensorType(shape, .float32)
@@ -65,6 +67,9 @@ public struct HostTensor: Sendable, Equatable {
     }
   }
 
+  /// Calls `body` with the elements as they lie in memory: row by row, four bytes each.
+  ///
+  /// - Throws: what `body` throws.
   public func withUnsafeBytes<R, E: Error>(
     _ body: (UnsafeRawBufferPointer) throws(E) -> R
   ) throws(E) -> R {

@@ -5,7 +5,7 @@ extension JSON {
   ///
   /// - Parameter maximumByteCount: a longer file is refused before it is read.
   /// - Throws: ``TernError`` of kind `notFound` or `badData`, naming the file.
-  public init(contentsOf path: String, maximumByteCount: Int) throws {
+  package init(contentsOf path: String, maximumByteCount: Int) throws {
     guard let kind = FileSystem.kind(path) else {
       throw TernError(.notFound, "\(path): no such file")
     }

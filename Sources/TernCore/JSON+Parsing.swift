@@ -2,8 +2,8 @@ import Foundation
 
 extension JSON {
   /// Why a text is not JSON.
-  public struct ParsingFault: Error, CustomStringConvertible {
-    public let description: String
+  package struct ParsingFault: Error, CustomStringConvertible {
+    package let description: String
   }
 
   /// The values that a text may hold: one that stands for more takes memory out of proportion.
@@ -13,13 +13,13 @@ extension JSON {
   /// back as the one it was written from: whole, where it is and fits 64 bits.
   ///
   /// - Parameter limit: the values that it may hold.
-  public init(parsing text: String, limit: Int? = nil) throws {
+  package init(parsing text: String, limit: Int? = nil) throws {
     var text = text
     self = try text.withUTF8 { try JSON(parsing: UnsafeRawBufferPointer($0), limit: limit) }
   }
 
   /// Parses a JSON text in UTF-8.
-  public init(parsing bytes: UnsafeRawBufferPointer, limit: Int? = nil) throws {
+  package init(parsing bytes: UnsafeRawBufferPointer, limit: Int? = nil) throws {
     var parser = JSONParser(bytes, limit: limit ?? Self.valueLimit)
     self = try parser.document()
   }

@@ -1,7 +1,7 @@
 import Foundation
 
 /// A JSON value whose objects keep the order of their keys, for output that people read too.
-public indirect enum JSON: Hashable, Sendable {
+package indirect enum JSON: Hashable, Sendable {
   case null
   case bool(Bool)
   case int(Int)
@@ -10,11 +10,11 @@ public indirect enum JSON: Hashable, Sendable {
   case array([JSON])
   case object([Member])
 
-  public struct Member: Hashable, Sendable {
-    public let name: String
-    public let value: JSON
+  package struct Member: Hashable, Sendable {
+    package let name: String
+    package let value: JSON
 
-    public init(name: String, value: JSON) {
+    package init(name: String, value: JSON) {
       self.name = name
       self.value = value
     }
@@ -23,7 +23,7 @@ public indirect enum JSON: Hashable, Sendable {
   /// The object with further members behind its own, in alphabetic order.
   ///
   /// - Precondition: it is an object.
-  public func adding(_ numbers: [String: Double]) -> JSON {
+  package func adding(_ numbers: [String: Double]) -> JSON {
     guard case .object(let members) = self else { preconditionFailure("not an object") }
     return .object(
       members
@@ -31,12 +31,12 @@ public indirect enum JSON: Hashable, Sendable {
   }
 
   /// An object with these members, in this order.
-  public static func object(_ members: KeyValuePairs<String, JSON>) -> JSON {
+  package static func object(_ members: KeyValuePairs<String, JSON>) -> JSON {
     .object(members.map { Member(name: $0.key, value: $0.value) })
   }
 
   /// The value of a setting or an attribute; maps in alphabetic order.
-  public init(_ value: AttributeValue) {
+  package init(_ value: AttributeValue) {
     self =
       switch value {
       case .null: .null
@@ -51,12 +51,12 @@ public indirect enum JSON: Hashable, Sendable {
       }
   }
 
-  public subscript(name: String) -> JSON? {
+  package subscript(name: String) -> JSON? {
     guard case .object(let members) = self else { return nil }
     return members.first { $0.name == name }?.value
   }
 
-  public var doubleValue: Double? {
+  package var doubleValue: Double? {
     switch self {
     case .int(let value): Double(value)
     case .double(let value): value
@@ -64,17 +64,17 @@ public indirect enum JSON: Hashable, Sendable {
     }
   }
 
-  public var intValue: Int? {
+  package var intValue: Int? {
     if case .int(let value) = self { return value }
     return nil
   }
 
   /// A member of an object that is a whole number in a range; `nil` for anything else.
-  public func integer(_ name: String, in range: ClosedRange<Int>) -> Int? {
+  package func integer(_ name: String, in range: ClosedRange<Int>) -> Int? {
     self[name]?.intValue.flatMap { range.contains($0) ? $0 : nil }
   }
 
-  public var stringValue: String? {
+  package var stringValue: String? {
     if case .string(let value) = self { return value }
     return nil
   }
@@ -82,7 +82,7 @@ public indirect enum JSON: Hashable, Sendable {
 
 extension JSON: CustomStringConvertible {
   /// The value on one line. A number that is not finite is `null`.
-  public var description: String {
+  package var description: String {
     switch self {
     case .null: return "null"
     case .bool(let value): return String(value)
@@ -100,7 +100,7 @@ extension JSON: CustomStringConvertible {
 
 extension JSON {
   /// The value as an attribute of an operation.
-  public var attribute: AttributeValue {
+  package var attribute: AttributeValue {
     switch self {
     case .null: .null
     case .bool(let value): .bool(value)

@@ -4,18 +4,22 @@
 
 extension BinaryFloatingPoint {
   /// Whether the number stands before another in ascending order; NaN is the last.
-  public func isOrdered(before other: Self) -> Bool { self < other || (other.isNaN && !isNaN) }
+  @inlinable package func isOrdered(before other: Self) -> Bool {
+    self < other || (other.isNaN && !isNaN)
+  }
 
   /// Whether the number takes the same place as another in that order.
-  public func isOrdered(with other: Self) -> Bool { self == other || (isNaN && other.isNaN) }
+  @inlinable package func isOrdered(with other: Self) -> Bool {
+    self == other || (isNaN && other.isNaN)
+  }
 }
 
 extension Sequence where Element: BinaryFloatingPoint {
   /// The numbers in ascending order, NaN last.
-  public func sortedNaNLast() -> [Element] { sorted { $0.isOrdered(before: $1) } }
+  @inlinable package func sortedNaNLast() -> [Element] { sorted { $0.isOrdered(before: $1) } }
 
   /// The least and the largest of the finite numbers; `nil` where none is.
-  public var finiteRange: ClosedRange<Element>? {
+  @inlinable package var finiteRange: ClosedRange<Element>? {
     var range: ClosedRange<Element>?
     for element in self where element.isFinite {
       let (low, high) = (range?.lowerBound ?? element, range?.upperBound ?? element)
@@ -28,14 +32,14 @@ extension Sequence where Element: BinaryFloatingPoint {
 extension RandomAccessCollection where Element: BinaryFloatingPoint {
   /// Where the largest element stands, the first of equal ones; NaN is the largest, as in PyTorch's
   /// argmax, so that it is seen. `nil` of none.
-  public var indexOfLargest: Index? {
+  @inlinable package var indexOfLargest: Index? {
     guard var best = indices.first else { return nil }
     for index in indices where self[best].isOrdered(before: self[index]) { best = index }
     return best
   }
 
   /// All positions, the largest element first, equal ones in their order; NaN behind every number.
-  public var indicesFromLargest: [Index] {
+  @inlinable package var indicesFromLargest: [Index] {
     indices.sorted { a, b in
       let (x, y) = (self[a], self[b])
       if x.isNaN || y.isNaN { return x.isNaN == y.isNaN ? a < b : y.isNaN }

@@ -4,20 +4,20 @@
 /// and its position, never on the device, thread or order in which it is drawn.
 ///
 /// Source: Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC 2011.
-public struct Philox: Sendable {
-  public typealias Words = (UInt32, UInt32, UInt32, UInt32)
+package struct Philox: Sendable {
+  package typealias Words = (UInt32, UInt32, UInt32, UInt32)
 
   package let key: (UInt32, UInt32)
 
-  public init(key: (UInt32, UInt32)) { self.key = key }
+  package init(key: (UInt32, UInt32)) { self.key = key }
 
   /// The generator of one purpose (`stream`) under a user's `seed`.
-  public init(seed: UInt64, stream: Stream) {
+  package init(seed: UInt64, stream: Stream) {
     self.init(key: Philox.key(seed: seed, stream: stream))
   }
 
   /// What the numbers are drawn for. Streams of one seed are independent.
-  public enum Stream: UInt32, Sendable {
+  package enum Stream: UInt32, Sendable {
     case initialization = 1
     case shuffle = 2
     case dropout = 3
@@ -28,7 +28,7 @@ public struct Philox: Sendable {
   }
 
   /// The key of a stream: the seed's low word, and its high word offset by the stream.
-  public static func key(seed: UInt64, stream: Stream) -> (UInt32, UInt32) {
+  package static func key(seed: UInt64, stream: Stream) -> (UInt32, UInt32) {
     (
       UInt32(truncatingIfNeeded: seed),
       UInt32(truncatingIfNeeded: seed >> 32) ^ (stream.rawValue &* 0x9E37_79B9)
@@ -36,7 +36,7 @@ public struct Philox: Sendable {
   }
 
   /// The four words at a counter.
-  public func words(_ counter: Words) -> Words {
+  @inlinable package func words(_ counter: Words) -> Words {
     var (c0, c1, c2, c3) = counter
     var (k0, k1) = key
     for _ in 0..<10 {
@@ -53,17 +53,17 @@ public struct Philox: Sendable {
   }
 
   /// The words at position `block` of substream (`a`, `b`).
-  public func words(block: UInt64, _ a: UInt32 = 0, _ b: UInt32 = 0) -> Words {
+  @inlinable package func words(block: UInt64, _ a: UInt32 = 0, _ b: UInt32 = 0) -> Words {
     words((UInt32(truncatingIfNeeded: block), UInt32(truncatingIfNeeded: block >> 32), a, b))
   }
 
   /// A word as a number in [0, 1) with 24 random bits.
-  public static func uniform(_ word: UInt32) -> Float { Float(word >> 8) * 0x1p-24 }
+  @inlinable package static func uniform(_ word: UInt32) -> Float { Float(word >> 8) * 0x1p-24 }
 }
 
 extension Philox {
   /// `count` numbers drawn uniformly from [0, 1), of substream (`a`, `b`).
-  public func uniforms(_ count: Int, _ a: UInt32 = 0, _ b: UInt32 = 0) -> [Float] {
+  package func uniforms(_ count: Int, _ a: UInt32 = 0, _ b: UInt32 = 0) -> [Float] {
     numbers(count, a, b) { w in
       (Self.uniform(w.0), Self.uniform(w.1), Self.uniform(w.2), Self.uniform(w.3))
     }
@@ -87,7 +87,7 @@ extension Philox {
   }
 
   /// A permutation of 0..<count (Fisher–Yates), of substream (`a`, `b`).
-  public func permutation(_ count: Int, _ a: UInt32 = 0, _ b: UInt32 = 0) -> [Int32] {
+  package func permutation(_ count: Int, _ a: UInt32 = 0, _ b: UInt32 = 0) -> [Int32] {
     var order = Array(0..<Int32(count))
     guard count > 1 else { return order }
     for i in stride(from: count - 1, to: 0, by: -1) {

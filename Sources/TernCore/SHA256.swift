@@ -1,5 +1,5 @@
 /// The digest by which content is told apart. FIPS 180-4.
-public struct SHA256: Sendable {
+package struct SHA256: Sendable {
   private var state: [UInt32] = [
     0x6A09_E667, 0xBB67_AE85, 0x3C6E_F372, 0xA54F_F53A, 0x510E_527F, 0x9B05_688C, 0x1F83_D9AB,
     0x5BE0_CD19,
@@ -7,16 +7,16 @@ public struct SHA256: Sendable {
   private var pending: [UInt8] = []
   private var byteCount: UInt64 = 0
 
-  public init() {}
+  package init() {}
 
-  public mutating func update(_ bytes: some Sequence<UInt8>) {
+  package mutating func update(_ bytes: some Sequence<UInt8>) {
     let isDone: Void? = bytes.withContiguousStorageIfAvailable {
       update(UnsafeRawBufferPointer($0))
     }
     if isDone == nil { Array(bytes).withUnsafeBytes { update($0) } }
   }
 
-  public mutating func update(_ bytes: UnsafeRawBufferPointer) {
+  package mutating func update(_ bytes: UnsafeRawBufferPointer) {
     byteCount += UInt64(bytes.count)
     var rest = bytes[...]
     if !pending.isEmpty {
@@ -38,17 +38,17 @@ public struct SHA256: Sendable {
   private static let blockSize = 64
 
   /// A text and its end, so that two texts are not taken for one.
-  public mutating func update(_ text: String) {
+  package mutating func update(_ text: String) {
     update(text.utf8)
     update([0])
   }
 
-  public mutating func update(_ number: Int) {
+  package mutating func update(_ number: Int) {
     update((0..<8).map { UInt8(truncatingIfNeeded: number >> (8 * $0)) })
   }
 
   /// The digest as 64 hexadecimal digits.
-  public var hexadecimal: String {
+  package var hexadecimal: String {
     var copy = self
     let bitCount = byteCount &* 8
     copy.update([0x80])

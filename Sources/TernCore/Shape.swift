@@ -2,8 +2,10 @@
 public struct Shape: Hashable, Sendable, ExpressibleByArrayLiteral, RandomAccessCollection,
   MutableCollection, CustomStringConvertible
 {
+  /// The extents, outermost first.
   public var dimensions: [Int]
 
+  /// A shape of these extents, outermost first.
   public init(_ dimensions: [Int]) { self.dimensions = dimensions }
   public init(arrayLiteral elements: Int...) { dimensions = elements }
 
@@ -78,14 +80,18 @@ public struct Shape: Hashable, Sendable, ExpressibleByArrayLiteral, RandomAccess
 
 /// What a tensor is before it holds anything: its shape and the type of its elements.
 public struct TensorType: Hashable, Sendable, CustomStringConvertible {
+  /// The extents.
   public var shape: Shape
+  /// What the elements are.
   public var dataType: DataType
 
+  /// A type of that shape, of float32 where nothing else is said.
   public init(_ shape: Shape, _ dataType: DataType = .float32) {
     self.shape = shape
     self.dataType = dataType
   }
 
+  /// The number of elements.
   public var elementCount: Int { shape.elementCount }
   /// Size when stored densely, in bytes.
   public var byteCount: Int { elementCount * dataType.byteCount }

@@ -1,6 +1,7 @@
 /// Something that came from outside — a file, a flag, a shape in a model file, a device — and
 /// cannot be used. The message is one line that says what, where, and where possible what to do.
 public struct TernError: Error, Hashable, Sendable, CustomStringConvertible {
+  /// What went wrong, as far as it decides what can be done about it.
   public enum Kind: Hashable, Sendable {
     /// A command or setting that makes no sense.
     case usage
@@ -20,9 +21,12 @@ public struct TernError: Error, Hashable, Sendable, CustomStringConvertible {
     case runtime
   }
 
+  /// What went wrong.
   public let kind: Kind
+  /// One line: what, where, and where possible what to do.
   public let message: String
 
+  /// An error of a kind, with a message of one line.
   public init(_ kind: Kind, _ message: String) {
     self.kind = kind
     self.message = message
@@ -37,9 +41,12 @@ public struct ShapeError: Error, Hashable, Sendable, CustomStringConvertible {
   public let operation: String
   /// What of it does not fit: an input such as `weight`, or an attribute such as `stride`.
   public let subject: String
+  /// What would fit.
   public let expected: String
+  /// What was given.
   public let got: String
 
+  /// An error that says what of an operation does not fit, what would, and what was given.
   public init(_ operation: String, _ subject: String, expected: String, got: String) {
     self.operation = operation
     self.subject = subject

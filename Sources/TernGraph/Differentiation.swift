@@ -12,12 +12,22 @@ extension GraphBuilder {
   ///     for a scalar loss a constant 1.
   ///   - targets: what to differentiate by.
   /// - Returns: one tensor per target, of the target's shape; `nil` where no path leads to it.
+  /// - Throws: ``TernCore/ShapeError`` where shapes, types or attributes do not fit.
   public func gradients(
     of outputs: [(value: Tensor, cotangent: Tensor)], withRespectTo targets: [Tensor]
   ) throws -> [Tensor?] {
+    try gradients(of: outputs, withRespectTo: targets, throughNodesFrom: 0)
+  }
+
+  /// - Parameter start: the nodes before this one are not gone through, so that of two targets of which
+  ///   one depends on the other each gets what arrives at it alone.
+  func gradients(
+    of outputs: [(value: Tensor, cotangent: Tensor)], withRespectTo targets: [Tensor],
+    throughNodesFrom start: Int
+  ) throws -> [Tensor?] {
     var isNeeded = [Bool](repeating: false, count: graph.values.count)
     for target in targets { isNeeded[target.id.index] = true }
-    let forward = graph.nodes
+    let forward = graph.nodes[start...]
     for node in forward where node.inputs.contains(where: { isNeeded[$0.index] }) {
       for output in node.outputs { isNeeded[output.index] = true }
     }
@@ -51,6 +61,8 @@ extension GraphBuilder {
   }
 
   /// The gradients of a scalar `loss`.
+  ///
+  /// - Throws: ``TernCore/ShapeError`` where shapes, types or attributes do not fit.
   public func gradients(of loss: Tensor, withRespectTo targets: [Tensor]) throws -> [Tensor?] {
     try gradients(of: [(loss, constant(1, loss.shape))], withRespectTo: targets)
   }
@@ -115,7 +127,7 @@ private struct PaddedSlice {
   init?(_ tensor: Tensor) {
     let graph = tensor.builder.graph
     guard case .node(let index, output: 0) = graph[tensor.id].source,
-      let pad = graph.nodes[index].operation as? Pad, pad.mode == .constant(0),
+      let pad = graph.nodes[index].operation as? Operations.Pad, pad.mode == .constant(0),
       (pad.before + pad.after).allSatisfy({ $0 >= 0 })
     else { return nil }
     let axes = pad.before.indices.filter { pad.before[$0] + pad.after[$0] > 0 }

@@ -2,8 +2,9 @@ import TernCore
 
 /// Names a value in a ``Graph``: an input, a variable, a constant or an output of a node.
 public struct ValueID: Hashable, Sendable, Comparable, CustomStringConvertible {
+  /// Its position in ``Graph/values``.
   public let index: Int
-  public init(_ index: Int) { self.index = index }
+  package init(_ index: Int) { self.index = index }
   public static func < (a: Self, b: Self) -> Bool { a.index < b.index }
   public var description: String { "%\(index)" }
 }
@@ -25,6 +26,7 @@ public enum Layout: Hashable, Sendable, CustomStringConvertible {
 
 /// A tensor of the graph: its type, its storage format, and where it comes from.
 public struct ValueInfo: Sendable {
+  /// Where a value comes from.
   public enum Source: Hashable, Sendable {
     /// Written by the host before a step.
     case input
@@ -36,9 +38,13 @@ public struct ValueInfo: Sendable {
     case node(Int, output: Int)
   }
 
+  /// Its shape and the type of its elements.
   public var type: TensorType
+  /// Where it comes from.
   public var source: Source
+  /// What an input or a variable is called; empty for other values.
   public var name: String
+  /// How the device stores it.
   public var layout: Layout = .dense
 
   /// The bytes the value takes on its device.
@@ -52,12 +58,16 @@ public struct ValueInfo: Sendable {
 
 /// An operation applied to values.
 public struct Node: Sendable {
+  /// What is computed.
   public var operation: any Operation
+  /// What it reads.
   public var inputs: [ValueID]
+  /// What it computes.
   public var outputs: [ValueID]
   /// The layers around the node, outermost first, joined by dots: `layer1.0.conv1`.
   public var scope: String
 
+  /// An operation applied to `inputs`, which gives `outputs`.
   public init(operation: any Operation, inputs: [ValueID], outputs: [ValueID], scope: String) {
     self.operation = operation
     self.inputs = inputs
@@ -66,17 +76,17 @@ public struct Node: Sendable {
   }
 
   /// What the scopes of nodes begin with that compute gradients: `backward.layer1.0.conv1`.
-  public static let backwardScope = "backward"
+  package static let backwardScope = "backward"
 
   /// The layers around the node, or around the one whose gradient it computes: `layer1.0.conv1`.
-  public var layer: String {
+  package var layer: String {
     let parts = scope.split(separator: ".")
     return (parts.first == Self.backwardScope[...] ? parts.dropFirst() : parts[...])
       .joined(separator: ".")
   }
 
   /// How messages name the node.
-  public var label: String { scope.isEmpty ? operation.name : "\(operation.name) (\(scope))" }
+  package var label: String { scope.isEmpty ? operation.name : "\(operation.name) (\(scope))" }
 }
 
 /// A computation on tensors of fixed shapes: nodes in an order in which every value is computed
@@ -85,7 +95,9 @@ public struct Node: Sendable {
 /// A training step is one graph: forward, loss, backward, and the assignments that update the
 /// variables.
 public struct Graph: Sendable {
+  /// What is computed, in an order in which every value is computed before it is read.
   public var nodes: [Node] = []
+  /// All values; a ``ValueID`` is a position in this list.
   public var values: [ValueInfo] = []
   /// Written by the host before each step.
   public var inputs: [ValueID] = []
@@ -98,15 +110,19 @@ public struct Graph: Sendable {
   /// What a variable holds after a step.
   public var assignments: [(variable: ValueID, value: ValueID)] = []
 
+  /// A graph of nothing.
   public init() {}
 
+  /// The value of that name.
   public subscript(id: ValueID) -> ValueInfo {
     get { values[id.index] }
     set { values[id.index] = newValue }
   }
 
+  /// The type of a value.
   public func type(_ id: ValueID) -> TensorType { values[id.index].type }
 
+  /// The types of values.
   public func types(_ ids: [ValueID]) -> [TensorType] { ids.map(type) }
 
   /// The input of that name.

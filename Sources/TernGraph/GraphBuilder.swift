@@ -10,6 +10,7 @@ import TernCore
 /// let graph = builder.graph
 /// ```
 public final class GraphBuilder {
+  /// What was written down so far.
   public private(set) var graph = Graph()
   private var scopes: [String] = []
   private var constantCache: [ConstantKey: ValueID] = [:]
@@ -19,6 +20,7 @@ public final class GraphBuilder {
     let shape: Shape
   }
 
+  /// Begins an empty graph.
   public init() {}
 
   /// Goes on building an existing graph.
@@ -32,6 +34,7 @@ public final class GraphBuilder {
     return Tensor(self, id)
   }
 
+  /// A value of type float32 that the host writes before each step.
   public func input(_ name: String, _ shape: Shape) throws(ShapeError) -> Tensor {
     try input(name, TensorType(shape))
   }
@@ -50,6 +53,7 @@ public final class GraphBuilder {
     return Tensor(self, id)
   }
 
+  /// A value of type float32 that the device keeps from step to step.
   public func variable(_ name: String, _ shape: Shape) throws(ShapeError) -> Tensor {
     try variable(name, TensorType(shape))
   }
@@ -118,8 +122,14 @@ public final class GraphBuilder {
 }
 
 /// A value of a graph under construction. Its methods are the operations, under PyTorch's names.
+///
+/// Shapes stand in brackets, outermost axis first: N samples, C channels, H rows, W columns, T steps, E or
+/// F features; `*` is any number of axes. Every operation checks what it is given when it is written
+/// down, and throws a ``TernCore/ShapeError`` that says what does not fit.
 public struct Tensor {
+  /// The graph under construction that the value belongs to.
   public let builder: GraphBuilder
+  /// The name of the value in the graph.
   public let id: ValueID
 
   init(_ builder: GraphBuilder, _ id: ValueID) {
@@ -127,7 +137,9 @@ public struct Tensor {
     self.id = id
   }
 
+  /// Its shape and the type of its elements.
   public var type: TensorType { builder.graph.type(id) }
+  /// Its extents, outermost first.
   public var shape: Shape { type.shape }
 
   /// Appends a node with one output.

@@ -12,7 +12,8 @@ public protocol Operation: Hashable, Sendable {
   /// The types of the outputs, or the reason why these inputs do not fit.
   func outputTypes(for inputs: [TensorType]) throws(ShapeError) -> [TensorType]
 
-  /// The gradients arriving at the inputs, given those arriving at the outputs.
+  /// The gradients arriving at the inputs, given those arriving at the outputs; unless it says otherwise
+  /// those of its ``decomposition(_:)``, which computes it again.
   ///
   /// - Returns: one entry per input; `nil` where nothing flows.
   func gradient(_ node: NodeGradient) throws -> [Tensor?]
@@ -33,12 +34,20 @@ public protocol Operation: Hashable, Sendable {
   var detail: String { get }
 }
 
+/// Tern's own operations, each a value. A graph is written down by the methods of ``Tensor``; these
+/// types are what differentiation, passes and devices see of it.
+package enum Operations {}
+
+/// An output that may be stored over an input.
 public struct InPlacePair: Hashable, Sendable {
+  /// The position among the outputs.
   public let output: Int
+  /// The position among the inputs.
   public let input: Int
   /// Whether the output must be stored over the input: a variable's update.
   public let required: Bool
 
+  /// The output and the input at those positions.
   public init(output: Int, input: Int, required: Bool = false) {
     self.output = output
     self.input = input
@@ -48,16 +57,19 @@ public struct InPlacePair: Hashable, Sendable {
 
 /// The arithmetic of a node and the bytes it must move when nothing is cached.
 public struct Cost: Hashable, Sendable {
+  /// Floating-point operations; a multiplication and an addition are two.
   public var flops: Int
+  /// Bytes read and written.
   public var bytes: Int
 
+  /// A cost in operations and bytes.
   public init(flops: Int, bytes: Int) {
     self.flops = flops
     self.bytes = bytes
   }
 
   /// A product of extents, at most 2^58: those of one value are bounded, those of several are not.
-  public static func product(_ factors: Int...) -> Int {
+  package static func product(_ factors: Int...) -> Int {
     factors.reduce(1) { product, factor in
       let (next, overflow) = product.multipliedReportingOverflow(by: factor)
       return overflow ? 1 << 58 : Swift.min(next, 1 << 58)
@@ -76,7 +88,15 @@ public struct Cost: Hashable, Sendable {
 
 extension Operation {
   public func gradient(_ node: NodeGradient) throws -> [Tensor?] {
-    throw ShapeError(name, "gradient", expected: "a differentiable operation", got: name)
+    let builder = node.inputs.first?.builder
+    let start = builder?.graph.nodes.count ?? 0
+    guard let builder, let outputs = try decomposition(node.inputs) else {
+      throw ShapeError(name, "gradient", expected: "a differentiable operation", got: name)
+    }
+    let arriving = zip(outputs, node.cotangents).compactMap { output, cotangent in
+      cotangent.map { (value: output, cotangent: $0) }
+    }
+    return try builder.gradients(of: arriving, withRespectTo: node.inputs, throughNodesFrom: start)
   }
   public func cost(inputs: [TensorType], outputs: [TensorType]) -> Cost {
     .elementwise(inputs, outputs)
@@ -89,7 +109,9 @@ extension Operation {
 
 /// What an operation sees when it is differentiated.
 public struct NodeGradient {
+  /// What the node reads.
   public let inputs: [Tensor]
+  /// What the node computes.
   public let outputs: [Tensor]
   /// The gradients arriving at the outputs; `nil` where nothing arrives.
   public let cotangents: [Tensor?]

@@ -2,11 +2,11 @@ import TernCore
 
 /// An operation as its users call it: by PyTorch's functional name, with named inputs and
 /// attributes. Model files, conformance cases and benchmarks all go through this table.
-public struct OperationSpec: Sendable {
-  public let name: String
+package struct OperationSpec: Sendable {
+  package let name: String
   /// The names of the inputs; `?` marks an optional one, `*` a list (`tensors.0`, `tensors.1`).
-  public let inputs: [String]
-  public let outputs: [String]
+  package let inputs: [String]
+  package let outputs: [String]
   private let body: @Sendable (inout Attributes, NamedTensors) throws -> [Tensor]
 
   init(
@@ -23,7 +23,7 @@ public struct OperationSpec: Sendable {
   ///
   /// - Returns: the outputs, in the order of ``outputs``.
   /// - Throws: ``ShapeError`` where attributes or inputs do not fit, or a name is unknown.
-  public func build(_ attributes: Attributes, _ inputs: [String: Tensor]) throws -> [Tensor] {
+  package func build(_ attributes: Attributes, _ inputs: [String: Tensor]) throws -> [Tensor] {
     let named = NamedTensors(operation: name, tensors: inputs)
     for key in inputs.keys.sorted() {
       let base = key.split(separator: ".").first.map(String.init) ?? key
@@ -41,32 +41,32 @@ public struct OperationSpec: Sendable {
   }
 
   /// Every operation.
-  public static let all: [OperationSpec] =
+  package static let all: [OperationSpec] =
     elementwise + binary + reduction + movement + matmul + convolution + pooling + interpolation
     + softmax + normalization + embedding + attention + losses + recurrent + dropout
     + random
 
   private static let byName = Dictionary(uniqueKeysWithValues: all.map { ($0.name, $0) })
 
-  public static func named(_ name: String) -> OperationSpec? { byName[name] }
+  package static func named(_ name: String) -> OperationSpec? { byName[name] }
 }
 
 /// The inputs of an operation, by name.
-public struct NamedTensors {
+package struct NamedTensors {
   let operation: String
   let tensors: [String: Tensor]
 
-  public func required(_ name: String) throws(ShapeError) -> Tensor {
+  package func required(_ name: String) throws(ShapeError) -> Tensor {
     guard let tensor = tensors[name] else {
       throw ShapeError(operation, name, expected: "an input", got: "nothing")
     }
     return tensor
   }
 
-  public func optional(_ name: String) -> Tensor? { tensors[name] }
+  package func optional(_ name: String) -> Tensor? { tensors[name] }
 
   /// The inputs `name.0`, `name.1`, …
-  public func list(_ name: String) throws(ShapeError) -> [Tensor] {
+  package func list(_ name: String) throws(ShapeError) -> [Tensor] {
     var result: [Tensor] = []
     while let tensor = tensors["\(name).\(result.count)"] { result.append(tensor) }
     guard !result.isEmpty else {

@@ -4,8 +4,8 @@ import TernCore
 /// decided here, before anything runs.
 public struct Plan: Sendable {
   /// A place in device memory.
-  public struct Location: Hashable, Sendable {
-    public enum Region: Hashable, Sendable {
+  package struct Location: Hashable, Sendable {
+    package enum Region: Hashable, Sendable {
       /// Memory reused among values whose lifetimes do not overlap.
       case arena(Int)
       /// The variable at that position of ``Graph/variables``.
@@ -15,31 +15,36 @@ public struct Plan: Sendable {
       /// The constant at that position of ``Graph/constants``.
       case constant(Int)
     }
-    public let region: Region
+    package let region: Region
     /// In bytes.
-    public let offset: Int
+    package let offset: Int
   }
 
+  /// What is computed, as the device arranged it.
   public let graph: Graph
   /// The nodes that run, in order; views are left out.
-  public let order: [Int]
+  package let order: [Int]
   /// Per value; `nil` for a value that nothing reads.
-  public let locations: [Location?]
+  package let locations: [Location?]
   /// Per node; `nil` where it needs none.
-  public let workspaces: [Location?]
+  package let workspaces: [Location?]
   /// The size of each arena, in bytes.
-  public let arenaByteCounts: [Int]
+  package let arenaByteCounts: [Int]
 
-  public func location(_ id: ValueID) -> Location {
+  package func location(_ id: ValueID) -> Location {
     guard let location = locations[id.index] else {
       preconditionFailure("value \(id) has no location")
     }
     return location
   }
 
+  /// The memory of all variables, in bytes.
   public var variableByteCount: Int { graph.variables.reduce(0) { $0 + graph[$1].byteCount } }
+  /// The memory of all inputs, in bytes.
   public var inputByteCount: Int { graph.inputs.reduce(0) { $0 + graph[$1].byteCount } }
+  /// The memory of all constants, in bytes.
   public var constantByteCount: Int { graph.constants.reduce(0) { $0 + graph[$1.id].byteCount } }
+  /// The memory that the values of a step share, in bytes.
   public var arenaByteCount: Int { arenaByteCounts.reduce(0, +) }
   /// All device memory that running the plan takes.
   public var peakByteCount: Int {
@@ -49,7 +54,7 @@ public struct Plan: Sendable {
 
 extension Plan {
   /// Offsets are multiples of this many bytes: a cache line, a vector, and a GPU's transaction.
-  public static let alignment = 256
+  package static let alignment = 256
 
   /// Plans a graph.
   ///
@@ -57,7 +62,7 @@ extension Plan {
   ///   - maximumArenaByteCount: the largest single allocation of the device.
   ///   - workspaceByteCount: the scratch memory a node needs while it runs.
   /// - Throws: ``TernError`` where a single value exceeds the largest allocation.
-  public init(
+  package init(
     _ graph: Graph, maximumArenaByteCount: Int = .max,
     workspaceByteCount: (Node) throws -> Int = { _ in 0 }
   ) throws {

@@ -3,13 +3,16 @@ import TernCore
 /// How a parameter starts. Numbers come from Philox, keyed by the seed and the parameter's name, so
 /// they do not depend on the device or on the order in which layers are built.
 public enum Initializer: Hashable, Sendable {
+  /// One number.
   case constant(Float)
   /// N(0, deviation²)
   case normal(deviation: Float)
   /// U(−bound, bound)
   case uniform(bound: Float)
 
+  /// All 0.
   public static let zeros = Initializer.constant(0)
+  /// All 1.
   public static let ones = Initializer.constant(1)
 
   /// U(−1/√n, 1/√n) for n inputs: PyTorch's default for convolution and linear layers.
@@ -40,19 +43,14 @@ public enum Initializer: Hashable, Sendable {
     switch self {
     case .constant(let value): return HostTensor(repeating: value, shape)
     case .normal(let deviation):
-      var values = generator.normals(count, Self.hash(name))
+      var values = generator.normals(count, FNV1a.hash32(name.utf8))
       for i in values.indices { values[i] *= deviation }
       return HostTensor(shape, values)
     case .uniform(let bound):
-      var values = generator.uniforms(count, Self.hash(name))
+      var values = generator.uniforms(count, FNV1a.hash32(name.utf8))
       for i in values.indices { values[i] = (values[i] * 2 - 1) * bound }
       return HostTensor(shape, values)
     }
-  }
-
-  /// FNV-1a: Swift's own hashes differ from run to run.
-  private static func hash(_ name: String) -> UInt32 {
-    name.utf8.reduce(0x811C_9DC5) { ($0 ^ UInt32($1)) &* 0x0100_0193 }
   }
 }
 
@@ -62,6 +60,7 @@ public enum Initializer: Hashable, Sendable {
 public enum WeightInitializer: String, Hashable, Sendable, CaseIterable {
   /// U(−1/√n, 1/√n), biases too: PyTorch's default.
   case standard
+  /// 0
   case zeros
   /// 0.001 · N(0, 1): small random numbers.
   case small

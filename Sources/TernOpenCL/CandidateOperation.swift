@@ -8,13 +8,13 @@ protocol CandidateOperation: OpenCLOperation {
 }
 
 extension OpenCLDevice: CandidateDevice {
-  public var candidateKinds: [String] {
+  package var candidateKinds: [String] {
     ConvolutionAlgorithm.allCases.map(\.rawValue)
       + (architecture == .manyThreads ? ["tile"] : ["thin"])
       + ["rows", "dot", "packed", "clblast"] + (precision == .fp32 ? [] : [precision.rawValue])
   }
 
-  public var measuringMargin: Double { architecture.tuningMargin }
+  package var measuringMargin: Double { architecture.tuningMargin }
 
   /// What there is to choose in a node; `nil` where it has one implementation.
   package func candidateProblem(of operation: any Operation, inputs: [TensorType]) throws
@@ -25,7 +25,7 @@ extension OpenCLDevice: CandidateDevice {
     return problem.candidates.count > 1 ? problem : nil
   }
 
-  public func measurements(in graph: Graph) throws -> [CandidateMeasurement] {
+  package func measurements(in graph: Graph) throws -> [CandidateMeasurement] {
     let planned = try Session(device: self).plan(graph).graph
     return try planned.nodes.compactMap { node in
       let inputs = planned.types(node.inputs)

@@ -94,8 +94,7 @@ package struct DeviceTraits: Hashable, Sendable {
       traits.architecture = .wideCores
       traits.vectorWidth = width
     },
-    Kind(name: "emulated-tensor-cores", help: "run --precision tf32 and bf16 without the hardware")
-    {
+    Kind(name: "emulated-tensor-cores", help: "compute in tf32 and bf16 without the hardware") {
       traits, _ in traits.emulatesTensorCores = true
     },
     Kind(name: "recorded-steps", help: "enqueue a step by cl_khr_command_buffer") { traits, _ in

@@ -9,7 +9,7 @@ struct NodesTogether {
     /// Another node's launch computes it.
     case elsewhere
     /// Updates of the parameters of these nodes.
-    case updates(OptimizerUpdate, [Int])
+    case updates(Operations.OptimizerUpdate, [Int])
     /// The sum of two values, each scaled and shifted.
     case blend([(value: ValueID, scale: Float, shift: Float)])
   }
@@ -33,7 +33,8 @@ struct NodesTogether {
     var group: [Int] = []
     var touched: Set<Plan.Location.Region> = []
     func close(_ roles: inout [Int: Role]) {
-      if let first = group.first, let update = nodes[first].operation as? OptimizerUpdate {
+      if let first = group.first, let update = nodes[first].operation as? Operations.OptimizerUpdate
+      {
         for index in group.dropFirst() { roles[index] = .elsewhere }
         roles[first] = .updates(update, group)
       }
@@ -41,7 +42,7 @@ struct NodesTogether {
     }
     for index in plan.order {
       let node = nodes[index]
-      guard let update = node.operation as? OptimizerUpdate else {
+      guard let update = node.operation as? Operations.OptimizerUpdate else {
         close(&roles)
         continue
       }
@@ -50,9 +51,10 @@ struct NodesTogether {
       let areVariables = written.allSatisfy { if case .variable = $0 { true } else { false } }
       if let first = group.first.map({ nodes[$0] }) {
         let fits =
-          (first.operation as? OptimizerUpdate)?.rule == update.rule
+          (first.operation as? Operations.OptimizerUpdate)?.rule == update.rule
           && first.inputs[2...3] == node.inputs[2...3] && areVariables
-          && touched.isDisjoint(with: written) && group.count < OptimizerUpdate.mostTogether
+          && touched.isDisjoint(with: written)
+          && group.count < Operations.OptimizerUpdate.mostTogether
           && !read.contains { touched.contains($0) && isVariable($0) }
         if !fits { close(&roles) }
       }
@@ -83,7 +85,8 @@ struct NodesTogether {
     let viewed = Set(graph.nodes.filter(\.operation.isView).flatMap(\.inputs))
     for (position, sum) in plan.order.enumerated().dropFirst(2) {
       let node = graph.nodes[sum]
-      guard (node.operation as? Binary)?.function == .add, node.inputs[0] != node.inputs[1],
+      guard (node.operation as? Operations.Binary)?.function == .add,
+        node.inputs[0] != node.inputs[1],
         node.inputs.allSatisfy({ isReadOnly($0, by: sum) })
       else { continue }
       // What they read is still there: nothing runs between them and the sum.
@@ -91,7 +94,8 @@ struct NodesTogether {
       var terms: [(value: ValueID, scale: Float, shift: Float)] = []
       for input in node.inputs {
         guard let source = sources.first(where: { graph.nodes[$0].outputs == [input] }),
-          case .affine(let scale, let shift)? = (graph.nodes[source].operation as? Unary)?.function
+          case .affine(let scale, let shift)? =
+            (graph.nodes[source].operation as? Operations.Unary)?.function
         else { break }
         terms.append((graph.nodes[source].inputs[0], scale, shift))
       }
@@ -101,7 +105,7 @@ struct NodesTogether {
       else { continue }
       var target = result
       if let reader = readers[result.index].first, isReadOnly(result, by: reader),
-        graph.nodes[reader].operation is Assign, graph.nodes[reader].inputs[1] == result
+        graph.nodes[reader].operation is Operations.Assign, graph.nodes[reader].inputs[1] == result
       {
         let variable = graph.nodes[reader].inputs[0]
         if !viewed.contains(variable), !kept.contains(variable),

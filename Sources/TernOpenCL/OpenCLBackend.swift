@@ -3,20 +3,20 @@ import TernCore
 import TernRuntime
 
 /// Any OpenCL device, through its vendor's driver.
-public struct OpenCLBackend: Backend {
-  public init() {}
+package struct OpenCLBackend: Backend {
+  package init() {}
 
-  public var name: String { "opencl" }
+  package var name: String { "opencl" }
 
-  public func devices() -> [DeviceInfo] { CLDevice.all().map(\.info) }
+  package func devices() -> [DeviceInfo] { CLDevice.all().map(\.info) }
 
-  public var precisions: [Precision] { Precision.allCases }
+  package var precisions: [Precision] { Precision.allCases }
 
-  public var traits: [(spelling: String, help: String)] {
+  package var traits: [(spelling: String, help: String)] {
     DeviceTraits.all.map { ($0.spelling, $0.help) }
   }
 
-  public func open(_ info: DeviceInfo, options: DeviceOptions) throws -> any Device {
+  package func open(_ info: DeviceInfo, options: DeviceOptions) throws -> any Device {
     try open(info, options: options, traits: DeviceTraits(info.traits), cache: .standard())
   }
 

@@ -5,7 +5,7 @@ import TernGraph
 import TernRuntime
 
 /// An OpenCL device: one context and an in-order queue.
-public final class OpenCLDevice: Device {
+package final class OpenCLDevice: Device {
   let device: CLDevice
   let context: Context
   let computeQueue: Queue
@@ -14,16 +14,16 @@ public final class OpenCLDevice: Device {
   /// Host memory for small results.
   let readMemory: PinnedMemory.Pool
   let programs: ProgramCache
-  public let info: DeviceInfo
+  package let info: DeviceInfo
   let architecture: Architecture
   package let limits: DeviceLimits
-  public let options: DeviceOptions
+  package let options: DeviceOptions
   /// What multiplies where ``precision`` is not float32.
   let tensorCores: TensorCores
   /// By which steps are recorded; `nil` where they are not.
   let commandBuffers: CommandBufferCalls?
   /// Which of several implementations runs a problem.
-  public let candidates: CandidateRegistry
+  package let candidates: CandidateRegistry
   /// The work-items that keep the device busy.
   let busyItemCount: Int
 
@@ -72,7 +72,7 @@ public final class OpenCLDevice: Device {
     if options.precision != .fp32 { try checkTensorCores() }
   }
 
-  public var maximumAllocationByteCount: Int { limits.allocationByteCount }
+  package var maximumAllocationByteCount: Int { limits.allocationByteCount }
 
   /// The work-items that share a row.
   var rowGroup: Int { limits.group(upTo: architecture.rowGroup) }
@@ -83,7 +83,7 @@ public final class OpenCLDevice: Device {
     device.string(CL_DEVICE_EXTENSIONS).split(separator: " ").contains { $0 == name }
   }
 
-  public var precision: Precision { options.precision }
+  package var precision: Precision { options.precision }
 
   /// Whether steps are recorded: asked for, and the driver can.
   package var recordsSteps: Bool { commandBuffers != nil }
@@ -91,9 +91,9 @@ public final class OpenCLDevice: Device {
   /// How many programs were on the disk already.
   package var loadedProgramCount: Int { programs.loadCount }
 
-  public var isAsynchronous: Bool { true }
+  package var isAsynchronous: Bool { true }
 
-  public var allocationCount: Int { allocations.load(ordering: .relaxed) }
+  package var allocationCount: Int { allocations.load(ordering: .relaxed) }
   /// How many events were created so far.
   package var eventCount: Int { events.load(ordering: .relaxed) }
   /// How often the host has waited for the device so far.
@@ -102,22 +102,22 @@ public final class OpenCLDevice: Device {
   func countEvent() { events.add(1, ordering: .relaxed) }
   func countWait() { waits.add(1, ordering: .relaxed) }
 
-  public func supports(_ operation: any Operation, inputs: [TensorType]) -> Bool {
+  package func supports(_ operation: any Operation, inputs: [TensorType]) -> Bool {
     operation is any OpenCLOperation
   }
 
-  public func workspaceByteCount(of node: Node, in graph: Graph) throws -> Int {
+  package func workspaceByteCount(of node: Node, in graph: Graph) throws -> Int {
     guard let operation = node.operation as? any OpenCLOperation else { return 0 }
     return try operation.workspaceByteCount(
       inputs: graph.types(node.inputs), outputs: graph.types(node.outputs), on: self)
   }
 
-  public func allocate(byteCount: Int) throws -> any DeviceBuffer {
+  package func allocate(byteCount: Int) throws -> any DeviceBuffer {
     guard byteCount <= maximumAllocationByteCount else {
       throw TernError(
         .runtime,
         "\(byteCount) bytes exceed the largest allocation of \(info.id), "
-          + "\(maximumAllocationByteCount) bytes; try a smaller --batch-size")
+          + "\(maximumAllocationByteCount) bytes; try a smaller batch size")
     }
     allocations.add(1, ordering: .relaxed)
     return try OpenCLBuffer(context, byteCount: byteCount)
@@ -156,7 +156,7 @@ public final class OpenCLDevice: Device {
     }
   }
 
-  public func write(_ tensor: HostTensor, to buffer: any DeviceBuffer, layout: Layout) throws {
+  package func write(_ tensor: HostTensor, to buffer: any DeviceBuffer, layout: Layout) throws {
     try tensor.withUnsafeBytes { bytes in
       countWait()
       try check(
@@ -166,7 +166,7 @@ public final class OpenCLDevice: Device {
     }
   }
 
-  public func read(
+  package func read(
     _ type: TensorType, from buffer: any DeviceBuffer, offset: Int, layout: Layout
   ) throws -> HostTensor {
     try HostTensor(type) { bytes in
@@ -178,7 +178,7 @@ public final class OpenCLDevice: Device {
     }
   }
 
-  public func synchronize() throws {
+  package func synchronize() throws {
     countWait()
     try check(clFinish(computeQueue.handle), "clFinish")
   }
@@ -196,7 +196,7 @@ public final class OpenCLDevice: Device {
     return PlanOutdated()
   }
 
-  public func bind(_ plan: Plan, to memory: PlanMemory) throws -> any BoundPlan {
+  package func bind(_ plan: Plan, to memory: PlanMemory) throws -> any BoundPlan {
     do {
       return try OpenCLBoundPlan(plan, memory, on: self)
     } catch let misfit as DoesNotFit {

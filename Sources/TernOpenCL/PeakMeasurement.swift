@@ -4,7 +4,7 @@ import TernRuntime
 
 extension OpenCLDevice {
   /// Chains of multiply-adds in registers, and STREAM's triad; each in the best of several widths.
-  public func measurePeak() throws -> DevicePeak {
+  package func measurePeak() throws -> DevicePeak {
     DevicePeak(gflops: try measureMultiplyAdds(), gbs: try measureTriad())
   }
 

@@ -47,7 +47,7 @@ extension OpenCLDevice {
 }
 
 extension OpenCLDevice: PlanDescribing {
-  public func describe(_ plan: Plan) throws -> [NodeDescription] {
+  package func describe(_ plan: Plan) throws -> [NodeDescription] {
     // Nothing is run: any address will do.
     let nowhere = OpaquePointer(bitPattern: 64)!
     let encoders = try encoders(of: plan) { location, type in

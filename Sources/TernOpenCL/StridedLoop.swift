@@ -31,30 +31,15 @@ struct StridedLoop {
 
   /// - Throws: ``TernError`` where more than eight axes remain.
   init(_ shape: Shape, strides: [[Int]], operation: String) throws {
-    var extents: [Int] = []
-    var merged = [[Int]](repeating: [], count: strides.count)
-    for axis in 0..<shape.rank where shape[axis] != 1 {
-      let runsOn =
-        !extents.isEmpty
-        && strides.indices.allSatisfy {
-          merged[$0].last! == strides[$0][axis] * shape[axis]
-        }
-      if runsOn {
-        extents[extents.count - 1] *= shape[axis]
-        for i in strides.indices { merged[i][merged[i].count - 1] = strides[i][axis] }
-      } else {
-        extents.append(shape[axis])
-        for i in strides.indices { merged[i].append(strides[i][axis]) }
-      }
-    }
-    guard extents.count <= Self.maximumRank else {
+    let axes = MergedAxes(shape, strides: strides)
+    guard axes.extents.count <= Self.maximumRank else {
       throw TernError(
         .runtime, "\(operation) on \(shape): OpenCL kernels take at most \(Self.maximumRank) axes")
     }
-    inner = extents.popLast() ?? 1
-    innerStrides = merged.indices.map { merged[$0].popLast() ?? 0 }
-    self.extents = extents
-    self.strides = merged
+    inner = axes.extents.last ?? 1
+    innerStrides = axes.strides.map { $0.last ?? 0 }
+    extents = axes.extents.dropLast()
+    self.strides = axes.strides.map { $0.dropLast() }
   }
 
   /// Takes out an axis around the innermost along which the elements of a tensor are neighbours.

@@ -9,7 +9,7 @@ extension Optimizer {
   /// The optimizer of that name, with PyTorch's attributes and defaults.
   ///
   /// - Throws: ``ShapeError`` naming an attribute that is unknown or out of range.
-  public init(_ name: String, _ attributes: inout Attributes) throws {
+  package init(_ name: String, _ attributes: inout Attributes) throws {
     func range(
       _ key: String, _ standard: Double, _ valid: (Double) -> Bool, _ expected: String
     ) throws -> Float {

@@ -4,7 +4,9 @@ import TernCore
 /// The learning rate as a pure function of the step and of the drops recorded so far, so that a
 /// resumed run cannot shift it.
 public struct Schedule: Hashable, Sendable {
+  /// How the rate goes on.
   public enum Form: Hashable, Sendable {
+    /// Always the base rate.
     case constant
     /// Multiplied by `factor` every `epochs` epochs.
     case step(epochs: Int, factor: Double)
@@ -37,6 +39,7 @@ public struct Schedule: Hashable, Sendable {
     /// The rate never falls below this one after the warm-up.
     public var minimumRate: Double
 
+    /// The usual numbers, where no others are given.
     public init(
       stepEpochs: Int = 30, milestones: [Int] = [], factor: Double? = nil, patience: Int = 5,
       minimumRate: Double = 0
@@ -49,12 +52,16 @@ public struct Schedule: Hashable, Sendable {
     }
   }
 
+  /// How the rate goes on.
   public let form: Form
+  /// The rate after the warm-up.
   public let baseRate: Double
   /// Epochs over which the rate rises linearly from 0 to the base rate.
   public let warmupEpochs: Double
+  /// The rate never falls below this one after the warm-up.
   public let minimumRate: Double
 
+  /// A schedule of that form.
   public init(_ form: Form, baseRate: Double, warmupEpochs: Double = 0, minimumRate: Double = 0) {
     self.form = form
     self.baseRate = baseRate
@@ -70,6 +77,7 @@ public struct Schedule: Hashable, Sendable {
     }
   }
 
+  /// The names of the forms, for ``init(named:baseRate:warmupEpochs:parameters:)``.
   public static let names = [
     "constant", "step", "multi-step", "exponential", "inverse-sqrt", "cosine", "one-cycle",
     "plateau",
@@ -101,7 +109,7 @@ public struct Schedule: Hashable, Sendable {
     case "constant": form = .constant
     case "step": form = .step(epochs: p.stepEpochs, factor: p.factor ?? 0.1)
     case "multi-step":
-      try check(!p.milestones.isEmpty, "schedule multi-step", "--lr-milestones", "none")
+      try check(!p.milestones.isEmpty, "schedule multi-step", "lr-milestones", "none")
       form = .multiStep(epochs: p.milestones, factor: p.factor ?? 0.1)
     case "exponential": form = .exponential(factor: p.factor ?? 0.95)
     case "inverse-sqrt": form = .inverseSqrt

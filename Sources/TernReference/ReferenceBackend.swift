@@ -5,21 +5,21 @@ import TernRuntime
 /// The backend of plain loops: the executable specification that the others are checked against.
 ///
 /// No library, no threads, no cleverness; take another one to train anything large.
-public struct ReferenceBackend: Backend {
-  public init() {}
+package struct ReferenceBackend: Backend {
+  package init() {}
 
-  public var name: String { "reference" }
+  package var name: String { "reference" }
 
-  public func devices() -> [DeviceInfo] { [ReferenceDevice.info] }
+  package func devices() -> [DeviceInfo] { [ReferenceDevice.info] }
 
   /// Opens the device; the number of threads is always one.
-  public func open(_ info: DeviceInfo, options: DeviceOptions) throws -> any Device {
+  package func open(_ info: DeviceInfo, options: DeviceOptions) throws -> any Device {
     ReferenceDevice()
   }
 }
 
 extension ReferenceDevice {
-  public var algorithms: [ConvolutionAlgorithm] { [] }
+  package var algorithms: [ConvolutionAlgorithm] { [] }
 
   static let info = DeviceInfo(
     id: "reference", backend: "reference", name: "plain loops", kind: .cpu, computeUnits: 1,

@@ -4,46 +4,46 @@ import TernGraph
 import TernRuntime
 
 /// A device that runs every node by plain loops over `Double`s.
-public final class ReferenceDevice: Device {
+package final class ReferenceDevice: Device {
   /// What the results of a node are kept in; sums always run in `Double`.
-  public enum Precision: Hashable, Sendable {
+  package enum Precision: Hashable, Sendable {
     /// Rounded to `Float` after every node, so that a checkpoint in float32 loses nothing.
     case float32
     /// Not rounded: what finite differences need.
     case float64
   }
 
-  public let precision: Precision
+  package let precision: Precision
   private let allocations = Atomic(0)
 
-  public init(precision: Precision = .float32) { self.precision = precision }
+  package init(precision: Precision = .float32) { self.precision = precision }
 
-  public var info: DeviceInfo { Self.info }
-  public var options: DeviceOptions { DeviceOptions(threads: 1) }
-  public var maximumAllocationByteCount: Int { .max }
-  public var allocationCount: Int { allocations.load(ordering: .relaxed) }
+  package var info: DeviceInfo { Self.info }
+  package var options: DeviceOptions { DeviceOptions(threads: 1) }
+  package var maximumAllocationByteCount: Int { .max }
+  package var allocationCount: Int { allocations.load(ordering: .relaxed) }
 
-  public func supports(_ operation: any Operation, inputs: [TensorType]) -> Bool {
+  package func supports(_ operation: any Operation, inputs: [TensorType]) -> Bool {
     operation is any ReferenceOperation
   }
 
-  public func allocate(byteCount: Int) -> any DeviceBuffer {
+  package func allocate(byteCount: Int) -> any DeviceBuffer {
     allocations.add(1, ordering: .relaxed)
     return ReferenceBuffer(byteCount: byteCount)
   }
 
-  public func write(_ tensor: HostTensor, to buffer: any DeviceBuffer, layout: Layout) {
+  package func write(_ tensor: HostTensor, to buffer: any DeviceBuffer, layout: Layout) {
     let view = View(tensor.type, in: buffer, layout: layout)
     tensor.withUnsafeBytes { view.load($0) }
   }
 
-  public func read(
+  package func read(
     _ type: TensorType, from buffer: any DeviceBuffer, offset: Int, layout: Layout
   ) -> HostTensor {
     View(type, in: buffer, offset: offset, layout: layout).hostTensor()
   }
 
-  public func bind(_ plan: Plan, to memory: PlanMemory) throws -> any BoundPlan {
+  package func bind(_ plan: Plan, to memory: PlanMemory) throws -> any BoundPlan {
     try ReferenceBoundPlan(plan, memory, precision: precision)
   }
 }

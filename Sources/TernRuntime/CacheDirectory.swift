@@ -139,11 +139,6 @@ package struct CacheDirectory: Sendable {
   }
 }
 
-/// Fowler, Noll and Vo's hash (FNV-1a, 64 bits): the same in every process, unlike `Hasher`.
-package func stableHash(_ bytes: some Sequence<UInt8>) -> UInt64 {
-  bytes.reduce(0xCBF2_9CE4_8422_2325) { ($0 ^ UInt64($1)) &* 0x0000_0100_0000_01B3 }
-}
-
 /// A hash as sixteen hexadecimal digits.
 package func hexadecimal(_ hash: UInt64) -> String {
   let digits = String(hash, radix: 16)

@@ -8,15 +8,15 @@ import Synchronization
 ///   try session.compile(graph)
 /// }
 /// ```
-public enum CompilationProgress {
+package enum CompilationProgress {
   /// Called from any thread.
-  public typealias Report = @Sendable (_ done: Int, _ count: Int) -> Void
+  package typealias Report = @Sendable (_ done: Int, _ count: Int) -> Void
 
   /// By the thread that compiles a graph.
   private static let reports = Mutex<[pthread_t: Report]>([:])
 
   /// Calls `body`; graphs that it compiles on this thread are reported.
-  public static func reporting<Result>(
+  package static func reporting<Result>(
     _ report: @escaping Report, _ body: () throws -> Result
   ) rethrows -> Result {
     let thread = pthread_self()

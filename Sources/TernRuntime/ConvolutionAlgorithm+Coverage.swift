@@ -3,7 +3,7 @@ import TernGraph
 extension ConvolutionAlgorithm {
   /// Whether the algorithm computes convolutions of that shape. Where it does not, a device takes its
   /// own choice.
-  public func covers(_ g: Conv2DGeometry) -> Bool {
+  package func covers(_ g: Conv2DGeometry) -> Bool {
     let w = g.window
     switch self {
     case .direct, .im2col, .implicitGEMM: return true
@@ -17,12 +17,12 @@ extension ConvolutionAlgorithm {
 
   /// Says where the algorithm, asked for, changes nothing: on a device that has one way alone, or for
   /// convolutions that it does not cover; `nil` where it covers all.
-  public func note(for graph: Graph, on device: any Device) -> String? {
+  package func note(for graph: Graph, on device: any Device) -> String? {
     guard !device.algorithms.isEmpty else {
       return "\(device.info.id) has one way to compute a convolution; '\(rawValue)' changes nothing"
     }
     let convolutions = graph.nodes.compactMap { node in
-      try? (node.operation as? Conv2D)?.geometry(graph.types(node.inputs))
+      try? (node.operation as? Operations.Conv2D)?.geometry(graph.types(node.inputs))
     }
     guard !convolutions.isEmpty else {
       return "the network has no two-dimensional convolution; '\(rawValue)' changes nothing"

@@ -3,19 +3,24 @@ import TernGraph
 
 /// What a user wants to know of a device before choosing it.
 public struct DeviceInfo: Hashable, Sendable {
+  /// What kind of processor it is.
   public enum Kind: String, Hashable, Sendable { case cpu, gpu, accelerator }
 
   /// How `--device` names it: `reference`, `cpu`, `opencl:0.0`, `opencl:0.0/many-threads`.
   public private(set) var id: String
   /// The backend: `reference`, `cpu` or `opencl`.
   public let backend: String
+  /// The name its driver gives.
   public let name: String
+  /// What kind of processor it is.
   public let kind: Kind
+  /// Its cores, or what OpenCL counts as compute units.
   public private(set) var computeUnits: Int
   /// In bytes.
   public let memoryByteCount: Int
   /// The last level of cache, in bytes; 0 where it is not known.
   public let cacheByteCount: Int
+  /// The driver or library, and its version.
   public let driver: String
   /// Whether its memory is the host's: so for CPUs, and for GPUs on the processor's chip.
   public let sharesHostMemory: Bool
@@ -24,7 +29,7 @@ public struct DeviceInfo: Hashable, Sendable {
   /// In what the device is to be treated otherwise than its driver says; see ``Backend/traits``.
   public private(set) var traits: [String] = []
 
-  public init(
+  package init(
     id: String, backend: String, name: String, kind: Kind, computeUnits: Int,
     memoryByteCount: Int, cacheByteCount: Int = 0, driver: String, sharesHostMemory: Bool? = nil,
     isMakersDriver: Bool = true
@@ -59,12 +64,14 @@ public struct DeviceInfo: Hashable, Sendable {
 
 /// A stretch of memory on a device; freed with the last reference.
 public protocol DeviceBuffer: AnyObject, Sendable {
+  /// Its size in bytes.
   var byteCount: Int { get }
 }
 
 /// Something that runs graphs: it stores tensors, says which nodes it can run, and turns a plan into
 /// steps with all arguments set.
 public protocol Device: AnyObject, Sendable {
+  /// What a user wants to know of it.
   var info: DeviceInfo { get }
 
   /// What the device was opened with; of what was left to it, what it chose.
@@ -91,7 +98,7 @@ public protocol Device: AnyObject, Sendable {
   /// Whether the device has a lowering of its own for a node on dense values.
   func supports(_ operation: any Operation, inputs: [TensorType]) -> Bool
 
-  /// Chooses the layouts of values, and inserts ``Reorder`` nodes where two disagree.
+  /// Chooses the layouts of values, and inserts ``Operations/Reorder`` nodes where two disagree.
   ///
   /// - Parameter variableLayouts: the layouts of variables that already exist on the device.
   func assignLayouts(_ graph: Graph, variableLayouts: [String: Layout]) throws -> Graph
@@ -144,12 +151,12 @@ extension Device {
 
 /// The buffers that a plan's regions stand for.
 public struct PlanMemory: Sendable {
-  public let arenas: [any DeviceBuffer]
-  public let variables: [any DeviceBuffer]
-  public let inputs: [any DeviceBuffer]
-  public let constants: [any DeviceBuffer]
+  package let arenas: [any DeviceBuffer]
+  package let variables: [any DeviceBuffer]
+  package let inputs: [any DeviceBuffer]
+  package let constants: [any DeviceBuffer]
 
-  public init(
+  package init(
     arenas: [any DeviceBuffer], variables: [any DeviceBuffer], inputs: [any DeviceBuffer],
     constants: [any DeviceBuffer]
   ) {
@@ -159,7 +166,7 @@ public struct PlanMemory: Sendable {
     self.constants = constants
   }
 
-  public subscript(region: Plan.Location.Region) -> any DeviceBuffer {
+  package subscript(region: Plan.Location.Region) -> any DeviceBuffer {
     switch region {
     case .arena(let index): arenas[index]
     case .variable(let index): variables[index]
@@ -209,15 +216,16 @@ extension BoundPlan {
 
 /// A value on its way to the host.
 public protocol PendingRead: AnyObject {
+  /// Whether the value has arrived, so that ``wait()`` does not wait.
   var isComplete: Bool { get }
   /// Waits for the value.
   func wait() throws -> HostTensor
 }
 
 /// A read that needed no waiting.
-public final class CompletedRead: PendingRead {
+package final class CompletedRead: PendingRead {
   private let value: HostTensor
-  public init(_ value: HostTensor) { self.value = value }
-  public var isComplete: Bool { true }
-  public func wait() -> HostTensor { value }
+  package init(_ value: HostTensor) { self.value = value }
+  package var isComplete: Bool { true }
+  package func wait() -> HostTensor { value }
 }

@@ -11,6 +11,7 @@ public struct DeviceOptions: Hashable, Sendable {
   /// What the operands of matrix products and convolutions may be rounded to.
   public var precision: Precision
 
+  /// What is not said is left to the device.
   public init(
     threads: Int? = nil, algorithm: ConvolutionAlgorithm? = nil,
     candidates: CandidateRequest = CandidateRequest(), precision: Precision = .fp32
@@ -32,7 +33,7 @@ public struct DeviceOptions: Hashable, Sendable {
 }
 
 /// A backend: lists its devices and opens them.
-public protocol Backend: Sendable {
+package protocol Backend: Sendable {
   /// `reference`, `cpu` or `opencl`.
   var name: String { get }
 
@@ -51,23 +52,26 @@ public protocol Backend: Sendable {
 }
 
 extension Backend {
-  public var precisions: [Precision] { [.fp32] }
-  public var traits: [(spelling: String, help: String)] { [] }
+  package var precisions: [Precision] { [.fp32] }
+  package var traits: [(spelling: String, help: String)] { [] }
 }
 
 /// All backends of this build, and the rule by which `auto` chooses among their devices.
 public struct DeviceCatalog: Sendable {
-  public let backends: [any Backend]
+  package let backends: [any Backend]
   /// Told of every device that is opened, before anything is done with it.
-  public var didOpen: (@Sendable (any Device, Choice) -> Void)?
+  package var didOpen: (@Sendable (any Device, Choice) -> Void)?
 
-  public init(_ backends: [any Backend]) { self.backends = backends }
+  package init(_ backends: [any Backend]) { self.backends = backends }
 
+  /// All devices of all backends. A backend without a driver or a device has none.
   public var devices: [DeviceInfo] { backends.flatMap { $0.devices() } }
 
   /// A chosen device and why it was chosen.
   public struct Choice: Sendable {
+    /// The device.
     public let info: DeviceInfo
+    /// Why: `asked for`, or what spoke for it.
     public let reason: String
   }
 
@@ -150,6 +154,9 @@ public struct DeviceCatalog: Sendable {
     return Choice(info: best, reason: reason)
   }
 
+  /// Opens a chosen device.
+  ///
+  /// - Throws: ``TernCore/TernError`` of kind `deviceUnavailable` where it cannot do what `options` ask for.
   public func open(_ choice: Choice, options: DeviceOptions = DeviceOptions()) throws -> any Device
   {
     guard let backend = backends.first(where: { $0.name == choice.info.backend }) else {
@@ -159,17 +166,22 @@ public struct DeviceCatalog: Sendable {
       throw TernError(
         .usage,
         "precision: \(choice.info.id) (\(choice.reason)) computes in fp32 alone; "
-          + "\(options.precision.rawValue) needs a GPU with tensor cores (--device opencl)")
+          + "\(options.precision.rawValue) needs a GPU with tensor cores, by OpenCL")
     }
     let device = try backend.open(choice.info, options: options)
     didOpen?(device, choice)
     return device
   }
 
-  /// Opens the device that `--device` names.
-  public func open(_ request: String, options: DeviceOptions = DeviceOptions()) throws
-    -> any Device
-  {
+  /// Opens the device that is asked for; see ``choose(_:allowsFallback:)``.
+  public func open(
+    _ request: String = "auto", options: DeviceOptions = DeviceOptions()
+  ) throws -> any Device {
     try open(choose(request), options: options)
   }
+}
+
+extension DeviceCatalog {
+  /// How a device is asked for.
+  public static let requests = "auto, reference, cpu, opencl[:P[.D]][/TRAIT…]"
 }

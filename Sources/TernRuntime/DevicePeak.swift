@@ -11,29 +11,29 @@ public struct DevicePeak: Hashable, Sendable {
 
   /// How long arithmetic and memory are measured each, in seconds: the best of many short runs is
   /// nearly that of a machine that is not shared.
-  public static let measuringSeconds = 0.25
+  package static let measuringSeconds = 0.25
 
   /// The elements of each of the triad's three arrays of float32: twice what the last level of cache
   /// holds, or more where memory is so fast that this would be over before it began.
-  public static func triadElementCount(
+  package static func triadElementCount(
     beyond cacheByteCount: Int, atLeast byteCount: Int = 32 << 20
   ) -> Int {
     max(2 * cacheByteCount, byteCount) / 4096 * 1024
   }
 
-  public init(gflops: Double, gbs: Double) {
+  package init(gflops: Double, gbs: Double) {
     self.gflops = gflops
     self.gbs = gbs
   }
 
   /// The shortest time in which the arithmetic can be done, in seconds.
-  public func computeSeconds(_ cost: Cost) -> Double { Double(cost.flops) / (gflops * 1e9) }
+  package func computeSeconds(_ cost: Cost) -> Double { Double(cost.flops) / (gflops * 1e9) }
 
   /// The shortest time in which the bytes can be moved, in seconds.
-  public func memorySeconds(_ cost: Cost) -> Double { Double(cost.bytes) / (gbs * 1e9) }
+  package func memorySeconds(_ cost: Cost) -> Double { Double(cost.bytes) / (gbs * 1e9) }
 
   /// The shortest time in which a node can run where nothing is cached, in seconds.
-  public func roofSeconds(_ cost: Cost) -> Double {
+  package func roofSeconds(_ cost: Cost) -> Double {
     max(computeSeconds(cost), memorySeconds(cost))
   }
 }

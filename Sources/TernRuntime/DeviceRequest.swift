@@ -21,7 +21,7 @@ struct DeviceRequest {
 
 extension DeviceInfo {
   /// Whether a request for a device, such as `opencl/many-threads`, may have ended with that id.
-  public static func isID(_ id: String, of request: String) -> Bool {
+  package static func isID(_ id: String, of request: String) -> Bool {
     let (id, request) = (DeviceRequest(id), DeviceRequest(request))
     return request.covers(id.device) && request.traits == id.traits
   }

@@ -1,13 +1,13 @@
 import Foundation
 
 /// The caches of the processor that Tern runs on.
-public enum HostCache {
+package enum HostCache {
   /// The last level, in bytes, as one core sees it; 0 where the system does not say.
-  public static let lastLevelByteCount = levels.last?.byteCount ?? 0
+  package static let lastLevelByteCount = levels.last?.byteCount ?? 0
 
   /// The second level, in bytes: what a core has for itself. Where the system does not say, what most
   /// processors have.
-  public static let secondLevelByteCount = levels.first { $0.level == 2 }?.byteCount ?? 1 << 20
+  package static let secondLevelByteCount = levels.first { $0.level == 2 }?.byteCount ?? 1 << 20
 
   /// From the first on.
   private static let levels: [(level: Int, byteCount: Int)] = {

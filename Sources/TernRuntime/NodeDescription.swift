@@ -1,21 +1,21 @@
 import TernGraph
 
 /// How a device would run a node of a plan.
-public struct NodeDescription: Sendable {
+package struct NodeDescription: Sendable {
   /// A kernel, a copy, or a call of a library.
-  public struct Launch: Sendable {
-    public let name: String
+  package struct Launch: Sendable {
+    package let name: String
     /// Where the kernel's source is; `nil` for what is no kernel of Tern's.
-    public let file: String?
+    package let file: String?
     /// What the source is specialised by.
-    public let defines: [String: String]
+    package let defines: [String: String]
     /// The program that the kernel is compiled in, with others of the plan.
-    public let program: String?
+    package let program: String?
     /// Work-groups, and the work-items of each, by axis.
-    public let groups: [Int]
-    public let groupSize: [Int]
+    package let groups: [Int]
+    package let groupSize: [Int]
 
-    public init(
+    package init(
       name: String, file: String? = nil, defines: [String: String] = [:],
       program: String? = nil, groups: [Int] = [], groupSize: [Int] = []
     ) {
@@ -24,13 +24,13 @@ public struct NodeDescription: Sendable {
     }
   }
 
-  public let name: String
-  public let operation: String
-  public let implementation: String
-  public let cost: Cost
-  public let launches: [Launch]
+  package let name: String
+  package let operation: String
+  package let implementation: String
+  package let cost: Cost
+  package let launches: [Launch]
 
-  public init(
+  package init(
     name: String, operation: String, implementation: String, cost: Cost, launches: [Launch]
   ) {
     (self.name, self.operation, self.implementation) = (name, operation, implementation)
@@ -39,7 +39,7 @@ public struct NodeDescription: Sendable {
 }
 
 /// A device that can tell what it would do, without compiling or running anything.
-public protocol PlanDescribing: Device {
+package protocol PlanDescribing: Device {
   /// The nodes of a plan in its order.
   func describe(_ plan: Plan) throws -> [NodeDescription]
 }

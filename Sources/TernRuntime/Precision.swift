@@ -1,6 +1,7 @@
 /// What the operands of matrix products and convolutions may be rounded to before they are
 /// multiplied. Products are summed, and everything else is computed, in float32.
 public enum Precision: String, Hashable, Sendable, CaseIterable {
+  /// Nothing is rounded.
   case fp32
   /// NVIDIA's TensorFloat-32: 8 bits of exponent, 10 of mantissa.
   case tf32

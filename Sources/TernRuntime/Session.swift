@@ -10,6 +10,7 @@ import TernGraph
 /// let outputs = try step.run(["x": batch])
 /// ```
 public final class Session {
+  /// Where everything runs.
   public let device: any Device
 
   private struct Variable {
@@ -20,6 +21,7 @@ public final class Session {
 
   private var variables: [String: Variable] = [:]
 
+  /// A session without variables.
   public init(device: any Device) { self.device = device }
 
   /// Compiles one graph. See ``compile(_:)-([Graph])``.
@@ -69,7 +71,7 @@ public final class Session {
   /// Plans graphs as ``compile(_:)-([Graph])`` does, without allocating anything.
   ///
   /// - Throws: ``TernError`` where they cannot be compiled, of kind `outOfMemory` where they do not fit.
-  public func check(_ graphs: [Graph]) throws { try checkMemory(graphs.map(plan)) }
+  package func check(_ graphs: [Graph]) throws { try checkMemory(graphs.map(plan)) }
 
   /// Finds out before anything is allocated that plans cannot fit: a system may promise memory that
   /// it does not have.
@@ -165,6 +167,7 @@ public final class Session {
   /// The names of all variables, sorted.
   public var variableNames: [String] { variables.keys.sorted() }
 
+  /// The type of a variable; `nil` where there is none of that name.
   public func variableType(_ name: String) -> TensorType? { variables[name]?.type }
 
   /// Sets variables. A variable starts at zero.
@@ -195,6 +198,7 @@ public final class Session {
 
 /// A graph compiled for a device: its plan, with every argument set.
 public final class Executable {
+  /// Where its values live, and in which order its nodes run.
   public let plan: Plan
   /// What the device made of the plan.
   package let bound: any BoundPlan
@@ -212,6 +216,7 @@ public final class Executable {
   /// The position of an input, for ``upload(_:toInput:)``; `nil` where the graph does not read it.
   public func inputIndex(_ name: String) -> Int? { inputIndices[name] }
 
+  /// Whether there is an output of that name.
   public func hasOutput(_ name: String) -> Bool { outputIDs[name] != nil }
 
   /// Hands over the next step's value of an input.
@@ -220,6 +225,9 @@ public final class Executable {
     try bound.upload(bytes, toInput: index)
   }
 
+  /// Hands over the next step's value of an input.
+  ///
+  /// - Throws: ``TernCore/TernError`` of kind `badData` where the type is another.
   public func upload(_ tensor: HostTensor, toInput index: Int) throws {
     let type = plan.graph[plan.graph.inputs[index]].type
     guard tensor.type == type else {
@@ -230,14 +238,28 @@ public final class Executable {
     try tensor.withUnsafeBytes { try bound.upload($0, toInput: index) }
   }
 
-  /// Hands over the next step's value of a scalar input; ignored where the graph does not read it.
+  /// Hands over the next step's value of a scalar input.
+  ///
+  /// - Throws: ``TernError`` of kind `usage` where the graph reads no input of that name.
   public func upload<Scalar: BitwiseCopyable>(_ value: Scalar, toInput name: String) throws {
-    guard let index = inputIndices[name] else { return }
+    guard let index = inputIndices[name] else {
+      let hint = EditDistance.nearest(to: name, among: inputIndices.keys.sorted())
+      throw TernError(
+        .usage,
+        "the graph reads no input '\(name)'" + (hint.map { "; did you mean '\($0)'?" } ?? ""))
+    }
     try withUnsafeBytes(of: value) { try upload($0, toInput: index) }
   }
 
+  /// The same where the graph may do without the input.
+  package func uploadIfRead<Scalar: BitwiseCopyable>(
+    _ value: Scalar, toInput name: String
+  ) throws {
+    if inputIndices[name] != nil { try upload(value, toInput: name) }
+  }
+
   /// What a step hands to the device; see ``BoundPlan/launchCount``.
-  public var launchCount: Int { bound.launchCount }
+  package var launchCount: Int { bound.launchCount }
 
   /// Starts one step.
   public func step() throws { try bound.replay() }
@@ -250,13 +272,14 @@ public final class Executable {
     return try bound.startReading(id)
   }
 
+  /// Reads an output as it is after the steps started so far, and waits for it.
   public func read(_ output: String) throws -> HostTensor { try startReading(output).wait() }
 
   /// Waits for all steps started so far.
   public func synchronize() throws { try bound.synchronize() }
 
   /// Runs every node by itself and returns the seconds each took, in plan order.
-  public func profile() throws -> [Double] { try bound.profile() }
+  package func profile() throws -> [Double] { try bound.profile() }
 
   /// Uploads the inputs, runs one step and reads all outputs.
   public func run(_ inputs: [String: HostTensor] = [:]) throws -> [String: HostTensor] {

@@ -1,16 +1,16 @@
 /// Times steps in groups, after a warm-up, and waits for the device once per group: a step by itself
 /// would measure the waiting.
-public struct StepTimer: Sendable {
+package struct StepTimer: Sendable {
   /// How long to measure, in seconds.
-  public var seconds: Double
+  package var seconds: Double
   /// How many steps to time, in place of ``seconds``.
-  public var iterations: Int?
+  package var iterations: Int?
   /// The least time of a group, in seconds.
-  public var groupSeconds: Double
+  package var groupSeconds: Double
   /// A step that takes longer, in seconds, is not timed again.
-  public var limit: Double
+  package var limit: Double
 
-  public init(
+  package init(
     seconds: Double, iterations: Int? = nil, groupSeconds: Double = 0.002,
     limit: Double = .infinity
   ) {
@@ -20,21 +20,21 @@ public struct StepTimer: Sendable {
     self.limit = limit
   }
 
-  public struct Timing: Sendable {
+  package struct Timing: Sendable {
     /// The time of a step in each group, in seconds, ascending.
-    public let samples: [Double]
+    package let samples: [Double]
     /// All steps that were timed.
-    public let iterations: Int
+    package let iterations: Int
 
-    public init(samples: [Double], iterations: Int) {
+    package init(samples: [Double], iterations: Int) {
       self.samples = samples.sorted()
       self.iterations = iterations
     }
 
-    public var least: Double { samples[0] }
-    public var median: Double { samples[samples.count / 2] }
+    package var least: Double { samples[0] }
+    package var median: Double { samples[samples.count / 2] }
     /// What 95 of 100 samples stay below.
-    public var percentile95: Double { samples[min(samples.count - 1, samples.count * 95 / 100)] }
+    package var percentile95: Double { samples[min(samples.count - 1, samples.count * 95 / 100)] }
   }
 
   /// So many groups are timed even where they take longer than ``seconds``, but no more than
@@ -50,7 +50,7 @@ public struct StepTimer: Sendable {
   ///   - seconds: for at least so long; on a machine that is shared, the more short runs the better.
   ///   - body: does the work and waits for it.
   /// - Returns: seconds.
-  public static func shortest(
+  package static func shortest(
     of repetitions: Int = 5, seconds: Double = 0, _ body: () throws -> Void
   ) rethrows -> Double {
     try body()
@@ -60,7 +60,7 @@ public struct StepTimer: Sendable {
   /// The time of each run of something.
   ///
   /// - Parameters: as of ``shortest(of:seconds:_:)``.
-  public static func each(
+  package static func each(
     _ repetitions: Int, seconds: Double = 0, _ body: () throws -> Void
   ) rethrows -> Timing {
     let clock = ContinuousClock()
@@ -75,12 +75,12 @@ public struct StepTimer: Sendable {
   /// Replays a graph whose inputs have been handed over.
   ///
   /// - Parameter isWarm: whether it has been run before; a long first step then counts.
-  public func measure(_ executable: Executable, isWarm: Bool = false) throws -> Timing {
+  package func measure(_ executable: Executable, isWarm: Bool = false) throws -> Timing {
     try Turns(self, executable.step, executable.synchronize, isWarm: isWarm)
       .all(Self.minimumGroupCount)
   }
 
-  public func measure(
+  package func measure(
     _ step: () throws -> Void, synchronize: () throws -> Void
   ) throws -> Timing {
     try withoutActuallyEscaping(step) { step in
@@ -94,7 +94,7 @@ public struct StepTimer: Sendable {
   /// longer than ``seconds`` is run once.
   ///
   /// - Precondition: both have been run before.
-  public func measure(
+  package func measure(
     _ first: Executable, alternatingWith second: Executable
   ) throws -> (Timing, Timing) {
     let count = Self.minimumGroupCount

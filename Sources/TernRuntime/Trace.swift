@@ -3,7 +3,7 @@ import TernGraph
 
 extension Executable {
   /// Runs every node by itself and returns its time, in Chrome's trace format.
-  public func trace() throws -> JSON { .array(traceEvents(try profile())) }
+  package func trace() throws -> JSON { .array(traceEvents(try profile())) }
 
   /// The nodes one after the other as events of Chrome's trace format.
   ///
@@ -11,7 +11,7 @@ extension Executable {
   ///   - seconds: what ``profile()`` returned.
   ///   - peak: what the device reaches at best, for the percentage that each node reaches.
   ///   - start: where the first node begins, in seconds.
-  public func traceEvents(
+  package func traceEvents(
     _ seconds: [Double], peak: DevicePeak? = nil, start: Double = 0
   ) -> [JSON] {
     var start = start
@@ -42,19 +42,19 @@ extension Executable {
   }
 
   /// The nodes that run one operation in one way, taken together.
-  public struct OperationProfile: Sendable {
-    public let operation: String
+  package struct OperationProfile: Sendable {
+    package let operation: String
     /// How the device computes it; empty where it has but one way.
-    public let implementation: String
-    public internal(set) var nodeCount = 0
-    public internal(set) var seconds = 0.0
-    public internal(set) var cost = Cost(flops: 0, bytes: 0)
+    package let implementation: String
+    package internal(set) var nodeCount = 0
+    package internal(set) var seconds = 0.0
+    package internal(set) var cost = Cost(flops: 0, bytes: 0)
     /// The shortest time that the device's peak allows, summed over the nodes.
-    public internal(set) var roofSeconds = 0.0
+    package internal(set) var roofSeconds = 0.0
   }
 
   /// What ``profile()`` returned, by operation and implementation, the heaviest first.
-  public static func byOperation(
+  package static func byOperation(
     _ profiles: [(executable: Executable, seconds: [Double])], peak: DevicePeak
   ) -> [OperationProfile] {
     var table: [[String]: OperationProfile] = [:]

@@ -5,36 +5,36 @@ import TernOptim
 import TernRuntime
 
 /// Times whole training steps of a network on synthetic data: upload, forward, backward, update.
-public struct ModelBenchmark {
-  public struct Result: Sendable {
-    public let name: String
-    public let batchSize: Int
+package struct ModelBenchmark {
+  package struct Result: Sendable {
+    package let name: String
+    package let batchSize: Int
     /// The time of whole steps.
-    public let timing: StepTimer.Timing
-    public let planByteCount: Int
-    public let peakRSSByteCount: Int
+    package let timing: StepTimer.Timing
+    package let planByteCount: Int
+    package let peakRSSByteCount: Int
     /// From the start of planning to the end of the first step: compiling and choosing included, in
     /// seconds.
-    public let setupSeconds: Double
+    package let setupSeconds: Double
     /// What a step hands to the device: kernels, copies and calls of libraries.
-    public let launchCount: Int
+    package let launchCount: Int
     /// The time of a step that the host spends outside nodes, in seconds: starting the work where a
     /// device works by itself, else what is left of a step without its nodes.
-    public let hostOverheadSeconds: Double
+    package let hostOverheadSeconds: Double
     /// What the device reaches at best, measured after the steps; `nil` where it was not asked for.
-    public let peak: DevicePeak?
+    package let peak: DevicePeak?
     /// The nodes by operation; empty without a peak.
-    public let operations: [Executable.OperationProfile]
+    package let operations: [Executable.OperationProfile]
     /// Every node of a step, in Chrome's trace format; empty without a peak.
-    public let trace: [JSON]
+    package let trace: [JSON]
 
-    public var imagesPerSecond: Double { Double(batchSize) / timing.median }
+    package var imagesPerSecond: Double { Double(batchSize) / timing.median }
   }
 
-  public let model: Model
-  public let batchSize: Int
+  package let model: Model
+  package let batchSize: Int
 
-  public init(model: Model, batchSize: Int) {
+  package init(model: Model, batchSize: Int) {
     self.model = model
     self.batchSize = batchSize
   }
@@ -42,7 +42,7 @@ public struct ModelBenchmark {
   /// - Parameters:
   ///   - seconds: how long to measure, after a warm-up.
   ///   - measuresNodes: whether nodes are to be held against what the device reaches at best.
-  public func run(
+  package func run(
     on device: any Device, seconds: Double = 3, measuresNodes: Bool = false
   ) throws -> Result {
     let clock = ContinuousClock()
@@ -82,8 +82,8 @@ public struct ModelBenchmark {
       for (executable, inputs) in zip(passes, inputs) {
         for (index, value) in inputs { try executable.upload(value, toInput: index) }
         // So small that nothing diverges, however long it runs.
-        try executable.upload(Float(1e-6), toInput: Optimizer.learningRateInput)
-        try executable.upload(Int32(1), toInput: Optimizer.stepInput)
+        try executable.uploadIfRead(Float(1e-6), toInput: Optimizer.learningRateInput)
+        try executable.uploadIfRead(Int32(1), toInput: Optimizer.stepInput)
         try executable.step()
       }
     }

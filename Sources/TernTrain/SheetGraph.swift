@@ -45,7 +45,7 @@ struct SheetExecutable {
 
   /// The first samples that `loader` delivers, as the network renders them.
   func picture(_ loader: BatchLoader, normalization: Normalization) throws -> SheetPicture {
-    if executable.inputIndex(TrainingGraph.imagesInput) != nil, let batch = try loader.next() {
+    if let batch = try loader.next() {
       try executable.upload(batch)
     }
     try executable.step()

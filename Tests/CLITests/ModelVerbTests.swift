@@ -42,6 +42,22 @@ import Testing
     }
   }
 
+  /// A summary says what training says: the plan, without what a driver takes for itself.
+  @Test(arguments: TestDevices.ids) func theMemoryIsThePlans(device: String) throws {
+    let workspace = try Workspace()
+    defer { workspace.remove() }
+    try workspace.writeDataset()
+    let summary = try json("summary", "lenet5", "--batch-size", "8", "--device", device, "--json")
+    let start = try Command.run(
+      [
+        "train", "lenet5", "--data", "idx:data", "--batch-size", "8", "--device", device,
+        "--dry-run", "--log-format", "json",
+      ], in: workspace.path
+    ).output.split(separator: "\n").first
+    let planned = try JSON(parsing: String(try #require(start)))["plan_bytes"]
+    #expect(planned?.intValue != nil && summary["train_peak_bytes"] == planned)
+  }
+
   @Test func misspeltNamesAreCorrected() throws {
     let workspace = try Workspace()
     defer { workspace.remove() }

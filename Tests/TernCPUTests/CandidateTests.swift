@@ -43,7 +43,7 @@ import Testing
     let dw = try #require(
       builder.gradients(of: [(y, dy)], withRespectTo: [w])[0])
     let updated = try builder.apply(
-      OptimizerUpdate(.sgd(momentum: 0, isNesterov: false, weightDecay: 0)),
+      Operations.OptimizerUpdate(.sgd(momentum: 0, isNesterov: false, weightDecay: 0)),
       [w, dw, builder.input("rate", Shape([])), builder.input("step", TensorType([], .int32))])
     builder.assign(w, updated[0])
     builder.output("w'", updated[0])

@@ -1,6 +1,7 @@
 import TernCore
 import TernGraph
 import TernRuntime
+import TernTestSupport
 import Testing
 
 @Suite struct ConvolutionTests {

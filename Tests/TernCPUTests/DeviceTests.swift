@@ -2,6 +2,7 @@ import TernCPU
 import TernCore
 import TernGraph
 import TernRuntime
+import TernTestSupport
 import Testing
 
 @Suite struct DeviceTests {

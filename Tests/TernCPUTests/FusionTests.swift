@@ -1,6 +1,7 @@
 import TernCore
 import TernGraph
 import TernRuntime
+import TernTestSupport
 import Testing
 
 @Suite struct FusionTests {
@@ -109,7 +110,8 @@ import Testing
 
   /// Adds the update of a new variable by a gradient.
   private func update(
-    _ experiment: inout Experiment, _ name: String, _ gradient: Tensor, _ rule: OptimizerUpdate,
+    _ experiment: inout Experiment, _ name: String, _ gradient: Tensor,
+    _ rule: Operations.OptimizerUpdate,
     _ clock: [Tensor]
   ) throws {
     let parameter = try experiment.variable(name, gradient.shape)
@@ -128,18 +130,18 @@ import Testing
     // A number of rows that the tiles do not divide.
     let a = try experiment.input("a", [5, 613])
     let b = try experiment.input("b", [5, 1021])
-    let rule = OptimizerUpdate(.sgd(momentum: 0.9, isNesterov: true, weightDecay: 0.01))
+    let rule = Operations.OptimizerUpdate(.sgd(momentum: 0.9, isNesterov: true, weightDecay: 0.01))
     let clock = try clock(&experiment)
     try update(
       &experiment, "w",
-      experiment.builder.apply(MatMul(transposesA: true), [a, b])[0], rule, clock)
+      experiment.builder.apply(Operations.MatMul(transposesA: true), [a, b])[0], rule, clock)
     #expect(try operations(experiment) == ["matmul_sgd"])
     try experiment.expectAgreement(steps: 2)
   }
 
   @Test func smallParametersAreUpdatedTogether() throws {
     for rule in [
-      OptimizerUpdate.Rule.sgd(momentum: 0, isNesterov: false, weightDecay: 0),
+      Operations.OptimizerUpdate.Rule.sgd(momentum: 0, isNesterov: false, weightDecay: 0),
       .adam(beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0.01, isDecoupled: true),
     ] {
       var experiment = Experiment()
@@ -147,7 +149,7 @@ import Testing
       // Together enough for several threads.
       for (index, count) in [1, 17, 20_000, 300].enumerated() {
         let gradient = try experiment.input("g\(index)", [count])
-        try update(&experiment, "p\(index)", gradient, OptimizerUpdate(rule), clock)
+        try update(&experiment, "p\(index)", gradient, Operations.OptimizerUpdate(rule), clock)
       }
       #expect(try operations(experiment).count == 1)
       try experiment.expectAgreement(steps: 2)

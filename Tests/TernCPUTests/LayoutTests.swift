@@ -1,6 +1,7 @@
 import TernCore
 import TernGraph
 import TernRuntime
+import TernTestSupport
 import Testing
 
 @Suite struct LayoutTests {
@@ -19,7 +20,7 @@ import Testing
     experiment.builder.output(
       "y", try reversed.conv2d(weight: experiment.input("v", [4, channels, 1, 1])))
     let plan = try Session(device: cpu()).plan(experiment.builder.graph)
-    let reorders = plan.order.filter { plan.graph.nodes[$0].operation is Reorder }
+    let reorders = plan.order.filter { plan.graph.nodes[$0].operation is Operations.Reorder }
     // The images on their way in, the weights, and the result on its way out.
     #expect(reorders.count <= 4)
     try experiment.expectAgreement(tolerance: 1e-4)
@@ -28,7 +29,7 @@ import Testing
   /// A network with everything that carries layouts from node to node: shared parameters' layouts,
   /// a branch, normalisation, pooling, concatenation.
   static func network(
-    channels: Int, rule: OptimizerUpdate.Rule, _ experiment: inout Experiment
+    channels: Int, rule: Operations.OptimizerUpdate.Rule, _ experiment: inout Experiment
   ) throws {
     let x = try experiment.input("x", [2, 3, 16, 16])
     var parameters: [Tensor] = []
@@ -65,7 +66,7 @@ import Testing
     let gradients = try experiment.builder.gradients(of: loss, withRespectTo: parameters)
     let rate = try experiment.input("rate", HostTensor([], [0.05] as [Float]))
     let step = try experiment.input("step", HostTensor([], [3] as [Int32]))
-    let update = OptimizerUpdate(rule)
+    let update = Operations.OptimizerUpdate(rule)
     for (parameter, gradient) in zip(parameters, gradients) {
       let name = experiment.builder.graph[parameter.id].name
       let state = try update.stateNames.map {
@@ -88,10 +89,10 @@ import Testing
   }
 
   @Test(arguments: [
-    OptimizerUpdate.Rule.adagrad(epsilon: 1e-10, weightDecay: 0),
+    Operations.OptimizerUpdate.Rule.adagrad(epsilon: 1e-10, weightDecay: 0),
     .rmsprop(alpha: 0.99, epsilon: 1e-8, momentum: 0.9, isCentered: true, weightDecay: 0),
     .adadelta(rho: 0.9, epsilon: 1e-6, weightDecay: 0.01), .momentumEMA(rho: 0.9),
-  ]) func everyOptimizerLeavesPaddingAlone(rule: OptimizerUpdate.Rule) throws {
+  ]) func everyOptimizerLeavesPaddingAlone(rule: Operations.OptimizerUpdate.Rule) throws {
     var experiment = Experiment()
     try Self.network(channels: 24, rule: rule, &experiment)
     try experiment.expectAgreement(steps: 2, tolerance: 2e-3)

@@ -1,5 +1,6 @@
 import TernCore
 import TernGraph
+import TernTestSupport
 import Testing
 
 /// What the shared cases are too small to reach: several blocks, vectors with a tail, both sides of

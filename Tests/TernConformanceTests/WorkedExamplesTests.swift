@@ -154,7 +154,8 @@ import Testing
     let y = try builder.input("y", [])
     let margin = try (w * x).sum() * y
     // 1 below zero, ½ at zero; doubled and cut off, 1 for both.
-    let isMistake = try builder.apply(Binary(.heaviside), [builder.constant(0), margin])[0]
+    let isMistake = try builder.apply(
+      Operations.Binary(.heaviside), [builder.constant(0), margin])[0]
       .affine(scale: 2).clamp(max: 1)
     builder.assign(w, try w + x * (y * isMistake))
     let session = Session(device: try TestDevices.open(device))

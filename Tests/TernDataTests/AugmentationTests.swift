@@ -118,8 +118,8 @@ import Testing
       augmentation: (try Augmentation("flip,crop:3,vflip").prepared(for: set), 5, 0))
     defer { loader.cancel() }
     let batch = try #require(try loader.next())
-    let targets = batch.labels.bindMemory(to: Int32.self)
-    for (value, target) in zip(batch.images.bindMemory(to: Float.self), targets) {
+    let targets = batch.targets.bindMemory(to: Int32.self)
+    for (value, target) in zip(batch.samples.bindMemory(to: Float.self), targets) {
       let pixel = Int32((value * 255).rounded())
       #expect(target == (pixel == 0 ? -100 : (pixel - 50) / 50))
     }

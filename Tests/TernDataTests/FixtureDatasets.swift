@@ -20,8 +20,8 @@ func batches(_ loader: BatchLoader) throws -> [(images: [Float], labels: [Int32]
   while let batch = try loader.next() {
     result.append(
       (
-        Array(batch.images.bindMemory(to: Float.self)),
-        Array(batch.labels.bindMemory(to: Int32.self))
+        Array(batch.samples.bindMemory(to: Float.self)),
+        Array(batch.targets.bindMemory(to: Int32.self))
       ))
   }
   return result

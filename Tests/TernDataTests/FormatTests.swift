@@ -346,7 +346,8 @@ import Testing
         "y_train: labels of shape [3] for 2 samples in x_train"),
       .array(
         arrays(x, npy(header("<f4", "2,"), Array(nan))),
-        "y_train: labels of type f4 where integers belong"),
+        "y_train: labels of type f4 where integers belong; numbers are predicted by task regression"
+      ),
       .array(
         arrays(npy(header("<f4", "2, 1"), Array(nan)), y),
         "x_train: sample 0 holds a number that is not finite"),

@@ -149,6 +149,6 @@ import Testing
     let plain = Normalization(means: [0], deviations: [1.0 / 255])
     let loader = BatchLoader(set, batchSize: 3, normalization: plain)
     let batch = try #require(try loader.next())
-    #expect(batch.images.bindMemory(to: Float.self).elementsEqual(pixels.lazy.map(Float.init)))
+    #expect(batch.samples.bindMemory(to: Float.self).elementsEqual(pixels.lazy.map(Float.init)))
   }
 }

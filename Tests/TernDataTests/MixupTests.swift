@@ -30,9 +30,10 @@ import Testing
     while let batch = try loader.next() {
       result.append(
         MixedBatch(
-          values: Array(batch.images.bindMemory(to: Float.self)),
-          labels: Array(batch.labels.bindMemory(to: Int32.self)),
-          partners: Array(batch.partnerLabels.bindMemory(to: Int32.self)), mix: batch.mix))
+          values: Array(batch.samples.bindMemory(to: Float.self)),
+          labels: Array(batch.targets.bindMemory(to: Int32.self)),
+          partners: Array(batch[Field.partnerTargetsName]!.bindMemory(to: Int32.self)),
+          mix: batch[Field.mixName]!.load(as: Float.self)))
     }
     return result
   }

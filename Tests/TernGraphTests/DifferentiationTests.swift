@@ -9,8 +9,8 @@ import Testing
     let w = try builder.variable("w", [4, 3, 3, 3])
     let loss = try x.conv2d(weight: w).sum()
     _ = try builder.gradients(of: loss, withRespectTo: [w])
-    #expect(!builder.graph.nodes.contains { $0.operation is Conv2DBackwardInput })
-    #expect(builder.graph.nodes.contains { $0.operation is Conv2DBackwardWeight })
+    #expect(!builder.graph.nodes.contains { $0.operation is Operations.Conv2DBackwardInput })
+    #expect(builder.graph.nodes.contains { $0.operation is Operations.Conv2DBackwardWeight })
   }
 
   @Test func unrelatedValuesHaveNoGradient() throws {
@@ -28,7 +28,7 @@ import Testing
     let loss = try (a.exp() + a.square() + a).sum()
     _ = try builder.gradients(of: loss, withRespectTo: [a])
     let sums = builder.graph.nodes.filter {
-      ($0.operation as? Binary)?.function == .add && !$0.scope.hasPrefix("backward")
+      ($0.operation as? Operations.Binary)?.function == .add && !$0.scope.hasPrefix("backward")
     }
     // Two additions of the loss itself, two of the contributions.
     #expect(sums.count == 4)
@@ -43,9 +43,9 @@ import Testing
     let gradient = try #require(builder.gradients(of: loss, withRespectTo: [a])[0])
     builder.output("gradient", gradient)
     let nodes = builder.graph.removingDeadNodes().nodes
-    let joined = try #require(nodes.first { $0.operation is Cat })
+    let joined = try #require(nodes.first { $0.operation is Operations.Cat })
     #expect(joined.inputs.count == 3)
-    #expect(!nodes.contains { $0.operation is Pad })
+    #expect(!nodes.contains { $0.operation is Operations.Pad })
 
     let values = try Session(device: DeviceCatalog.standard.open("reference"))
       .compile(builder.graph).run(["a": HostTensor([2, 6], (0..<12).map { Float($0) / 4 })])

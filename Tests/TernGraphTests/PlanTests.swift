@@ -133,7 +133,7 @@ import Testing
     builder.assign(counter, try counter + builder.constant(1))
     builder.output("before", try counter.affine(scale: 1))
     let graph = try builder.graph.materializingAssignments()
-    #expect(graph.nodes.last?.operation is Assign)
+    #expect(graph.nodes.last?.operation is Operations.Assign)
   }
 }
 

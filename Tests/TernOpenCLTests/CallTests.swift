@@ -23,8 +23,8 @@ import Testing
       for executable in executables { try executable.synchronize() }
     }
     for executable in executables {
-      try executable.upload(Float(1e-6), toInput: Optimizer.learningRateInput)
-      try executable.upload(Int32(1), toInput: Optimizer.stepInput)
+      try executable.uploadIfRead(Float(1e-6), toInput: Optimizer.learningRateInput)
+      try executable.uploadIfRead(Int32(1), toInput: Optimizer.stepInput)
     }
     try step()
     try synchronize()

@@ -4,6 +4,7 @@ import TernGraph
 import TernOpenCL
 import TernReference
 import TernRuntime
+import TernTestSupport
 import Testing
 
 /// The first OpenCL device there is. Tests of this target are skipped where there is none.
@@ -78,12 +79,6 @@ struct ConvolutionExperiment {
   func error(on device: any Device) throws -> Float {
     let expected = try run(on: ReferenceDevice())
     let got = try run(on: device)
-    return try expected.map { name, value in
-      let result = try #require(got[name])
-      let scale = value.floats.map(abs).max() ?? 1
-      return zip(result.floats, value.floats).map { a, b in
-        a.isNaN ? .infinity : abs(a - b) / scale
-      }.max() ?? 0
-    }.max() ?? 0
+    return try expected.map { try difference(#require(got[$0]), $1) }.max() ?? 0
   }
 }

@@ -85,7 +85,7 @@ extension Precision {
     let x = try builder.input("a", p.transposesA ? [p.batch, p.k, p.m] : [p.batch, p.m, p.k])
     let y = try builder.input("b", p.transposesB ? [p.batch, p.n, p.k] : [p.batch, p.k, p.n])
     let z = try builder.apply(
-      MatMul(transposesA: p.transposesA, transposesB: p.transposesB), [x, y])[0]
+      Operations.MatMul(transposesA: p.transposesA, transposesB: p.transposesB), [x, y])[0]
     builder.output("c", z)
     let executable = try Session(device: device).compile(builder.graph)
     let result = try executable.run(["a": HostTensor(x.shape, a), "b": HostTensor(y.shape, b)])

@@ -1,5 +1,6 @@
 import TernCore
 import TernGraph
+import TernTestSupport
 import Testing
 
 @Suite struct DropoutTests {

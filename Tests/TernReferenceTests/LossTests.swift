@@ -1,6 +1,7 @@
 import Foundation
 import TernCore
 import TernGraph
+import TernTestSupport
 import Testing
 
 @Suite struct LossTests {

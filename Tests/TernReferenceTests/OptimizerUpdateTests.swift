@@ -2,16 +2,17 @@ import TernCore
 import TernGraph
 import TernReference
 import TernRuntime
+import TernTestSupport
 import Testing
 
 @Suite struct OptimizerUpdateTests {
   /// What a parameter that starts at 0 holds after each step with the same gradient.
   private func train(
-    _ rule: OptimizerUpdate.Rule, gradient: [Float], learningRate: Float, steps: Int
+    _ rule: Operations.OptimizerUpdate.Rule, gradient: [Float], learningRate: Float, steps: Int
   ) throws -> [[Float]] {
     let builder = GraphBuilder()
     let shape: Shape = [gradient.count]
-    let update = OptimizerUpdate(rule)
+    let update = Operations.OptimizerUpdate(rule)
     let step = try builder.input("step", TensorType([], .int32))
     let variables = try (["parameter"] + update.stateNames).map { try builder.variable($0, shape) }
     let updated = try builder.apply(
@@ -32,8 +33,10 @@ import Testing
 
   /// m = 2, 3, 3.5 with momentum ½; with Nesterov the step is g + m/2 = 3, 3.5, 3.75.
   @Test func momentumGathersPastGradients() throws {
-    let plain = OptimizerUpdate.Rule.sgd(momentum: 0.5, isNesterov: false, weightDecay: 0)
-    let nesterov = OptimizerUpdate.Rule.sgd(momentum: 0.5, isNesterov: true, weightDecay: 0)
+    let plain = Operations.OptimizerUpdate.Rule.sgd(
+      momentum: 0.5, isNesterov: false, weightDecay: 0)
+    let nesterov = Operations.OptimizerUpdate.Rule.sgd(
+      momentum: 0.5, isNesterov: true, weightDecay: 0)
     #expect(
       try train(plain, gradient: [2], learningRate: 1, steps: 3) == [[-2], [-5], [-8.5]])
     #expect(
@@ -42,7 +45,7 @@ import Testing
 
   /// A constant gradient moves Adam by η in the direction of its sign, whatever its size.
   @Test func adamFollowsTheSignOfAConstantGradient() throws {
-    let rule = OptimizerUpdate.Rule.adam(
+    let rule = Operations.OptimizerUpdate.Rule.adam(
       beta1: 0.9, beta2: 0.999, epsilon: 1e-12, weightDecay: 0, isDecoupled: false)
     let trace = try train(rule, gradient: [1e-3, -700], learningRate: 0.25, steps: 4)
     for (k, parameter) in trace.enumerated() {

@@ -35,8 +35,8 @@ import Testing
     try step.upload(
       HostTensor([2], [Int32(0), 2]), toInput: step.inputIndex(TrainingGraph.targetsInput)!)
     try step.upload(
-      HostTensor([2], [Int32(2), 0]), toInput: step.inputIndex(TrainingGraph.partnerTargetsInput)!)
-    try step.upload(mix, toInput: TrainingGraph.mixInput)
+      HostTensor([2], [Int32(2), 0]), toInput: step.inputIndex(Field.partnerTargetsName)!)
+    try step.upload(mix, toInput: Field.mixName)
     try step.upload(Float(0), toInput: Optimizer.learningRateInput)
     try step.upload(Int32(1), toInput: Optimizer.stepInput)
     try step.step()

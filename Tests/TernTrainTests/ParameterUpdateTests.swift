@@ -131,4 +131,50 @@ import Testing
     expectClose(elastic["conv.bias"]!, plain["conv.bias"]!, "biases are left alone")
     expectClose(decayed[w]!, zip(plain[w]!, start[w]!).map { $0 - 0.05 * $1 }, "decoupled")
   }
+
+  /// Groups reach penalties and decay. Parameters that do not learn have no part in the norm that
+  /// gradients are clipped to.
+  @Test(arguments: devices) func groupsReachPenaltiesAndClipping(device: String) throws {
+    func step(_ change: (inout ParameterUpdate) -> Void) throws -> [String: [Float]] {
+      var update = ParameterUpdate(.sgd())
+      change(&update)
+      let (session, step) = try session(device, update, batchSize: 10)
+      _ = try step.run(inputs(0..<10, step: 1))
+      return Dictionary(
+        uniqueKeysWithValues: try ["conv.weight", "conv.bias", "fc.weight", "fc.bias"].map {
+          ($0, try session.read($0).floats)
+        })
+    }
+    let start = try model().initialValues(seed: 1).mapValues(\.floats)
+    let plain = try step { _ in }
+    let penalized = try step {
+      $0.l1 = 0.01
+      $0.l2 = 0.1
+      $0.groups = [ParameterGroup("conv", decayFactor: 0.5), ParameterGroup("fc", decayFactor: 0)]
+    }
+    let w = "conv.weight"
+    expectClose(
+      penalized[w]!,
+      zip(plain[w]!, start[w]!).map { $0 - 0.05 * (0.01 * ($1 > 0 ? 1 : -1) + 0.1 * $1) },
+      "half of l1, l2")
+    expectClose(penalized["fc.weight"]!, plain["fc.weight"]!, "no penalty")
+
+    let norm: Float = 0.01
+    let clipped = try step {
+      $0.clipNorm = Double(norm)
+      $0.groups = [ParameterGroup("fc", rateFactor: 0)]
+    }
+    #expect(clipped["fc.weight"] == start["fc.weight"])
+    #expect(clipped["fc.bias"] == start["fc.bias"])
+    // The step is as long as the learning rate times the norm, all of it in the convolution.
+    let moved = [w, "conv.bias"].flatMap { zip(clipped[$0]!, start[$0]!).map { $0 - $1 } }
+    let length = moved.reduce(0) { $0 + $1 * $1 }.squareRoot()
+    #expect(abs(length - 0.1 * norm) < 1e-3 * 0.1 * norm)
+  }
+
+  @Test func aRateOfZeroForAllIsAMistake() throws {
+    var update = ParameterUpdate(.sgd())
+    update.groups = [ParameterGroup("*", rateFactor: 0)]
+    #expect(throws: TernError.self) { try session("reference", update, batchSize: 10) }
+  }
 }

@@ -36,9 +36,9 @@ import Testing
     var histogram = [Int](repeating: 0, count: 3)
     var pixelCount = 0
     while let batch = try loader.next() {
-      let labels = batch.labels.bindMemory(to: Int32.self)
+      let labels = batch.targets.bindMemory(to: Int32.self)
       #expect(labels.count == batch.count * 256)
-      let images = batch.images.bindMemory(to: Float.self)
+      let images = batch.samples.bindMemory(to: Float.self)
       for (label, pixel) in zip(labels, images) {
         histogram[Int(label)] += 1
         // The ground is dark, a disc is bright: pixels and their classes stay together.
@@ -53,7 +53,7 @@ import Testing
   @Test func automaticClassWeightsCountPixels() throws {
     let configuration = try TrainingConfiguration(["class_weights": .string("auto")])
     let set = Self.dataset(count: 6)
-    let weights = try configuration.makeLoss(for: set).classWeights
+    let weights = try configuration.makeObjectiveSettings(for: set).classWeights
     var counts = [Int](repeating: 0, count: 3)
     for index in 0..<set.count {
       var targets = [Int32](repeating: 0, count: 256)
@@ -146,12 +146,13 @@ import Testing
     var ignored: Set<Int> = []
     var count: Int { base.count }
     var sampleShape: Shape { base.sampleShape }
-    var targetShape: Shape { base.targetShape }
+    var targetType: TensorType { base.targetType }
     var classNames: [String] { base.classNames }
     var isPictures: Bool { base.isPictures }
     func label(_ index: Int) -> Int32 { base.label(index) }
-    func copyTarget(_ index: Int, to destination: UnsafeMutablePointer<Int32>) {
+    func copyTarget(_ index: Int, to destination: UnsafeMutableRawPointer) {
       base.copyTarget(index, to: destination)
+      let destination = destination.assumingMemoryBound(to: Int32.self)
       let rows = ignored.contains(index) ? 16 : 2 * index
       for pixel in 0..<min(rows, 16) * 16 { destination[pixel] = -100 }
     }

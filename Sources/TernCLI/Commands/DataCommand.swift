@@ -62,7 +62,7 @@ struct DataCommand: ParsableCommand {
       defer { loader.cancel() }
       guard let batch = try loader.next() else { return }
       let sheet = SheetPicture(
-        Array(batch.images.bindMemory(to: Float.self)),
+        Array(batch.samples.bindMemory(to: Float.self)),
         shape: Shape([shown] + training.sampleShape.dimensions), columns: min(Self.columns, shown),
         normalization: plain)
       try AtomicFile.write(sheet.png, to: out)
@@ -72,7 +72,8 @@ struct DataCommand: ParsableCommand {
         "training \(Format.count(training.count))  test \(Format.count(source.test.count))  "
           + "samples \(training.sampleShape)  classes \(training.classCount)")
       let names = zip(
-        batch.labels.bindMemory(to: Int32.self), batch.partnerLabels.bindMemory(to: Int32.self)
+        batch.targets.bindMemory(to: Int32.self),
+        batch[Field.partnerTargetsName]!.bindMemory(to: Int32.self)
       ).map { own, partner in
         training.classNames[Int(own)]
           + (own == partner ? "" : "+\(training.classNames[Int(partner)])")

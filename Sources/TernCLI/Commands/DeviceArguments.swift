@@ -58,8 +58,3 @@ struct DeviceArguments: ParsableArguments {
 extension ConvolutionAlgorithm: ExpressibleByArgument {}
 extension Precision: ExpressibleByArgument {}
 extension ItemErrorPolicy: ExpressibleByArgument {}
-
-extension DeviceCatalog {
-  /// What `--device` takes, in a line.
-  static let requests = "auto, reference, cpu, opencl[:P[.D]][/TRAIT…]"
-}

@@ -91,6 +91,13 @@ struct Predict: ParsableCommand {
       if network.task == .segmentation {
         let found = try predictor.predictMasks(samples, normalization: data.normalization)
         for (number, mask) in zip(part, found) { try show("\(number)", mask, set.classNames) }
+      } else if set.hasNumericTargets {
+        let found = try predictor.outputs(samples, normalization: data.normalization)
+        for (number, outputs) in zip(part, found) {
+          show(
+            "\(number)", network, outputs, set.classNames, data.targetScale,
+            truth: try set.numbers(number))
+        }
       } else {
         let found = try predictor.predict(samples, normalization: data.normalization)
         for (number, probabilities) in zip(part, found) {
@@ -166,6 +173,11 @@ struct Predict: ParsableCommand {
           let full = mask.resized(width: size.width, height: size.height)
           try show(name, full, description.classNames)
         }
+      } else if [.regression, .multilabel].contains(network.task) {
+        let found = try predictor.outputs(samples, normalization: description.normalization)
+        for (name, outputs) in zip(names, found) {
+          show(name, network, outputs, description.classNames, description.targetScale, truth: nil)
+        }
       } else {
         let found = try predictor.predict(samples, normalization: description.normalization)
         for (name, probabilities) in zip(names, found) {
@@ -181,10 +193,9 @@ struct Predict: ParsableCommand {
   }
 
   private func network(_ weights: RunWeights, shape: Shape, classCount: Int) throws -> Model {
-    let network = try Model.named(
-      weights.configuration.model, inputShape: shape, classCount: classCount)
+    let network = try weights.configuration.network(sampleShape: shape, targetCount: classCount)
     switch network.task {
-    case .classification, .perceptron, .beliefNetwork:
+    case .classification, .perceptron, .beliefNetwork, .regression, .multilabel:
       guard masks == nil else {
         throw TernError(.usage, "masks: \(network.name) gives a class per sample, not per pixel")
       }
@@ -201,6 +212,34 @@ struct Predict: ParsableCommand {
       session: session, model: network, batchSize: min(count, batchSize(network)))
     try weights.load(into: session)
     return predictor
+  }
+
+  /// Shows numbers that are predicted in the units of the data, or the probabilities of labels.
+  private func show(
+    _ sample: String, _ network: Model, _ outputs: [Float], _ names: [String],
+    _ scale: TargetScale?, truth: [Float]?
+  ) {
+    let isNumbers = network.task == .regression
+    let values = names.indices.map { column in
+      isNumbers
+        ? scale?.original(outputs[column], column: column) ?? Double(outputs[column])
+        : 1 / (1 + exp(-Double(outputs[column])))
+    }
+    if json {
+      Output.result(
+        JSON.object([
+          "sample": .string(sample),
+          "truth": truth.map { .array($0.map { .double(Double($0)) }) } ?? .null,
+          "predictions": .array(
+            zip(names, values).map {
+              .object(["name": .string($0), (isNumbers ? "value" : "probability"): .double($1)])
+            }),
+        ]))
+      return
+    }
+    let texts = zip(names, values).map { "\($0) \(Format.fixed($1, 4))" }
+    let told = truth.map { " (is \($0.map { "\($0)" }.joined(separator: ", ")))" } ?? ""
+    Output.result("\(sample)\(told): \(texts.joined(separator: ", "))".visible)
   }
 
   private func show(

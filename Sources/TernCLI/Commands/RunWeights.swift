@@ -65,7 +65,9 @@ struct RunWeights {
     else { return try TrainingData(configuration, description: file.metadata) }
     return try TrainingData(
       testing: asked, trainedOn: own, description, normalize: normalize,
-      onError: configuration.onError)
+      onError: configuration.onError,
+      model: try Model.named(configuration.model, task: configuration.chosenTask()),
+      settings: configuration)
   }
 
   /// Sets all variables of a session.

@@ -96,7 +96,7 @@ struct Summary: ParsableCommand {
   /// How often a step copies a value from one format to another.
   private func reorders(_ plan: Plan) -> String {
     let nodes = plan.order.map { plan.graph.nodes[$0] }
-    let reorders = nodes.filter { $0.operation is Reorder }
+    let reorders = nodes.filter { $0.operation is Operations.Reorder }
     let byteCount = reorders.reduce(0) { $0 + plan.graph.cost(of: $1).bytes }
     return "a training step: \(nodes.count) nodes, \(reorders.count) of them reorders, which move "
       + Format.bytes(byteCount)

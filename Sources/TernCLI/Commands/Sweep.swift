@@ -47,14 +47,15 @@ struct SweepCommand: ParsableCommand {
       Output.progress(
         "trial \(trial.number)/\(sweep.trialCount)  \(values.joined(separator: "  "))  "
           + (trial.failure.map { "failed: \($0)" }
-            ?? "\(sweep.metric) \(Format.fixed(trial.result, 4))"))
+            ?? "\(sweep.metric.name) \(Format.fixed(trial.result, 4))"))
     }
     let ranked = sweep.ranked(trials)
     if !ranked.isEmpty { try write(sweep, ranked, to: directory) }
     if json {
-      for trial in ranked.reversed() { Output.result(Self.json(trial, names, sweep.metric)) }
+      for trial in ranked.reversed() { Output.result(Self.json(trial, names, sweep.metric.name)) }
     } else {
-      var table = Table(["TRIAL"] + names.map { $0.uppercased() } + [sweep.metric.uppercased()])
+      var table = Table(
+        ["TRIAL"] + names.map { $0.uppercased() } + [sweep.metric.name.uppercased()])
       for trial in ranked {
         table.append(
           ["\(trial.number)"] + trial.values.map(Self.text)
@@ -71,7 +72,7 @@ struct SweepCommand: ParsableCommand {
 
   private func write(_ sweep: Sweep, _ ranked: [Sweep.Trial], to directory: String) throws {
     var csv =
-      (["trial"] + sweep.space.parameters.map(\.name) + [sweep.metric, "error"])
+      (["trial"] + sweep.space.parameters.map(\.name) + [sweep.metric.name, "error"])
       .map(\.csvField).joined(separator: ",") + "\n"
     for trial in ranked {
       let cells = ["\(trial.number)"] + trial.values.map(Self.text)

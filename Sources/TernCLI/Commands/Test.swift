@@ -56,16 +56,16 @@ struct Test: ParsableCommand {
       verb: "test")
     let configuration = weights.configuration
     let data = try weights.testData(self.data, normalize: normalize ?? "auto")
-    let network = try Model.named(
-      configuration.model, inputShape: data.test.sampleShape, classCount: data.test.classCount)
+    let network = try configuration.network(for: data.test)
     try data.check(network)
     let session = Session(device: try device.open(for: network))
     let evaluator = try Evaluator(
       session: session, model: network, batchSize: configuration.batchSize,
-      sampleCount: data.test.count, objective: try network.objective(), seed: configuration.seed)
+      sampleCount: data.test.count, objective: try configuration.objective(of: network),
+      targetScale: data.targetScale, seed: configuration.seed)
     try weights.load(into: session)
     let loader = data.evaluationLoader(
-      data.test, configuration, batchSize: evaluator.batchSize)
+      data.test, batchSize: evaluator.batchSize, workers: configuration.workers)
     defer { loader.cancel() }
     let result = try evaluator.evaluate(loader)
     if self.data != nil || configuration.onError == .skip { data.notes.forEach(Output.progress) }
@@ -75,6 +75,12 @@ struct Test: ParsableCommand {
       } else {
         Output.result(metrics.text(classNames: data.test.classNames))
       }
+    } else if let metrics = result.outputs as? MultilabelMetrics {
+      let names = data.test.classNames
+      Output.result(
+        json
+          ? metrics.json(loss: result.loss, names)
+          : "\(result.text)\n\n\(metrics.text(names))")
     } else if json {
       Output.result(result.json)
     } else {
@@ -91,7 +97,38 @@ extension EvaluationResult {
 
   var text: String {
     "samples \(Format.count(sampleCount))"
+      + (accuracy.isNaN ? "" : "  accuracy \(Format.fixed(accuracy, 4))")
       + means.sorted { $0.key < $1.key }.map { "  \($0.key) \(Format.fixed($0.value, 4))" }.joined()
+  }
+}
+
+extension MultilabelMetrics {
+  func json(loss: Double, _ names: [String]) -> String {
+    JSON.object([
+      "loss": .double(loss), "accuracy": .double(accuracy), "exact_match": .double(exactMatch),
+      "f1": .double(f1), "auc": auc.map(JSON.double) ?? .null, "samples": .int(sampleCount),
+      "per_label": .array(
+        zip(names, perLabel).map { name, score in
+          .object([
+            "name": .string(name), "precision": .double(score.precision),
+            "recall": .double(score.recall), "f1": .double(score.f1),
+            "support": .int(score.support), "auc": score.auc.map(JSON.double) ?? .null,
+          ])
+        }),
+    ]).description
+  }
+
+  func text(_ names: [String]) -> String {
+    var table = Table(
+      ["LABEL", "PRECISION", "RECALL", "F1", "ROC AUC", "SAMPLES"], numeric: [1, 2, 3, 4, 5])
+    for (name, score) in zip(names, perLabel) {
+      table.append([
+        name, Format.fixed(score.precision, 4), Format.fixed(score.recall, 4),
+        Format.fixed(score.f1, 4), score.auc.map { Format.fixed($0, 4) } ?? "–",
+        "\(score.support)",
+      ])
+    }
+    return table.text
   }
 }
 

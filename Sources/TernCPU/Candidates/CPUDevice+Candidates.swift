@@ -48,7 +48,7 @@ extension CPUDevice: CandidateDevice {
 
 /// The update of a matrix whose gradient is a product: fused, as ``UpdateByProduct``, or apart.
 struct UpdateProblem {
-  let update: OptimizerUpdate
+  let update: Operations.OptimizerUpdate
   let parameter: Shape
   /// The rows of the product's factors.
   let batch: Int
@@ -83,7 +83,7 @@ struct UpdateProblem {
     let builder = GraphBuilder()
     let w = try builder.variable("parameter", parameter)
     let gradient = try builder.apply(
-      MatMul(transposesA: true, transposesB: false),
+      Operations.MatMul(transposesA: true, transposesB: false),
       [builder.input("a", [batch, parameter[0]]), builder.input("b", [batch, parameter[1]])])[0]
     let states = try update.stateNames.map { try builder.variable($0, parameter) }
     let results = try builder.apply(

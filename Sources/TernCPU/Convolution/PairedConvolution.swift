@@ -54,7 +54,7 @@ struct PairedConvolution {
     guard w.strideHeight == 1, w.strideWidth == 1, w.dilationHeight == 1, w.dilationWidth == 1,
       geometry.groups == 1, geometry.outChannels % 16 == 0,
       w.paddingHeight < geometry.kernelHeight, w.paddingWidth < geometry.kernelWidth,
-      let gradient = try? Conv2D(
+      let gradient = try? Operations.Conv2D(
         ConvolutionWindow(padding: [
           geometry.kernelHeight - 1 - w.paddingHeight, geometry.kernelWidth - 1 - w.paddingWidth,
         ])

@@ -11,9 +11,9 @@ struct ElementwiseChain: CPUOperation {
   }
 
   enum Function: Hashable {
-    case unary(Unary.Function)
-    case unaryBackward(Unary.Function)
-    case binary(Binary)
+    case unary(Operations.Unary.Function)
+    case unaryBackward(Operations.Unary.Function)
+    case binary(Operations.Binary)
   }
 
   /// What a link reads.
@@ -93,17 +93,17 @@ extension ElementwiseChain.Function {
     let output = graph.type(node.outputs[0])
     guard node.inputs.allSatisfy({ graph.type($0) == output }) else { return nil }
     switch node.operation {
-    case let unary as Unary: self = .unary(unary.function)
-    case let backward as UnaryBackward: self = .unaryBackward(backward.function)
-    case let binary as Binary: self = .binary(binary)
+    case let unary as Operations.Unary: self = .unary(unary.function)
+    case let backward as Operations.UnaryBackward: self = .unaryBackward(backward.function)
+    case let binary as Operations.Binary: self = .binary(binary)
     default: return nil
     }
   }
 
   fileprivate var name: String {
     switch self {
-    case .unary(let function): Unary(function).name
-    case .unaryBackward(let function): UnaryBackward(function).name
+    case .unary(let function): Operations.Unary(function).name
+    case .unaryBackward(let function): Operations.UnaryBackward(function).name
     case .binary(let binary): binary.name
     }
   }

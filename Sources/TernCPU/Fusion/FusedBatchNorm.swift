@@ -1,10 +1,11 @@
 import TernCore
 import TernGraph
 
-/// Batch normalisation by the statistics of the batch, then relu. Inputs and outputs as ``BatchNorm``; what
+/// Batch normalisation by the statistics of the batch, then relu. Inputs and outputs as of
+/// ``Operations/BatchNorm``; what
 /// the relu let through, the backward pass computes again.
 struct RectifiedBatchNorm: CPUOperation {
-  let base: BatchNorm
+  let base: Operations.BatchNorm
 
   var name: String { base.name + "_relu" }
   var detail: String { base.detail }
@@ -28,7 +29,7 @@ struct RectifiedBatchNorm: CPUOperation {
 
 /// Inputs: as ``BatchNormBackward``, with the gradient at the relu's output, and the bias.
 struct RectifiedBatchNormBackward: CPUOperation {
-  let base: BatchNormBackward
+  let base: Operations.BatchNormBackward
 
   var name: String { base.name + "_relu" }
   var detail: String { base.detail }
@@ -71,12 +72,12 @@ extension Graph {
     var rewriter = GraphRewriter(self)
     for (index, node) in nodes.enumerated() {
       switch (chains[index], node.operation) {
-      case (_?, let operation as BatchNorm):
+      case (_?, let operation as Operations.BatchNorm):
         let outputs = try rewriter.append(
           RectifiedBatchNorm(base: operation), node.inputs.map { rewriter[$0] },
           scope: node.scope)
         for (old, new) in zip(node.outputs, outputs) { rewriter.replace(old, with: new) }
-      case (let chain?, let operation as BatchNormBackward):
+      case (let chain?, let operation as Operations.BatchNormBackward):
         let outputs = try rewriter.append(
           RectifiedBatchNormBackward(base: operation),
           (node.inputs + [nodes[chain.forward].inputs[2]]).map { rewriter[$0] }, scope: node.scope)
@@ -98,11 +99,11 @@ private struct BatchNormReLU {
 
   init?(forward: Int, _ readers: GraphReaders) {
     let nodes = readers.graph.nodes
-    guard nodes[forward].operation is BatchNorm,
+    guard nodes[forward].operation is Operations.BatchNorm,
       let relu = readers.onlyReader(of: nodes[forward].outputs[0]), readers.isReLU(relu),
       let reluBackward = readers.backwardNode(ofReLU: relu),
       let backward = readers.onlyReader(of: nodes[reluBackward].outputs[0]),
-      nodes[backward].operation is BatchNormBackward,
+      nodes[backward].operation is Operations.BatchNormBackward,
       nodes[backward].inputs[2] == nodes[forward].outputs[1]
     else { return nil }
     (self.forward, self.relu, self.reluBackward, self.backward) = (

@@ -6,7 +6,7 @@ import TernGraph
 /// Inputs: logits [N, C], target [N] (int32), optionally class weights [C]. Outputs: the loss, the
 /// sum of the weights that count, and the log-probabilities [N, C].
 struct FusedCrossEntropy: CPUOperation {
-  let loss: NLLLoss
+  let loss: Operations.NLLLoss
 
   var name: String { "cross_entropy" }
   var detail: String { loss.detail }
@@ -22,7 +22,7 @@ struct FusedCrossEntropy: CPUOperation {
   func lower(_ node: Signature, _ context: CPUContext) throws -> Lowering {
     let rows = SoftmaxRows(node.inputs[0].shape, axis: 1)
     let targets = ClassTargets(loss, node.inputs[0].shape)
-    let softmax = Softmax(axis: 1, isLogarithmic: true)
+    let softmax = Operations.Softmax(axis: 1, isLogarithmic: true)
     let hasWeight = node.inputs.count == 3
     return Lowering(workspaceByteCount: 2 * 4 * rows.outer) { addresses in
       let (x, y, classes) = (addresses.input(0), addresses.output(2), addresses.integerInput(1))
@@ -49,7 +49,7 @@ struct FusedCrossEntropy: CPUOperation {
 /// The gradient of ``FusedCrossEntropy`` in one traversal. Inputs: d loss, target, the sum of the
 /// weights, the log-probabilities [N, C], optionally class weights [C]. Output: d logits [N, C].
 struct FusedCrossEntropyBackward: CPUOperation {
-  let loss: NLLLoss
+  let loss: Operations.NLLLoss
 
   var name: String { "cross_entropy_backward" }
   var detail: String { loss.detail }
@@ -64,7 +64,7 @@ struct FusedCrossEntropyBackward: CPUOperation {
     let shape = node.inputs[3].shape
     let rows = SoftmaxRows(shape, axis: 1)
     let targets = ClassTargets(loss, shape)
-    let softmax = SoftmaxBackward(axis: 1, isLogarithmic: true)
+    let softmax = Operations.SoftmaxBackward(axis: 1, isLogarithmic: true)
     let hasWeight = node.inputs.count == 5
     return Lowering { addresses in
       let (dy, classes, weightSum) = (
@@ -90,14 +90,14 @@ extension Graph {
     /// The log_softmax over rows that computes a value.
     func logSoftmax(of id: ValueID) -> Int? {
       guard type(id).shape.rank == 2, let index = readers.producer(of: id),
-        let softmax = nodes[index].operation as? Softmax, softmax.isLogarithmic,
+        let softmax = nodes[index].operation as? Operations.Softmax, softmax.isLogarithmic,
         softmax.axis == 1
       else { return nil }
       return index
     }
     /// Per loss, the log_softmax before it.
     var forward: [Int: Int] = [:]
-    for (index, node) in nodes.enumerated() where node.operation is NLLLoss {
+    for (index, node) in nodes.enumerated() where node.operation is Operations.NLLLoss {
       if let softmax = logSoftmax(of: node.inputs[0]), !forward.values.contains(softmax) {
         forward[index] = softmax
       }
@@ -105,8 +105,9 @@ extension Graph {
     /// Per log_softmax, backward, the loss whose gradient it alone reads.
     var backward: [Int: Int] = [:]
     for (index, node) in nodes.enumerated() {
-      guard let softmax = node.operation as? SoftmaxBackward, softmax.isLogarithmic,
-        let loss = readers.producer(of: node.inputs[0]), nodes[loss].operation is NLLLossBackward,
+      guard let softmax = node.operation as? Operations.SoftmaxBackward, softmax.isLogarithmic,
+        let loss = readers.producer(of: node.inputs[0]),
+        nodes[loss].operation is Operations.NLLLossBackward,
         readers.onlyReader(of: node.inputs[0]) == index,
         let producer = logSoftmax(of: node.inputs[1]), forward.values.contains(producer)
       else { continue }
@@ -123,7 +124,8 @@ extension Graph {
         let loss = nodes[losses[index]!]
         let inputs = [node.inputs[0]] + loss.inputs.dropFirst()
         let outputs = try rewriter.append(
-          FusedCrossEntropy(loss: loss.operation as! NLLLoss), inputs.map { rewriter[$0] },
+          FusedCrossEntropy(loss: loss.operation as! Operations.NLLLoss),
+          inputs.map { rewriter[$0] },
           scope: loss.scope)
         rewriter.replace(loss.outputs[0], with: outputs[0])
         rewriter.replace(loss.outputs[1], with: outputs[1])
@@ -131,7 +133,7 @@ extension Graph {
       } else if let loss = backward[index].map({ nodes[$0] }) {
         let inputs = loss.inputs.prefix(3) + [node.inputs[1]] + loss.inputs.dropFirst(3)
         let outputs = try rewriter.append(
-          FusedCrossEntropyBackward(loss: (loss.operation as! NLLLossBackward).forward),
+          FusedCrossEntropyBackward(loss: (loss.operation as! Operations.NLLLossBackward).forward),
           inputs.map { rewriter[$0] }, scope: node.scope)
         rewriter.replace(node.outputs[0], with: outputs[0])
       } else {

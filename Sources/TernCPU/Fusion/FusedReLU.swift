@@ -69,8 +69,8 @@ extension Graph {
 extension Node {
   fileprivate var isRectifiable: Bool {
     switch operation {
-    case is Conv2D, is Linear: true
-    case let binary as Binary: binary.function == .add
+    case is Operations.Conv2D, is Operations.Linear: true
+    case let binary as Operations.Binary: binary.function == .add
     default: false
     }
   }

@@ -40,9 +40,10 @@ extension Graph {
     /// The sum that a relu's backward node reads, if the two can be merged.
     func sum(_ index: Int) -> Int? {
       let node = nodes[index]
-      guard let operation = node.operation as? UnaryBackward, operation.function == .relu,
+      guard let operation = node.operation as? Operations.UnaryBackward,
+        operation.function == .relu,
         let sum = readers.producer(of: node.inputs[0]),
-        (nodes[sum].operation as? Binary)?.function == .add,
+        (nodes[sum].operation as? Operations.Binary)?.function == .add,
         nodes[sum].inputs.allSatisfy({ type($0) == type(node.inputs[0]) }),
         readers.onlyReader(of: node.inputs[0]) == index
       else { return nil }

@@ -38,7 +38,7 @@ struct GraphReaders {
 
   /// Whether a node is a relu, forward.
   func isReLU(_ index: Int) -> Bool {
-    (graph.nodes[index].operation as? Unary)?.function == .relu
+    (graph.nodes[index].operation as? Operations.Unary)?.function == .relu
   }
 
   /// The only node that differentiates a relu.
@@ -51,7 +51,8 @@ struct GraphReaders {
   /// Whether a node is a relu, backward, by the output `saved`.
   func isReLUBackward(_ index: Int, saved: ValueID) -> Bool {
     let node = graph.nodes[index]
-    return (node.operation as? UnaryBackward)?.function == .relu && node.inputs[1] == saved
+    return (node.operation as? Operations.UnaryBackward)?.function == .relu
+      && node.inputs[1] == saved
   }
 }
 

@@ -29,13 +29,13 @@ extension Graph {
         let pooled = try rewriter.append(
           node.operation, [rewriter[nodes[swap.relu].inputs[0]]], scope: node.scope)
         let rectified = try rewriter.append(
-          Unary(.relu), [pooled[0]], scope: nodes[swap.relu].scope)
+          Operations.Unary(.relu), [pooled[0]], scope: nodes[swap.relu].scope)
         rewriter.replace(node.outputs[0], with: rectified[0])
         rewriter.replace(node.outputs[1], with: pooled[1])
       case swap.poolBackward:
         let rectified = rewriter[nodes[swap.pool].outputs[0]]
         let masked = try rewriter.append(
-          UnaryBackward(.relu), [rewriter[node.inputs[0]], rectified], scope: node.scope)
+          Operations.UnaryBackward(.relu), [rewriter[node.inputs[0]], rectified], scope: node.scope)
         let spread = try rewriter.append(
           node.operation, [masked[0], rewriter[node.inputs[1]]], scope: node.scope)
         rewriter.replace(node.outputs[0], with: spread[0])
@@ -59,7 +59,7 @@ private struct ReLUSwap {
   /// - Returns: `nil` where something else looks at the values in between.
   init?(pool: Int, _ readers: GraphReaders) {
     let node = readers.graph.nodes[pool]
-    guard node.operation is MaxPool2D,
+    guard node.operation is Operations.MaxPool2D,
       let relu = readers.producer(of: node.inputs[0]), readers.isReLU(relu),
       let rectifiedReaders = readers.readers(of: node.inputs[0]),
       let indexReaders = readers.readers(of: node.outputs[1])
@@ -72,7 +72,7 @@ private struct ReLUSwap {
       return
     }
     let backward = readers.graph.nodes[poolBackward]
-    guard indexReaders == [poolBackward], backward.operation is MaxPool2DBackward,
+    guard indexReaders == [poolBackward], backward.operation is Operations.MaxPool2DBackward,
       let reluBackward = readers.onlyReader(of: backward.outputs[0]),
       readers.isReLUBackward(reluBackward, saved: node.inputs[0]),
       Set(rectifiedReaders) == [pool, reluBackward]

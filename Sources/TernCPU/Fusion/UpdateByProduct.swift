@@ -7,7 +7,7 @@ import TernRuntime
 ///
 /// Inputs: W, a, learning rate [], step [], W's state, b. Outputs: W and its state.
 struct UpdateByProduct: CPUOperation {
-  let update: OptimizerUpdate
+  let update: Operations.OptimizerUpdate
 
   var name: String { "matmul_" + update.name }
   var detail: String { update.detail }
@@ -68,10 +68,10 @@ extension Graph {
     let readers = GraphReaders(self)
     /// The product that is the gradient of an update's parameter, if the two can be merged.
     func product(_ index: Int) -> Int? {
-      guard let update = nodes[index].operation as? OptimizerUpdate else { return nil }
+      guard let update = nodes[index].operation as? Operations.OptimizerUpdate else { return nil }
       let gradient = nodes[index].inputs[1]
       guard let product = readers.producer(of: gradient), readers.onlyReader(of: gradient) == index,
-        let operation = nodes[product].operation as? MatMul, operation.transposesA,
+        let operation = nodes[product].operation as? Operations.MatMul, operation.transposesA,
         !operation.transposesB, type(gradient).shape.rank == 2,
         nodes[product].inputs.allSatisfy({ type($0).shape.rank == 2 })
       else { return nil }
@@ -93,7 +93,7 @@ extension Graph {
       inputs[1] = nodes[product].inputs[0]
       inputs.append(nodes[product].inputs[1])
       let outputs = try rewriter.append(
-        UpdateByProduct(update: node.operation as! OptimizerUpdate),
+        UpdateByProduct(update: node.operation as! Operations.OptimizerUpdate),
         inputs.map { rewriter[$0] }, scope: node.scope)
       for (old, new) in zip(node.outputs, outputs) { rewriter.replace(old, with: new) }
     }

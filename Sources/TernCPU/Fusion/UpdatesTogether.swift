@@ -7,7 +7,7 @@ import TernGraph
 /// Inputs: learning rate [], step [], then per parameter its value, its gradient, and its state.
 /// Outputs: per parameter its value and its state.
 struct UpdatesTogether: CPUOperation {
-  let update: OptimizerUpdate
+  let update: Operations.OptimizerUpdate
   let parameterCount: Int
 
   var name: String { update.name + "_together" }
@@ -80,7 +80,7 @@ extension Graph {
     let readers = GraphReaders(self)
     var groups: [UpdateGroup: [Int]] = [:]
     for (index, node) in nodes.enumerated() {
-      guard let update = node.operation as? OptimizerUpdate,
+      guard let update = node.operation as? Operations.OptimizerUpdate,
         type(node.inputs[0]).elementCount <= largest,
         // An average of the parameter follows the update, for one.
         !node.outputs.contains(where: readers.isReadInStep)
@@ -102,7 +102,7 @@ extension Graph {
         }
       let outputs = try rewriter.append(
         UpdatesTogether(
-          update: first.operation as! OptimizerUpdate, parameterCount: indices.count),
+          update: first.operation as! Operations.OptimizerUpdate, parameterCount: indices.count),
         inputs.map { rewriter[$0] }, scope: "update")
       for (old, new) in zip(indices.flatMap { nodes[$0].outputs }, outputs) {
         rewriter.replace(old, with: new)
@@ -114,6 +114,6 @@ extension Graph {
 
 /// Updates that can be made together: of one rule, at one learning rate and step.
 private struct UpdateGroup: Hashable {
-  let rule: OptimizerUpdate.Rule
+  let rule: Operations.OptimizerUpdate.Rule
   let shared: [ValueID]
 }

@@ -1,7 +1,7 @@
 import TernCore
 import TernGraph
 
-/// Chooses how every value is stored, and inserts ``Reorder`` nodes where two nodes disagree.
+/// Chooses how every value is stored, and inserts ``Operations/Reorder`` nodes where two nodes disagree.
 ///
 /// Nodes say twice what they like: from last to first, what their producers should give them, and
 /// from first to last, given how their inputs are stored, what they take and give. All of it happens
@@ -116,7 +116,7 @@ struct LayoutPass {
   private mutating func stored(_ id: ValueID, _ layout: Layout, scope: String) throws -> ValueID {
     if rewriter.graph[id].layout == layout { return id }
     if let copy = copies[id]?[layout] { return copy }
-    let copy = try rewriter.append(Reorder(), [id], scope: scope)[0]
+    let copy = try rewriter.append(Operations.Reorder(), [id], scope: scope)[0]
     rewriter.setLayout(copy, layout)
     copies[id, default: [:]][layout] = copy
     return copy

@@ -27,7 +27,7 @@ struct LayoutRequest {
   }
 }
 
-/// The layouts a node takes and gives. Where an input is stored otherwise, a ``Reorder`` is inserted.
+/// The layouts a node takes and gives. Where an input is stored otherwise, an ``Operations/Reorder`` is inserted.
 struct LayoutAssignment {
   var inputs: [Layout]
   var outputs: [Layout]

@@ -5,7 +5,7 @@ import TernGraph
 // Scores exist only as blocks of queries × keys, in the workspace: one block per thread, forward;
 // two, backward.
 
-extension Attention: CPUOperation {
+extension Operations.Attention: CPUOperation {
   func lower(_ node: Signature, _ context: CPUContext) throws -> Lowering {
     let shape = AttentionShape(node.inputs.map(\.shape), isCausal: isCausal, scale: scale)
     let perThread = shape.block * shape.block + shape.block
@@ -33,7 +33,7 @@ extension Attention: CPUOperation {
   }
 }
 
-extension AttentionBackward: CPUOperation {
+extension Operations.AttentionBackward: CPUOperation {
   func lower(_ node: Signature, _ context: CPUContext) throws -> Lowering {
     let shape = AttentionShape(
       Array(node.inputs[1...3].map(\.shape)), isCausal: isCausal, scale: scale)

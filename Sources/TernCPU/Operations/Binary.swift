@@ -1,7 +1,7 @@
 import TernCore
 import TernGraph
 
-extension Binary: RectifiableOperation {
+extension Operations.Binary: RectifiableOperation {
   func wishes(_ request: LayoutRequest) throws -> [Layout?] { request.passedOn }
 
   func layouts(_ request: LayoutRequest) throws -> LayoutAssignment {
@@ -97,7 +97,7 @@ extension Binary: RectifiableOperation {
     let planeLength = y.shape[2] * y.shape[3] * block
     let tileLength = min(planeLength, block * max(1, 512 / block))
     let tensor = node.inputs[0].type == y.type ? 0 : 1
-    let (kernel, rectify) = (kernel, Unary.Function.relu.kernel)
+    let (kernel, rectify) = (kernel, Operations.Unary.Function.relu.kernel)
     return Lowering(workspaceByteCount: 4 * tileLength * context.threads.count) { addresses in
       let (x, numbers) = (addresses.input(tensor), addresses.input(1 - tensor))
       let (y, tiles) = (addresses.output(0), addresses.workspace())
@@ -132,7 +132,7 @@ extension Binary: RectifiableOperation {
   }
 }
 
-extension Binary {
+extension Operations.Binary {
   /// y = f(a, b) of tensors of one shape.
   var kernel: BinaryKernel {
     switch function {

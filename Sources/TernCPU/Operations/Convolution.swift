@@ -2,7 +2,7 @@ import TernCore
 import TernGraph
 import TernRuntime
 
-extension Conv2D: RectifiableOperation, CPUCandidateOperation {
+extension Operations.Conv2D: RectifiableOperation, CPUCandidateOperation {
   func candidateProblem(_ inputs: [TensorType], _ context: CPUContext) throws -> CandidateProblem? {
     try geometry(inputs).candidates(.forward, context)
   }
@@ -36,7 +36,7 @@ extension Conv2D: RectifiableOperation, CPUCandidateOperation {
   }
 }
 
-extension Conv2DBackwardInput: CPUCandidateOperation {
+extension Operations.Conv2DBackwardInput: CPUCandidateOperation {
   func candidateProblem(_ inputs: [TensorType], _ context: CPUContext) throws -> CandidateProblem? {
     try geometry(inputs).candidates(.backwardInput, context)
   }
@@ -66,7 +66,7 @@ extension Conv2DBackwardInput: CPUCandidateOperation {
   }
 }
 
-extension Conv2DBackwardWeight: CPUCandidateOperation {
+extension Operations.Conv2DBackwardWeight: CPUCandidateOperation {
   func candidateProblem(_ inputs: [TensorType], _ context: CPUContext) throws -> CandidateProblem? {
     try geometry(inputs).candidates(.backwardWeight, context)
   }

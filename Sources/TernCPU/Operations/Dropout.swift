@@ -1,7 +1,7 @@
 import TernCore
 import TernGraph
 
-extension Dropout: CPUOperation {
+extension Operations.Dropout: CPUOperation {
   func lower(_ node: Signature, _ context: CPUContext) throws -> Lowering {
     let count = node.inputs[0].elementCount
     let philox = Philox(key: (key0, key1))

@@ -2,7 +2,7 @@ import CMicrokernels
 import TernCore
 import TernGraph
 
-extension Unary: CPUOperation {
+extension Operations.Unary: CPUOperation {
   func wishes(_ request: LayoutRequest) throws -> [Layout?] { request.passedOn }
 
   func layouts(_ request: LayoutRequest) throws -> LayoutAssignment {
@@ -18,7 +18,7 @@ extension Unary: CPUOperation {
   }
 }
 
-extension UnaryBackward: CPUOperation {
+extension Operations.UnaryBackward: CPUOperation {
   func wishes(_ request: LayoutRequest) throws -> [Layout?] { request.likeInput(1) }
 
   func layouts(_ request: LayoutRequest) throws -> LayoutAssignment {
@@ -35,7 +35,7 @@ extension UnaryBackward: CPUOperation {
   }
 }
 
-extension Unary.Function {
+extension Operations.Unary.Function {
   /// Whether f(0) = 0, so that zeros of a padded layout stay zeros.
   var isZeroAtZero: Bool {
     switch self {

@@ -1,7 +1,7 @@
 import TernCore
 import TernGraph
 
-extension Embedding: CPUOperation {
+extension Operations.Embedding: CPUOperation {
   func lower(_ node: Signature, _ context: CPUContext) throws -> Lowering {
     let count = node.inputs[0].elementCount
     let (rows, length) = (node.inputs[1].shape[0], node.inputs[1].shape[1])
@@ -22,7 +22,7 @@ extension Embedding: CPUOperation {
   }
 }
 
-extension EmbeddingBackward: CPUOperation {
+extension Operations.EmbeddingBackward: CPUOperation {
   func lower(_ node: Signature, _ context: CPUContext) throws -> Lowering {
     let count = node.inputs[1].elementCount
     let length = node.outputs[0].shape[1]

@@ -1,7 +1,7 @@
 import TernCore
 import TernGraph
 
-extension Interpolate: CPUOperation {
+extension Operations.Interpolate: CPUOperation {
   func lower(_ node: Signature, _ context: CPUContext) throws -> Lowering {
     let map = ResamplingMap(mode, from: node.inputs[0].shape, to: node.outputs[0].shape)
     return Lowering { addresses in
@@ -13,7 +13,7 @@ extension Interpolate: CPUOperation {
   }
 }
 
-extension InterpolateBackward: CPUOperation {
+extension Operations.InterpolateBackward: CPUOperation {
   func lower(_ node: Signature, _ context: CPUContext) throws -> Lowering {
     let map = ResamplingMap(mode, from: inputShape, to: node.inputs[0].shape)
     return Lowering { addresses in
@@ -42,7 +42,7 @@ private struct ResamplingMap {
   let inPlane: Int
   let outPlane: Int
 
-  init(_ mode: Interpolate.Mode, from input: Shape, to output: Shape) {
+  init(_ mode: InterpolationMode, from input: Shape, to output: Shape) {
     planeCount = input[0] * input[1]
     inWidth = input[3]
     inPlane = input[2] * input[3]
@@ -52,7 +52,9 @@ private struct ResamplingMap {
     columns = Self.samples(mode, input[3], output[3])
   }
 
-  private static func samples(_ mode: Interpolate.Mode, _ input: Int, _ output: Int) -> [Sample] {
+  private static func samples(_ mode: InterpolationMode, _ input: Int, _ output: Int)
+    -> [Sample]
+  {
     (0..<output).map { index in
       let position: Double
       switch mode {

@@ -1,7 +1,7 @@
 import TernCore
 import TernGraph
 
-extension NLLLoss: CPUOperation {
+extension Operations.NLLLoss: CPUOperation {
   func lower(_ node: Signature, _ context: CPUContext) throws -> Lowering {
     let targets = ClassTargets(self, node.inputs[0].shape)
     let hasWeight = node.inputs.count == 3
@@ -58,7 +58,7 @@ extension NLLLoss: CPUOperation {
   }
 }
 
-extension NLLLossBackward: CPUOperation {
+extension Operations.NLLLossBackward: CPUOperation {
   func lower(_ node: Signature, _ context: CPUContext) throws -> Lowering {
     let targets = ClassTargets(forward, inputShape)
     let hasWeight = node.inputs.count == 4
@@ -93,7 +93,7 @@ struct ClassTargets {
   private let ignoreIndex: Int32
   private let smoothing: Float
 
-  init(_ loss: NLLLoss, _ shape: Shape) {
+  init(_ loss: Operations.NLLLoss, _ shape: Shape) {
     classCount = shape[1]
     inner = shape.elementCount(in: 2..<shape.rank)
     count = shape[0] * inner

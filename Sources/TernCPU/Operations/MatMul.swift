@@ -3,7 +3,7 @@ import TernCore
 import TernGraph
 import TernRuntime
 
-extension MatMul: CPUCandidateOperation {
+extension Operations.MatMul: CPUCandidateOperation {
   func lower(_ node: Signature, _ context: CPUContext) throws -> Lowering {
     if let narrow = narrowProduct(node.inputs.map(\.type)), isNarrow(narrow, context) {
       return narrow.lowering(context, hasBias: false, rectifies: false)
@@ -40,7 +40,7 @@ extension MatMul: CPUCandidateOperation {
   }
 }
 
-extension Linear: RectifiableOperation, CPUCandidateOperation {
+extension Operations.Linear: RectifiableOperation, CPUCandidateOperation {
   func lower(_ node: Signature, _ context: CPUContext, rectifies: Bool) throws -> Lowering {
     let weight = node.inputs[1].shape
     let output = node.outputs[0].shape

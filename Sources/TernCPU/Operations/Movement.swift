@@ -3,11 +3,11 @@ import TernCore
 import TernGraph
 
 // Reshape is a view and never runs.
-extension Reshape: CPUOperation {
+extension Operations.Reshape: CPUOperation {
   func lower(_ node: Signature, _ context: CPUContext) throws -> Lowering { Lowering { _ in {} } }
 }
 
-extension Permute: CPUOperation {
+extension Operations.Permute: CPUOperation {
   func lower(_ node: Signature, _ context: CPUContext) throws -> Lowering {
     let (x, y) = (node.inputs[0].shape, node.outputs[0].shape)
     let source = try MemoryDescriptor(y, strides: order.map { x.strides[$0] })
@@ -15,7 +15,7 @@ extension Permute: CPUOperation {
   }
 }
 
-extension Cat: CPUOperation {
+extension Operations.Cat: CPUOperation {
   func layouts(_ request: LayoutRequest) throws -> LayoutAssignment {
     // Joined along the channels, blocks of channels stay whole where no input is padded.
     guard axis == 1, let leader = request.inputs.first(where: { $0.layout != .dense }),
@@ -47,7 +47,7 @@ extension Cat: CPUOperation {
   }
 }
 
-extension Narrow: CPUOperation {
+extension Operations.Narrow: CPUOperation {
   func layouts(_ request: LayoutRequest) throws -> LayoutAssignment {
     guard axis == 1, let format = try ChannelFormat(request.inputs[0], request.context),
       let block = format.blockSize, start % block == 0, length % block == 0,
@@ -90,7 +90,7 @@ private struct RowCopy {
   }
 }
 
-extension Pad: CPUOperation {
+extension Operations.Pad: CPUOperation {
   func lower(_ node: Signature, _ context: CPUContext) throws -> Lowering {
     let map = PaddingMap(
       mode, before: before, inner: node.inputs[0].shape, outer: node.outputs[0].shape)
@@ -114,7 +114,7 @@ extension Pad: CPUOperation {
   }
 }
 
-extension PadBackward: CPUOperation {
+extension Operations.PadBackward: CPUOperation {
   func lower(_ node: Signature, _ context: CPUContext) throws -> Lowering {
     let map = PaddingMap(mode, before: before, inner: inputShape, outer: node.inputs[0].shape)
     // Rows of one slice may add to the same element; slices never do.
@@ -140,7 +140,7 @@ extension PadBackward: CPUOperation {
   }
 }
 
-extension Pad.Mode {
+extension PaddingMode {
   /// The input position that an output position copies, or -1 for the constant.
   fileprivate func origin(of position: Int, extent: Int) -> Int {
     if (0..<extent).contains(position) { return position }
@@ -170,7 +170,7 @@ private struct PaddingMap {
   /// How many parts along the leading axes do not share input elements.
   let sliceCount: Int
 
-  init(_ mode: Pad.Mode, before: [Int], inner: Shape, outer: Shape) {
+  init(_ mode: PaddingMode, before: [Int], inner: Shape, outer: Shape) {
     innerExtents = inner.rank == 0 ? [1] : inner.dimensions
     outerExtents = outer.rank == 0 ? [1] : outer.dimensions
     let before = before.isEmpty ? [0] : before

@@ -1,7 +1,7 @@
 import TernCore
 import TernGraph
 
-extension BatchNorm: CPUOperation {
+extension Operations.BatchNorm: CPUOperation {
   func wishes(_ request: LayoutRequest) throws -> [Layout?] { request.passedOn }
 
   func layouts(_ request: LayoutRequest) throws -> LayoutAssignment {
@@ -22,7 +22,7 @@ extension BatchNorm: CPUOperation {
   }
 }
 
-extension BatchNormBackward: CPUOperation {
+extension Operations.BatchNormBackward: CPUOperation {
   func wishes(_ request: LayoutRequest) throws -> [Layout?] { request.likeInput(1) }
 
   func layouts(_ request: LayoutRequest) throws -> LayoutAssignment {
@@ -51,7 +51,7 @@ extension Operand {
   }
 }
 
-extension NormalizeRows: CPUOperation {
+extension Operations.NormalizeRows: CPUOperation {
   func lower(_ node: Signature, _ context: CPUContext) throws -> Lowering {
     let (rows, length) = (node.inputs[0].shape[0], node.inputs[0].shape[1])
     return Lowering { addresses in
@@ -76,7 +76,7 @@ extension NormalizeRows: CPUOperation {
   }
 }
 
-extension NormalizeRowsBackward: CPUOperation {
+extension Operations.NormalizeRowsBackward: CPUOperation {
   func lower(_ node: Signature, _ context: CPUContext) throws -> Lowering {
     let (rows, length) = (node.inputs[0].shape[0], node.inputs[0].shape[1])
     return Lowering { addresses in

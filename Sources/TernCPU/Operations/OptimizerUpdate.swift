@@ -2,7 +2,7 @@ import Foundation
 import TernCore
 import TernGraph
 
-extension OptimizerUpdate: CPUOperation {
+extension Operations.OptimizerUpdate: CPUOperation {
   func layouts(_ request: LayoutRequest) throws -> LayoutAssignment {
     // Everything follows the parameter; where that is padded, zeros stay zeros because they meet
     // zero gradients.
@@ -33,7 +33,7 @@ struct UpdateArguments {
   let state: [UnsafeMutablePointer<Float>]
 
   /// The arguments of one update by itself.
-  fileprivate init(_ update: OptimizerUpdate, _ addresses: Addresses) {
+  fileprivate init(_ update: Operations.OptimizerUpdate, _ addresses: Addresses) {
     self.init(
       learningRate: addresses.input(2), step: addresses.integerInput(3),
       outputs: (0...update.stateNames.count).map(addresses.output))
@@ -50,7 +50,7 @@ struct UpdateArguments {
     state = Array(outputs.dropFirst())
   }
 
-  func update(_ rule: OptimizerUpdate.Rule) -> RangeUpdate {
+  func update(_ rule: Operations.OptimizerUpdate.Rule) -> RangeUpdate {
     switch rule {
     case .sgd(let momentum, let isNesterov, let decay):
       return momentum == 0 ? sgd(decay) : sgd(decay, momentum: momentum, isNesterov)

@@ -1,7 +1,7 @@
 import TernCore
 import TernGraph
 
-extension MaxPool2D: CPUOperation {
+extension Operations.MaxPool2D: CPUOperation {
   func layouts(_ request: LayoutRequest) throws -> LayoutAssignment {
     let layout = try request.pooledLayout()
     return LayoutAssignment(inputs: [request.inputs[0].layout], outputs: [layout, layout])
@@ -26,7 +26,7 @@ extension MaxPool2D: CPUOperation {
   }
 }
 
-extension MaxPool2DBackward: CPUOperation {
+extension Operations.MaxPool2DBackward: CPUOperation {
   func wishes(_ request: LayoutRequest) throws -> [Layout?] { request.likeInput(1) }
 
   func layouts(_ request: LayoutRequest) throws -> LayoutAssignment {
@@ -60,7 +60,7 @@ extension MaxPool2DBackward: CPUOperation {
   }
 }
 
-extension AvgPool2D: CPUOperation {
+extension Operations.AvgPool2D: CPUOperation {
   func isSupported(_ inputs: [TensorType]) -> Bool { !window.isDilated }
 
   func layouts(_ request: LayoutRequest) throws -> LayoutAssignment {
@@ -74,7 +74,7 @@ extension AvgPool2D: CPUOperation {
   }
 }
 
-extension AvgPool2DBackward: CPUOperation {
+extension Operations.AvgPool2DBackward: CPUOperation {
   func isSupported(_ inputs: [TensorType]) -> Bool { !window.isDilated }
 
   func layouts(_ request: LayoutRequest) throws -> LayoutAssignment {
@@ -88,7 +88,7 @@ extension AvgPool2DBackward: CPUOperation {
   }
 }
 
-extension AdaptiveAvgPool2D: CPUOperation {
+extension Operations.AdaptiveAvgPool2D: CPUOperation {
   func layouts(_ request: LayoutRequest) throws -> LayoutAssignment { try .averaging(request) }
 
   func lower(_ node: Signature, _ context: CPUContext) throws -> Lowering {
@@ -97,7 +97,7 @@ extension AdaptiveAvgPool2D: CPUOperation {
   }
 }
 
-extension AdaptiveAvgPool2DBackward: CPUOperation {
+extension Operations.AdaptiveAvgPool2DBackward: CPUOperation {
   func layouts(_ request: LayoutRequest) throws -> LayoutAssignment {
     try .averagingBackward(request)
   }
@@ -107,7 +107,7 @@ extension AdaptiveAvgPool2DBackward: CPUOperation {
   }
 }
 
-extension MaxUnpool2D: CPUOperation {
+extension Operations.MaxUnpool2D: CPUOperation {
   func lower(_ node: Signature, _ context: CPUContext) throws -> Lowering {
     let planes = node.inputs[0].shape.elementCount(in: 0..<2)
     let (from, to) = (node.inputs[0].elementCount / planes, outputHeight * outputWidth)
@@ -130,7 +130,7 @@ extension MaxUnpool2D: CPUOperation {
   }
 }
 
-extension MaxUnpool2DBackward: CPUOperation {
+extension Operations.MaxUnpool2DBackward: CPUOperation {
   func lower(_ node: Signature, _ context: CPUContext) throws -> Lowering {
     let planes = node.outputs[0].shape.elementCount(in: 0..<2)
     let from = node.inputs[0].elementCount / planes

@@ -8,7 +8,7 @@ struct Power {
 
   init(_ exponent: Float) {
     self.exponent = exponent
-    quarters = Unary.quarters(exponent)
+    quarters = Operations.Unary.quarters(exponent)
   }
 
   /// y = x^exponent.

@@ -2,7 +2,7 @@ import Foundation
 import TernCore
 import TernGraph
 
-extension RandomNormal: CPUOperation {
+extension Operations.RandomNormal: CPUOperation {
   func lower(_ node: Signature, _ context: CPUContext) throws -> Lowering {
     let count = node.outputs[0].elementCount
     let philox = Philox(key: (key0, key1))
@@ -13,8 +13,9 @@ extension RandomNormal: CPUOperation {
         for block in blocks {
           let words = philox.words(block: UInt64(block), step, stream)
           func draw(_ first: UInt32, _ second: UInt32, _ i: Int) {
-            let radius = (-2 * log(RandomNormal.unitInterval(first) + 0x1p-24)).squareRoot()
-            let angle = 2 * Float.pi * RandomNormal.unitInterval(second)
+            let radius = (-2 * log(Operations.RandomNormal.unitInterval(first) + 0x1p-24))
+              .squareRoot()
+            let angle = 2 * Float.pi * Operations.RandomNormal.unitInterval(second)
             if i < count { y[i] = radius * cos(angle) }
             if i &+ 1 < count { y[i &+ 1] = radius * sin(angle) }
           }
@@ -26,7 +27,7 @@ extension RandomNormal: CPUOperation {
   }
 }
 
-extension Bernoulli: CPUOperation {
+extension Operations.Bernoulli: CPUOperation {
   func lower(_ node: Signature, _ context: CPUContext) throws -> Lowering {
     let count = node.inputs[0].elementCount
     let philox = Philox(key: (key0, key1))

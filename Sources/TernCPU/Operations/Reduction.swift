@@ -1,7 +1,7 @@
 import TernCore
 import TernGraph
 
-extension Reduce: CPUOperation {
+extension Operations.Reduce: CPUOperation {
   func layouts(_ request: LayoutRequest) throws -> LayoutAssignment {
     var assignment = LayoutAssignment.dense(request)
     // A sum over everything does not depend on the order of the elements, and padding adds zero.
@@ -214,7 +214,7 @@ private struct ReductionPlan {
   }
 }
 
-extension Expand: CPUOperation {
+extension Operations.Expand: CPUOperation {
   func lower(_ node: Signature, _ context: CPUContext) throws -> Lowering {
     let loop = StridedLoop(
       shape,

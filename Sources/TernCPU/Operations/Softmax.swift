@@ -2,7 +2,7 @@ import Foundation
 import TernCore
 import TernGraph
 
-extension Softmax: CPUOperation {
+extension Operations.Softmax: CPUOperation {
   func lower(_ node: Signature, _ context: CPUContext) throws -> Lowering {
     let rows = SoftmaxRows(node.inputs[0].shape, axis: axis)
     return Lowering { addresses in
@@ -92,7 +92,7 @@ extension Softmax: CPUOperation {
   }
 }
 
-extension SoftmaxBackward: CPUOperation {
+extension Operations.SoftmaxBackward: CPUOperation {
   func lower(_ node: Signature, _ context: CPUContext) throws -> Lowering {
     let rows = SoftmaxRows(node.inputs[0].shape, axis: axis)
     return Lowering { addresses in

@@ -2,7 +2,7 @@ import COneDNN
 import TernCore
 import TernGraph
 
-extension Assign: CPUOperation {
+extension Operations.Assign: CPUOperation {
   func layouts(_ request: LayoutRequest) throws -> LayoutAssignment {
     let layout = request.inputs[0].layout
     return LayoutAssignment(inputs: [layout, layout], outputs: [layout])
@@ -19,7 +19,7 @@ extension Assign: CPUOperation {
   }
 }
 
-extension Reorder: CPUOperation {
+extension Operations.Reorder: CPUOperation {
   func layouts(_ request: LayoutRequest) throws -> LayoutAssignment {
     LayoutAssignment(
       inputs: [request.inputs[0].layout], outputs: [request.wanted[0] ?? .dense])

@@ -15,24 +15,11 @@ struct StridedLoop {
 
   /// - Parameter strides: per tensor, the strides along the axes of `shape`; 0 repeats.
   init(_ shape: Shape, strides: [[Int]]) {
-    var extents: [Int] = []
-    var merged = strides.map { _ in [Int]() }
-    for axis in 0..<shape.rank where shape[axis] != 1 {
-      let fits =
-        !extents.isEmpty
-        && strides.indices.allSatisfy { merged[$0].last! == strides[$0][axis] * shape[axis] }
-      if fits {
-        extents[extents.count - 1] *= shape[axis]
-        for tensor in strides.indices { merged[tensor][extents.count - 1] = strides[tensor][axis] }
-      } else {
-        extents.append(shape[axis])
-        for tensor in strides.indices { merged[tensor].append(strides[tensor][axis]) }
-      }
-    }
-    innerCount = extents.last ?? 1
-    innerStrides = merged.map { $0.last ?? 0 }
-    outerExtents = extents.dropLast()
-    outerStrides = merged.map { $0.dropLast() }
+    let axes = MergedAxes(shape, strides: strides)
+    innerCount = axes.extents.last ?? 1
+    innerStrides = axes.strides.map { $0.last ?? 0 }
+    outerExtents = axes.extents.dropLast()
+    outerStrides = axes.strides.map { $0.dropLast() }
     outerCount = outerExtents.reduce(1, *)
   }
 

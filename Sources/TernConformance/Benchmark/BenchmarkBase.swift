@@ -1,9 +1,9 @@
 import Tern
 
 /// What `tern bench --json` printed before, of kernels or of whole models.
-public struct BenchmarkBase {
+package struct BenchmarkBase {
   /// How errors name it.
-  public let source: String
+  package let source: String
   let context: JSON
   /// The medians, in seconds, by what tells a result from the others; `nil` where nothing was timed.
   let medians: [String: Double?]
@@ -11,12 +11,12 @@ public struct BenchmarkBase {
   private static let maximumByteCount = 64 << 20
 
   /// - Throws: ``TernError`` of kind `notFound` or `badData`.
-  public init(contentsOf path: String) throws {
+  package init(contentsOf path: String) throws {
     try self.init(JSON(contentsOf: path, maximumByteCount: Self.maximumByteCount), source: path)
   }
 
   /// - Throws: ``TernError`` of kind `badData`.
-  public init(_ json: JSON, source: String) throws {
+  package init(_ json: JSON, source: String) throws {
     self.source = source
     guard let context = json["context"] else { throw Self.fault(source, "no context") }
     for key in ["device", "name"] where context[key]?.stringValue == nil {
@@ -34,7 +34,7 @@ public struct BenchmarkBase {
   /// - Returns: what may explain a difference.
   /// - Throws: ``TernError`` of kind `badData` where it is of another context, or has nothing of it.
   @discardableResult
-  public func check(_ context: JSON, measuring names: [String]? = nil) throws -> [String] {
+  package func check(_ context: JSON, measuring names: [String]? = nil) throws -> [String] {
     // Both as they are read: a whole number written as 1.0 comes back as 1.
     let context = (try? JSON(parsing: context.description)) ?? context
     var remarks: [String] = []
@@ -99,7 +99,7 @@ public struct BenchmarkBase {
   }
 
   /// What tells the result of a network from others.
-  public static func modelName(_ name: String, batchSize: Int) -> String {
+  package static func modelName(_ name: String, batchSize: Int) -> String {
     "\(name) at batch size \(batchSize)"
   }
 
@@ -112,7 +112,7 @@ public struct BenchmarkBase {
 
 extension BenchmarkCase {
   /// What tells the result of a pass from others.
-  public func resultName(_ pass: BenchmarkPass) -> String {
+  package func resultName(_ pass: BenchmarkPass) -> String {
     BenchmarkBase.kernelName(operation, name, shape: shape, pass: pass.rawValue)
   }
 }

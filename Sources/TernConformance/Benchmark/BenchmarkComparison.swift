@@ -1,30 +1,30 @@
 import Tern
 
 /// Holds results against recorded ones of the same device, of kernels or of whole models.
-public struct BenchmarkComparison {
+package struct BenchmarkComparison {
   /// A case that both have.
-  public struct Entry: Sendable {
-    public let name: String
+  package struct Entry: Sendable {
+    package let name: String
     /// The medians, in seconds.
-    public let base: Double
-    public let current: Double
+    package let base: Double
+    package let current: Double
     /// Above 1 where it is slower now.
-    public var ratio: Double { current / base }
+    package var ratio: Double { current / base }
   }
 
   /// The largest share by which a median may be above the recorded one.
-  public let threshold: Double
-  public private(set) var entries: [Entry] = []
+  package let threshold: Double
+  package private(set) var entries: [Entry] = []
   /// The cases that the base does not have, or could not time.
-  public private(set) var missing: [String] = []
+  package private(set) var missing: [String] = []
   /// What may explain a difference.
-  public let remarks: [String]
+  package let remarks: [String]
 
-  public var regressions: [Entry] { entries.filter { $0.ratio > 1 + threshold } }
+  package var regressions: [Entry] { entries.filter { $0.ratio > 1 + threshold } }
 
   /// - Parameter current: what `--json` prints.
   /// - Throws: ``TernError`` of kind `badData` where the base is of another context.
-  public init(_ current: JSON, base: BenchmarkBase, threshold: Double) throws {
+  package init(_ current: JSON, base: BenchmarkBase, threshold: Double) throws {
     self.threshold = threshold
     remarks = try base.check(current["context"] ?? .null)
     for (name, seconds) in try BenchmarkBase.medians(current, "this run") {
@@ -38,7 +38,7 @@ public struct BenchmarkComparison {
   }
 
   /// - Parameter source: how errors name the base.
-  public init(_ current: JSON, base: JSON, source: String, threshold: Double) throws {
+  package init(_ current: JSON, base: JSON, source: String, threshold: Double) throws {
     try self.init(current, base: BenchmarkBase(base, source: source), threshold: threshold)
   }
 }

@@ -2,18 +2,18 @@ import Foundation
 import Tern
 
 /// On what, how and when something was measured.
-public struct BenchmarkContext: Sendable {
-  public let info: DeviceInfo
-  public let options: DeviceOptions
+package struct BenchmarkContext: Sendable {
+  package let info: DeviceInfo
+  package let options: DeviceOptions
   /// How often: `{"seconds": 0.25}` or `{"iterations": 10}`.
-  public let samples: JSON
+  package let samples: JSON
   /// `nil` where it was not measured.
-  public var peaks: PeakSeries?
-  public let date: Date
+  package var peaks: PeakSeries?
+  package let date: Date
   /// What Tern was built from; `nil` where the build was not told.
-  public let commit: String?
+  package let commit: String?
 
-  public init(
+  package init(
     _ device: any Device, samples: JSON, peaks: PeakSeries? = nil, date: Date = .now,
     commit: String? = nil
   ) {
@@ -40,7 +40,7 @@ public struct BenchmarkContext: Sendable {
   /// What may explain a difference: versions are compared on purpose.
   static let remarkable = ["version", "commit", "samples"]
 
-  public var json: JSON {
+  package var json: JSON {
     let peak: JSON =
       peaks.map { peaks in
         func pair(_ range: ClosedRange<Double>) -> JSON {

@@ -1,24 +1,24 @@
 import Tern
 
 /// Measures single operations on a device, each checked before it is timed.
-public struct KernelBenchmark {
-  public let device: any Device
+package struct KernelBenchmark {
+  package let device: any Device
   /// The best the device reaches, measured when this was made, and whenever asked for since.
-  public private(set) var peaks: PeakSeries
+  package private(set) var peaks: PeakSeries
   /// What results are held against.
-  public var peak: DevicePeak { peaks.best }
+  package var peak: DevicePeak { peaks.best }
   /// The time a step of one trivial node takes, in seconds.
-  public let launchSeconds: Double
+  package let launchSeconds: Double
   /// How long each pass is measured, in seconds.
-  public var seconds = Self.standardSeconds
+  package var seconds = Self.standardSeconds
   /// How often each pass is run, in place of ``seconds``.
-  public var iterations: Int?
+  package var iterations: Int?
 
   /// Enough for a median of a hundred short runs; a suite of a hundred passes then ends within a
   /// minute, compiling aside.
-  public static let standardSeconds = 0.25
+  package static let standardSeconds = 0.25
 
-  public init(device: any Device) throws {
+  package init(device: any Device) throws {
     self.device = device
     peaks = PeakSeries(try device.measurePeak())
     let builder = GraphBuilder()
@@ -29,7 +29,7 @@ public struct KernelBenchmark {
 
   /// The same measurements on another device of the same hardware, such as one that was told which
   /// algorithm to take.
-  public init(_ other: KernelBenchmark, on device: any Device) {
+  package init(_ other: KernelBenchmark, on device: any Device) {
     self.device = device
     peaks = other.peaks
     launchSeconds = other.launchSeconds
@@ -38,10 +38,10 @@ public struct KernelBenchmark {
   }
 
   /// Measures the peak once more: another program may have had the machine before.
-  public mutating func measurePeak() throws { peaks.append(try device.measurePeak()) }
+  package mutating func measurePeak() throws { peaks.append(try device.measurePeak()) }
 
   /// Checks and times one pass of a case; a failure of any kind becomes the result's status.
-  public func run(_ testCase: BenchmarkCase, _ pass: BenchmarkPass) -> KernelResult {
+  package func run(_ testCase: BenchmarkCase, _ pass: BenchmarkPass) -> KernelResult {
     var (result, executable) = prepare(testCase, pass)
     if let executable {
       do {
@@ -56,7 +56,7 @@ public struct KernelBenchmark {
   private var timer: StepTimer { StepTimer(seconds: seconds, iterations: iterations) }
 
   /// Runs a pass here and elsewhere by turns, so that both see the machine in the same state.
-  public func run(
+  package func run(
     _ testCase: BenchmarkCase, _ pass: BenchmarkPass, alternatingWith other: KernelBenchmark
   ) -> (KernelResult, KernelResult?) {
     var (own, ownExecutable) = prepare(testCase, pass)
@@ -154,8 +154,8 @@ public struct KernelBenchmark {
     }
     var attributes = Attributes(testCase.operation, testCase.opCase.attributes)
     let rate = Float(try attributes.double("lr", default: 0))
-    try executable.upload(rate, toInput: Optimizer.learningRateInput)
-    try executable.upload(Int32(1), toInput: Optimizer.stepInput)
+    try executable.uploadIfRead(rate, toInput: Optimizer.learningRateInput)
+    try executable.uploadIfRead(Int32(1), toInput: Optimizer.stepInput)
   }
 
   /// What ran, each once, in order; nodes that only reorder memory aside.
@@ -163,7 +163,9 @@ public struct KernelBenchmark {
     let graph = executable.plan.graph
     var names: [String] = []
     for (index, name) in zip(executable.plan.order, executable.bound.implementations)
-    where !(graph.nodes[index].operation is Reorder) && !name.isEmpty && !names.contains(name) {
+    where !(graph.nodes[index].operation is Operations.Reorder) && !name.isEmpty
+      && !names.contains(name)
+    {
       names.append(name)
     }
     return names.joined(separator: " + ")

@@ -5,21 +5,21 @@ import Tern
 ///
 /// What a backward pass reads of the forward pass (the indices of a maximum, say) is a variable too,
 /// so that only the backward pass is timed.
-public struct KernelGraph {
+package struct KernelGraph {
   /// What is timed.
-  public let graph: Graph
+  package let graph: Graph
   /// What computes the values of the variables `saved.N` of ``graph``; `nil` where it has none.
-  public let preparation: Graph?
+  package let preparation: Graph?
   /// The types of all inputs and arriving gradients that either graph reads, by name.
-  public let inputTypes: [String: TensorType]
+  package let inputTypes: [String: TensorType]
   /// The gradients that a backward pass computes, by the input's name.
-  public let targets: [String]
+  package let targets: [String]
 
   /// The arithmetic, and the bytes that must be moved: the sum over the nodes, but not more than
   /// reading every input and writing every output once.
-  public let cost: Cost
+  package let cost: Cost
 
-  public init(_ testCase: BenchmarkCase, _ pass: BenchmarkPass) throws {
+  package init(_ testCase: BenchmarkCase, _ pass: BenchmarkPass) throws {
     if testCase.operation.hasPrefix("optimizer.") {
       try self.init(update: testCase)
       return
@@ -138,7 +138,7 @@ extension Graph {
 
 extension BenchmarkCase {
   /// The passes that do something: an addition's gradients are what arrives.
-  public var passes: [BenchmarkPass] {
+  package var passes: [BenchmarkPass] {
     BenchmarkPass.allCases.filter { pass in
       guard pass != .forward else { return true }
       guard !operation.hasPrefix("optimizer."), !targets(of: pass).isEmpty,

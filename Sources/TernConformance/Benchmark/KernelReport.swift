@@ -2,23 +2,23 @@ import Foundation
 import Tern
 
 /// The results of a suite.
-public struct KernelReport: Sendable {
-  public private(set) var context: BenchmarkContext
+package struct KernelReport: Sendable {
+  package private(set) var context: BenchmarkContext
   /// The algorithm that was measured beside the chosen one; `nil` where none was.
-  public let versus: String?
-  public private(set) var results: [KernelResult] = []
+  package let versus: String?
+  package private(set) var results: [KernelResult] = []
   /// Per result, how many times as fast it is as with ``versus``, by the least times: other programs
   /// can only add to a time.
-  public private(set) var ratios: [Double?] = []
+  package private(set) var ratios: [Double?] = []
   /// Whether everything was measured that was to be.
-  public var isComplete = false
+  package var isComplete = false
 
-  public init(context: BenchmarkContext, versus: String? = nil) {
+  package init(context: BenchmarkContext, versus: String? = nil) {
     self.context = context
     self.versus = versus
   }
 
-  public mutating func append(_ result: KernelResult, _ other: KernelResult? = nil) {
+  package mutating func append(_ result: KernelResult, _ other: KernelResult? = nil) {
     results.append(result)
     if let own = result.timing?.least, let other = other?.timing?.least {
       ratios.append(other / own)
@@ -28,7 +28,7 @@ public struct KernelReport: Sendable {
   }
 
   /// Holds all results against the best of several measurements of the peak.
-  public mutating func judge(_ benchmark: KernelBenchmark) {
+  package mutating func judge(_ benchmark: KernelBenchmark) {
     context.peaks = benchmark.peaks
     for index in results.indices {
       results[index].judge(
@@ -38,9 +38,9 @@ public struct KernelReport: Sendable {
   }
 
   /// A geometric mean, and of how many values.
-  public struct Mean: Sendable {
-    public let value: Double
-    public let count: Int
+  package struct Mean: Sendable {
+    package let value: Double
+    package let count: Int
 
     init?(_ values: [Double]) {
       let positive = values.filter { $0 > 0 }
@@ -51,13 +51,13 @@ public struct KernelReport: Sendable {
   }
 
   /// Over the passes of a kind that were timed and have a roof; each counts once.
-  public func meanPercentOfRoof(_ kind: BenchmarkCase.Kind) -> Mean? {
+  package func meanPercentOfRoof(_ kind: BenchmarkCase.Kind) -> Mean? {
     Mean(results.filter { $0.kind == kind && !$0.hasNoRoof }.compactMap(\.percentOfRoof))
   }
 
-  public var meanRatio: Mean? { Mean(ratios.compactMap(\.self)) }
+  package var meanRatio: Mean? { Mean(ratios.compactMap(\.self)) }
 
-  public var json: JSON {
+  package var json: JSON {
     var members: [JSON.Member] = []
     if let versus, let mean = meanRatio {
       members = [

@@ -1,43 +1,43 @@
 import Tern
 
 /// What was measured of one pass of a case.
-public struct KernelResult: Sendable {
+package struct KernelResult: Sendable {
   /// What keeps a pass from running faster.
-  public enum Bound: String, Sendable {
+  package enum Bound: String, Sendable {
     case compute, memory
     /// Starting the work takes longer than doing it.
     case launch
   }
 
-  public let name: String
-  public let operation: String
-  public let shape: String
-  public let kind: BenchmarkCase.Kind
-  public let pass: BenchmarkPass
+  package let name: String
+  package let operation: String
+  package let shape: String
+  package let kind: BenchmarkCase.Kind
+  package let pass: BenchmarkPass
   /// How often a network has the case.
-  public let count: Int
+  package let count: Int
   /// What ran.
-  public var implementation = ""
-  public var status: CaseResult.Status = .passed
+  package var implementation = ""
+  package var status: CaseResult.Status = .passed
   /// The largest error, as ``KernelVerification`` defines it.
-  public var maximumRelativeError: Double?
+  package var maximumRelativeError: Double?
   /// Why the status is not `passed`.
-  public var message: String?
+  package var message: String?
   /// `nil` where nothing was timed.
-  public var timing: StepTimer.Timing?
-  public var cost = Cost(flops: 0, bytes: 0)
+  package var timing: StepTimer.Timing?
+  package var cost = Cost(flops: 0, bytes: 0)
   /// What a run reads and writes in all, in bytes.
-  public var workingSetByteCount = 0
+  package var workingSetByteCount = 0
   /// The shortest time that the device's peak allows, as part of the median, in percent; more than
   /// 100 where an algorithm saves multiplications. Of what runs from cache, the time that the
   /// arithmetic takes; `nil` where there is none.
-  public private(set) var percentOfRoof: Double?
-  public private(set) var bound: Bound?
+  package private(set) var percentOfRoof: Double?
+  package private(set) var bound: Bound?
   /// Whether all data stay in the last level of cache from one run to the next: memory is no limit
   /// then.
-  public private(set) var isFromCache = false
+  package private(set) var isFromCache = false
   /// Whether it runs from cache, and memory would be the limit if it did not: no roof is known.
-  public var hasNoRoof: Bool { isFromCache && isMemoryBound }
+  package var hasNoRoof: Bool { isFromCache && isMemoryBound }
   private var isMemoryBound = false
 
   init(_ testCase: BenchmarkCase, _ pass: BenchmarkPass) {
@@ -50,9 +50,9 @@ public struct KernelResult: Sendable {
   }
 
   /// In 10⁹ floating-point operations per second.
-  public var gflops: Double? { timing.map { Double(cost.flops) / $0.median / 1e9 } }
+  package var gflops: Double? { timing.map { Double(cost.flops) / $0.median / 1e9 } }
   /// In 10⁹ bytes per second.
-  public var gbs: Double? { timing.map { Double(cost.bytes) / $0.median / 1e9 } }
+  package var gbs: Double? { timing.map { Double(cost.bytes) / $0.median / 1e9 } }
 
   /// Holds the time against what the device reaches.
   mutating func judge(peak: DevicePeak, launchSeconds: Double, cacheByteCount: Int) {
@@ -66,7 +66,7 @@ public struct KernelResult: Sendable {
       max(compute, memory) < launchSeconds ? .launch : isMemoryBound ? .memory : .compute
   }
 
-  public var json: JSON {
+  package var json: JSON {
     func number(_ value: Double?) -> JSON { value.map { .double($0) } ?? .null }
     func text(_ value: String?) -> JSON { value.map { .string($0) } ?? .null }
     let times: JSON =
@@ -89,7 +89,7 @@ public struct KernelResult: Sendable {
   }
 
   /// The members of ``json`` one by one, those of an object under it as `time_ns.median`.
-  public static let fields = [
+  package static let fields = [
     "name", "op", "shape", "pass", "dtype", "count", "implementation", "status", "max_rel_error",
     "message", "time_ns.min", "time_ns.median", "time_ns.p95", "iterations", "flops", "bytes",
     "gflops", "gbs", "percent_of_roof", "bound", "working_set_bytes", "from_cache",

@@ -2,11 +2,11 @@ import Tern
 
 /// How a device would run a training step of a network: implementations, costs and launches, of which
 /// none is run. For models of devices that are not at hand.
-public struct PlanReport: Sendable {
-  public let json: JSON
+package struct PlanReport: Sendable {
+  package let json: JSON
 
   /// - Throws: ``TernError`` where the device cannot tell.
-  public init(of model: Model, batchSize: Int, on device: any Device) throws {
+  package init(of model: Model, batchSize: Int, on device: any Device) throws {
     guard let device = device as? any PlanDescribing else {
       throw TernError(.usage, "plan: \(device.info.id) cannot tell what it would launch")
     }

@@ -1,12 +1,12 @@
 import Foundation
 
 /// Appending to logs.
-public enum AppendedFile {
+package enum AppendedFile {
   /// Appends in one write, so that lines of two processes do not mix.
   ///
   /// - Parameter isFlushed: whether the disk has it before this returns.
   /// - Throws: ``TernError`` of kind `cannotWrite`, also for a link, see ``AtomicFile/refuseLink(_:)``.
-  public static func append(_ data: Data, to path: String, isFlushed: Bool = false) throws {
+  package static func append(_ data: Data, to path: String, isFlushed: Bool = false) throws {
     try AtomicFile.refuseLink(path)
     let file = FileSystem.open(path, O_WRONLY | O_CREAT | O_APPEND)
     let isWritten = file >= 0 && data.write(to: file) && (!isFlushed || fsync(file) == 0)

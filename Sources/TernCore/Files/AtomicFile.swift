@@ -2,7 +2,7 @@ import Foundation
 
 /// Writing files so that a failure or a crash at any moment leaves the old content or the new,
 /// never a mixture.
-public enum AtomicFile {
+package enum AtomicFile {
   /// Writes to a temporary file beside `path`, flushes it to the disk, and renames it into place.
   ///
   /// What is no file (`/dev/null`, a pipe, a terminal) is written to as it is. A link to a file is left
@@ -10,7 +10,7 @@ public enum AtomicFile {
   ///
   /// - Parameter mode: who may read and write a file that is new.
   /// - Throws: ``TernError`` of kind `cannotWrite`, also for a link to a file, a folder or nothing.
-  public static func write(_ data: Data, to path: String, mode: mode_t = 0o644) throws {
+  package static func write(_ data: Data, to path: String, mode: mode_t = 0o644) throws {
     if let stream = try stream(path) {
       defer { close(stream) }
       guard data.write(to: stream) else { throw failure(path, "cannot write") }
@@ -37,7 +37,7 @@ public enum AtomicFile {
   /// Finds out whether ``write(_:to:mode:)`` would do, before hours are spent on what is written.
   ///
   /// - Throws: ``TernError`` of kind `cannotWrite`.
-  public static func check(_ path: String) throws {
+  package static func check(_ path: String) throws {
     if let kind = FileSystem.kind(path), kind != .file {
       guard kind == .other, path.withFilePath({ access($0, W_OK) }) == 0 else {
         throw TernError(.cannotWrite, "\(path): \(kind == .folder ? "is a folder" : "read-only")")
@@ -53,7 +53,7 @@ public enum AtomicFile {
   /// A link is there because somebody put it there: replaced, it is lost, and followed, another file is.
   ///
   /// - Throws: ``TernError`` of kind `cannotWrite` for a link, unless it leads to a device or a pipe.
-  public static func refuseLink(_ path: String) throws {
+  package static func refuseLink(_ path: String) throws {
     guard let target = FileSystem.linkTarget(path) else { return }
     let kind = FileSystem.kind(path)
     if kind == .other { return }
@@ -64,7 +64,7 @@ public enum AtomicFile {
   }
 
   /// Makes a rename in `directory` survive a power failure.
-  public static func synchronizeDirectory(_ directory: String) {
+  package static func synchronizeDirectory(_ directory: String) {
     let handle = FileSystem.open(directory.isEmpty ? "." : directory, O_RDONLY)
     guard handle >= 0 else { return }
     fsync(handle)
@@ -72,7 +72,7 @@ public enum AtomicFile {
   }
 
   /// What the names of files start with that are not finished.
-  public static let temporaryPrefix = ".tern-tmp-"
+  package static let temporaryPrefix = ".tern-tmp-"
 
   /// A new file in the folder of `path`: one that nobody else has, and no link of somebody's.
   private static func temporary(

@@ -2,7 +2,7 @@ import Foundation
 
 /// A file that one process at a time holds; the kernel gives it back when the process ends, however
 /// it ends.
-public final class FileLock: Sendable {
+package final class FileLock: Sendable {
   private let descriptor: Int32
   private let path: String
   /// Folders that were made for what is locked, the innermost first: gone again, if nothing came into
@@ -17,7 +17,7 @@ public final class FileLock: Sendable {
   ///   - waits: whether to wait for whoever has it.
   ///   - createdFolders: removed with the lock where they are empty then, in this order.
   /// - Throws: ``TernError`` of kind `cannotWrite` where another process has it, with its number.
-  public init(
+  package init(
     _ path: String, for subject: String, waits: Bool = false, createdFolders: [String] = []
   ) throws {
     self.path = path
@@ -65,7 +65,7 @@ public final class FileLock: Sendable {
   /// Takes the lock of a folder in which one process at a time works, and creates the folder.
   ///
   /// - Parameter mustBeNew: whether to give `nil` where the folder is there already.
-  public static func ofFolder(_ path: String, mustBeNew: Bool) throws -> FileLock? {
+  package static func ofFolder(_ path: String, mustBeNew: Bool) throws -> FileLock? {
     var attempts = 0
     while true {
       attempts += 1
@@ -94,12 +94,12 @@ public final class FileLock: Sendable {
     }
   }
 
-  public static func ofFolder(_ path: String) throws -> FileLock {
+  package static func ofFolder(_ path: String) throws -> FileLock {
     try ofFolder(path, mustBeNew: false)!
   }
 
   /// What the file is called that is locked for a whole folder.
-  public static let fileName = ".lock"
+  package static let fileName = ".lock"
 
   private static var hostName: String {
     var bytes = [UInt8](repeating: 0, count: 256)

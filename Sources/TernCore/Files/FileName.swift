@@ -5,12 +5,12 @@
 /// from a plane that no script uses. So any name can be kept in settings, and written to YAML and
 /// JSON, and the bytes come back from it when the file is opened. A name that holds such a character
 /// itself is taken byte by byte too: two names never become the same text.
-public enum FileName {
+package enum FileName {
   /// The character for a byte is this one and the byte, which is 128 or more.
   private static let base: UInt32 = 0x10FE00
 
   /// A name that came from the system.
-  public static func text(_ bytes: some Collection<UInt8>) -> String {
+  package static func text(_ bytes: some Collection<UInt8>) -> String {
     if let text = String(validating: bytes, as: UTF8.self), !holdsStandIn(text) { return text }
     let bytes = Array(bytes)
     var result = String.UnicodeScalarView()
@@ -30,7 +30,7 @@ public enum FileName {
   }
 
   /// A name that came from the system as a string of C.
-  public static func text(cString: UnsafePointer<CChar>) -> String {
+  package static func text(cString: UnsafePointer<CChar>) -> String {
     var count = 0
     while cString[count] != 0 { count += 1 }
     return cString.withMemoryRebound(to: UInt8.self, capacity: count) {
@@ -39,7 +39,7 @@ public enum FileName {
   }
 
   /// The bytes that a name stands for, to be handed to the system.
-  public static func bytes(_ text: String) -> [UInt8] {
+  package static func bytes(_ text: String) -> [UInt8] {
     guard holdsStandIn(text) else { return Array(text.utf8) }
     var result: [UInt8] = []
     for scalar in text.unicodeScalars {
@@ -49,7 +49,7 @@ public enum FileName {
   }
 
   /// A name as people read it: `caf\xE9`.
-  public static func shown(_ text: String) -> String {
+  package static func shown(_ text: String) -> String {
     guard holdsStandIn(text) else { return text }
     var result = String.UnicodeScalarView()
     for scalar in text.unicodeScalars {
@@ -63,7 +63,7 @@ public enum FileName {
   }
 
   /// The byte that a character stands for, if it does.
-  public static func byte(_ scalar: Unicode.Scalar) -> UInt8? {
+  package static func byte(_ scalar: Unicode.Scalar) -> UInt8? {
     guard scalar.value >= base + 0x80, scalar.value <= base + 0xFF else { return nil }
     return UInt8(scalar.value - base)
   }
@@ -86,7 +86,7 @@ public enum FileName {
 extension String {
   /// Calls `body` with the path as the system takes it; see ``FileName``. No file has a name with a
   /// byte 0 in it: such a path is handed on as the empty one, which names none.
-  public func withFilePath<Result>(
+  package func withFilePath<Result>(
     _ body: (UnsafePointer<CChar>) throws -> Result
   ) rethrows -> Result {
     var bytes = FileName.bytes(self).map { CChar(bitPattern: $0) }

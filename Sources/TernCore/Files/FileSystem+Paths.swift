@@ -3,7 +3,7 @@ import Foundation
 
 extension FileSystem {
   /// The folder that relative paths start from; `nil` where it is gone.
-  public static var workingDirectory: String? {
+  package static var workingDirectory: String? {
     guard let path = getcwd(nil, 0) else { return nil }
     defer { free(path) }
     return FileName.text(cString: path)
@@ -11,13 +11,13 @@ extension FileSystem {
 
   /// Lets what is at two paths change places in one step; `false` where that fails, with the reason in
   /// `errno`.
-  public static func exchange(_ first: String, _ second: String) -> Bool {
+  package static func exchange(_ first: String, _ second: String) -> Bool {
     first.withFilePath { first in second.withFilePath { tern_exchange_paths(first, $0) } } == 0
   }
 
   /// The arguments of the process, the names of files in them byte by byte; without that of the
   /// command itself.
-  public static var processArguments: [String] {
+  package static var processArguments: [String] {
     (1..<max(tern_argument_count(), 1)).compactMap { index in
       tern_argument(index).map { FileName.text(cString: $0) }
     }

@@ -4,19 +4,19 @@ import Foundation
 ///
 /// Every path that is opened goes through here or through ``Swift/String/withFilePath(_:)``;
 /// `FileManager` and `URL` take paths for UTF-8 and would look for another name.
-public enum FileSystem {
-  public enum Kind: Sendable {
+package enum FileSystem {
+  package enum Kind: Sendable {
     case file, folder, other
   }
 
   /// What is at a path, links followed; `nil` where there is nothing.
-  public static func kind(_ path: String) -> Kind? { status(path)?.kind }
+  package static func kind(_ path: String) -> Kind? { status(path)?.kind }
 
-  public static func exists(_ path: String) -> Bool { kind(path) != nil }
-  public static func isFolder(_ path: String) -> Bool { kind(path) == .folder }
+  package static func exists(_ path: String) -> Bool { kind(path) != nil }
+  package static func isFolder(_ path: String) -> Bool { kind(path) == .folder }
 
   /// What is at a path, and how many bytes it has.
-  public static func status(_ path: String) -> (kind: Kind, byteCount: Int)? {
+  package static func status(_ path: String) -> (kind: Kind, byteCount: Int)? {
     var status = stat()
     guard path.withFilePath({ stat($0, &status) }) == 0 else { return nil }
     let kind: Kind =
@@ -29,7 +29,7 @@ public enum FileSystem {
   }
 
   /// Whether two paths lead to the same file or folder, which is there.
-  public static func isSame(_ first: String, _ second: String) -> Bool {
+  package static func isSame(_ first: String, _ second: String) -> Bool {
     var statuses = (stat(), stat())
     guard first.withFilePath({ stat($0, &statuses.0) }) == 0,
       second.withFilePath({ stat($0, &statuses.1) }) == 0
@@ -38,7 +38,7 @@ public enum FileSystem {
   }
 
   /// What a link leads to, as it says; `nil` where the path is no link.
-  public static func linkTarget(_ path: String) -> String? {
+  package static func linkTarget(_ path: String) -> String? {
     var bytes = [UInt8](repeating: 0, count: Int(PATH_MAX))
     let count = path.withFilePath { path in
       bytes.withUnsafeMutableBytes {
@@ -49,13 +49,13 @@ public enum FileSystem {
   }
 
   /// The names in a folder, in no order; `nil` where it cannot be read, with the reason in `errno`.
-  public static func names(in directory: String) -> [String]? {
+  package static func names(in directory: String) -> [String]? {
     entries(in: directory)?.map(\.name)
   }
 
   /// What is in a folder, in no order, and which of it are folders, links followed; `nil` where it
   /// cannot be read, with the reason in `errno`.
-  public static func entries(in directory: String) -> [(name: String, isFolder: Bool)]? {
+  package static func entries(in directory: String) -> [(name: String, isFolder: Bool)]? {
     guard let stream = directory.withFilePath({ opendir($0) }) else { return nil }
     defer { closedir(stream) }
     var entries: [(name: String, isFolder: Bool)] = []
@@ -78,13 +78,13 @@ public enum FileSystem {
   }
 
   /// Opens a file; below 0 where that fails, with the reason in `errno`.
-  public static func open(_ path: String, _ flags: Int32, mode: mode_t = 0o644) -> Int32 {
+  package static func open(_ path: String, _ flags: Int32, mode: mode_t = 0o644) -> Int32 {
     path.withFilePath { Foundation.open($0, flags | O_CLOEXEC, mode) }
   }
 
   /// The first bytes of a file, `limit` at most; `nil` where it cannot be read, with the reason in
   /// `errno`.
-  public static func contents(of path: String, upToCount limit: Int) -> Data? {
+  package static func contents(of path: String, upToCount limit: Int) -> Data? {
     let file = open(path, O_RDONLY)
     guard file >= 0 else { return nil }
     defer { close(file) }
@@ -102,7 +102,7 @@ public enum FileSystem {
 
   /// Creates a folder, and those it is in where they are not there; `false` where that fails, with
   /// the reason in `errno`.
-  public static func createFolder(_ path: String) -> Bool {
+  package static func createFolder(_ path: String) -> Bool {
     if isFolder(path) { return true }
     let parent = path.parentPath
     if !parent.isEmpty, parent != path, !createFolder(parent) { return false }

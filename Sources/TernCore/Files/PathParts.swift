@@ -16,13 +16,13 @@ extension String {
   }
 
   /// `c.yaml` of `a/b/c.yaml`.
-  public var lastPathPart: String {
+  package var lastPathPart: String {
     let (path, start) = lastPart
     return String(path[start...])
   }
 
   /// `a/b` of `a/b/c.yaml`; empty for a name alone, `/` for what is in the root.
-  public var parentPath: String {
+  package var parentPath: String {
     let (path, start) = lastPart
     var parent = path[..<start]
     while parent.utf8.count > 1, parent.utf8.last == Self.slash { parent = parent.dropLast() }
@@ -31,7 +31,7 @@ extension String {
   }
 
   /// `yaml` of `a/b/c.yaml`; empty where there is none.
-  public var pathSuffix: String {
+  package var pathSuffix: String {
     let name = lastPathPart
     guard let dot = name.utf8.lastIndex(of: UInt8(ascii: ".")), dot > name.utf8.startIndex else {
       return ""
@@ -40,7 +40,7 @@ extension String {
   }
 
   /// `c` of `a/b/c.yaml`.
-  public var pathStem: String {
+  package var pathStem: String {
     let name = lastPathPart
     guard let dot = name.utf8.lastIndex(of: UInt8(ascii: ".")), dot > name.utf8.startIndex else {
       return name
@@ -49,7 +49,7 @@ extension String {
   }
 
   /// `a/b/c` of `a/b` and `c`.
-  public func appendingPath(_ part: String) -> String {
+  package func appendingPath(_ part: String) -> String {
     guard !isEmpty else { return part }
     let path = lastPart.path
     return "\(path)/\(part)"

@@ -56,14 +56,17 @@ public struct Augmentation: Hashable, Sendable {
     }
   }
 
+  /// Whether nothing is changed.
   public var isEmpty: Bool { transforms.isEmpty && mixup == nil }
 
   /// Checks that samples can be changed so, and takes what is needed from the training set.
   ///
   /// - Throws: ``TernError`` of kind `usage` where a transform does not suit the samples.
   public func prepared(for dataset: any Dataset) throws -> Augmentation {
-    guard mixup == nil || dataset.targetShape.rank == 0 else {
-      throw TernError(.usage, "augment: mixup is for a class per sample, not per pixel")
+    guard mixup == nil || (dataset.targetShape.rank == 0 && dataset.otherFields.isEmpty) else {
+      throw TernError(
+        .usage,
+        "augment: mixup is for a class per sample, not per pixel, and for networks with one input")
     }
     guard !transforms.isEmpty else { return self }
     guard dataset.isPictures else {

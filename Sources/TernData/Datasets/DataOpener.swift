@@ -21,6 +21,10 @@ struct DataOpener {
   let onError: ItemErrorPolicy
   /// Whether but one part is wanted, to measure a network on.
   let measures: Bool
+  /// What is to be predicted.
+  var selection = TargetSelection()
+  /// The network's inputs, which the arrays of an npz file may be called by.
+  var inputs: [Field] = []
 
   private static let digits = (0...9).map(String.init)
   private static let clothes = [
@@ -36,6 +40,12 @@ struct DataOpener {
       guard found.set.count > 0 else {
         throw TernError(.badData, "\(specification): \(found.origin): no samples in it")
       }
+      guard found.set.hasNumericTargets == (selection.kind != .classes) else {
+        throw TernError(
+          .usage,
+          "\(specification): has classes, not \(selection.kind == .labels ? "labels" : "numbers") to be "
+            + "predicted; csv:FILE and npz:FILE may have those")
+      }
       if let known, found.set.sampleShape != known.shape {
         throw TernError(
           .badData,
@@ -48,6 +58,15 @@ struct DataOpener {
 
   private func partsOf(_ specification: String) throws -> DataParts {
     let (name, location) = DataSource.cut(specification)
+    guard selection.columns.isEmpty || ["csv", "npz"].contains(name) else {
+      throw TernError(.usage, "target: is for csv:FILE and npz:FILE, not for \(specification)")
+    }
+    guard inputs.count <= 1 || name == "npz" else {
+      throw TernError(
+        .usage,
+        "\(specification): the network reads \(inputs.map(\.name).joined(separator: ", ")); npz:FILE may "
+          + "hold an array for each")
+    }
     /// The location, which is not optional.
     func place(_ kind: String = "DIR") throws -> String {
       guard let location, !location.isEmpty else {
@@ -79,7 +98,9 @@ struct DataOpener {
     case "csv":
       return try tables(specification, try place("FILE"))
     case "npz":
-      return try NPZ.open(try place("FILE"), known: known, measures: measures)
+      return try NPZ.open(
+        try place("FILE"), known: known, measures: measures, selection: selection,
+        inputs: inputs)
     default:
       throw TernError(
         .usage,
@@ -115,10 +136,17 @@ struct DataOpener {
         .notFound,
         "no file '\(location)', nor '\(paths[0])' and '\(paths[1])' for training and testing")
     }
-    let training = try CSVTable(contentsOf: paths[0], known: known?.columns)
+    guard selection.kind != .classes || selection.columns.count <= 1 else {
+      throw TernError(
+        .usage,
+        "target: a class stands in one column, got \(selection.columns.joined(separator: ",")); "
+          + "task regression or multilabel predicts several")
+    }
+    let training = try CSVTable(contentsOf: paths[0], known: known?.columns, selection: selection)
     var tables = [training]
     if paths.count == 2 {
-      let test = try CSVTable(contentsOf: paths[1], known: training.columns)
+      let test = try CSVTable(
+        contentsOf: paths[1], known: training.columns, selection: selection)
       guard test.featureCount == training.featureCount else {
         throw TernError(
           .badData,
@@ -126,6 +154,15 @@ struct DataOpener {
             + "\(training.featureCount)")
       }
       tables.append(test)
+    }
+    guard selection.kind == .classes else {
+      var parts = DataParts()
+      parts.columns = training.columns
+      for (table, (part, path)) in zip(tables, zip([DataPart.training, .test], paths)) {
+        parts[part] = .init(set: table.numericDataset, origin: path)
+        parts.notes += table.notes
+      }
+      return parts
     }
     let classes =
       try known.map { ClassNames($0.classNames) }

@@ -16,11 +16,13 @@ extension DataSource {
   ///   are none.
   public static func openTestSet(
     _ specification: String, roots: [String] = standardRoots, trainedOn trainingData: String,
-    known: TrainedSamples, onError: ItemErrorPolicy = .stop
+    known: TrainedSamples, onError: ItemErrorPolicy = .stop,
+    targets: TargetSelection = TargetSelection(), inputs: [Field] = []
   ) throws -> DataSource {
     let parts = try DataOpener(
       roots: roots, known: known, view: ImageFolderDataset.view(trainedOn: trainingData),
-      pictureShape: known.shape, onError: onError, measures: true
+      pictureShape: known.shape, onError: onError, measures: true,
+      selection: targets, inputs: inputs
     ).open(specification)
     guard let part = parts.test ?? parts.validation ?? parts.training else {
       throw TernError(.badData, "\(specification): no samples in it")

@@ -44,20 +44,24 @@ public struct DataSource: Sendable {
   ///   - known: what a network was trained on that goes on with this data: its classes keep their
   ///     numbers, its columns their order.
   ///   - onError: what becomes of pictures that cannot be read.
+  ///   - targets: what is to be predicted.
+  ///   - inputs: the network's inputs, where it is known: arrays of `npz:FILE` may be called by them.
   /// - Throws: ``TernError`` where the name is unknown, or a file is missing, damaged, or not what is
   ///   known.
   public static func open(
     _ specification: String, roots: [String] = standardRoots, imageSize: Int = 224,
-    known: TrainedSamples? = nil, onError: ItemErrorPolicy = .stop
+    known: TrainedSamples? = nil, onError: ItemErrorPolicy = .stop,
+    targets: TargetSelection = TargetSelection(), inputs: [Field] = []
   ) throws -> DataSource {
     let parts = try DataOpener(
       roots: roots, known: known, view: ImageFolderDataset.view,
-      pictureShape: known?.shape ?? [3, imageSize, imageSize], onError: onError, measures: false
+      pictureShape: known?.shape ?? [3, imageSize, imageSize], onError: onError, measures: false,
+      selection: targets, inputs: inputs
     ).open(specification)
-    return try DataSource(specification, parts)
+    return try DataSource(specification, parts, targets)
   }
 
-  private init(_ specification: String, _ parts: DataParts) throws {
+  private init(_ specification: String, _ parts: DataParts, _ targets: TargetSelection) throws {
     guard let all = parts.training else {
       throw TernError(.badData, "\(specification): no training set in it")
     }
@@ -76,12 +80,24 @@ public struct DataSource: Sendable {
         uses.append(Self.use("test", test))
       }
     } else {
-      let split = try Subset.testSplit(all.set, name: specification)
-      (training, test) = (split.first, split.second)
-      uses = [
-        "training \(split.first.count) and test \(split.second.count) of \(all.origin): there is no "
-          + "test set, every fifth sample of each class is held out"
-      ]
+      let isSmall = all.set.hasNumericTargets && all.set.count < TargetSelection.fewSamples
+      let part = targets.testSplit ?? (isSmall ? 0 : 0.2)
+      if part == 0 {
+        (training, test) = (all.set, all.set)
+        uses = [
+          "training and test \(all.set.count) (\(all.origin)): there is no test set, the training "
+            + "samples are measured"
+        ]
+      } else {
+        let split = try Subset.testSplit(all.set, part, name: specification)
+        (training, test) = (split.first, split.second)
+        let held =
+          targets.testSplit.map { "\($0.description) of the samples" } ?? "every fifth sample"
+        uses = [
+          "training \(split.first.count) and test \(split.second.count) of \(all.origin): there is no "
+            + "test set, \(held)\(all.set.hasNumericTargets ? "" : " of each class") is held out"
+        ]
+      }
     }
     notes = ["data: " + uses.joined(separator: ", "), Self.classes(training)] + parts.notes
   }
@@ -94,18 +110,38 @@ public struct DataSource: Sendable {
     self.notes = ["data: \(Self.use("measured on", part))"] + notes
   }
 
+  /// The same with its sets changed.
+  public func map(_ change: (any Dataset) throws -> any Dataset) rethrows -> DataSource {
+    DataSource(
+      specification: specification, training: try change(training), test: try change(test),
+      validation: try validation.map(change), testIsValidation: testIsValidation,
+      columns: columns, notes: notes)
+  }
+
+  private init(
+    specification: String, training: any Dataset, test: any Dataset,
+    validation: (any Dataset)?, testIsValidation: Bool, columns: TableColumns?, notes: [String]
+  ) {
+    self.specification = specification
+    (self.training, self.test, self.validation) = (training, test, validation)
+    self.testIsValidation = testIsValidation
+    self.columns = columns
+    self.notes = notes
+  }
+
   private static func use(_ name: String, _ part: DataParts.Part) -> String {
     "\(name) \(part.set.count) (\(part.origin))"
   }
 
   private static func classes(_ set: any Dataset) -> String {
     let names = set.classNames
-    return "classes: \(names.count): " + names.prefix(10).joined(separator: ", ")
+    return (set.hasNumericTargets ? "predicted" : "classes") + ": \(names.count): "
+      + names.prefix(10).joined(separator: ", ")
       + (names.count > 10 ? ", … \(names.last!)" : "")
   }
 
   /// Whether two names stand for the same files, however they are spelled.
-  public static func isSame(_ first: String, _ second: String) -> Bool {
+  package static func isSame(_ first: String, _ second: String) -> Bool {
     if first == second { return true }
     let (a, b) = (cut(first), cut(second))
     guard a.name == b.name, let ours = a.location, let theirs = b.location else { return false }
@@ -119,7 +155,7 @@ public struct DataSource: Sendable {
   ///
   /// - Parameter isThere: whether a file is at a path.
   /// - Returns: one or two paths; `nil` where nothing is there and there are several commas.
-  public static func tables(
+  package static func tables(
     _ location: String, isThere: (String) -> Bool = FileSystem.exists
   ) -> [String]? {
     if isThere(location) { return [location] }
@@ -154,7 +190,7 @@ public struct DataSource: Sendable {
   /// - Parameter isPerPixel: whether the network gives a class per pixel, so that it sees all of the
   ///   picture.
   /// - Throws: ``TernError`` of kind `usage` where samples are not pictures.
-  public static func frame(
+  package static func frame(
     _ specification: String, sampleShape: Shape, isPerPixel: Bool = false
   ) throws -> PictureFrame {
     guard sampleShape.rank == 3, [1, 3].contains(sampleShape[0]) else {

@@ -1,27 +1,29 @@
 import TernCore
 
-/// Samples that can be fetched in any order, with a class each.
+/// Samples that can be fetched in any order: fields that networks read, and one they are held against.
 ///
-/// A sample is a picture [C, H, W], whose values are in [0, 1] before they are scaled, or a vector of
-/// features [D], whose values are what the file says. Its first axis is what is normalised
-/// separately: channels or features.
+/// The first field is what is normalised and augmented. It is a picture [C, H, W], whose values are in
+/// [0, 1] before they are scaled, or a vector of features [D], whose values are what the file says. Its
+/// first axis is what is normalised separately: channels or features.
 public protocol Dataset: Sendable {
   var count: Int { get }
-  /// One sample: [C, H, W] or [D].
+  /// One sample of the first field: [C, H, W] or [D].
   var sampleShape: Shape { get }
+  /// The names of the classes; of numbers to be predicted, those of their columns.
   var classNames: [String] { get }
 
-  /// The class of a sample.
+  /// The class of a sample; 0 where numbers are predicted.
   func label(_ index: Int) -> Int32
 
-  /// What is to be predicted of a sample: [] for its class, [H, W] for a class per pixel.
-  var targetShape: Shape { get }
+  /// What is to be predicted of a sample: [] int32 for its class, [H, W] int32 for a class per pixel,
+  /// [T] float32 for numbers, or for labels of which each holds (1) or does not (0).
+  var targetType: TensorType { get }
 
-  /// Writes what is to be predicted of a sample: classes, row by row.
+  /// Writes what is to be predicted of a sample, row by row.
   ///
   /// A pixel that does not count is below 0.
   /// - Throws: ``TernError`` where a file that is read on demand is damaged or gone.
-  func copyTarget(_ index: Int, to destination: UnsafeMutablePointer<Int32>) throws
+  func copyTarget(_ index: Int, to destination: UnsafeMutableRawPointer) throws
 
   /// Writes a sample's values, each through its channel's entry of `scale`.
   ///
@@ -37,6 +39,20 @@ public protocol Dataset: Sendable {
     _ index: Int, to destination: UnsafeMutablePointer<Float>, scale: ChannelScale,
     choose: (Int, Int) -> PictureRegion) throws
 
+  /// The name of the first field: the network's input that reads it.
+  var sampleName: String { get }
+
+  /// Whether the first field is whole numbers, int32, which are not normalised.
+  var hasIntegerSamples: Bool { get }
+
+  /// What samples have beside the first field and the target: further inputs of a network.
+  var otherFields: [Field] { get }
+
+  /// Writes one of ``otherFields`` of a sample as it is.
+  ///
+  /// - Parameter field: its place among them.
+  func copyField(_ field: Int, of index: Int, to destination: UnsafeMutableRawPointer) throws
+
   /// As many samples as statistics are taken from: all, unless each has to be decoded.
   var statisticsCount: Int { get }
 
@@ -46,11 +62,31 @@ public protocol Dataset: Sendable {
 }
 
 extension Dataset {
+  /// How many classes there are, or numbers to be predicted.
   public var classCount: Int { classNames.count }
   public var isPictures: Bool { sampleShape.rank == 3 }
   public var statisticsCount: Int { count }
 
-  public var targetShape: Shape { [] }
+  public var targetType: TensorType { TensorType([], .int32) }
+  public var targetShape: Shape { targetType.shape }
+  /// Whether numbers are predicted, not classes.
+  public var hasNumericTargets: Bool { targetType.dataType == .float32 }
+
+  public var sampleName: String { Field.samplesName }
+  public var hasIntegerSamples: Bool { false }
+  public var otherFields: [Field] { [] }
+  public func copyField(_ field: Int, of index: Int, to destination: UnsafeMutableRawPointer) {
+    preconditionFailure("no field \(field)")
+  }
+
+  /// All fields: the samples, the targets, and the others.
+  public var fields: [Field] {
+    [
+      Field(sampleName, sampleShape, hasIntegerSamples ? .int32 : .float32),
+      Field(Field.targetsName, targetType),
+    ] + otherFields
+  }
+
   public func traits(_ index: Int) -> [UInt8] { [] }
 
   /// The name and the size of a file, the folders around it left out.
@@ -59,8 +95,18 @@ extension Dataset {
     return Array("\(path.lastPathPart) \(size)\n".utf8)
   }
 
-  public func copyTarget(_ index: Int, to destination: UnsafeMutablePointer<Int32>) {
-    destination[0] = label(index)
+  public func copyTarget(_ index: Int, to destination: UnsafeMutableRawPointer) {
+    destination.storeBytes(of: label(index), as: Int32.self)
+  }
+
+  /// The numbers that are to be predicted of a sample, [T].
+  ///
+  /// - Precondition: ``hasNumericTargets``.
+  public func numbers(_ index: Int) throws -> [Float] {
+    precondition(hasNumericTargets)
+    var result = [Float](repeating: 0, count: targetShape.elementCount)
+    try result.withUnsafeMutableBytes { try copyTarget(index, to: $0.baseAddress!) }
+    return result
   }
 
   public func copyRegion(

@@ -62,6 +62,8 @@ public final class ValueDataset: Dataset {
   public let classNames: [String]
   private let values: [Float]
   private let labels: [Int32]
+  /// What is to be predicted, [N, T]; empty where samples have classes.
+  private let numbers: [Float]
   private let elementCount: Int
 
   /// - Precondition: `values` holds as many samples as `labels`.
@@ -71,11 +73,47 @@ public final class ValueDataset: Dataset {
     self.labels = labels
     self.sampleShape = sampleShape
     self.classNames = classNames
+    numbers = []
     elementCount = sampleShape.elementCount
   }
 
-  public var count: Int { labels.count }
-  public func label(_ index: Int) -> Int32 { labels[index] }
+  /// Samples with numbers to be predicted.
+  ///
+  /// - Parameters:
+  ///   - values: [N, …]
+  ///   - numbers: [N, T]
+  ///   - targetNames: what the T numbers are called.
+  /// - Precondition: there are as many samples of `values` as of `numbers`, and T is at least 1.
+  public init(values: [Float], numbers: [Float], sampleShape: Shape, targetNames: [String]) {
+    precondition(
+      !targetNames.isEmpty
+        && values.count * targetNames.count == numbers.count * sampleShape.elementCount)
+    self.values = values
+    labels = []
+    self.numbers = numbers
+    self.sampleShape = sampleShape
+    classNames = targetNames
+    elementCount = sampleShape.elementCount
+  }
+
+  public var count: Int { values.count / elementCount }
+  public func label(_ index: Int) -> Int32 { labels.isEmpty ? 0 : labels[index] }
+
+  public var targetType: TensorType {
+    numbers.isEmpty ? TensorType([], .int32) : TensorType([classNames.count], .float32)
+  }
+
+  public func copyTarget(_ index: Int, to destination: UnsafeMutableRawPointer) {
+    guard !numbers.isEmpty else {
+      destination.storeBytes(of: label(index), as: Int32.self)
+      return
+    }
+    let count = classNames.count
+    numbers.withUnsafeBytes {
+      destination.copyMemory(
+        from: $0.baseAddress! + 4 * index * count, byteCount: 4 * count)
+    }
+  }
 
   public func traits(_ index: Int) -> [UInt8] {
     values[index * elementCount..<(index + 1) * elementCount].withUnsafeBytes { Array($0) }

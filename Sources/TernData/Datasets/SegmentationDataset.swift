@@ -21,7 +21,7 @@ public final class SegmentationDataset: Dataset {
   public var count: Int { images.count }
   public var sampleShape: Shape { images.sampleShape }
   public var classNames: [String] { images.classNames }
-  public var targetShape: Shape { [sampleShape[1], sampleShape[2]] }
+  public var targetType: TensorType { TensorType([sampleShape[1], sampleShape[2]], .int32) }
 
   /// The class of most pixels, the first of equals.
   public func label(_ index: Int) -> Int32 {
@@ -32,7 +32,8 @@ public final class SegmentationDataset: Dataset {
 
   public func traits(_ index: Int) -> [UInt8] { images.traits(index) + mask(index) }
 
-  public func copyTarget(_ index: Int, to destination: UnsafeMutablePointer<Int32>) {
+  public func copyTarget(_ index: Int, to destination: UnsafeMutableRawPointer) {
+    let destination = destination.assumingMemoryBound(to: Int32.self)
     for (i, pixel) in mask(index).enumerated() { destination[i] = Int32(pixel) }
   }
 

@@ -127,7 +127,7 @@ public final class SegmentationFolderDataset: Dataset {
     Self.traits(ofFile: files.pictures[index]) + Self.traits(ofFile: files.masks[index])
   }
   public var sampleShape: Shape { frame.sampleShape }
-  public var targetShape: Shape { [sampleShape[1], sampleShape[2]] }
+  public var targetType: TensorType { TensorType([sampleShape[1], sampleShape[2]], .int32) }
   public var statisticsCount: Int { min(count, ImageFolderDataset.statisticsLimit) }
 
   /// The class of most pixels.
@@ -139,7 +139,8 @@ public final class SegmentationFolderDataset: Dataset {
     try frame.copy(file: files.pictures[index], to: destination, scale: scale)
   }
 
-  public func copyTarget(_ index: Int, to destination: UnsafeMutablePointer<Int32>) throws {
+  public func copyTarget(_ index: Int, to destination: UnsafeMutableRawPointer) throws {
+    let destination = destination.assumingMemoryBound(to: Int32.self)
     let mask = try Picture(mask: files.masks[index])
     let size = sampleShape[1]
     for y in 0..<size {

@@ -17,9 +17,16 @@ public struct Subset: Dataset {
   public var sampleShape: Shape { base.sampleShape }
   public var statisticsCount: Int { min(base.statisticsCount, count) }
   public func label(_ index: Int) -> Int32 { base.label(Int(indices[index])) }
-  public var targetShape: Shape { base.targetShape }
+  public var targetType: TensorType { base.targetType }
+  public var sampleName: String { base.sampleName }
+  public var hasIntegerSamples: Bool { base.hasIntegerSamples }
+  public var otherFields: [Field] { base.otherFields }
+  public func copyField(_ field: Int, of index: Int, to destination: UnsafeMutableRawPointer) throws
+  {
+    try base.copyField(field, of: Int(indices[index]), to: destination)
+  }
   public func traits(_ index: Int) -> [UInt8] { base.traits(Int(indices[index])) }
-  public func copyTarget(_ index: Int, to destination: UnsafeMutablePointer<Int32>) throws {
+  public func copyTarget(_ index: Int, to destination: UnsafeMutableRawPointer) throws {
     try base.copyTarget(Int(indices[index]), to: destination)
   }
   public func copySample(
@@ -74,26 +81,33 @@ public struct Subset: Dataset {
     )
   }
 
-  /// Cuts a dataset that comes without a test set in two: every fifth sample of each class is for
-  /// testing.
+  /// Cuts a dataset that comes without a test set in two: a part of each class is for testing, one sample
+  /// in every so many; of numbers to be predicted, of all samples.
   ///
-  /// - Throws: ``TernError`` of kind `badData` where no class has five.
-  static func testSplit(_ base: any Dataset, name: String) throws -> (first: Subset, second: Subset)
+  /// - Parameter part: 0.2 for every fifth.
+  /// - Throws: ``TernError`` of kind `badData` where no class has as many.
+  static func testSplit(_ base: any Dataset, _ part: Double, name: String) throws
+    -> (first: Subset, second: Subset)
   {
     var seen = [Int](repeating: 0, count: base.classCount)
     var parts: ([Int32], [Int32]) = ([], [])
     for index in 0..<base.count {
       let label = Int(base.label(index))
       seen[label] += 1
-      if seen[label].isMultiple(of: 5) {
+      if Int(Double(seen[label]) * part) > Int(Double(seen[label] - 1) * part) {
         parts.1.append(Int32(index))
       } else {
         parts.0.append(Int32(index))
       }
     }
-    guard !parts.1.isEmpty else {
+    guard !parts.1.isEmpty, !parts.0.isEmpty else {
+      let few = part == 0.2 ? "the five samples" : "so many samples as"
       throw TernError(
-        .badData, "\(name): no test set, and no class has the five samples to hold one out of")
+        .badData,
+        base.hasNumericTargets
+          ? "\(name): no test set, and \(part) of \(base.count) samples leaves one part empty"
+          : "\(name): no test set, and no class has \(few) to hold one out of"
+            + (part == 0.2 ? "" : " \(part)"))
     }
     return (Subset(base, parts.0), Subset(base, parts.1))
   }

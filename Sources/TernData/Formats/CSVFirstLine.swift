@@ -4,7 +4,8 @@ import TernCore
 /// What the first line of a table is: the names of its columns, or a sample.
 ///
 /// - It holds names if a field other than the last is neither a number, nor empty, nor a word for a
-///   missing number; if one is called `label`; or if it holds all the names that are looked for.
+///   missing number, where numbers are predicted also the last; if one is called `label`; or if it holds
+///   all the names that are looked for.
 /// - It may hold names if its numbers only count the columns (`0,1,2,3,class`), or if the last field
 ///   is called as classes are in general: then it is a sample if its label is that of others too.
 /// - Else it is a sample.
@@ -18,8 +19,11 @@ enum CSVFirstLine {
     "labels", "class", "classes", "target", "y", "category", "species",
   ]
 
-  init(_ texts: [String], known: TableColumns? = nil) {
-    if let known, Set(texts).isSuperset(of: known.features) {
+  init(
+    _ texts: [String], known: TableColumns? = nil, selection: TargetSelection = TargetSelection()
+  ) {
+    let looked = known?.features ?? selection.columns
+    if !looked.isEmpty, Set(texts).isSuperset(of: looked) {
       self = .names
       return
     }
@@ -32,6 +36,10 @@ enum CSVFirstLine {
       return
     }
     let last = lower.last ?? ""
+    if selection.kind != .classes {
+      self = isText(last) ? .names : .sample
+      return
+    }
     let counted = isText(last) ? lower.dropLast() : lower[...]
     let counts = [0, 1].contains { first in
       counted.count >= 3 && counted.enumerated().allSatisfy { $1 == "\($0 + first)" }

@@ -5,41 +5,66 @@ import TernCore
 public struct TableColumns: Hashable, Sendable {
   /// The numbers that make a sample, in its order.
   public let features: [String]
-  /// The class.
-  public let label: String
+  /// What is predicted: the class, or numbers.
+  public let targets: [String]
 
-  public init(features: [String], label: String) {
-    (self.features, self.label) = (features, label)
+  public init(features: [String], targets: [String]) {
+    precondition(!targets.isEmpty)
+    (self.features, self.targets) = (features, targets)
   }
+
+  /// Columns of these names.
+  public init(features: [String], label: String) {
+    self.init(features: features, targets: [label])
+  }
+
+  /// The class, or the first of the numbers.
+  public var label: String { targets[0] }
 }
 
-/// Tables of numbers with a class each; how they are cut into fields is told at ``CSVReader``.
+/// Tables of numbers with a class or numbers to be predicted each; how they are cut into fields is told
+/// at ``CSVReader``.
 ///
-/// The first line may hold the names of the columns, see ``CSVFirstLine``. The class is the column
-/// called `label` (in any case), else the last one; all others are numbers, which make a sample [D].
-/// Where the columns of another table are given, they are found by their names, in any order.
+/// The first line may hold the names of the columns, see ``CSVFirstLine``. What is to be predicted is in
+/// the columns that are asked for, else in the one called `label` (in any case), else in the last; all
+/// others are numbers, which make a sample [D]. Where the columns of another table are given, they are
+/// found by their names, in any order.
 struct CSVTable {
   private(set) var values: [Float] = []
   /// The labels that occur, as they are first met, and each sample's.
   private(set) var labelNames: [String] = []
   private(set) var labels: [Int32] = []
+  /// The numbers to be predicted, [N, T]; empty where there are classes.
+  private(set) var numbers: [Float] = []
   private(set) var featureCount = 0
   /// `nil` where there is no header.
   private(set) var columns: TableColumns?
   private(set) var notes: [String] = []
 
   private let path: String
+  private let selection: TargetSelection
   private var labelNumbers: [String: Int32] = [:]
   /// What the columns of the file are called in errors.
   private var names: [String] = []
-  private var labelColumn = 0
+  /// Where what is to be predicted stands, in the order that is asked for.
+  private var targetColumns = [0]
   /// Which feature each column of the file is.
   private var places: [Int] = []
 
-  /// - Parameter known: the columns of the table that this one goes with.
+  /// Where the class stands, or the first of the numbers.
+  private var labelColumn: Int { targetColumns[0] }
+  private var hasNumbers: Bool { selection.kind != .classes }
+
+  /// - Parameters:
+  ///   - known: the columns of the table that this one goes with.
+  ///   - selection: what is to be predicted.
   /// - Throws: ``TernError`` naming file, line and column of the fault.
-  init(contentsOf path: String, known: TableColumns? = nil) throws {
+  init(
+    contentsOf path: String, known: TableColumns? = nil,
+    selection: TargetSelection = TargetSelection()
+  ) throws {
     self.path = path
+    self.selection = selection
     let data = try InputFile.unpacked(path)
     try data.withUnsafeBytes { bytes in
       var reader = try CSVReader(bytes, path: path)
@@ -51,11 +76,15 @@ struct CSVTable {
             + "tabs")
       }
       let texts = reader.fields.map { Self.text(reader.text[$0]) }
-      let first = CSVFirstLine(texts, known: known)
+      let first = CSVFirstLine(texts, known: known, selection: selection)
       try arrange(texts, hasHeader: first != .sample, known: known, reader)
       let rows = bytes.count / max(reader.text.count, 2)
       values.reserveCapacity(rows * featureCount)
-      labels.reserveCapacity(rows)
+      if hasNumbers {
+        numbers.reserveCapacity(rows * targetColumns.count)
+      } else {
+        labels.reserveCapacity(rows)
+      }
       if first == .sample { try append(reader) }
       while try reader.next() { try append(reader) }
       // What may be a header or a sample is a sample if its label is one of the others' too.
@@ -63,7 +92,7 @@ struct CSVTable {
         try prependFirstLine(of: bytes)
       }
     }
-    guard !labels.isEmpty else { throw Self.empty(path) }
+    guard !labels.isEmpty || !numbers.isEmpty else { throw Self.empty(path) }
   }
 
   private static func empty(_ path: String) -> TernError {
@@ -76,7 +105,7 @@ struct CSVTable {
     _ texts: [String], hasHeader: Bool, known: TableColumns?, _ reader: CSVReader
   ) throws {
     names = hasHeader ? texts : texts.indices.map { "\($0 + 1)" }
-    featureCount = names.count - 1
+    featureCount = names.count - max(known?.targets.count ?? selection.columns.count, 1)
     if let known, hasHeader {
       try arrange(like: known, reader)
       return
@@ -90,25 +119,55 @@ struct CSVTable {
       }
       notes.append("\(path): no header; its columns are taken for \(Self.list(known.features))")
     }
-    if hasHeader {
+    if !selection.columns.isEmpty {
+      targetColumns = try selection.columns.map { try column($0, reader) }
+      guard featureCount >= 1, Set(targetColumns).count == targetColumns.count else {
+        throw reader.fault(
+          reader.line,
+          "target: \(selection.columns.joined(separator: ",")) of the columns "
+            + "\(Self.list(names)) leaves no feature, or names one twice")
+      }
+    } else if let known, !hasHeader {
+      targetColumns = Array(names.indices.suffix(known.targets.count))
+    } else if hasHeader {
       let labels = texts.indices.filter { texts[$0].lowercased() == "label" }
       guard labels.count <= 1 else {
         throw reader.fault(reader.line, "\(labels.count) columns called label")
       }
-      labelColumn = labels.first ?? texts.count - 1
+      targetColumns = [labels.first ?? texts.count - 1]
     } else {
-      labelColumn = texts.count - 1
+      targetColumns = [texts.count - 1]
     }
-    places = names.indices.map { $0 < labelColumn ? $0 : $0 - 1 }
+    var place = 0
+    places = names.indices.map {
+      guard !targetColumns.contains($0) else { return -1 }
+      defer { place += 1 }
+      return place
+    }
     if hasHeader {
-      let features = names.indices.filter { $0 != labelColumn }.map { names[$0] }
-      columns = TableColumns(features: features, label: names[labelColumn])
+      let features = names.indices.filter { !targetColumns.contains($0) }.map { names[$0] }
+      columns = TableColumns(features: features, targets: targetColumns.map { names[$0] })
       if let unnamed = features.firstIndex(of: "") {
         notes.append("\(path): column \(unnamed + 1) has no name; it is taken for a feature")
       }
     } else {
       columns = known
     }
+  }
+
+  /// The column of a name; where there is no header, of a number counted from 1.
+  private func column(_ name: String, _ reader: CSVReader) throws -> Int {
+    let found = names.indices.filter { names[$0] == name }
+    guard found.count <= 1 else {
+      throw reader.fault(reader.line, "target: \(found.count) columns called '\(name)'")
+    }
+    guard let column = found.first else {
+      let hint = EditDistance.nearest(to: name, among: names).map { "; did you mean '\($0)'?" }
+      throw reader.fault(
+        reader.line,
+        "target: no column '\(name)'" + (hint ?? "; there are \(Self.list(names))"))
+    }
+    return column
   }
 
   /// Finds each column of another table in this one.
@@ -131,19 +190,23 @@ struct CSVTable {
       }
       places[column] = feature
     }
-    let label =
-      take(known.label) ?? names.indices.first {
-        free.contains($0) && names[$0].lowercased() == "label"
+    targetColumns = []
+    for name in known.targets {
+      let isOnly = known.targets.count == 1
+      let target =
+        take(name) ?? names.indices.first {
+          isOnly && free.contains($0) && names[$0].lowercased() == "label"
+        }
+        ?? (isOnly && free.count == 1 ? free.first : nil)
+      guard let target else {
+        throw fault("no column '\(name)', which holds what is predicted in the training set")
       }
-      ?? (free.count == 1 ? free.first : nil)
-    guard let label else {
-      throw fault("no column '\(known.label)', which holds the class in the training set")
+      targetColumns.append(target)
+      free.remove(target)
     }
-    labelColumn = label
-    free.remove(label)
     guard free.isEmpty else {
       throw fault(
-        "\(names.count - 1) features where \(known.features.count) belong: "
+        "\(names.count - known.targets.count) features where \(known.features.count) belong: "
           + "\(Self.list(free.sorted().map { names[$0] })) not among those of the training set")
     }
     columns = known
@@ -170,18 +233,39 @@ struct CSVTable {
     let start = values.count
     values.append(contentsOf: repeatElement(0, count: featureCount))
     try reader.text.withUnsafeBufferPointer { text in
-      for (column, field) in reader.fields.enumerated() where column != labelColumn {
+      for (column, field) in reader.fields.enumerated() where places[column] >= 0 {
         guard let value = CSVNumber.value(text, field) else {
           throw unfit(Self.text(text[field]), column: column, reader)
         }
         values[start + places[column]] = value
       }
     }
+    guard !hasNumbers else {
+      try appendNumbers(reader)
+      return
+    }
     let label = Self.text(reader.text[reader.fields[labelColumn]])
     guard !label.isEmpty else {
       throw reader.fault(reader.line, "column '\(names[labelColumn])': no label")
     }
     labels.append(number(ofLabel: Self.canonical(label)))
+  }
+
+  private mutating func appendNumbers(_ reader: CSVReader) throws {
+    try reader.text.withUnsafeBufferPointer { text in
+      for column in targetColumns {
+        let field = reader.fields[column]
+        guard let value = CSVNumber.value(text, field) else {
+          throw unfit(Self.text(text[field]), column: column, reader)
+        }
+        guard selection.kind != .labels || value == 0 || value == 1 else {
+          throw reader.fault(
+            reader.line,
+            "column '\(names[column])': expected 0 or 1, got '\(Self.text(text[field]))'")
+        }
+        numbers.append(value)
+      }
+    }
   }
 
   private mutating func number(ofLabel label: String) -> Int32 {
@@ -197,8 +281,8 @@ struct CSVTable {
     var reader = try CSVReader(bytes, path: path)
     guard try reader.next() else { return }
     names = names.indices.map { "\($0 + 1)" }
-    labelColumn = names.count - 1
-    places = names.indices.map { $0 }
+    targetColumns = [names.count - 1]
+    places = names.indices.map { $0 < names.count - 1 ? $0 : -1 }
     columns = nil
     try append(reader)
     values = Array(values.suffix(featureCount)) + values.dropLast(featureCount)
@@ -222,7 +306,7 @@ struct CSVTable {
     return reader.fault(
       reader.line,
       "\(name): expected a number, got '\(text)'"
-        + (names[labelColumn].lowercased() == "label"
+        + (hasNumbers || names[labelColumn].lowercased() == "label"
           ? "" : "; the class is taken from the last column, unless one is called label"))
   }
 
@@ -237,6 +321,13 @@ struct CSVTable {
   }
 
   // MARK: As a dataset
+
+  /// The table as samples with numbers to be predicted.
+  var numericDataset: ValueDataset {
+    ValueDataset(
+      values: values, numbers: numbers, sampleShape: [featureCount],
+      targetNames: targetColumns.map { names[$0] })
+  }
 
   /// - Parameter classNames: in their order.
   func dataset(_ classNames: ClassNames) throws -> ValueDataset {

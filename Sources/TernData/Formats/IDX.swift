@@ -3,15 +3,15 @@ import TernCore
 
 /// The file format of MNIST: a magic number with element type and number of axes, the extents as
 /// big-endian 32-bit integers, and the elements.
-public struct IDXFile: Sendable {
-  public let extents: [Int]
+package struct IDXFile: Sendable {
+  package let extents: [Int]
   /// The elements, unsigned bytes.
-  public let elements: [UInt8]
+  package let elements: [UInt8]
 
   /// Reads a file of unsigned bytes, gzipped or plain.
   ///
   /// - Throws: ``TernError`` naming the file and its fault.
-  public init(contentsOf path: String, axes: Int) throws {
+  package init(contentsOf path: String, axes: Int) throws {
     let file = try GzipReader(path)
     func fault(_ text: String) -> TernError { TernError(.badData, "\(path): \(text)") }
     extents = try Self.extents(file, path, axes: axes)

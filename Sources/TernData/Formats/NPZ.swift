@@ -6,13 +6,24 @@ import TernCore
 /// An array's name says its part and what it holds: `x_train`, `y_train`; `x_val`, `y_val` (or
 /// `valid`, `validation`, `dev`); `x_test`, `y_test`; also `train_images`, `train_labels` and the
 /// like, in any case. `images` and `labels`, `x` and `y` are for training. Labels are whole numbers,
-/// [N]. Bytes [N, H, W], [N, H, W, C] or [N, C, H, W] with C of 1 or 3 are pictures; numbers of these
+/// [N]; numbers to be predicted are [N] or [N, T]. Arrays may also be called by the inputs of the network:
+/// `left_train`, `right_train`. Bytes [N, H, W], [N, H, W, C] or [N, C, H, W] with C of 1 or 3 are pictures; numbers of these
 /// shapes are pictures taken as they are; [N, D] are vectors, bytes among them too.
 enum NPZ {
-  private enum Role {
+  private enum Role: Hashable {
     case samples, labels
+    /// A further input of the network.
+    case input(Int)
 
-    init?(named name: Substring) {
+    init?(named name: Substring, _ inputs: [Field], _ targets: [String]) {
+      if let position = inputs.firstIndex(where: { $0.name.lowercased() == name }) {
+        self = position == 0 ? .samples : .input(position)
+        return
+      }
+      if targets.contains(where: { $0.lowercased() == name }) {
+        self = .labels
+        return
+      }
       switch name {
       case "x", "image", "images", "data", "samples", "features": self = .samples
       case "y", "label", "labels", "target", "targets": self = .labels
@@ -22,16 +33,33 @@ enum NPZ {
   }
 
   /// What an array is for; `nil` where its name does not say.
-  private static func use(ofArray name: String) -> (part: DataPart, role: Role)? {
-    let words = name.lowercased().split(separator: "_")
+  private static func use(
+    ofArray name: String, _ inputs: [Field], _ targets: [String]
+  ) -> (part: DataPart, role: Role)? {
+    let lower = name.lowercased()
+    let words = lower.split(separator: "_")
+    // Names of inputs may hold underscores themselves.
+    if (inputs.map(\.name) + targets).contains(where: { $0.lowercased() == lower }) {
+      return Role(named: lower[...], inputs, targets).map { (.training, $0) }
+    }
+    for (word, rest) in [
+      (words.last ?? "", words.dropLast()), (words.first ?? "", words.dropFirst()),
+    ] where rest.count > 1 {
+      let name = rest.joined(separator: "_")
+      if let part = DataPart(named: word), let role = Role(named: name[...], inputs, targets) {
+        return (part, role)
+      }
+    }
     switch words.count {
     case 1:
       // Alone, other words are too common to mean this.
       guard ["x", "y", "images", "labels", "data"].contains(words[0]) else { return nil }
-      return Role(named: words[0]).map { (.training, $0) }
+      return Role(named: words[0], inputs, targets).map { (.training, $0) }
     case 2:
       for (first, second) in [(words[0], words[1]), (words[1], words[0])] {
-        if let part = DataPart(named: first), let role = Role(named: second) { return (part, role) }
+        if let part = DataPart(named: first), let role = Role(named: second, inputs, targets) {
+          return (part, role)
+        }
       }
       return nil
     default:
@@ -39,9 +67,10 @@ enum NPZ {
     }
   }
 
-  static func open(_ path: String, known: TrainedSamples? = nil, measures: Bool = false) throws
-    -> DataParts
-  {
+  static func open(
+    _ path: String, known: TrainedSamples? = nil, measures: Bool = false,
+    selection: TargetSelection = TargetSelection(), inputs: [Field] = []
+  ) throws -> DataParts {
     func fault(_ text: String) -> TernError { TernError(.badData, "\(path): \(text)") }
     let archive = try ZipArchive(contentsOf: path)
     var names: [DataPart: [Role: String]] = [:]
@@ -50,13 +79,13 @@ enum NPZ {
       member.name.hasSuffix(".npy") ? String(member.name.dropLast(4)) : nil
     }
     for name in arrays {
-      guard let (part, role) = use(ofArray: name) else {
+      guard let (part, role) = use(ofArray: name, inputs, selection.columns) else {
         leftOut.add("array", name)
         continue
       }
       if let other = names[part, default: [:]].updateValue(name, forKey: role) {
         throw fault(
-          "\(other) and \(name) are both \(role == .labels ? "labels" : "samples") of the "
+          "\(other) and \(name) are both \(role == .labels ? "targets" : "samples") of the "
             + "\(part) set")
       }
     }
@@ -64,19 +93,24 @@ enum NPZ {
       "expected arrays x_train and y_train, or images and labels; it holds "
       + archive.members.prefix(8).map(\.name).joined(separator: ", ")
     guard !names.isEmpty, known != nil || names[.training] != nil else { throw fault(expected) }
-    for (part, roles) in names.sorted(by: { $0.key.rawValue < $1.key.rawValue })
-    where roles.count == 1 {
-      let (role, name) = roles.first!
-      let missing = role == .samples ? "labels" : "samples"
-      throw fault(
-        "\(name): the \(part) set has no \(missing)" + (part == .training ? "; \(expected)" : ""))
+    for (part, roles) in names.sorted(by: { $0.key.rawValue < $1.key.rawValue }) {
+      let needed: [(Role, String)] =
+        [(.samples, inputs.count > 1 ? inputs[0].name : "samples"), (.labels, "labels")]
+        + inputs.indices.dropFirst().map { (.input($0), inputs[$0].name) }
+      if let missing = needed.first(where: { roles[$0.0] == nil }) {
+        throw fault(
+          "\(roles.values.sorted()[0]): the \(part) set has no \(missing.1)"
+            + (part == .training && inputs.count <= 1 ? "; \(expected)" : ""))
+      }
     }
     var samples: [(part: DataPart, Samples)] = []
     for part in DataPart.wanted(names.keys, measures: measures) {
       guard let roles = names[part], let x = roles[.samples], let y = roles[.labels] else {
         continue
       }
-      samples.append((part, try Samples(archive, x, y, path)))
+      let others = inputs.indices.dropFirst().map { (inputs[$0], array: roles[.input($0)]!) }
+      samples.append(
+        (part, try Samples(archive, x, y, others, sampleName: inputs.first?.name, selection, path)))
     }
     let shape = known?.shape ?? samples[0].1.shape
     if known == nil, let other = samples.first(where: { $0.1.shape != shape })?.1 {
@@ -85,13 +119,70 @@ enum NPZ {
     }
     let classes =
       try known.map { ClassNames($0.classNames) }
-      ?? ClassNames(wholeNumbers: samples.flatMap(\.1.labels), path: path)
+      ?? (selection.kind == .classes
+        ? ClassNames(wholeNumbers: samples.flatMap(\.1.labels), path: path)
+        : ClassNames(samples[0].1.targetNames))
+    guard
+      selection.kind == .classes
+        || samples.allSatisfy({ $0.1.targetNames.count == classes.names.count })
+    else {
+      throw fault(
+        "the parts have \(samples.map { "\($0.1.targetNames.count)" }.joined(separator: ", ")) numbers to be "
+          + "predicted")
+    }
     var parts = DataParts()
     for (part, samples) in samples {
       parts[part] = .init(set: try samples.dataset(classes), origin: samples.name)
     }
     if let text = leftOut.text { parts.notes.append(text) }
     return parts
+  }
+
+  /// The labels that occur in the order in which they are first met, and which each sample has.
+  private static func classes(of array: NPYArray) throws -> (indices: [Int32], labels: [Int]) {
+    var (labels, numbers) = ([Int](), [Int: Int32]())
+    let indices = try array.integers { label in
+      if let number = numbers[label] { return number }
+      let number = Int32(labels.count)
+      numbers[label] = number
+      labels.append(label)
+      return number
+    }
+    return (indices, labels)
+  }
+
+  /// Numbers to be predicted, [N] or [N, T], and what they are called.
+  private static func numbers(
+    of array: NPYArray, _ selection: TargetSelection, _ name: String
+  ) throws -> (names: [String], values: [Float]) {
+    guard (1...2).contains(array.shape.count) else {
+      throw TernError(.badData, "\(name): a shape of \(array.shape) where [N] or [N, T] belongs")
+    }
+    let count = array.shape.count == 1 ? 1 : array.shape[1]
+    let values = array.floats()
+    if let index = values.firstIndex(where: { !$0.isFinite }) {
+      throw TernError(
+        .badData, "\(name): sample \(index / count) holds a number that is not finite")
+    }
+    if selection.kind == .labels, let index = values.firstIndex(where: { $0 != 0 && $0 != 1 }) {
+      throw TernError(
+        .badData, "\(name): sample \(index / count): expected 0 or 1, got \(values[index])")
+    }
+    return (count == 1 ? ["target"] : (0..<count).map { "target \($0)" }, values)
+  }
+
+  /// The values of a further input, [N, …], of its type.
+  private static func values(of field: Field, _ array: NPYArray, count: Int) throws -> HostTensor {
+    let expected = [count] + field.type.shape.dimensions
+    guard array.shape == expected else {
+      throw TernError(
+        .badData, "array '\(field.name)': a shape of \(array.shape) where \(expected) belongs")
+    }
+    let shape = Shape(expected)
+    if field.type.dataType == .int32 {
+      return HostTensor(shape, try array.integers { Int32(clamping: $0) })
+    }
+    return HostTensor(shape, array.floats())
   }
 
   /// An array of samples with its labels, checked.
@@ -107,8 +198,16 @@ enum NPZ {
     private let axes: [Int]
     private let path: String
     private let labelName: String
+    /// What numbers to be predicted are called; empty where there are classes.
+    let targetNames: [String]
+    private let numbers: [Float]
+    private let sampleName: String?
+    private let others: [(name: String, values: HostTensor)]
 
-    init(_ archive: ZipArchive, _ x: String, _ y: String, _ path: String) throws {
+    init(
+      _ archive: ZipArchive, _ x: String, _ y: String, _ others: [(Field, array: String)],
+      sampleName: String?, _ selection: TargetSelection, _ path: String
+    ) throws {
       func read(_ name: String) throws -> NPYArray {
         let member = archive.members.first { $0.name == "\(name).npy" }!
         return try NPYArray(archive.contents(of: member), name: "\(path): \(name)")
@@ -116,15 +215,23 @@ enum NPZ {
       let array = try read(x)
       let extents = array.shape
       let labelArray = try read(y)
-      var (labels, numbers) = ([Int](), [Int: Int32]())
-      indices = try labelArray.integers { label in
-        if let number = numbers[label] { return number }
-        let number = Int32(labels.count)
-        numbers[label] = number
-        labels.append(label)
-        return number
+      self.sampleName = sampleName
+      self.others = try others.map { field, name in
+        (field.name, try NPZ.values(of: field, try read(name), count: extents.first ?? 0))
       }
-      self.labels = labels
+      if selection.kind == .classes {
+        guard !labelArray.isFloating else {
+          throw TernError(
+            .badData,
+            "\(path): \(y): labels of type \(labelArray.type) where integers belong; numbers are "
+              + "predicted by task regression")
+        }
+        (indices, labels) = try NPZ.classes(of: labelArray)
+        (targetNames, numbers) = ([], [])
+      } else {
+        (indices, labels) = ([], [])
+        (targetNames, numbers) = try NPZ.numbers(of: labelArray, selection, "\(path): \(y)")
+      }
       switch extents.count {
       case 2: (shape, axes) = ([extents[1]], [0, 1])
       case 3: (shape, axes) = ([1, extents[1], extents[2]], [0, 1, 2])
@@ -138,7 +245,9 @@ enum NPZ {
           "\(path): \(x): a shape of \(extents) where [N, D], [N, H, W], [N, H, W, C] or "
             + "[N, C, H, W] belongs, with C of 1 or 3")
       }
-      guard indices.count == extents[0], labelArray.shape.dropFirst().allSatisfy({ $0 == 1 }) else {
+      guard labelArray.shape.first == extents[0],
+        !targetNames.isEmpty || labelArray.shape.dropFirst().allSatisfy({ $0 == 1 })
+      else {
         throw TernError(
           .badData,
           "\(path): \(y): labels of shape \(labelArray.shape) for \(extents[0]) samples in \(x)")
@@ -146,7 +255,16 @@ enum NPZ {
       (name, labelName, self.array, self.path) = (x, y, array, path)
     }
 
+    /// The samples with the network's other inputs.
     func dataset(_ classes: ClassNames) throws -> any Dataset {
+      let set = try samplesAlone(classes)
+      guard !others.isEmpty || sampleName ?? Field.samplesName != Field.samplesName else {
+        return set
+      }
+      return NamedFields(set, sampleName: sampleName ?? Field.samplesName, others: others)
+    }
+
+    private func samplesAlone(_ classes: ClassNames) throws -> any Dataset {
       let numbers = try labels.enumerated().map { index, label in
         guard let number = classes.number(of: label) else {
           let sample = indices.firstIndex(of: Int32(index))!
@@ -157,7 +275,8 @@ enum NPZ {
         }
         return number
       }
-      let isPicture = array.type == "u1" && shape.rank == 3 && classes.names.count <= 256
+      let isPicture =
+        array.type == "u1" && shape.rank == 3 && classes.names.count <= 256 && targetNames.isEmpty
       try SystemMemory.require(
         array.elementCount * (isPicture ? 1 : 4), for: "\(path): \(name)")
       if isPicture {
@@ -172,6 +291,10 @@ enum NPZ {
           .badData,
           "\(path): \(name): sample \(index / shape.elementCount) holds a number that is not finite"
         )
+      }
+      guard targetNames.isEmpty else {
+        return ValueDataset(
+          values: values, numbers: self.numbers, sampleShape: shape, targetNames: classes.names)
       }
       return ValueDataset(
         values: values, labels: indices.map { numbers[Int($0)] }, sampleShape: shape,

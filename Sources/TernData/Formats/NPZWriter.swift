@@ -5,11 +5,11 @@ import TernCore
 /// Encodes tensors as an .npz file: a ZIP archive of stored (not packed) .npy files.
 ///
 /// Sources: the NPY format, version 1.0, as NumPy's documentation states it; APPNOTE.TXT of ZIP.
-public enum NPZWriter {
+package enum NPZWriter {
   /// The file's bytes: tensors in the order of their names, so equal content gives equal bytes.
   ///
   /// - Throws: ``TernError`` of kind `badData` where the archive would exceed ZIP's 4 GiB.
-  public static func encoded(_ tensors: [String: HostTensor]) throws -> Data {
+  package static func encoded(_ tensors: [String: HostTensor]) throws -> Data {
     var archive = Data()
     var directory = Data()
     let limit = Int(UInt32.max)

@@ -8,12 +8,15 @@ import TernCore
 ///
 /// Source: the safetensors format, version 0.x, as its documentation states it.
 public struct Safetensors: Sendable {
+  /// The tensors by name.
   public var tensors: [String: HostTensor]
+  /// Texts by name.
   public var metadata: [String: String]
   /// What of a file was not read, by its name, and why: tensors of types that no network here has, or
   /// of numbers that do not fit. Somebody may not need them.
-  public private(set) var unread: [String: String] = [:]
+  package private(set) var unread: [String: String] = [:]
 
+  /// A file of these tensors and texts.
   public init(tensors: [String: HostTensor] = [:], metadata: [String: String] = [:]) {
     self.tensors = tensors
     self.metadata = metadata
@@ -112,14 +115,14 @@ extension Safetensors {
   /// The tensor, or one line of the reason why it was not read.
   ///
   /// - Throws: ``TernError`` of kind `badData` where the file has no such tensor, or it was not read.
-  public func tensor(_ name: String, in path: String) throws -> HostTensor {
+  package func tensor(_ name: String, in path: String) throws -> HostTensor {
     if let tensor = tensors[name] { return tensor }
     if let reason = unread[name] { throw TernError(.badData, "\(path): \(name) \(reason)") }
     throw TernError(.badData, "\(path): holds no tensor \(name)")
   }
 
   /// The same with names that start after `prefix`; what does not start with it is left out.
-  public func withoutPrefix(_ prefix: String) -> Safetensors {
+  package func withoutPrefix(_ prefix: String) -> Safetensors {
     func renamed<Value>(_ values: [String: Value]) -> [String: Value] {
       Dictionary(
         uniqueKeysWithValues: values.filter { $0.key.hasPrefix(prefix) }.map {
@@ -132,7 +135,7 @@ extension Safetensors {
   }
 
   /// What is to be said of tensors that were not read; `nil` where there are none.
-  public var unreadNote: String? {
+  package var unreadNote: String? {
     guard !unread.isEmpty else { return nil }
     let shown = unread.sorted { $0.key < $1.key }.prefix(4).map { "\($0.key) \($0.value)" }
     return "left out: \(unread.count) tensor\(unread.count == 1 ? "" : "s"): "

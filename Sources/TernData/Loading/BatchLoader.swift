@@ -2,20 +2,6 @@ import Dispatch
 import Synchronization
 import TernCore
 
-/// A batch on the host. The memory is the loader's and holds until the next call of
-/// ``BatchLoader/next()``.
-public struct Batch {
-  public let count: Int
-  /// [N, C, H, W], float32.
-  public let images: UnsafeRawBufferPointer
-  /// [N], int32; for a class per pixel [N, H, W].
-  public let labels: UnsafeRawBufferPointer
-  /// The labels of the samples that these are mixed with, and how much of each is its own: 1 where
-  /// nothing is mixed.
-  public let partnerLabels: UnsafeRawBufferPointer
-  public let mix: Float
-}
-
 /// Delivers the batches of one epoch, prepared ahead by background threads.
 ///
 /// Which sample is where depends on seed and epoch only, not on the number of workers. All memory is
@@ -33,6 +19,7 @@ public final class BatchLoader {
   private var startError: (any Error)?
 
   /// - Parameters:
+  ///   - targetScale: what becomes of numbers to be predicted; `nil` leaves them as they are.
   ///   - shuffle: the seed and the epoch that decide the order; `nil` keeps the dataset's own.
   ///   - startBatch: the first batch delivered; those before are skipped.
   ///   - augmentation: how samples are changed, and the seed and the epoch that decide it; `nil`
@@ -42,7 +29,7 @@ public final class BatchLoader {
   /// - Precondition: `normalization` is for as many channels as the samples have.
   public init(
     _ dataset: any Dataset, batchSize: Int, normalization: Normalization,
-    shuffle: (seed: UInt64, epoch: Int)? = nil,
+    targetScale: TargetScale? = nil, shuffle: (seed: UInt64, epoch: Int)? = nil,
     augmentation: (Augmentation, seed: UInt64, epoch: Int)? = nil, startBatch: Int = 0,
     workers: Int = 1
   ) {
@@ -55,7 +42,8 @@ public final class BatchLoader {
     }
     let assembly = BatchAssembly(
       dataset, order: order, batchSize: batchSize,
-      preparation: SamplePreparation(dataset, normalization, augmentation),
+      preparation: SamplePreparation(
+        dataset, normalization, augmentation, targetScale: targetScale),
       mixup: augmentation.flatMap { augmentation, seed, epoch in
         augmentation.mixup.map { Mixup(alpha: $0, seed: seed, epoch: epoch) }
       },
@@ -100,17 +88,7 @@ public final class BatchLoader {
     let count = assembly.count(ofBatch: position)
     position += 1
     held = slot
-    let labelCount = count * assembly.targetElementCount
-    return Batch(
-      count: count,
-      images: UnsafeRawBufferPointer(
-        UnsafeBufferPointer(start: slot.images, count: count * assembly.sampleElementCount)),
-      labels: UnsafeRawBufferPointer(
-        UnsafeBufferPointer(start: slot.labels, count: labelCount)),
-      partnerLabels: UnsafeRawBufferPointer(
-        UnsafeBufferPointer(
-          start: assembly.mixes ? slot.partnerLabels : slot.labels, count: labelCount)),
-      mix: slot.mix)
+    return Batch(count: count, slot.buffers)
   }
 
   /// Ends the epoch and the workers.
@@ -122,35 +100,55 @@ public final class BatchLoader {
 
 /// Memory for one batch: filled by a worker, then read by the consumer, in turns.
 private final class BatchSlot: @unchecked Sendable {
-  let images: UnsafeMutablePointer<Float>
-  let labels: UnsafeMutablePointer<Int32>
-  let partnerLabels: UnsafeMutablePointer<Int32>
-  var mix: Float = 1
+  /// The samples, the targets, and the other fields, in the order of ``Dataset/fields``; then the
+  /// targets of partners, and how much of a sample is its own: 1 where nothing is mixed.
+  let buffers: [Batch.Buffer]
+  private let memory: [UnsafeMutableRawPointer]
   /// Why it could not be filled.
   var error: (any Error)?
   let isFree = DispatchSemaphore(value: 0)
   let isFull = DispatchSemaphore(value: 0)
 
-  init(sampleElementCount: Int, targetElementCount: Int, batchSize: Int) {
-    images = .allocate(capacity: sampleElementCount * batchSize)
-    labels = .allocate(capacity: targetElementCount * batchSize)
-    partnerLabels = .allocate(capacity: targetElementCount * batchSize)
+  init(_ fields: [Field], batchSize: Int, mixes: Bool) {
+    var memory: [UnsafeMutableRawPointer] = []
+    func allocate(_ byteCount: Int) -> UnsafeMutableRawPointer {
+      memory.append(.allocate(byteCount: max(byteCount, 1), alignment: 64))
+      return memory.last!
+    }
+    var buffers = fields.map {
+      Batch.Buffer(
+        name: $0.name, start: allocate(batchSize * $0.type.byteCount),
+        byteCount: $0.type.byteCount)
+    }
+    let targets = buffers[1]
+    buffers.append(
+      Batch.Buffer(
+        name: Field.partnerTargetsName,
+        start: mixes ? allocate(batchSize * targets.byteCount) : targets.start,
+        byteCount: targets.byteCount))
+    let mix = allocate(MemoryLayout<Float>.size)
+    mix.storeBytes(of: 1, as: Float.self)
+    buffers.append(
+      Batch.Buffer(
+        name: Field.mixName, start: mix, byteCount: MemoryLayout<Float>.size, isPerBatch: true))
+    self.buffers = buffers
+    self.memory = memory
     isFree.signal()
   }
 
-  deinit {
-    images.deallocate()
-    labels.deallocate()
-    partnerLabels.deallocate()
-  }
+  deinit { for memory in memory { memory.deallocate() } }
+
+  var samples: UnsafeMutableRawPointer { buffers[0].start }
+  var targets: UnsafeMutableRawPointer { buffers[1].start }
+  var partnerTargets: UnsafeMutableRawPointer { buffers[buffers.count - 2].start }
+  var mix: UnsafeMutableRawPointer { buffers[buffers.count - 1].start }
 }
 
 /// What a loader shares with its threads: the samples in their order, and a ring of slots.
 private final class BatchAssembly: Sendable {
   let batchSize: Int
   let batchCount: Int
-  let sampleElementCount: Int
-  let targetElementCount: Int
+  private let fields: [Field]
   /// The threads that prepare batches, each every so manieth.
   let workers: Int
   private let dataset: any Dataset
@@ -171,11 +169,9 @@ private final class BatchAssembly: Sendable {
     self.batchSize = batchSize
     self.preparation = preparation
     let sampleCount = dataset.count
-    let elementCount = dataset.sampleShape.elementCount
+    let fields = dataset.fields
     self.sampleCount = sampleCount
-    let targetCount = dataset.targetShape.elementCount
-    sampleElementCount = elementCount
-    targetElementCount = targetCount
+    self.fields = fields
     batchCount = (sampleCount + batchSize - 1) / batchSize
     let threads = min(workers, max(batchCount, 1))
     self.workers = threads
@@ -183,13 +179,9 @@ private final class BatchAssembly: Sendable {
     // has one to fill while another waits to be read; a worker alone also needs one while the consumer
     // holds one.
     slots = (0..<(threads == 1 ? 3 : 2 * threads)).map { _ in
-      BatchSlot(
-        sampleElementCount: elementCount, targetElementCount: targetCount,
-        batchSize: min(batchSize, sampleCount))
+      BatchSlot(fields, batchSize: min(batchSize, sampleCount), mixes: mixup != nil)
     }
   }
-
-  var mixes: Bool { mixup != nil }
 
   func slot(ofBatch batch: Int) -> BatchSlot { slots[batch % slots.count] }
 
@@ -197,7 +189,8 @@ private final class BatchAssembly: Sendable {
 
   /// Prepares every `stride`-th batch, up to one that fails.
   func work(first: Int, stride: Int) {
-    let scratch = UnsafeMutablePointer<Float>.allocate(capacity: sampleElementCount)
+    let scratch = UnsafeMutablePointer<Float>.allocate(
+      capacity: fields[0].type.elementCount)
     defer { scratch.deallocate() }
     for batch in Swift.stride(from: first, to: batchCount, by: stride) {
       let slot = slot(ofBatch: batch)
@@ -215,14 +208,21 @@ private final class BatchAssembly: Sendable {
       let index = batch * batchSize + i
       let sample = order.map { Int($0[index]) } ?? index
       try preparation.copySample(
-        sample, of: dataset, to: slot.images + i * sampleElementCount, scratch: scratch)
+        sample, of: dataset, to: slot.samples + i * fields[0].type.byteCount, scratch: scratch)
       try preparation.copyTarget(
-        sample, of: dataset, to: slot.labels + i * targetElementCount)
+        sample, of: dataset, to: slot.targets + i * fields[1].type.byteCount)
+      for other in fields.indices.dropFirst(2) {
+        let buffer = slot.buffers[other]
+        try dataset.copyField(other - 2, of: sample, to: buffer.start + i * buffer.byteCount)
+      }
     }
     if let mixup {
-      slot.mix = mixup.mix(
-        batch: batch, count: count(ofBatch: batch), sampleSize: sampleElementCount,
-        images: slot.images, labels: slot.labels, partners: slot.partnerLabels)
+      let own = mixup.mix(
+        batch: batch, count: count(ofBatch: batch), sampleSize: fields[0].type.elementCount,
+        images: slot.samples.assumingMemoryBound(to: Float.self),
+        labels: slot.targets.assumingMemoryBound(to: Int32.self),
+        partners: slot.partnerTargets.assumingMemoryBound(to: Int32.self))
+      slot.mix.storeBytes(of: own, as: Float.self)
     }
   }
 

@@ -8,11 +8,13 @@ struct SamplePreparation: Sendable {
   private let augmentation: (transforms: Augmentation, draws: Philox, epoch: Int)?
   private let elementCount: Int
   private let planeSize: Int
+  private let targetScale: TargetScale?
 
   init(
     _ dataset: any Dataset, _ normalization: Normalization,
-    _ augmentation: (Augmentation, seed: UInt64, epoch: Int)?
+    _ augmentation: (Augmentation, seed: UInt64, epoch: Int)?, targetScale: TargetScale?
   ) {
+    self.targetScale = dataset.hasNumericTargets ? targetScale : nil
     self.normalization = normalization
     scale = ChannelScale(normalization, hasBytes: dataset.isPictures)
     identity = ChannelScale.identity(for: dataset)
@@ -26,20 +28,28 @@ struct SamplePreparation: Sendable {
 
   /// Writes what is to be predicted of a sample, changed as the sample is.
   func copyTarget(
-    _ index: Int, of dataset: any Dataset, to destination: UnsafeMutablePointer<Int32>
+    _ index: Int, of dataset: any Dataset, to destination: UnsafeMutableRawPointer
   ) throws {
     try dataset.copyTarget(index, to: destination)
-    guard let augmentation else { return }
+    targetScale?.apply(to: destination.assumingMemoryBound(to: Float.self))
+    guard let augmentation, dataset.targetShape.rank == 2 else { return }
     augmentation.transforms.apply(
-      toTarget: destination, dataset.targetShape,
+      toTarget: destination.assumingMemoryBound(to: Int32.self), dataset.targetShape,
       draws: SampleDraws(augmentation.draws, epoch: augmentation.epoch, sample: index))
   }
 
   /// - Parameter scratch: as large as a sample.
   func copySample(
-    _ index: Int, of dataset: any Dataset, to destination: UnsafeMutablePointer<Float>,
+    _ index: Int, of dataset: any Dataset, to rawDestination: UnsafeMutableRawPointer,
     scratch: UnsafeMutablePointer<Float>
   ) throws {
+    guard !dataset.hasIntegerSamples else {
+      try dataset.copySample(index, to: scratch, scale: identity)
+      let numbers = rawDestination.assumingMemoryBound(to: Int32.self)
+      for i in 0..<elementCount { numbers[i] = Int32(scratch[i]) }
+      return
+    }
+    let destination = rawDestination.assumingMemoryBound(to: Float.self)
     if let augmentation {
       try augmentation.transforms.copySample(
         index, of: dataset, to: destination, scratch: scratch, identity: identity,

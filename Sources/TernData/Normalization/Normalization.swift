@@ -4,7 +4,9 @@ import TernCore
 /// What a sample's values become before they enter the network: (value − mean) / deviation, with a
 /// mean and a deviation per channel or feature; for vectors then possibly principal components.
 public struct Normalization: Hashable, Sendable {
+  /// What is subtracted, per channel or feature.
   public let means: [Double]
+  /// What is divided by, per channel or feature.
   public let deviations: [Double]
   /// The principal components that a vector is projected on, [D, D], one a row; empty for none.
   public let projection: [Float]
@@ -14,6 +16,7 @@ public struct Normalization: Hashable, Sendable {
   /// Keeps whitening from dividing by the variance of a direction that hardly varies.
   private static let whiteningEpsilon = 1e-5
 
+  /// A mean and a deviation per channel or feature.
   public init(means: [Double], deviations: [Double], projection: [Float] = []) {
     self.means = means
     self.deviations = deviations

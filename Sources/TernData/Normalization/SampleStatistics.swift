@@ -6,8 +6,11 @@ import TernCore
 public struct SampleStatistics: Sendable {
   /// Of each channel or feature.
   public let means: [Double]
+  /// The standard deviation of each channel or feature.
   public let deviations: [Double]
+  /// The least value of each.
   public let minima: [Double]
+  /// The largest value of each.
   public let maxima: [Double]
 
   /// Sums over some samples, by channel or feature.

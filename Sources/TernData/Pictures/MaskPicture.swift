@@ -3,21 +3,21 @@ import TernCore
 
 /// A class for every pixel of a picture, to be written as a PNG file with a palette: seen, a colour
 /// per class; read by ``SegmentationFolderDataset``, the classes.
-public struct MaskPicture: Sendable {
+package struct MaskPicture: Sendable {
   /// [H, W], row by row.
-  public let classes: [UInt8]
-  public let width: Int
-  public let height: Int
+  package let classes: [UInt8]
+  package let width: Int
+  package let height: Int
 
   /// - Precondition: `classes` holds width · height numbers.
-  public init(classes: [UInt8], width: Int, height: Int) {
+  package init(classes: [UInt8], width: Int, height: Int) {
     precondition(classes.count == width * height)
     (self.classes, self.width, self.height) = (classes, width, height)
   }
 
   /// The classes of a sample's pixels, 255 where one does not count; `nil` where the set has a class
   /// per sample, or the file cannot be read any more.
-  public init?(of index: Int, in set: any Dataset) {
+  package init?(of index: Int, in set: any Dataset) {
     guard set.targetShape.rank == 2, set.classCount <= 256 else { return nil }
     var targets = [Int32](repeating: 0, count: set.targetShape.elementCount)
     do {
@@ -30,7 +30,7 @@ public struct MaskPicture: Sendable {
 
   /// The mask at another extent, each pixel the nearest one's class, as masks for training are made
   /// smaller.
-  public func resized(width newWidth: Int, height newHeight: Int) -> MaskPicture {
+  package func resized(width newWidth: Int, height newHeight: Int) -> MaskPicture {
     var result: [UInt8] = []
     result.reserveCapacity(newWidth * newHeight)
     for y in 0..<newHeight {
@@ -41,21 +41,21 @@ public struct MaskPicture: Sendable {
   }
 
   /// The part of the pixels that each class has.
-  public func shares(classCount: Int) -> [Double] {
+  package func shares(classCount: Int) -> [Double] {
     var counts = [Int](repeating: 0, count: classCount)
     for value in classes { counts[Int(value)] += 1 }
     return counts.map { Double($0) / Double(classes.count) }
   }
 
   /// As a PNG file with ``palette``.
-  public var png: Data {
+  package var png: Data {
     PNGWriter.encoded(indices: classes, palette: Self.palette, width: width, height: height)
   }
 
   /// A colour per class, 0 black, unlike those of the classes near it: of a class number's bits each
   /// third one goes to red, green, blue, the lowest to the highest. Everingham et al., "The PASCAL
   /// visual object classes challenge", 2010.
-  public static let palette: [SIMD3<UInt8>] = (0..<256).map { number in
+  package static let palette: [SIMD3<UInt8>] = (0..<256).map { number in
     var color = SIMD3<UInt8>()
     for bit in 0..<8 {
       for channel in 0..<3 where number >> (3 * bit + channel) & 1 == 1 {

@@ -4,12 +4,12 @@ import Foundation
 /// Encodes pixels as a PNG file: eight bits a channel, not interlaced, no filter.
 ///
 /// Source: PNG (Portable Network Graphics) Specification, third edition, W3C.
-public enum PNGWriter {
+package enum PNGWriter {
   /// - Parameters:
   ///   - pixels: [H, W, C], row by row.
   ///   - channels: 1 for grey, 3 for red, green, blue.
   /// - Precondition: `pixels` holds width · height · channels bytes, none of them 0.
-  public static func encoded(_ pixels: [UInt8], width: Int, height: Int, channels: Int) -> Data {
+  package static func encoded(_ pixels: [UInt8], width: Int, height: Int, channels: Int) -> Data {
     precondition(channels == 1 || channels == 3)
     return encoded(pixels, width: width, height: height, channels: channels, palette: nil)
   }
@@ -18,7 +18,7 @@ public enum PNGWriter {
   ///   - indices: [H, W] places in the palette.
   ///   - palette: at most 256 colours: red, green, blue.
   /// - Precondition: `indices` holds width · height bytes, none of them 0.
-  public static func encoded(
+  package static func encoded(
     indices: [UInt8], palette: [SIMD3<UInt8>], width: Int, height: Int
   ) -> Data {
     precondition((1...256).contains(palette.count))

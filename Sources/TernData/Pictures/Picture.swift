@@ -3,17 +3,17 @@ import Foundation
 import TernCore
 
 /// A picture of eight bits a channel, [H, W, C].
-public final class Picture: @unchecked Sendable {
-  public let width: Int
-  public let height: Int
+package final class Picture: @unchecked Sendable {
+  package let width: Int
+  package let height: Int
   /// 1 for grey; 3 for red, green, blue.
-  public let channels: Int
+  package let channels: Int
   /// How many of these pixels one of the file's is wide and high.
   let scale: Double
   /// Where in the picture of the file, at this scale, the first pixel is.
   let origin: (x: Double, y: Double)
   /// What libjpeg warned of, where it read on all the same.
-  public let warning: String?
+  package let warning: String?
   /// Row by row; never written after the initialiser.
   let bytes: UnsafeMutablePointer<UInt8>
 
@@ -29,12 +29,12 @@ public final class Picture: @unchecked Sendable {
   ///   scale: faster than shrinking it later.
   /// - Throws: ``TernError`` naming the file and its fault; of kind `notFound` where it cannot be
   ///   read.
-  public convenience init(contentsOf path: String, minimumScale: Double? = nil) throws {
+  package convenience init(contentsOf path: String, minimumScale: Double? = nil) throws {
     try self.init(try Self.contents(of: path), name: path, minimumScale: minimumScale)
   }
 
   /// Reads a PNG file whose pixels are class numbers: grey, or a palette's indices.
-  public convenience init(mask path: String) throws {
+  package convenience init(mask path: String) throws {
     try self.init(try Self.contents(of: path), name: path, decode: tern_mask_decode)
   }
 
@@ -53,7 +53,7 @@ public final class Picture: @unchecked Sendable {
   /// Decodes a PNG or JPEG file held in memory.
   ///
   /// - Parameter name: what an error calls it.
-  public convenience init(_ data: Data, name: String, minimumScale: Double? = nil) throws {
+  package convenience init(_ data: Data, name: String, minimumScale: Double? = nil) throws {
     try self.init(data, name: name) {
       tern_image_decode($0, $1, minimumScale ?? 0, nil, $2)
     }
@@ -102,7 +102,7 @@ public final class Picture: @unchecked Sendable {
   }
 
   /// Width and height of the picture in a PNG or JPEG file.
-  public static func size(ofFile path: String) throws -> (width: Int, height: Int) {
+  package static func size(ofFile path: String) throws -> (width: Int, height: Int) {
     try size(try contents(of: path), name: path)
   }
 
@@ -119,7 +119,7 @@ public final class Picture: @unchecked Sendable {
   deinit { free(bytes) }
 
   /// All bytes, row by row.
-  public var pixels: [UInt8] {
+  package var pixels: [UInt8] {
     Array(UnsafeBufferPointer(start: bytes, count: width * height * channels))
   }
 }

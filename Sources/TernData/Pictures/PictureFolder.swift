@@ -2,7 +2,7 @@ import Foundation
 import TernCore
 
 /// The picture files of a folder.
-public enum PictureFolder {
+package enum PictureFolder {
   private static let endings = [".png", ".jpg", ".jpeg"]
 
   /// Whether a file is a picture that can be read, by its name.
@@ -34,7 +34,7 @@ public enum PictureFolder {
   /// The files that a path stands for: those of a folder, else the one it names.
   ///
   /// - Throws: ``TernError`` where a folder holds no pictures.
-  public static func expanded(_ path: String) throws -> [String] {
+  package static func expanded(_ path: String) throws -> [String] {
     guard FileSystem.isFolder(path) else { return [path] }
     var leftOut = LeftOut()
     return try files(

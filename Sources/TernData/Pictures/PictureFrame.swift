@@ -13,12 +13,12 @@ import TernCore
 ///    `box=` does: no pixel is skipped, and what lies outside the part lends its edge.
 /// 4. Grey becomes three equal channels, colours become grey (BT.601), as the network takes them; the
 ///    values are parts of 1, which are then normalised.
-public struct PictureFrame: Sendable {
+package struct PictureFrame: Sendable {
   /// [C, H, W] with C 1 (grey) or 3.
-  public let sampleShape: Shape
+  package let sampleShape: Shape
   private let view: View
 
-  public enum View: Hashable, Sendable {
+  package enum View: Hashable, Sendable {
     /// So much of the largest centred rectangle of the sample's aspect.
     case center(part: Double)
     /// All of the picture, its aspect lost.
@@ -26,7 +26,7 @@ public struct PictureFrame: Sendable {
   }
 
   /// - Precondition: `sampleShape` is that of a picture, grey or of three colours.
-  public init(_ sampleShape: Shape, view: View) {
+  package init(_ sampleShape: Shape, view: View) {
     precondition(sampleShape.rank == 3 && [1, 3].contains(sampleShape[0]))
     (self.sampleShape, self.view) = (sampleShape, view)
   }
@@ -35,7 +35,7 @@ public struct PictureFrame: Sendable {
   private var width: Int { sampleShape[2] }
 
   /// Decodes a file and writes the part of it that a sample shows.
-  public func copy(
+  package func copy(
     file path: String, to destination: UnsafeMutablePointer<Float>, scale: ChannelScale
   ) throws {
     try copyRegion(file: path, to: destination, scale: scale) { pictureWidth, pictureHeight in
@@ -74,7 +74,7 @@ public struct PictureFrame: Sendable {
   }
 
   /// A sample of its own, its values in [0, 1].
-  public func values(ofFile path: String) throws -> [Float] {
+  package func values(ofFile path: String) throws -> [Float] {
     try [Float](unsafeUninitializedCapacity: sampleShape.elementCount) { buffer, count in
       try copy(
         file: path, to: buffer.baseAddress!,

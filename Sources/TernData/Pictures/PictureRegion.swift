@@ -1,10 +1,15 @@
 /// A rectangle of a picture, in pixels.
 public struct PictureRegion: Hashable, Sendable {
+  /// The left edge, in pixels.
   public var x: Double
+  /// The upper edge, in pixels.
   public var y: Double
+  /// In pixels.
   public var width: Double
+  /// In pixels.
   public var height: Double
 
+  /// A part of a picture, which may end within pixels.
   public init(x: Double, y: Double, width: Double, height: Double) {
     (self.x, self.y, self.width, self.height) = (x, y, width, height)
   }

@@ -1,7 +1,7 @@
 import Synchronization
 
 /// Pictures of which libjpeg made the best: each is counted once, however often it is decoded.
-public enum PictureWarnings {
+package enum PictureWarnings {
   private struct State {
     var paths: Set<String> = []
     var first: String?
@@ -13,13 +13,13 @@ public enum PictureWarnings {
   private static let limit = 1 << 16
 
   /// Calls `announce` with one line at the first such picture.
-  public static func announceFirst(_ announce: @escaping @Sendable (String) -> Void) {
+  package static func announceFirst(_ announce: @escaping @Sendable (String) -> Void) {
     state.withLock { $0.announce = announce }
   }
 
   /// How many pictures were read although there was something wrong with them; `nil` where that was
   /// one or none, which has been said.
-  public static var summary: String? {
+  package static var summary: String? {
     state.withLock {
       $0.paths.count > 1
         ? "\($0.paths.count) pictures were read although they are damaged; the first was \($0.first!)"

@@ -2,17 +2,17 @@ import Foundation
 import TernCore
 
 /// Pictures laid out in rows, one pixel apart, as bytes [H, W, C].
-public struct SheetPicture {
-  public let pixels: [UInt8]
-  public let width: Int
-  public let height: Int
+package struct SheetPicture {
+  package let pixels: [UInt8]
+  package let width: Int
+  package let height: Int
   /// 1 for grey, 3 for red, green, blue.
-  public let channels: Int
+  package let channels: Int
 
   /// - Parameters:
   ///   - shape: [N, C, H, W]. Of other than one or three channels the first is shown.
   ///   - normalization: what was done to the values, which is undone.
-  public init(_ values: [Float], shape: Shape, columns: Int, normalization: Normalization) {
+  package init(_ values: [Float], shape: Shape, columns: Int, normalization: Normalization) {
     let (count, depth, tileHeight, tileWidth) = (shape[0], shape[1], shape[2], shape[3])
     let channels = depth == 3 ? 3 : 1
     let rows = (count + columns - 1) / columns
@@ -35,7 +35,7 @@ public struct SheetPicture {
   }
 
   /// As a PNG file.
-  public var png: Data {
+  package var png: Data {
     PNGWriter.encoded(pixels, width: width, height: height, channels: channels)
   }
 }

@@ -1,75 +1,77 @@
 import TernCore
 
-/// softmax(scale · Q Kᵀ) V without storing the scores: the softmax runs along with the sum.
-///
-/// Inputs: query [B, L, E], key [B, S, E], value [B, S, V] → output [B, L, V] and the logarithm of
-/// each row's normaliser [B, L], from which the backward pass recovers the weights.
-///
-/// Sources: Vaswani et al., 2017; Dao et al., 2022 (FlashAttention).
-public struct Attention: Operation {
-  /// Whether query i sees keys 0...i only.
-  public let isCausal: Bool
-  public let scale: Float
+extension Operations {
+  /// softmax(scale · Q Kᵀ) V without storing the scores: the softmax runs along with the sum.
+  ///
+  /// Inputs: query [B, L, E], key [B, S, E], value [B, S, V] → output [B, L, V] and the logarithm of
+  /// each row's normaliser [B, L], from which the backward pass recovers the weights.
+  ///
+  /// Sources: Vaswani et al., 2017; Dao et al., 2022 (FlashAttention).
+  package struct Attention: Operation {
+    /// Whether query i sees keys 0...i only.
+    package let isCausal: Bool
+    package let scale: Float
 
-  public init(isCausal: Bool, scale: Float) {
-    self.isCausal = isCausal
-    self.scale = scale
-  }
-
-  public var name: String { "scaled_dot_product_attention" }
-  public var detail: String { "scale=\(scale)" + (isCausal ? ", is_causal" : "") }
-
-  public func outputTypes(for inputs: [TensorType]) throws(ShapeError) -> [TensorType] {
-    try expectCount(inputs, 3...3)
-    for (type, subject) in zip(inputs, ["query", "key", "value"]) {
-      try expectFloat(type, subject)
-      try expectRank(type, 3, subject, "[B, L, E]")
+    package init(isCausal: Bool, scale: Float) {
+      self.isCausal = isCausal
+      self.scale = scale
     }
-    let (q, k, v) = (inputs[0].shape, inputs[1].shape, inputs[2].shape)
-    try expectShape(inputs[1], [q[0], k[1], q[2]], "key")
-    try expectShape(inputs[2], [q[0], k[1], v[2]], "value")
-    return [TensorType([q[0], q[1], v[2]]), TensorType([q[0], q[1]])]
+
+    package var name: String { "scaled_dot_product_attention" }
+    package var detail: String { "scale=\(scale)" + (isCausal ? ", is_causal" : "") }
+
+    package func outputTypes(for inputs: [TensorType]) throws(ShapeError) -> [TensorType] {
+      try expectCount(inputs, 3...3)
+      for (type, subject) in zip(inputs, ["query", "key", "value"]) {
+        try expectFloat(type, subject)
+        try expectRank(type, 3, subject, "[B, L, E]")
+      }
+      let (q, k, v) = (inputs[0].shape, inputs[1].shape, inputs[2].shape)
+      try expectShape(inputs[1], [q[0], k[1], q[2]], "key")
+      try expectShape(inputs[2], [q[0], k[1], v[2]], "value")
+      return [TensorType([q[0], q[1], v[2]]), TensorType([q[0], q[1]])]
+    }
+
+    package func gradient(_ node: NodeGradient) throws -> [Tensor?] {
+      guard let dy = node.cotangents[0] else { return [nil, nil, nil] }
+      return try dy.builder.apply(
+        AttentionBackward(isCausal: isCausal, scale: scale), [dy] + node.inputs + node.outputs)
+    }
+
+    package func cost(inputs: [TensorType], outputs: [TensorType]) -> Cost {
+      let (q, v) = (inputs[0].shape, inputs[2].shape)
+      let products = Cost.product(2, q[0], q[1], v[1], q[2] + v[2])
+      return Cost(
+        flops: isCausal ? products / 2 : products,
+        bytes: (inputs + outputs).reduce(0) { $0 + $1.byteCount })
+    }
   }
 
-  public func gradient(_ node: NodeGradient) throws -> [Tensor?] {
-    guard let dy = node.cotangents[0] else { return [nil, nil, nil] }
-    return try dy.builder.apply(
-      AttentionBackward(isCausal: isCausal, scale: scale), [dy] + node.inputs + node.outputs)
-  }
+  /// Inputs: d output, query, key, value, output, log-normaliser → d query, d key, d value.
+  package struct AttentionBackward: Operation {
+    package let isCausal: Bool
+    package let scale: Float
 
-  public func cost(inputs: [TensorType], outputs: [TensorType]) -> Cost {
-    let (q, v) = (inputs[0].shape, inputs[2].shape)
-    let products = Cost.product(2, q[0], q[1], v[1], q[2] + v[2])
-    return Cost(
-      flops: isCausal ? products / 2 : products,
-      bytes: (inputs + outputs).reduce(0) { $0 + $1.byteCount })
-  }
-}
+    package init(isCausal: Bool, scale: Float) {
+      self.isCausal = isCausal
+      self.scale = scale
+    }
 
-/// Inputs: d output, query, key, value, output, log-normaliser → d query, d key, d value.
-public struct AttentionBackward: Operation {
-  public let isCausal: Bool
-  public let scale: Float
+    package var name: String { "scaled_dot_product_attention_backward" }
+    package var detail: String { "scale=\(scale)" + (isCausal ? ", is_causal" : "") }
 
-  public init(isCausal: Bool, scale: Float) {
-    self.isCausal = isCausal
-    self.scale = scale
-  }
+    package func outputTypes(for inputs: [TensorType]) throws(ShapeError) -> [TensorType] {
+      try expectCount(inputs, 6...6)
+      return [inputs[1], inputs[2], inputs[3]]
+    }
 
-  public var name: String { "scaled_dot_product_attention_backward" }
-  public var detail: String { "scale=\(scale)" + (isCausal ? ", is_causal" : "") }
-
-  public func outputTypes(for inputs: [TensorType]) throws(ShapeError) -> [TensorType] {
-    try expectCount(inputs, 6...6)
-    return [inputs[1], inputs[2], inputs[3]]
-  }
-
-  public func cost(inputs: [TensorType], outputs: [TensorType]) -> Cost {
-    let (q, v) = (inputs[1].shape, inputs[3].shape)
-    let products = Cost.product(2, q[0], q[1], v[1], 3 * q[2] + 2 * v[2])
-    return Cost(
-      flops: isCausal ? products / 2 : products,
-      bytes: (inputs + outputs).reduce(0) { $0 + $1.byteCount })
+    package func cost(inputs: [TensorType], outputs: [TensorType]) -> Cost {
+      let (q, v) = (inputs[1].shape, inputs[3].shape)
+      let products = Cost.product(2, q[0], q[1], v[1], 3 * q[2] + 2 * v[2])
+      return Cost(
+        flops: isCausal ? products / 2 : products,
+        bytes: (inputs + outputs).reduce(0) { $0 + $1.byteCount })
+    }
   }
 }
 
@@ -109,7 +111,7 @@ extension Tensor {
     func flat(_ x: Tensor) throws(ShapeError) -> Tensor {
       try x.reshape([batch, x.shape[x.shape.rank - 2], x.shape[x.shape.rank - 1]])
     }
-    let attention = Attention(isCausal: isCausal, scale: scale)
+    let attention = Operations.Attention(isCausal: isCausal, scale: scale)
     return try builder.apply(attention, [flat(self), flat(key), flat(value)])[0]
       .reshape(Shape(q.dimensions.dropLast() + [v[v.rank - 1]]))
   }

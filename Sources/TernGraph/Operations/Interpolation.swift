@@ -1,71 +1,75 @@
 import TernCore
 
-/// A plane resampled to another size.
-public struct Interpolate: Operation {
-  public enum Mode: Hashable, Sendable {
-    /// Source row ⌊i · H / OH⌋.
-    case nearest
-    /// Weighted by distance; `alignsCorners` maps corner centres onto each other.
-    case bilinear(alignsCorners: Bool)
-  }
-
-  public let mode: Mode
-  public let outputHeight: Int
-  public let outputWidth: Int
-
-  public init(_ mode: Mode, _ outputHeight: Int, _ outputWidth: Int) {
-    self.mode = mode
-    self.outputHeight = outputHeight
-    self.outputWidth = outputWidth
-  }
-
-  public var name: String { "interpolate" }
-  public var detail: String { "mode=\(mode), size=[\(outputHeight), \(outputWidth)]" }
-
-  public func outputTypes(for inputs: [TensorType]) throws(ShapeError) -> [TensorType] {
-    try expectCount(inputs, 1...1)
-    try expectFloat(inputs[0], "input")
-    try expectRank(inputs[0], 4, "input", "[N, C, H, W]")
-    try expect(
-      outputHeight >= 1 && outputWidth >= 1, "size", "at least 1",
-      "[\(outputHeight), \(outputWidth)]")
-    let x = inputs[0].shape
-    return [TensorType([x[0], x[1], outputHeight, outputWidth])]
-  }
-
-  public func gradient(_ node: NodeGradient) throws -> [Tensor?] {
-    [try node.cotangent.apply(InterpolateBackward(mode, inputShape: node.inputs[0].shape))]
-  }
-
-  public func cost(inputs: [TensorType], outputs: [TensorType]) -> Cost {
-    .elementwise(inputs, outputs, flopsPerElement: mode == .nearest ? 0 : 8)
-  }
+/// How a plane is resampled.
+public enum InterpolationMode: Hashable, Sendable {
+  /// Source row ⌊i · H / OH⌋, and columns alike.
+  case nearest
+  /// Weighted by distance; `alignsCorners` maps corner centres onto each other.
+  case bilinear(alignsCorners: Bool)
 }
 
-/// Output gradient [N, C, OH, OW] → [N, C, H, W].
-public struct InterpolateBackward: Operation {
-  public let mode: Interpolate.Mode
-  public let inputShape: Shape
+extension Operations {
+  /// A plane resampled to another size.
+  package struct Interpolate: Operation {
+    package let mode: InterpolationMode
+    package let outputHeight: Int
+    package let outputWidth: Int
 
-  public init(_ mode: Interpolate.Mode, inputShape: Shape) {
-    self.mode = mode
-    self.inputShape = inputShape
+    package init(_ mode: InterpolationMode, _ outputHeight: Int, _ outputWidth: Int) {
+      self.mode = mode
+      self.outputHeight = outputHeight
+      self.outputWidth = outputWidth
+    }
+
+    package var name: String { "interpolate" }
+    package var detail: String { "mode=\(mode), size=[\(outputHeight), \(outputWidth)]" }
+
+    package func outputTypes(for inputs: [TensorType]) throws(ShapeError) -> [TensorType] {
+      try expectCount(inputs, 1...1)
+      try expectFloat(inputs[0], "input")
+      try expectRank(inputs[0], 4, "input", "[N, C, H, W]")
+      try expect(
+        outputHeight >= 1 && outputWidth >= 1, "size", "at least 1",
+        "[\(outputHeight), \(outputWidth)]")
+      let x = inputs[0].shape
+      return [TensorType([x[0], x[1], outputHeight, outputWidth])]
+    }
+
+    package func gradient(_ node: NodeGradient) throws -> [Tensor?] {
+      [try node.cotangent.apply(InterpolateBackward(mode, inputShape: node.inputs[0].shape))]
+    }
+
+    package func cost(inputs: [TensorType], outputs: [TensorType]) -> Cost {
+      .elementwise(inputs, outputs, flopsPerElement: mode == .nearest ? 0 : 8)
+    }
   }
 
-  public var name: String { "interpolate_backward" }
-  public var detail: String { "mode=\(mode)" }
+  /// Output gradient [N, C, OH, OW] → [N, C, H, W].
+  package struct InterpolateBackward: Operation {
+    package let mode: InterpolationMode
+    package let inputShape: Shape
 
-  public func outputTypes(for inputs: [TensorType]) throws(ShapeError) -> [TensorType] {
-    try expectCount(inputs, 1...1)
-    return [TensorType(inputShape)]
+    package init(_ mode: InterpolationMode, inputShape: Shape) {
+      self.mode = mode
+      self.inputShape = inputShape
+    }
+
+    package var name: String { "interpolate_backward" }
+    package var detail: String { "mode=\(mode)" }
+
+    package func outputTypes(for inputs: [TensorType]) throws(ShapeError) -> [TensorType] {
+      try expectCount(inputs, 1...1)
+      return [TensorType(inputShape)]
+    }
   }
 }
 
 extension Tensor {
-  public func interpolate(_ mode: Interpolate.Mode, height: Int, width: Int) throws(ShapeError)
+  /// Planes resampled to another size: [N, C, H, W] → [N, C, height, width].
+  public func interpolate(_ mode: InterpolationMode, height: Int, width: Int) throws(ShapeError)
     -> Tensor
   {
-    try apply(Interpolate(mode, height, width))
+    try apply(Operations.Interpolate(mode, height, width))
   }
 }
 
@@ -79,7 +83,7 @@ extension OperationSpec {
       }
       let name = try a.string("mode", default: "nearest", oneOf: ["nearest", "bilinear"])
       let alignsCorners = try a.bool("align_corners", default: false)
-      let mode: Interpolate.Mode =
+      let mode: InterpolationMode =
         name == "nearest" ? .nearest : .bilinear(alignsCorners: alignsCorners)
       let isScaled = a.has("scale_factor")
       let size: [Int]

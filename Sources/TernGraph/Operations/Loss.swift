@@ -2,75 +2,79 @@ import TernCore
 
 /// How the losses of a batch become one number.
 public enum LossReduction: String, Hashable, Sendable {
+  /// None: a loss per element. The mean of all of them, or their sum.
   case none, mean, sum
 }
 
-/// The negative log-likelihood of the target classes.
-///
-/// Inputs: log-probabilities [N, C, *], target [N, *] (int32), optionally class weights [C].
-/// Outputs: the loss, [] or [N, *] without reduction; and the sum of the weights that count, [].
-///
-/// With label smoothing ε the target distribution is (1 − ε) on the target and ε/C on every class.
-public struct NLLLoss: Operation {
-  public let reduction: LossReduction
-  /// Targets of this value count nothing.
-  public let ignoreIndex: Int32
-  public let labelSmoothing: Float
+extension Operations {
+  /// The negative log-likelihood of the target classes.
+  ///
+  /// Inputs: log-probabilities [N, C, *], target [N, *] (int32), optionally class weights [C].
+  /// Outputs: the loss, [] or [N, *] without reduction; and the sum of the weights that count, [].
+  ///
+  /// With label smoothing ε the target distribution is (1 − ε) on the target and ε/C on every class.
+  package struct NLLLoss: Operation {
+    package let reduction: LossReduction
+    /// Targets of this value count nothing.
+    package let ignoreIndex: Int32
+    package let labelSmoothing: Float
 
-  public init(
-    reduction: LossReduction = .mean, ignoreIndex: Int32 = -100, labelSmoothing: Float = 0
-  ) {
-    self.reduction = reduction
-    self.ignoreIndex = ignoreIndex
-    self.labelSmoothing = labelSmoothing
+    package init(
+      reduction: LossReduction = .mean, ignoreIndex: Int32 = -100, labelSmoothing: Float = 0
+    ) {
+      self.reduction = reduction
+      self.ignoreIndex = ignoreIndex
+      self.labelSmoothing = labelSmoothing
+    }
+
+    package var name: String { "nll_loss" }
+    package var detail: String {
+      "reduction=\(reduction.rawValue)"
+        + (labelSmoothing > 0 ? ", label_smoothing=\(labelSmoothing)" : "")
+    }
+
+    package func outputTypes(for inputs: [TensorType]) throws(ShapeError) -> [TensorType] {
+      try expectCount(inputs, 2...3)
+      let x = inputs[0].shape
+      try expectFloat(inputs[0], "input")
+      try expect(x.rank >= 2, "input", "shape [N, C, *]", "\(x)")
+      try expectInteger(inputs[1], "target")
+      var expected = x.dimensions
+      expected.remove(at: 1)
+      try expectShape(inputs[1], Shape(expected), "target")
+      if inputs.count == 3 { try expectShape(inputs[2], [x[1]], "weight") }
+      try expect(
+        labelSmoothing >= 0 && labelSmoothing <= 1, "label_smoothing", "0 to 1", "\(labelSmoothing)"
+      )
+      return [TensorType(reduction == .none ? Shape(expected) : []), TensorType([])]
+    }
+
+    package func gradient(_ node: NodeGradient) throws -> [Tensor?] {
+      guard let dy = node.cotangents[0] else { return node.inputs.map { _ in nil } }
+      let weight = node.inputs.count == 3 ? [node.inputs[2]] : []
+      let backward = NLLLossBackward(forward: self, inputShape: node.inputs[0].shape)
+      let dx = try dy.builder.apply(backward, [dy, node.inputs[1], node.outputs[1]] + weight)[0]
+      return [dx, nil] + weight.map { _ in nil }
+    }
   }
 
-  public var name: String { "nll_loss" }
-  public var detail: String {
-    "reduction=\(reduction.rawValue)"
-      + (labelSmoothing > 0 ? ", label_smoothing=\(labelSmoothing)" : "")
-  }
+  /// Inputs: d loss, target, the sum of the weights, optionally class weights → [N, C, *].
+  package struct NLLLossBackward: Operation {
+    package let forward: NLLLoss
+    package let inputShape: Shape
 
-  public func outputTypes(for inputs: [TensorType]) throws(ShapeError) -> [TensorType] {
-    try expectCount(inputs, 2...3)
-    let x = inputs[0].shape
-    try expectFloat(inputs[0], "input")
-    try expect(x.rank >= 2, "input", "shape [N, C, *]", "\(x)")
-    try expectInteger(inputs[1], "target")
-    var expected = x.dimensions
-    expected.remove(at: 1)
-    try expectShape(inputs[1], Shape(expected), "target")
-    if inputs.count == 3 { try expectShape(inputs[2], [x[1]], "weight") }
-    try expect(
-      labelSmoothing >= 0 && labelSmoothing <= 1, "label_smoothing", "0 to 1", "\(labelSmoothing)")
-    return [TensorType(reduction == .none ? Shape(expected) : []), TensorType([])]
-  }
+    package init(forward: NLLLoss, inputShape: Shape) {
+      self.forward = forward
+      self.inputShape = inputShape
+    }
 
-  public func gradient(_ node: NodeGradient) throws -> [Tensor?] {
-    guard let dy = node.cotangents[0] else { return node.inputs.map { _ in nil } }
-    let weight = node.inputs.count == 3 ? [node.inputs[2]] : []
-    let backward = NLLLossBackward(forward: self, inputShape: node.inputs[0].shape)
-    let dx = try dy.builder.apply(backward, [dy, node.inputs[1], node.outputs[1]] + weight)[0]
-    return [dx, nil] + weight.map { _ in nil }
-  }
-}
+    package var name: String { "nll_loss_backward" }
+    package var detail: String { forward.detail }
 
-/// Inputs: d loss, target, the sum of the weights, optionally class weights → [N, C, *].
-public struct NLLLossBackward: Operation {
-  public let forward: NLLLoss
-  public let inputShape: Shape
-
-  public init(forward: NLLLoss, inputShape: Shape) {
-    self.forward = forward
-    self.inputShape = inputShape
-  }
-
-  public var name: String { "nll_loss_backward" }
-  public var detail: String { forward.detail }
-
-  public func outputTypes(for inputs: [TensorType]) throws(ShapeError) -> [TensorType] {
-    try expectCount(inputs, 3...4)
-    return [TensorType(inputShape)]
+    package func outputTypes(for inputs: [TensorType]) throws(ShapeError) -> [TensorType] {
+      try expectCount(inputs, 3...4)
+      return [TensorType(inputShape)]
+    }
   }
 }
 
@@ -95,7 +99,7 @@ extension Tensor {
     ignoreIndex: Int = -100
   ) throws(ShapeError) -> Tensor {
     try builder.apply(
-      NLLLoss(reduction: reduction, ignoreIndex: Int32(truncatingIfNeeded: ignoreIndex)),
+      Operations.NLLLoss(reduction: reduction, ignoreIndex: Int32(truncatingIfNeeded: ignoreIndex)),
       [self, target] + (weight.map { [$0] } ?? []))[0]
   }
 
@@ -107,7 +111,7 @@ extension Tensor {
     guard shape.rank >= 2 else {
       throw ShapeError("cross_entropy", "input", expected: "shape [N, C, *]", got: "\(shape)")
     }
-    let loss = NLLLoss(
+    let loss = Operations.NLLLoss(
       reduction: reduction, ignoreIndex: Int32(truncatingIfNeeded: ignoreIndex),
       labelSmoothing: labelSmoothing)
     do {
@@ -271,7 +275,7 @@ extension OperationSpec {
     }
   }
 
-  static let losses: [OperationSpec] = [
+  public static let losses: [OperationSpec] = [
     OperationSpec("cross_entropy", inputs: ["input", "target", "weight?"]) { a, x in
       [
         try x.required("input").crossEntropy(

@@ -1,109 +1,111 @@
 import TernCore
 
-/// The product of matrices, or of a batch of them: [B, M, K] × [B, K, N] → [B, M, N]; the batch
-/// axis is absent for plain matrices. An operand may be stored transposed.
-public struct MatMul: Operation {
-  public let transposesA: Bool
-  public let transposesB: Bool
+extension Operations {
+  /// The product of matrices, or of a batch of them: [B, M, K] × [B, K, N] → [B, M, N]; the batch
+  /// axis is absent for plain matrices. An operand may be stored transposed.
+  package struct MatMul: Operation {
+    package let transposesA: Bool
+    package let transposesB: Bool
 
-  public init(transposesA: Bool = false, transposesB: Bool = false) {
-    self.transposesA = transposesA
-    self.transposesB = transposesB
-  }
-
-  public var name: String { "matmul" }
-  public var detail: String {
-    [transposesA ? "transpose_a" : nil, transposesB ? "transpose_b" : nil].compactMap(\.self)
-      .joined(separator: ", ")
-  }
-
-  /// The sizes of a product: `batch` × (`m` × `k` · `k` × `n`).
-  public struct Dimensions: Hashable, Sendable {
-    public let batch: Int
-    public let m: Int
-    public let n: Int
-    public let k: Int
-  }
-
-  public func dimensions(_ a: Shape, _ b: Shape) -> Dimensions {
-    let (ra, rb) = (a.rank, b.rank)
-    return Dimensions(
-      batch: ra == 3 ? a[0] : 1, m: transposesA ? a[ra - 1] : a[ra - 2],
-      n: transposesB ? b[rb - 2] : b[rb - 1], k: transposesA ? a[ra - 2] : a[ra - 1])
-  }
-
-  public func outputTypes(for inputs: [TensorType]) throws(ShapeError) -> [TensorType] {
-    try expectCount(inputs, 2...2)
-    let (a, b) = (inputs[0].shape, inputs[1].shape)
-    try expectFloat(inputs[0], "input")
-    try expectFloat(inputs[1], "other")
-    try expect(a.rank == 2 || a.rank == 3, "input", "[M, K] or [B, M, K]", "\(a)")
-    try expect(b.rank == a.rank, "other", "\(a.rank) axes", "\(b)")
-    try expect(a.rank == 2 || a[0] == b[0], "other", "batch \(a[0])", "\(b)")
-    let d = dimensions(a, b)
-    let inner = transposesB ? b[b.rank - 1] : b[b.rank - 2]
-    try expect(inner == d.k, "other", "inner extent \(d.k) (input \(a))", "\(inner) (\(b))")
-    return [TensorType(a.rank == 2 ? [d.m, d.n] : [d.batch, d.m, d.n])]
-  }
-
-  public func gradient(_ node: NodeGradient) throws -> [Tensor?] {
-    let (dy, a, b) = (node.cotangent, node.inputs[0], node.inputs[1])
-    func product(_ x: Tensor, _ tx: Bool, _ y: Tensor, _ ty: Bool) throws -> Tensor {
-      try x.apply(MatMul(transposesA: tx, transposesB: ty), y)
+    package init(transposesA: Bool = false, transposesB: Bool = false) {
+      self.transposesA = transposesA
+      self.transposesB = transposesB
     }
-    return [
-      try node.ifNeeded(0) {
-        transposesA
-          ? try product(b, transposesB, dy, true) : try product(dy, false, b, !transposesB)
-      },
-      try node.ifNeeded(1) {
-        transposesB
-          ? try product(dy, true, a, transposesA) : try product(a, !transposesA, dy, false)
-      },
-    ]
-  }
 
-  public func cost(inputs: [TensorType], outputs: [TensorType]) -> Cost {
-    let d = dimensions(inputs[0].shape, inputs[1].shape)
-    return Cost(
-      flops: Cost.product(2, d.batch, d.m, d.n, d.k),
-      bytes: (inputs + outputs).reduce(0) { $0 + $1.byteCount })
-  }
-}
-
-/// y = x Wᵀ + b: [N, I] × [O, I] (+ [O]) → [N, O].
-public struct Linear: Operation {
-  public init() {}
-
-  public var name: String { "linear" }
-
-  public func outputTypes(for inputs: [TensorType]) throws(ShapeError) -> [TensorType] {
-    try expectCount(inputs, 2...3)
-    let (x, w) = (inputs[0].shape, inputs[1].shape)
-    for (type, subject) in zip(inputs, ["input", "weight", "bias"]) {
-      try expectFloat(type, subject)
+    package var name: String { "matmul" }
+    package var detail: String {
+      [transposesA ? "transpose_a" : nil, transposesB ? "transpose_b" : nil].compactMap(\.self)
+        .joined(separator: ", ")
     }
-    try expectRank(inputs[0], 2, "input", "[N, I]")
-    try expectRank(inputs[1], 2, "weight", "[O, I]")
-    try expect(x[1] == w[1], "weight", "[O, \(x[1])] (input \(x))", "\(w)")
-    if inputs.count == 3 { try expectShape(inputs[2], [w[0]], "bias") }
-    return [TensorType([x[0], w[0]])]
+
+    /// The sizes of a product: `batch` × (`m` × `k` · `k` × `n`).
+    package struct Dimensions: Hashable, Sendable {
+      package let batch: Int
+      package let m: Int
+      package let n: Int
+      package let k: Int
+    }
+
+    package func dimensions(_ a: Shape, _ b: Shape) -> Dimensions {
+      let (ra, rb) = (a.rank, b.rank)
+      return Dimensions(
+        batch: ra == 3 ? a[0] : 1, m: transposesA ? a[ra - 1] : a[ra - 2],
+        n: transposesB ? b[rb - 2] : b[rb - 1], k: transposesA ? a[ra - 2] : a[ra - 1])
+    }
+
+    package func outputTypes(for inputs: [TensorType]) throws(ShapeError) -> [TensorType] {
+      try expectCount(inputs, 2...2)
+      let (a, b) = (inputs[0].shape, inputs[1].shape)
+      try expectFloat(inputs[0], "input")
+      try expectFloat(inputs[1], "other")
+      try expect(a.rank == 2 || a.rank == 3, "input", "[M, K] or [B, M, K]", "\(a)")
+      try expect(b.rank == a.rank, "other", "\(a.rank) axes", "\(b)")
+      try expect(a.rank == 2 || a[0] == b[0], "other", "batch \(a[0])", "\(b)")
+      let d = dimensions(a, b)
+      let inner = transposesB ? b[b.rank - 1] : b[b.rank - 2]
+      try expect(inner == d.k, "other", "inner extent \(d.k) (input \(a))", "\(inner) (\(b))")
+      return [TensorType(a.rank == 2 ? [d.m, d.n] : [d.batch, d.m, d.n])]
+    }
+
+    package func gradient(_ node: NodeGradient) throws -> [Tensor?] {
+      let (dy, a, b) = (node.cotangent, node.inputs[0], node.inputs[1])
+      func product(_ x: Tensor, _ tx: Bool, _ y: Tensor, _ ty: Bool) throws -> Tensor {
+        try x.apply(MatMul(transposesA: tx, transposesB: ty), y)
+      }
+      return [
+        try node.ifNeeded(0) {
+          transposesA
+            ? try product(b, transposesB, dy, true) : try product(dy, false, b, !transposesB)
+        },
+        try node.ifNeeded(1) {
+          transposesB
+            ? try product(dy, true, a, transposesA) : try product(a, !transposesA, dy, false)
+        },
+      ]
+    }
+
+    package func cost(inputs: [TensorType], outputs: [TensorType]) -> Cost {
+      let d = dimensions(inputs[0].shape, inputs[1].shape)
+      return Cost(
+        flops: Cost.product(2, d.batch, d.m, d.n, d.k),
+        bytes: (inputs + outputs).reduce(0) { $0 + $1.byteCount })
+    }
   }
 
-  public func gradient(_ node: NodeGradient) throws -> [Tensor?] {
-    let (dy, x, w) = (node.cotangent, node.inputs[0], node.inputs[1])
-    var gradients = [
-      try node.ifNeeded(0) { try dy.apply(MatMul(), w) },
-      try node.ifNeeded(1) { try dy.apply(MatMul(transposesA: true), x) },
-    ]
-    if node.inputs.count == 3 { gradients.append(try node.ifNeeded(2) { try dy.sum([0]) }) }
-    return gradients
-  }
+  /// y = x Wᵀ + b: [N, I] × [O, I] (+ [O]) → [N, O].
+  package struct Linear: Operation {
+    package init() {}
 
-  public func cost(inputs: [TensorType], outputs: [TensorType]) -> Cost {
-    Cost(
-      flops: Cost.product(2, outputs[0].elementCount, inputs[0].shape[1]),
-      bytes: (inputs + outputs).reduce(0) { $0 + $1.byteCount })
+    package var name: String { "linear" }
+
+    package func outputTypes(for inputs: [TensorType]) throws(ShapeError) -> [TensorType] {
+      try expectCount(inputs, 2...3)
+      let (x, w) = (inputs[0].shape, inputs[1].shape)
+      for (type, subject) in zip(inputs, ["input", "weight", "bias"]) {
+        try expectFloat(type, subject)
+      }
+      try expectRank(inputs[0], 2, "input", "[N, I]")
+      try expectRank(inputs[1], 2, "weight", "[O, I]")
+      try expect(x[1] == w[1], "weight", "[O, \(x[1])] (input \(x))", "\(w)")
+      if inputs.count == 3 { try expectShape(inputs[2], [w[0]], "bias") }
+      return [TensorType([x[0], w[0]])]
+    }
+
+    package func gradient(_ node: NodeGradient) throws -> [Tensor?] {
+      let (dy, x, w) = (node.cotangent, node.inputs[0], node.inputs[1])
+      var gradients = [
+        try node.ifNeeded(0) { try dy.apply(MatMul(), w) },
+        try node.ifNeeded(1) { try dy.apply(MatMul(transposesA: true), x) },
+      ]
+      if node.inputs.count == 3 { gradients.append(try node.ifNeeded(2) { try dy.sum([0]) }) }
+      return gradients
+    }
+
+    package func cost(inputs: [TensorType], outputs: [TensorType]) -> Cost {
+      Cost(
+        flops: Cost.product(2, outputs[0].elementCount, inputs[0].shape[1]),
+        bytes: (inputs + outputs).reduce(0) { $0 + $1.byteCount })
+    }
   }
 }
 
@@ -130,7 +132,8 @@ extension Tensor {
     }
     if b.rank == 2 {
       let rows = try reshape([a.elementCount / k, k])
-      return try rows.apply(MatMul(), other).reshape(Shape(a.dimensions.dropLast() + [n]))
+      return try rows.apply(Operations.MatMul(), other).reshape(
+        Shape(a.dimensions.dropLast() + [n]))
     }
     guard
       let batch = Shape.broadcast(
@@ -142,7 +145,7 @@ extension Tensor {
     let left = try expand(Shape(batch.dimensions + [m, k]))
     let right = try other.expand(Shape(batch.dimensions + [k, n]))
     return try left.reshape([batch.elementCount, m, k])
-      .apply(MatMul(), right.reshape([batch.elementCount, k, n]))
+      .apply(Operations.MatMul(), right.reshape([batch.elementCount, k, n]))
       .reshape(Shape(batch.dimensions + [m, n]))
   }
 
@@ -155,7 +158,8 @@ extension Tensor {
     }
     let inner = shape[shape.rank - 1]
     let rows = try reshape([shape.elementCount / inner, inner])
-    let product = try builder.apply(Linear(), [rows, weight] + (bias.map { [$0] } ?? []))[0]
+    let product = try builder.apply(
+      Operations.Linear(), [rows, weight] + (bias.map { [$0] } ?? []))[0]
     return try product.reshape(Shape(shape.dimensions.dropLast() + [weight.shape[0]]))
   }
 }

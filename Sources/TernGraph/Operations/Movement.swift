@@ -1,230 +1,237 @@
 import TernCore
 
-/// The same elements, row by row, under another shape. No work: the storage is shared.
-public struct Reshape: Operation {
-  public let shape: Shape
+/// What stands in the elements that are added around a tensor.
+public enum PaddingMode: Hashable, Sendable {
+  /// This number.
+  case constant(Float)
+  /// Mirrored at the border element, which is not repeated.
+  case reflect
+  /// The border element repeated.
+  case replicate
+  /// Continued from the opposite border.
+  case circular
 
-  public init(_ shape: Shape) { self.shape = shape }
-
-  public var name: String { "reshape" }
-  public var isView: Bool { true }
-
-  public func outputTypes(for inputs: [TensorType]) throws(ShapeError) -> [TensorType] {
-    try expectCount(inputs, 1...1)
-    try expect(
-      shape.isUsable && inputs[0].elementCount == shape.elementCount, "shape",
-      "\(inputs[0].elementCount) elements (input \(inputs[0].shape))", "\(shape)")
-    return [TensorType(shape, inputs[0].dataType)]
-  }
-
-  public func gradient(_ node: NodeGradient) throws -> [Tensor?] {
-    [try node.cotangent.reshape(node.inputs[0].shape)]
-  }
-  public func cost(inputs: [TensorType], outputs: [TensorType]) -> Cost { Cost(flops: 0, bytes: 0) }
-}
-
-/// The axes in another order: output axis i is input axis `order[i]`.
-public struct Permute: Operation {
-  public let order: [Int]
-
-  public init(_ order: [Int]) { self.order = order }
-
-  public var name: String { "permute" }
-  public var detail: String { "dims=\(order)" }
-
-  public func outputTypes(for inputs: [TensorType]) throws(ShapeError) -> [TensorType] {
-    try expectCount(inputs, 1...1)
-    try expectFloat(inputs[0], "input")
-    let shape = inputs[0].shape
-    try expect(
-      order.sorted() == Array(0..<shape.rank), "dims", "every axis of \(shape) once", "\(order)")
-    return [TensorType(Shape(order.map { shape[$0] }))]
-  }
-
-  public func gradient(_ node: NodeGradient) throws -> [Tensor?] {
-    var inverse = order
-    for (i, axis) in order.enumerated() { inverse[axis] = i }
-    return [try node.cotangent.permute(inverse)]
-  }
-  public func cost(inputs: [TensorType], outputs: [TensorType]) -> Cost {
-    .elementwise(inputs, outputs, flopsPerElement: 0)
+  var name: String {
+    switch self {
+    case .constant: "constant"
+    case .reflect: "reflect"
+    case .replicate: "replicate"
+    case .circular: "circular"
+    }
   }
 }
 
-/// Tensors joined along one axis.
-public struct Cat: Operation {
-  public let axis: Int
+extension Operations {
+  /// The same elements, row by row, under another shape. No work: the storage is shared.
+  package struct Reshape: Operation {
+    package let shape: Shape
 
-  public init(axis: Int) { self.axis = axis }
+    package init(_ shape: Shape) { self.shape = shape }
 
-  public var name: String { "cat" }
-  public var detail: String { "dim=\(axis)" }
+    package var name: String { "reshape" }
+    package var isView: Bool { true }
 
-  public func outputTypes(for inputs: [TensorType]) throws(ShapeError) -> [TensorType] {
-    try expectCount(inputs, 1...Int.max - 1)
-    var shape = inputs[0].shape
-    try expectFloat(inputs[0], "tensors.0")
-    for (i, input) in inputs.enumerated().dropFirst() {
-      try expectFloat(input, "tensors.\(i)")
-      var other = input.shape
-      try expect(other.rank == shape.rank, "tensors.\(i)", "\(shape.rank) axes", "\(other)")
-      let extent = other[axis]
-      other[axis] = shape[axis]
+    package func outputTypes(for inputs: [TensorType]) throws(ShapeError) -> [TensorType] {
+      try expectCount(inputs, 1...1)
       try expect(
-        other == shape, "tensors.\(i)", "\(inputs[0].shape) but for axis \(axis)",
-        "\(input.shape)")
-      shape[axis] += extent
+        shape.isUsable && inputs[0].elementCount == shape.elementCount, "shape",
+        "\(inputs[0].elementCount) elements (input \(inputs[0].shape))", "\(shape)")
+      return [TensorType(shape, inputs[0].dataType)]
     }
-    return [TensorType(shape)]
-  }
 
-  public func gradient(_ node: NodeGradient) throws -> [Tensor?] {
-    var start = 0
-    return try node.inputs.enumerated().map { index, input in
-      let length = input.shape[axis]
-      defer { start += length }
-      return try node.ifNeeded(index) {
-        try node.cotangent.narrow(axis, start: start, length: length)
-      }
+    package func gradient(_ node: NodeGradient) throws -> [Tensor?] {
+      [try node.cotangent.reshape(node.inputs[0].shape)]
     }
-  }
-  public func cost(inputs: [TensorType], outputs: [TensorType]) -> Cost {
-    .elementwise(inputs, outputs, flopsPerElement: 0)
-  }
-}
-
-/// The part `start ..< start + length` along one axis.
-public struct Narrow: Operation {
-  public let axis: Int
-  public let start: Int
-  public let length: Int
-
-  public init(axis: Int, start: Int, length: Int) {
-    self.axis = axis
-    self.start = start
-    self.length = length
-  }
-
-  public var name: String { "narrow" }
-  public var detail: String { "dim=\(axis), start=\(start), length=\(length)" }
-
-  public func outputTypes(for inputs: [TensorType]) throws(ShapeError) -> [TensorType] {
-    try expectCount(inputs, 1...1)
-    try expectFloat(inputs[0], "input")
-    var shape = inputs[0].shape
-    try expect(
-      start >= 0 && length >= 1 && start + length <= shape[axis], "start and length",
-      "a part of 0..<\(shape[axis])", "\(start)..<\(start + length)")
-    shape[axis] = length
-    return [TensorType(shape)]
-  }
-
-  public func gradient(_ node: NodeGradient) throws -> [Tensor?] {
-    let shape = node.inputs[0].shape
-    var before = [Int](repeating: 0, count: shape.rank)
-    var after = before
-    before[axis] = start
-    after[axis] = shape[axis] - start - length
-    return [try node.cotangent.apply(Pad(.constant(0), before: before, after: after))]
-  }
-  public func cost(inputs: [TensorType], outputs: [TensorType]) -> Cost {
-    .elementwise(outputs, outputs, flopsPerElement: 0)
-  }
-}
-
-/// Elements added around a tensor.
-public struct Pad: Operation {
-  public enum Mode: Hashable, Sendable {
-    case constant(Float)
-    /// Mirrored at the border element, which is not repeated.
-    case reflect
-    /// The border element repeated.
-    case replicate
-    /// Continued from the opposite border.
-    case circular
-
-    var name: String {
-      switch self {
-      case .constant: "constant"
-      case .reflect: "reflect"
-      case .replicate: "replicate"
-      case .circular: "circular"
-      }
+    package func cost(inputs: [TensorType], outputs: [TensorType]) -> Cost {
+      Cost(flops: 0, bytes: 0)
     }
   }
 
-  public let mode: Mode
-  /// How many elements are added in front, per axis; negative ones are cut off (constant mode).
-  public let before: [Int]
-  public let after: [Int]
+  /// The axes in another order: output axis i is input axis `order[i]`.
+  package struct Permute: Operation {
+    package let order: [Int]
 
-  public init(_ mode: Mode, before: [Int], after: [Int]) {
-    self.mode = mode
-    self.before = before
-    self.after = after
+    package init(_ order: [Int]) { self.order = order }
+
+    package var name: String { "permute" }
+    package var detail: String { "dims=\(order)" }
+
+    package func outputTypes(for inputs: [TensorType]) throws(ShapeError) -> [TensorType] {
+      try expectCount(inputs, 1...1)
+      try expectFloat(inputs[0], "input")
+      let shape = inputs[0].shape
+      try expect(
+        order.sorted() == Array(0..<shape.rank), "dims", "every axis of \(shape) once", "\(order)")
+      return [TensorType(Shape(order.map { shape[$0] }))]
+    }
+
+    package func gradient(_ node: NodeGradient) throws -> [Tensor?] {
+      var inverse = order
+      for (i, axis) in order.enumerated() { inverse[axis] = i }
+      return [try node.cotangent.permute(inverse)]
+    }
+    package func cost(inputs: [TensorType], outputs: [TensorType]) -> Cost {
+      .elementwise(inputs, outputs, flopsPerElement: 0)
+    }
   }
 
-  public var name: String { "pad" }
-  public var detail: String { "mode=\(mode.name), before=\(before), after=\(after)" }
+  /// Tensors joined along one axis.
+  package struct Cat: Operation {
+    package let axis: Int
 
-  public func outputTypes(for inputs: [TensorType]) throws(ShapeError) -> [TensorType] {
-    try expectCount(inputs, 1...1)
-    try expectFloat(inputs[0], "input")
-    var shape = inputs[0].shape
-    try expect(before.count == shape.rank, "pad", "at most \(shape.rank) axes", "\(before.count)")
-    for axis in 0..<shape.rank {
-      let limit =
-        switch mode {
-        case .constant, .replicate: Int.max
-        case .reflect: shape[axis] - 1
-        case .circular: shape[axis]
-        }
-      if mode != .constant(0), mode.name != "constant" {
+    package init(axis: Int) { self.axis = axis }
+
+    package var name: String { "cat" }
+    package var detail: String { "dim=\(axis)" }
+
+    package func outputTypes(for inputs: [TensorType]) throws(ShapeError) -> [TensorType] {
+      try expectCount(inputs, 1...Int.max - 1)
+      var shape = inputs[0].shape
+      try expectFloat(inputs[0], "tensors.0")
+      for (i, input) in inputs.enumerated().dropFirst() {
+        try expectFloat(input, "tensors.\(i)")
+        var other = input.shape
+        try expect(other.rank == shape.rank, "tensors.\(i)", "\(shape.rank) axes", "\(other)")
+        let extent = other[axis]
+        other[axis] = shape[axis]
         try expect(
-          min(before[axis], after[axis]) >= 0 && max(before[axis], after[axis]) <= limit, "pad",
-          "0 to \(limit) along axis \(axis) of \(shape) in mode \(mode.name)",
-          "\(before[axis]) and \(after[axis])")
+          other == shape, "tensors.\(i)", "\(inputs[0].shape) but for axis \(axis)",
+          "\(input.shape)")
+        shape[axis] += extent
       }
-      shape[axis] += before[axis] + after[axis]
+      return [TensorType(shape)]
     }
-    return [TensorType(shape)]
+
+    package func gradient(_ node: NodeGradient) throws -> [Tensor?] {
+      var start = 0
+      return try node.inputs.enumerated().map { index, input in
+        let length = input.shape[axis]
+        defer { start += length }
+        return try node.ifNeeded(index) {
+          try node.cotangent.narrow(axis, start: start, length: length)
+        }
+      }
+    }
+    package func cost(inputs: [TensorType], outputs: [TensorType]) -> Cost {
+      .elementwise(inputs, outputs, flopsPerElement: 0)
+    }
   }
 
-  public func gradient(_ node: NodeGradient) throws -> [Tensor?] {
-    if case .constant = mode {
+  /// The part `start ..< start + length` along one axis.
+  package struct Narrow: Operation {
+    package let axis: Int
+    package let start: Int
+    package let length: Int
+
+    package init(axis: Int, start: Int, length: Int) {
+      self.axis = axis
+      self.start = start
+      self.length = length
+    }
+
+    package var name: String { "narrow" }
+    package var detail: String { "dim=\(axis), start=\(start), length=\(length)" }
+
+    package func outputTypes(for inputs: [TensorType]) throws(ShapeError) -> [TensorType] {
+      try expectCount(inputs, 1...1)
+      try expectFloat(inputs[0], "input")
+      var shape = inputs[0].shape
+      try expect(
+        start >= 0 && length >= 1 && start + length <= shape[axis], "start and length",
+        "a part of 0..<\(shape[axis])", "\(start)..<\(start + length)")
+      shape[axis] = length
+      return [TensorType(shape)]
+    }
+
+    package func gradient(_ node: NodeGradient) throws -> [Tensor?] {
+      let shape = node.inputs[0].shape
+      var before = [Int](repeating: 0, count: shape.rank)
+      var after = before
+      before[axis] = start
+      after[axis] = shape[axis] - start - length
+      return [try node.cotangent.apply(Pad(.constant(0), before: before, after: after))]
+    }
+    package func cost(inputs: [TensorType], outputs: [TensorType]) -> Cost {
+      .elementwise(outputs, outputs, flopsPerElement: 0)
+    }
+  }
+
+  /// Elements added around a tensor.
+  package struct Pad: Operation {
+    package let mode: PaddingMode
+    /// How many elements are added in front, per axis; negative ones are cut off (constant mode).
+    package let before: [Int]
+    package let after: [Int]
+
+    package init(_ mode: PaddingMode, before: [Int], after: [Int]) {
+      self.mode = mode
+      self.before = before
+      self.after = after
+    }
+
+    package var name: String { "pad" }
+    package var detail: String { "mode=\(mode.name), before=\(before), after=\(after)" }
+
+    package func outputTypes(for inputs: [TensorType]) throws(ShapeError) -> [TensorType] {
+      try expectCount(inputs, 1...1)
+      try expectFloat(inputs[0], "input")
+      var shape = inputs[0].shape
+      try expect(before.count == shape.rank, "pad", "at most \(shape.rank) axes", "\(before.count)")
+      for axis in 0..<shape.rank {
+        let limit =
+          switch mode {
+          case .constant, .replicate: Int.max
+          case .reflect: shape[axis] - 1
+          case .circular: shape[axis]
+          }
+        if mode != .constant(0), mode.name != "constant" {
+          try expect(
+            min(before[axis], after[axis]) >= 0 && max(before[axis], after[axis]) <= limit, "pad",
+            "0 to \(limit) along axis \(axis) of \(shape) in mode \(mode.name)",
+            "\(before[axis]) and \(after[axis])")
+        }
+        shape[axis] += before[axis] + after[axis]
+      }
+      return [TensorType(shape)]
+    }
+
+    package func gradient(_ node: NodeGradient) throws -> [Tensor?] {
+      if case .constant = mode {
+        return [
+          try node.cotangent.apply(
+            Pad(.constant(0), before: before.map { -$0 }, after: after.map { -$0 }))
+        ]
+      }
       return [
         try node.cotangent.apply(
-          Pad(.constant(0), before: before.map { -$0 }, after: after.map { -$0 }))
+          PadBackward(mode, before: before, inputShape: node.inputs[0].shape))
       ]
     }
-    return [
-      try node.cotangent.apply(PadBackward(mode, before: before, inputShape: node.inputs[0].shape))
-    ]
-  }
-  public func cost(inputs: [TensorType], outputs: [TensorType]) -> Cost {
-    .elementwise(inputs, outputs, flopsPerElement: 0)
-  }
-}
-
-/// The gradient arriving at the input of a ``Pad`` in reflect, replicate or circular mode: every
-/// element sums what arrived at its copies.
-public struct PadBackward: Operation {
-  public let mode: Pad.Mode
-  public let before: [Int]
-  public let inputShape: Shape
-
-  public init(_ mode: Pad.Mode, before: [Int], inputShape: Shape) {
-    self.mode = mode
-    self.before = before
-    self.inputShape = inputShape
+    package func cost(inputs: [TensorType], outputs: [TensorType]) -> Cost {
+      .elementwise(inputs, outputs, flopsPerElement: 0)
+    }
   }
 
-  public var name: String { "pad_backward" }
-  public var detail: String { "mode=\(mode.name), before=\(before)" }
+  /// The gradient arriving at the input of a ``Pad`` in reflect, replicate or circular mode: every
+  /// element sums what arrived at its copies.
+  package struct PadBackward: Operation {
+    package let mode: PaddingMode
+    package let before: [Int]
+    package let inputShape: Shape
 
-  public func outputTypes(for inputs: [TensorType]) throws(ShapeError) -> [TensorType] {
-    try expectCount(inputs, 1...1)
-    return [TensorType(inputShape)]
+    package init(_ mode: PaddingMode, before: [Int], inputShape: Shape) {
+      self.mode = mode
+      self.before = before
+      self.inputShape = inputShape
+    }
+
+    package var name: String { "pad_backward" }
+    package var detail: String { "mode=\(mode.name), before=\(before)" }
+
+    package func outputTypes(for inputs: [TensorType]) throws(ShapeError) -> [TensorType] {
+      try expectCount(inputs, 1...1)
+      return [TensorType(inputShape)]
+    }
   }
 }
 
@@ -242,7 +249,7 @@ extension Tensor {
       }
       target[unknown] = shape.elementCount / target.elementCount
     }
-    return target == shape ? self : try apply(Reshape(target))
+    return target == shape ? self : try apply(Operations.Reshape(target))
   }
 
   /// [N, ...] with the axes from `start` on merged into one.
@@ -253,12 +260,14 @@ extension Tensor {
       Shape(shape.dimensions[..<start] + [shape.elementCount(in: start..<shape.rank)]))
   }
 
+  /// The axes in another order: axis i of the result is axis `order[i]` of the tensor.
   public func permute(_ order: [Int]) throws(ShapeError) -> Tensor {
     var normalized: [Int] = []
     for dim in order { normalized.append(try axis(dim, "permute")) }
-    return normalized == Array(0..<shape.rank) ? self : try apply(Permute(normalized))
+    return normalized == Array(0..<shape.rank) ? self : try apply(Operations.Permute(normalized))
   }
 
+  /// Two axes exchanged; negative ones count from the end.
   public func transpose(_ a: Int, _ b: Int) throws(ShapeError) -> Tensor {
     let (a, b) = (try axis(a, "transpose"), try axis(b, "transpose"))
     var order = Array(0..<shape.rank)
@@ -272,17 +281,18 @@ extension Tensor {
       throw ShapeError("cat", "tensors", expected: "at least one", got: "none")
     }
     if tensors.count == 1 { return first }
-    return try first.builder.apply(Cat(axis: first.axis(dim, "cat")), tensors)[0]
+    return try first.builder.apply(Operations.Cat(axis: first.axis(dim, "cat")), tensors)[0]
   }
 
+  /// `length` elements of axis `dim`, from `start` on.
   public func narrow(_ dim: Int, start: Int, length: Int) throws(ShapeError) -> Tensor {
     let axis = try axis(dim, "narrow")
     if start == 0, length == shape[axis] { return self }
-    return try apply(Narrow(axis: axis, start: start, length: length))
+    return try apply(Operations.Narrow(axis: axis, start: start, length: length))
   }
 
   /// Elements added around the innermost axes, PyTorch's order: `[left, right, top, bottom, …]`.
-  public func pad(_ amounts: [Int], mode: Pad.Mode = .constant(0)) throws(ShapeError) -> Tensor {
+  public func pad(_ amounts: [Int], mode: PaddingMode = .constant(0)) throws(ShapeError) -> Tensor {
     guard amounts.count % 2 == 0, amounts.count / 2 <= shape.rank else {
       throw ShapeError(
         "pad", "pad", expected: "two amounts for each of at most \(shape.rank) axes",
@@ -294,7 +304,7 @@ extension Tensor {
       before[shape.rank - 1 - i] = amounts[2 * i]
       after[shape.rank - 1 - i] = amounts[2 * i + 1]
     }
-    return try apply(Pad(mode, before: before, after: after))
+    return try apply(Operations.Pad(mode, before: before, after: after))
   }
 }
 
@@ -320,7 +330,7 @@ extension OperationSpec {
       ]
     },
     OperationSpec("pad") { a, x in
-      let mode: Pad.Mode =
+      let mode: PaddingMode =
         switch try a.string(
           "mode", default: "constant", oneOf: ["constant", "reflect", "replicate", "circular"])
         {

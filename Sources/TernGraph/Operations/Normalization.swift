@@ -1,103 +1,105 @@
 import TernCore
 
-/// Batch normalisation by the statistics of the batch.
-///
-/// Inputs: input [N, C, *], weight [C], bias [C] → output [N, C, *], mean [C], variance [C] (biased).
-///
-/// Source: Ioffe and Szegedy, 2015.
-public struct BatchNorm: Operation {
-  public let epsilon: Float
+extension Operations {
+  /// Batch normalisation by the statistics of the batch.
+  ///
+  /// Inputs: input [N, C, *], weight [C], bias [C] → output [N, C, *], mean [C], variance [C] (biased).
+  ///
+  /// Source: Ioffe and Szegedy, 2015.
+  package struct BatchNorm: Operation {
+    package let epsilon: Float
 
-  public init(epsilon: Float) { self.epsilon = epsilon }
+    package init(epsilon: Float) { self.epsilon = epsilon }
 
-  public var name: String { "batch_norm" }
-  public var detail: String { "eps=\(epsilon)" }
+    package var name: String { "batch_norm" }
+    package var detail: String { "eps=\(epsilon)" }
 
-  public func outputTypes(for inputs: [TensorType]) throws(ShapeError) -> [TensorType] {
-    try expectCount(inputs, 3...3)
-    try expectFloat(inputs[0], "input")
-    let x = inputs[0].shape
-    try expect(x.rank >= 2, "input", "shape [N, C, *]", "\(x)")
-    try expectShape(inputs[1], [x[1]], "weight")
-    try expectShape(inputs[2], [x[1]], "bias")
-    try expect(
-      x.elementCount > x[1], "input", "more than one value per channel when training", "\(x)")
-    return [inputs[0], TensorType([x[1]]), TensorType([x[1]])]
+    package func outputTypes(for inputs: [TensorType]) throws(ShapeError) -> [TensorType] {
+      try expectCount(inputs, 3...3)
+      try expectFloat(inputs[0], "input")
+      let x = inputs[0].shape
+      try expect(x.rank >= 2, "input", "shape [N, C, *]", "\(x)")
+      try expectShape(inputs[1], [x[1]], "weight")
+      try expectShape(inputs[2], [x[1]], "bias")
+      try expect(
+        x.elementCount > x[1], "input", "more than one value per channel when training", "\(x)")
+      return [inputs[0], TensorType([x[1]]), TensorType([x[1]])]
+    }
+
+    package func gradient(_ node: NodeGradient) throws -> [Tensor?] {
+      guard let dy = node.cotangents[0] else { return [nil, nil, nil] }
+      return try node.inputs[0].builder.apply(
+        BatchNormBackward(epsilon: epsilon),
+        [dy, node.inputs[0], node.outputs[1], node.outputs[2], node.inputs[1]])
+    }
+
+    package func cost(inputs: [TensorType], outputs: [TensorType]) -> Cost {
+      Cost(flops: 8 * inputs[0].elementCount, bytes: 3 * inputs[0].byteCount)
+    }
   }
 
-  public func gradient(_ node: NodeGradient) throws -> [Tensor?] {
-    guard let dy = node.cotangents[0] else { return [nil, nil, nil] }
-    return try node.inputs[0].builder.apply(
-      BatchNormBackward(epsilon: epsilon),
-      [dy, node.inputs[0], node.outputs[1], node.outputs[2], node.inputs[1]])
+  /// Inputs: dy, input [N, C, *], mean, variance, weight [C] → d input, d weight, d bias.
+  package struct BatchNormBackward: Operation {
+    package let epsilon: Float
+
+    package init(epsilon: Float) { self.epsilon = epsilon }
+
+    package var name: String { "batch_norm_backward" }
+    package var detail: String { "eps=\(epsilon)" }
+
+    package func outputTypes(for inputs: [TensorType]) throws(ShapeError) -> [TensorType] {
+      try expectCount(inputs, 5...5)
+      return [inputs[1], inputs[4], inputs[4]]
+    }
+
+    package func cost(inputs: [TensorType], outputs: [TensorType]) -> Cost {
+      Cost(flops: 12 * inputs[1].elementCount, bytes: 5 * inputs[1].byteCount)
+    }
   }
 
-  public func cost(inputs: [TensorType], outputs: [TensorType]) -> Cost {
-    Cost(flops: 8 * inputs[0].elementCount, bytes: 3 * inputs[0].byteCount)
-  }
-}
+  /// Normalisation of each row: input [R, K] → output [R, K], mean [R], rstd [R], without weights.
+  ///
+  /// Layer norm and group norm are this on a reshaped input. Source: Ba, Kiros, Hinton, 2016.
+  package struct NormalizeRows: Operation {
+    package let epsilon: Float
 
-/// Inputs: dy, input [N, C, *], mean, variance, weight [C] → d input, d weight, d bias.
-public struct BatchNormBackward: Operation {
-  public let epsilon: Float
+    package init(epsilon: Float) { self.epsilon = epsilon }
 
-  public init(epsilon: Float) { self.epsilon = epsilon }
+    package var name: String { "normalize_rows" }
+    package var detail: String { "eps=\(epsilon)" }
 
-  public var name: String { "batch_norm_backward" }
-  public var detail: String { "eps=\(epsilon)" }
+    package func outputTypes(for inputs: [TensorType]) throws(ShapeError) -> [TensorType] {
+      try expectCount(inputs, 1...1)
+      try expectFloat(inputs[0], "input")
+      try expectRank(inputs[0], 2, "input", "[R, K]")
+      let rows = TensorType([inputs[0].shape[0]])
+      return [inputs[0], rows, rows]
+    }
 
-  public func outputTypes(for inputs: [TensorType]) throws(ShapeError) -> [TensorType] {
-    try expectCount(inputs, 5...5)
-    return [inputs[1], inputs[4], inputs[4]]
-  }
+    package func gradient(_ node: NodeGradient) throws -> [Tensor?] {
+      guard let dy = node.cotangents[0] else { return [nil] }
+      return try dy.builder.apply(NormalizeRowsBackward(), [dy, node.outputs[0], node.outputs[2]])
+    }
 
-  public func cost(inputs: [TensorType], outputs: [TensorType]) -> Cost {
-    Cost(flops: 12 * inputs[1].elementCount, bytes: 5 * inputs[1].byteCount)
-  }
-}
-
-/// Normalisation of each row: input [R, K] → output [R, K], mean [R], rstd [R], without weights.
-///
-/// Layer norm and group norm are this on a reshaped input. Source: Ba, Kiros, Hinton, 2016.
-public struct NormalizeRows: Operation {
-  public let epsilon: Float
-
-  public init(epsilon: Float) { self.epsilon = epsilon }
-
-  public var name: String { "normalize_rows" }
-  public var detail: String { "eps=\(epsilon)" }
-
-  public func outputTypes(for inputs: [TensorType]) throws(ShapeError) -> [TensorType] {
-    try expectCount(inputs, 1...1)
-    try expectFloat(inputs[0], "input")
-    try expectRank(inputs[0], 2, "input", "[R, K]")
-    let rows = TensorType([inputs[0].shape[0]])
-    return [inputs[0], rows, rows]
+    package func cost(inputs: [TensorType], outputs: [TensorType]) -> Cost {
+      .elementwise(inputs, outputs, flopsPerElement: 7)
+    }
   }
 
-  public func gradient(_ node: NodeGradient) throws -> [Tensor?] {
-    guard let dy = node.cotangents[0] else { return [nil] }
-    return try dy.builder.apply(NormalizeRowsBackward(), [dy, node.outputs[0], node.outputs[2]])
-  }
+  /// rstd · (dy − mean(dy) − y · mean(dy·y)), row by row. Inputs: dy, y [R, K], rstd [R].
+  package struct NormalizeRowsBackward: Operation {
+    package init() {}
 
-  public func cost(inputs: [TensorType], outputs: [TensorType]) -> Cost {
-    .elementwise(inputs, outputs, flopsPerElement: 7)
-  }
-}
+    package var name: String { "normalize_rows_backward" }
 
-/// rstd · (dy − mean(dy) − y · mean(dy·y)), row by row. Inputs: dy, y [R, K], rstd [R].
-public struct NormalizeRowsBackward: Operation {
-  public init() {}
+    package func outputTypes(for inputs: [TensorType]) throws(ShapeError) -> [TensorType] {
+      try expectCount(inputs, 3...3)
+      return [inputs[0]]
+    }
 
-  public var name: String { "normalize_rows_backward" }
-
-  public func outputTypes(for inputs: [TensorType]) throws(ShapeError) -> [TensorType] {
-    try expectCount(inputs, 3...3)
-    return [inputs[0]]
-  }
-
-  public func cost(inputs: [TensorType], outputs: [TensorType]) -> Cost {
-    .elementwise(inputs, outputs, flopsPerElement: 8)
+    package func cost(inputs: [TensorType], outputs: [TensorType]) -> Cost {
+      .elementwise(inputs, outputs, flopsPerElement: 8)
+    }
   }
 }
 
@@ -112,6 +114,7 @@ extension Tensor {
   ///
   /// - Returns: the output, and the running statistics after this step:
   ///   running ← (1 − momentum)·running + momentum·batch, with the unbiased variance.
+  /// - Throws: ``TernCore/ShapeError`` where shapes, types or attributes do not fit.
   public func batchNormTraining(
     runningMean: Tensor?, runningVariance: Tensor?, weight: Tensor? = nil, bias: Tensor? = nil,
     momentum: Float = 0.1, epsilon: Float = 1e-5
@@ -119,7 +122,7 @@ extension Tensor {
     try requirePositive("batch_norm", epsilon)
     let channels = shape.rank >= 2 ? shape[1] : 1
     let outputs = try builder.apply(
-      BatchNorm(epsilon: epsilon),
+      Operations.BatchNorm(epsilon: epsilon),
       [
         self, weight ?? builder.constant(1, [channels]), bias ?? builder.constant(0, [channels]),
       ])
@@ -140,6 +143,8 @@ extension Tensor {
   }
 
   /// Batch normalisation by the running statistics (inference).
+  ///
+  /// - Throws: ``TernCore/ShapeError`` where shapes, types or attributes do not fit.
   public func batchNormInference(
     runningMean: Tensor, runningVariance: Tensor, weight: Tensor? = nil, bias: Tensor? = nil,
     epsilon: Float = 1e-5
@@ -162,6 +167,8 @@ extension Tensor {
   }
 
   /// Normalisation over the innermost axes, of extents `normalizedShape`, then weight and bias.
+  ///
+  /// - Throws: ``TernCore/ShapeError`` where shapes, types or attributes do not fit.
   public func layerNorm(
     _ normalizedShape: [Int], weight: Tensor? = nil, bias: Tensor? = nil, epsilon: Float = 1e-5
   ) throws -> Tensor {
@@ -175,7 +182,8 @@ extension Tensor {
     }
     let columns = normalizedShape.reduce(1, *)
     var y = try builder.apply(
-      NormalizeRows(epsilon: epsilon), [reshape([shape.elementCount / columns, columns])])[0]
+      Operations.NormalizeRows(epsilon: epsilon),
+      [reshape([shape.elementCount / columns, columns])])[0]
       .reshape(shape)
     for (tensor, subject) in [(weight, "weight"), (bias, "bias")] {
       if let tensor, tensor.shape != Shape(normalizedShape) {
@@ -189,6 +197,8 @@ extension Tensor {
   }
 
   /// Normalisation over each of `groups` groups of channels of [N, C, *]. Wu and He, 2018.
+  ///
+  /// - Throws: ``TernCore/ShapeError`` where shapes, types or attributes do not fit.
   public func groupNorm(
     groups: Int, weight: Tensor? = nil, bias: Tensor? = nil, epsilon: Float = 1e-5
   ) throws -> Tensor {
@@ -200,7 +210,7 @@ extension Tensor {
     }
     let rows = shape[0] * groups
     var y = try builder.apply(
-      NormalizeRows(epsilon: epsilon), [reshape([rows, shape.elementCount / rows])])[0]
+      Operations.NormalizeRows(epsilon: epsilon), [reshape([rows, shape.elementCount / rows])])[0]
       .reshape(shape)
     for (tensor, subject) in [(weight, "weight"), (bias, "bias")] {
       if let tensor, tensor.shape != [shape[1]] {
@@ -215,6 +225,8 @@ extension Tensor {
   /// x / (k + α/size · Σ x²)^β, the sum over `size` neighbouring channels of [N, C, *].
   ///
   /// Source: Krizhevsky, Sutskever, Hinton, 2012, section 3.3.
+  ///
+  /// - Throws: ``TernCore/ShapeError`` where shapes, types or attributes do not fit.
   public func localResponseNorm(
     size: Int, alpha: Float = 1e-4, beta: Float = 0.75, k: Float = 1
   ) throws -> Tensor {

@@ -2,17 +2,18 @@ import TernCore
 
 /// How a pooling window moves over [N, C, H, W]: (vertical, horizontal) pairs.
 public struct PoolingWindow: Hashable, Sendable {
-  public let kernelHeight: Int
-  public let kernelWidth: Int
-  public let strideHeight: Int
-  public let strideWidth: Int
-  public let paddingHeight: Int
-  public let paddingWidth: Int
-  public let dilationHeight: Int
-  public let dilationWidth: Int
+  package let kernelHeight: Int
+  package let kernelWidth: Int
+  package let strideHeight: Int
+  package let strideWidth: Int
+  package let paddingHeight: Int
+  package let paddingWidth: Int
+  package let dilationHeight: Int
+  package let dilationWidth: Int
   /// Whether a last, partial window counts.
-  public let ceilMode: Bool
+  package let ceilMode: Bool
 
+  /// Kernel, stride (by default the kernel), padding and dilation: (vertical, horizontal) each.
   public init(
     kernel: [Int], stride: [Int]? = nil, padding: [Int] = [0, 0], dilation: [Int] = [1, 1],
     ceilMode: Bool = false
@@ -75,227 +76,239 @@ public struct PoolingWindow: Hashable, Sendable {
   }
 }
 
-/// The maximum of every window, and where it stands: the position h·W + w in the input's plane.
-/// Of equal maxima the first counts.
-public struct MaxPool2D: Operation {
-  public let window: PoolingWindow
+extension Operations {
+  /// The maximum of every window, and where it stands: the position h·W + w in the input's plane.
+  /// Of equal maxima the first counts.
+  package struct MaxPool2D: Operation {
+    package let window: PoolingWindow
 
-  public init(_ window: PoolingWindow) { self.window = window }
+    package init(_ window: PoolingWindow) { self.window = window }
 
-  public var name: String { "max_pool2d" }
-  public var detail: String { window.detail }
+    package var name: String { "max_pool2d" }
+    package var detail: String { window.detail }
 
-  public func outputTypes(for inputs: [TensorType]) throws(ShapeError) -> [TensorType] {
-    try expectCount(inputs, 1...1)
-    try expectFloat(inputs[0], "input")
-    let shape = try window.outputShape(name, inputs[0].shape)
-    return [TensorType(shape), TensorType(shape, .int32)]
+    package func outputTypes(for inputs: [TensorType]) throws(ShapeError) -> [TensorType] {
+      try expectCount(inputs, 1...1)
+      try expectFloat(inputs[0], "input")
+      let shape = try window.outputShape(name, inputs[0].shape)
+      return [TensorType(shape), TensorType(shape, .int32)]
+    }
+
+    package func gradient(_ node: NodeGradient) throws -> [Tensor?] {
+      guard let dy = node.cotangents[0] else { return [nil] }
+      return [
+        try dy.apply(MaxPool2DBackward(window, inputShape: node.inputs[0].shape), node.outputs[1])
+      ]
+    }
+
+    package func cost(inputs: [TensorType], outputs: [TensorType]) -> Cost {
+      .elementwise(
+        inputs, outputs, flopsPerElement: window.kernelHeight * window.kernelWidth)
+    }
   }
 
-  public func gradient(_ node: NodeGradient) throws -> [Tensor?] {
-    guard let dy = node.cotangents[0] else { return [nil] }
-    return [
-      try dy.apply(MaxPool2DBackward(window, inputShape: node.inputs[0].shape), node.outputs[1])
-    ]
+  /// Every input element sums what arrived at the windows whose maximum it was.
+  ///
+  /// Inputs: output gradient, indices [N, C, OH, OW] → [N, C, H, W].
+  package struct MaxPool2DBackward: Operation {
+    package let window: PoolingWindow
+    package let inputShape: Shape
+
+    package init(_ window: PoolingWindow, inputShape: Shape) {
+      self.window = window
+      self.inputShape = inputShape
+    }
+
+    package var name: String { "max_pool2d_backward" }
+    package var detail: String { window.detail }
+
+    package func outputTypes(for inputs: [TensorType]) throws(ShapeError) -> [TensorType] {
+      try expectCount(inputs, 2...2)
+      let shape = try window.outputShape(name, inputShape)
+      try expectShape(inputs[0], shape, "output gradient")
+      try expectShape(inputs[1], shape, "indices")
+      return [TensorType(inputShape)]
+    }
   }
 
-  public func cost(inputs: [TensorType], outputs: [TensorType]) -> Cost {
-    .elementwise(
-      inputs, outputs, flopsPerElement: window.kernelHeight * window.kernelWidth)
-  }
-}
+  /// The mean of every window.
+  package struct AvgPool2D: Operation {
+    package let window: PoolingWindow
+    /// Whether zeros of the padding count as elements.
+    package let countsPadding: Bool
 
-/// Every input element sums what arrived at the windows whose maximum it was.
-///
-/// Inputs: output gradient, indices [N, C, OH, OW] → [N, C, H, W].
-public struct MaxPool2DBackward: Operation {
-  public let window: PoolingWindow
-  public let inputShape: Shape
+    package init(_ window: PoolingWindow, countsPadding: Bool = true) {
+      self.window = window
+      self.countsPadding = countsPadding
+    }
 
-  public init(_ window: PoolingWindow, inputShape: Shape) {
-    self.window = window
-    self.inputShape = inputShape
-  }
+    package var name: String { "avg_pool2d" }
+    package var detail: String {
+      window.detail + (countsPadding ? "" : ", count_include_pad=false")
+    }
 
-  public var name: String { "max_pool2d_backward" }
-  public var detail: String { window.detail }
+    package func outputTypes(for inputs: [TensorType]) throws(ShapeError) -> [TensorType] {
+      try expectCount(inputs, 1...1)
+      try expectFloat(inputs[0], "input")
+      return [TensorType(try window.outputShape(name, inputs[0].shape))]
+    }
 
-  public func outputTypes(for inputs: [TensorType]) throws(ShapeError) -> [TensorType] {
-    try expectCount(inputs, 2...2)
-    let shape = try window.outputShape(name, inputShape)
-    try expectShape(inputs[0], shape, "output gradient")
-    try expectShape(inputs[1], shape, "indices")
-    return [TensorType(inputShape)]
-  }
-}
+    package func gradient(_ node: NodeGradient) throws -> [Tensor?] {
+      [
+        try node.cotangent.apply(
+          AvgPool2DBackward(
+            window, countsPadding: countsPadding, inputShape: node.inputs[0].shape))
+      ]
+    }
 
-/// The mean of every window.
-public struct AvgPool2D: Operation {
-  public let window: PoolingWindow
-  /// Whether zeros of the padding count as elements.
-  public let countsPadding: Bool
-
-  public init(_ window: PoolingWindow, countsPadding: Bool = true) {
-    self.window = window
-    self.countsPadding = countsPadding
+    package func cost(inputs: [TensorType], outputs: [TensorType]) -> Cost {
+      .elementwise(
+        inputs, outputs, flopsPerElement: window.kernelHeight * window.kernelWidth)
+    }
   }
 
-  public var name: String { "avg_pool2d" }
-  public var detail: String { window.detail + (countsPadding ? "" : ", count_include_pad=false") }
+  /// Output gradient [N, C, OH, OW] → [N, C, H, W].
+  package struct AvgPool2DBackward: Operation {
+    package let window: PoolingWindow
+    package let countsPadding: Bool
+    package let inputShape: Shape
 
-  public func outputTypes(for inputs: [TensorType]) throws(ShapeError) -> [TensorType] {
-    try expectCount(inputs, 1...1)
-    try expectFloat(inputs[0], "input")
-    return [TensorType(try window.outputShape(name, inputs[0].shape))]
+    package init(_ window: PoolingWindow, countsPadding: Bool, inputShape: Shape) {
+      self.window = window
+      self.countsPadding = countsPadding
+      self.inputShape = inputShape
+    }
+
+    package var name: String { "avg_pool2d_backward" }
+    package var detail: String { window.detail }
+
+    package func outputTypes(for inputs: [TensorType]) throws(ShapeError) -> [TensorType] {
+      try expectCount(inputs, 1...1)
+      try expectShape(inputs[0], window.outputShape(name, inputShape), "output gradient")
+      return [TensorType(inputShape)]
+    }
   }
 
-  public func gradient(_ node: NodeGradient) throws -> [Tensor?] {
-    [
-      try node.cotangent.apply(
-        AvgPool2DBackward(
-          window, countsPadding: countsPadding, inputShape: node.inputs[0].shape))
-    ]
+  /// The mean of windows that divide the input as evenly as possible: output row i averages the
+  /// input rows ⌊i·H/OH⌋ ..< ⌈(i+1)·H/OH⌉.
+  package struct AdaptiveAvgPool2D: Operation {
+    package let outputHeight: Int
+    package let outputWidth: Int
+
+    package init(_ outputHeight: Int, _ outputWidth: Int) {
+      self.outputHeight = outputHeight
+      self.outputWidth = outputWidth
+    }
+
+    package var name: String { "adaptive_avg_pool2d" }
+    package var detail: String { "output_size=[\(outputHeight), \(outputWidth)]" }
+
+    package func outputTypes(for inputs: [TensorType]) throws(ShapeError) -> [TensorType] {
+      try expectCount(inputs, 1...1)
+      try expectFloat(inputs[0], "input")
+      try expectRank(inputs[0], 4, "input", "[N, C, H, W]")
+      try expect(
+        outputHeight >= 1 && outputWidth >= 1, "output_size", "at least 1",
+        "[\(outputHeight), \(outputWidth)]")
+      let x = inputs[0].shape
+      return [TensorType([x[0], x[1], outputHeight, outputWidth])]
+    }
+
+    package func gradient(_ node: NodeGradient) throws -> [Tensor?] {
+      [try node.cotangent.apply(AdaptiveAvgPool2DBackward(inputShape: node.inputs[0].shape))]
+    }
+
+    package func cost(inputs: [TensorType], outputs: [TensorType]) -> Cost {
+      Cost(flops: inputs[0].elementCount, bytes: inputs[0].byteCount + outputs[0].byteCount)
+    }
   }
 
-  public func cost(inputs: [TensorType], outputs: [TensorType]) -> Cost {
-    .elementwise(
-      inputs, outputs, flopsPerElement: window.kernelHeight * window.kernelWidth)
-  }
-}
+  /// Output gradient [N, C, OH, OW] → [N, C, H, W].
+  package struct AdaptiveAvgPool2DBackward: Operation {
+    package let inputShape: Shape
 
-/// Output gradient [N, C, OH, OW] → [N, C, H, W].
-public struct AvgPool2DBackward: Operation {
-  public let window: PoolingWindow
-  public let countsPadding: Bool
-  public let inputShape: Shape
+    package init(inputShape: Shape) { self.inputShape = inputShape }
 
-  public init(_ window: PoolingWindow, countsPadding: Bool, inputShape: Shape) {
-    self.window = window
-    self.countsPadding = countsPadding
-    self.inputShape = inputShape
+    package var name: String { "adaptive_avg_pool2d_backward" }
+
+    package func outputTypes(for inputs: [TensorType]) throws(ShapeError) -> [TensorType] {
+      try expectCount(inputs, 1...1)
+      return [TensorType(inputShape)]
+    }
   }
 
-  public var name: String { "avg_pool2d_backward" }
-  public var detail: String { window.detail }
+  /// The inverse of ``MaxPool2D``: elements go to the positions their indices name, all others are 0.
+  ///
+  /// Inputs: input, indices [N, C, H, W] → [N, C, OH, OW].
+  package struct MaxUnpool2D: Operation {
+    package let outputHeight: Int
+    package let outputWidth: Int
 
-  public func outputTypes(for inputs: [TensorType]) throws(ShapeError) -> [TensorType] {
-    try expectCount(inputs, 1...1)
-    try expectShape(inputs[0], window.outputShape(name, inputShape), "output gradient")
-    return [TensorType(inputShape)]
-  }
-}
+    package init(_ outputHeight: Int, _ outputWidth: Int) {
+      self.outputHeight = outputHeight
+      self.outputWidth = outputWidth
+    }
 
-/// The mean of windows that divide the input as evenly as possible: output row i averages the
-/// input rows ⌊i·H/OH⌋ ..< ⌈(i+1)·H/OH⌉.
-public struct AdaptiveAvgPool2D: Operation {
-  public let outputHeight: Int
-  public let outputWidth: Int
+    package var name: String { "max_unpool2d" }
+    package var detail: String { "output_size=[\(outputHeight), \(outputWidth)]" }
 
-  public init(_ outputHeight: Int, _ outputWidth: Int) {
-    self.outputHeight = outputHeight
-    self.outputWidth = outputWidth
-  }
+    package func outputTypes(for inputs: [TensorType]) throws(ShapeError) -> [TensorType] {
+      try expectCount(inputs, 2...2)
+      try expectRank(inputs[0], 4, "input", "[N, C, H, W]")
+      try expectFloat(inputs[0], "input")
+      try expectInteger(inputs[1], "indices")
+      try expectShape(inputs[1], inputs[0].shape, "indices")
+      let x = inputs[0].shape
+      return [TensorType([x[0], x[1], outputHeight, outputWidth])]
+    }
 
-  public var name: String { "adaptive_avg_pool2d" }
-  public var detail: String { "output_size=[\(outputHeight), \(outputWidth)]" }
-
-  public func outputTypes(for inputs: [TensorType]) throws(ShapeError) -> [TensorType] {
-    try expectCount(inputs, 1...1)
-    try expectFloat(inputs[0], "input")
-    try expectRank(inputs[0], 4, "input", "[N, C, H, W]")
-    try expect(
-      outputHeight >= 1 && outputWidth >= 1, "output_size", "at least 1",
-      "[\(outputHeight), \(outputWidth)]")
-    let x = inputs[0].shape
-    return [TensorType([x[0], x[1], outputHeight, outputWidth])]
+    package func gradient(_ node: NodeGradient) throws -> [Tensor?] {
+      [try node.cotangent.apply(MaxUnpool2DBackward(), node.inputs[1]), nil]
+    }
   }
 
-  public func gradient(_ node: NodeGradient) throws -> [Tensor?] {
-    [try node.cotangent.apply(AdaptiveAvgPool2DBackward(inputShape: node.inputs[0].shape))]
-  }
+  /// The elements at the positions that the indices name.
+  ///
+  /// Inputs: output gradient [N, C, OH, OW], indices [N, C, H, W] → [N, C, H, W].
+  package struct MaxUnpool2DBackward: Operation {
+    package init() {}
 
-  public func cost(inputs: [TensorType], outputs: [TensorType]) -> Cost {
-    Cost(flops: inputs[0].elementCount, bytes: inputs[0].byteCount + outputs[0].byteCount)
-  }
-}
+    package var name: String { "max_unpool2d_backward" }
 
-/// Output gradient [N, C, OH, OW] → [N, C, H, W].
-public struct AdaptiveAvgPool2DBackward: Operation {
-  public let inputShape: Shape
-
-  public init(inputShape: Shape) { self.inputShape = inputShape }
-
-  public var name: String { "adaptive_avg_pool2d_backward" }
-
-  public func outputTypes(for inputs: [TensorType]) throws(ShapeError) -> [TensorType] {
-    try expectCount(inputs, 1...1)
-    return [TensorType(inputShape)]
-  }
-}
-
-/// The inverse of ``MaxPool2D``: elements go to the positions their indices name, all others are 0.
-///
-/// Inputs: input, indices [N, C, H, W] → [N, C, OH, OW].
-public struct MaxUnpool2D: Operation {
-  public let outputHeight: Int
-  public let outputWidth: Int
-
-  public init(_ outputHeight: Int, _ outputWidth: Int) {
-    self.outputHeight = outputHeight
-    self.outputWidth = outputWidth
-  }
-
-  public var name: String { "max_unpool2d" }
-  public var detail: String { "output_size=[\(outputHeight), \(outputWidth)]" }
-
-  public func outputTypes(for inputs: [TensorType]) throws(ShapeError) -> [TensorType] {
-    try expectCount(inputs, 2...2)
-    try expectRank(inputs[0], 4, "input", "[N, C, H, W]")
-    try expectFloat(inputs[0], "input")
-    try expectInteger(inputs[1], "indices")
-    try expectShape(inputs[1], inputs[0].shape, "indices")
-    let x = inputs[0].shape
-    return [TensorType([x[0], x[1], outputHeight, outputWidth])]
-  }
-
-  public func gradient(_ node: NodeGradient) throws -> [Tensor?] {
-    [try node.cotangent.apply(MaxUnpool2DBackward(), node.inputs[1]), nil]
-  }
-}
-
-/// The elements at the positions that the indices name.
-///
-/// Inputs: output gradient [N, C, OH, OW], indices [N, C, H, W] → [N, C, H, W].
-public struct MaxUnpool2DBackward: Operation {
-  public init() {}
-
-  public var name: String { "max_unpool2d_backward" }
-
-  public func outputTypes(for inputs: [TensorType]) throws(ShapeError) -> [TensorType] {
-    try expectCount(inputs, 2...2)
-    return [TensorType(inputs[1].shape)]
+    package func outputTypes(for inputs: [TensorType]) throws(ShapeError) -> [TensorType] {
+      try expectCount(inputs, 2...2)
+      return [TensorType(inputs[1].shape)]
+    }
   }
 }
 
 extension Tensor {
+  /// The maximum of each window: [N, C, H, W] → [N, C, H′, W′].
   public func maxPool2d(_ window: PoolingWindow) throws(ShapeError) -> Tensor {
-    try builder.apply(MaxPool2D(window), [self])[0]
+    try builder.apply(Operations.MaxPool2D(window), [self])[0]
   }
   /// The maxima and their positions, for ``maxUnpool2d(indices:height:width:)``.
   public func maxPool2dWithIndices(_ window: PoolingWindow) throws(ShapeError) -> (Tensor, Tensor) {
-    let outputs = try builder.apply(MaxPool2D(window), [self])
+    let outputs = try builder.apply(Operations.MaxPool2D(window), [self])
     return (outputs[0], outputs[1])
   }
+  /// The mean of each window: [N, C, H, W] → [N, C, H′, W′].
+  ///
+  /// - Parameter countsPadding: whether the zeros around the input count in the mean.
   public func avgPool2d(_ window: PoolingWindow, countsPadding: Bool = true) throws(ShapeError)
     -> Tensor
   {
-    try apply(AvgPool2D(window, countsPadding: countsPadding))
+    try apply(Operations.AvgPool2D(window, countsPadding: countsPadding))
   }
+  /// The means over height · width parts of about equal size: [N, C, H, W] → [N, C, height, width].
   public func adaptiveAvgPool2d(_ height: Int, _ width: Int) throws(ShapeError) -> Tensor {
-    try apply(AdaptiveAvgPool2D(height, width))
+    try apply(Operations.AdaptiveAvgPool2D(height, width))
   }
+  /// Every element put where its maximum was, zeros elsewhere: [N, C, H′, W′] → [N, C, height, width].
+  ///
+  /// - Parameter indices: as ``maxPool2dWithIndices(_:)`` gives them, int32 [N, C, H′, W′].
   public func maxUnpool2d(indices: Tensor, height: Int, width: Int) throws(ShapeError) -> Tensor {
-    try apply(MaxUnpool2D(height, width), indices)
+    try apply(Operations.MaxUnpool2D(height, width), indices)
   }
 }
 

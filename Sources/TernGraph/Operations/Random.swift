@@ -1,84 +1,88 @@
 import TernCore
 
-/// Numbers drawn from N(0, 1).
-///
-/// Element i of step s comes from ``Philox`` at counter (⌊i/4⌋, 0, s, `stream`) by the method of Box
-/// and Muller, 1958: of each two words w, v the elements are r·cos 2πb and r·sin 2πb with
-/// r = √(−2 ln a), a = (⌊w/512⌋ + ½)·2⁻²³ and b = ⌊v/512⌋·2⁻²³, numbers that single precision holds
-/// exactly. The same numbers come out on every device, and again when a step is repeated.
-///
-/// Inputs: step [] (int32).
-public struct RandomNormal: Operation {
-  public let shape: Shape
-  /// The Philox key of the seed's noise stream.
-  public let key0: UInt32
-  public let key1: UInt32
-  /// Tells the draws of a graph apart.
-  public let stream: UInt32
+extension Operations {
+  /// Numbers drawn from N(0, 1).
+  ///
+  /// Element i of step s comes from ``Philox`` at counter (⌊i/4⌋, 0, s, `stream`) by the method of Box
+  /// and Muller, 1958: of each two words w, v the elements are r·cos 2πb and r·sin 2πb with
+  /// r = √(−2 ln a), a = (⌊w/512⌋ + ½)·2⁻²³ and b = ⌊v/512⌋·2⁻²³, numbers that single precision holds
+  /// exactly. The same numbers come out on every device, and again when a step is repeated.
+  ///
+  /// Inputs: step [] (int32).
+  package struct RandomNormal: Operation {
+    package let shape: Shape
+    /// The Philox key of the seed's noise stream.
+    package let key0: UInt32
+    package let key1: UInt32
+    /// Tells the draws of a graph apart.
+    package let stream: UInt32
 
-  public init(shape: Shape, key: (UInt32, UInt32), stream: UInt32) {
-    self.shape = shape
-    (key0, key1) = key
-    self.stream = stream
+    package init(shape: Shape, key: (UInt32, UInt32), stream: UInt32) {
+      self.shape = shape
+      (key0, key1) = key
+      self.stream = stream
+    }
+
+    package var name: String { "randn" }
+    package var detail: String { "stream=\(stream)" }
+
+    package func outputTypes(for inputs: [TensorType]) throws(ShapeError) -> [TensorType] {
+      try expectCount(inputs, 1...1)
+      try expectInteger(inputs[0], "step")
+      try expectShape(inputs[0], [], "step")
+      return [TensorType(shape)]
+    }
+
+    /// Noise depends on nothing.
+    package func gradient(_ node: NodeGradient) throws -> [Tensor?] { [nil] }
+
+    package func cost(inputs: [TensorType], outputs: [TensorType]) -> Cost {
+      .elementwise([], outputs, flopsPerElement: 40)
+    }
+
+    /// How two words become two numbers; `a` and `b` as above.
+    @inlinable package static func unitInterval(_ word: UInt32) -> Float {
+      Float(word >> 9) * 0x1p-23
+    }
   }
 
-  public var name: String { "randn" }
-  public var detail: String { "stream=\(stream)" }
+  /// 1 with the probability that the input says, else 0.
+  ///
+  /// Element i of step s is 1 where the uniform number of ``Philox`` at counter (⌊i/4⌋, 0, s,
+  /// `stream`), word i mod 4, is below input i. What is drawn has no derivative.
+  ///
+  /// Inputs: probabilities, step [] (int32).
+  package struct Bernoulli: Operation {
+    /// The Philox key of the seed's noise stream.
+    package let key0: UInt32
+    package let key1: UInt32
+    /// Tells the draws of a graph apart.
+    package let stream: UInt32
 
-  public func outputTypes(for inputs: [TensorType]) throws(ShapeError) -> [TensorType] {
-    try expectCount(inputs, 1...1)
-    try expectInteger(inputs[0], "step")
-    try expectShape(inputs[0], [], "step")
-    return [TensorType(shape)]
+    package init(key: (UInt32, UInt32), stream: UInt32) {
+      (key0, key1) = key
+      self.stream = stream
+    }
+
+    package var name: String { "bernoulli" }
+    package var detail: String { "stream=\(stream)" }
+
+    package func outputTypes(for inputs: [TensorType]) throws(ShapeError) -> [TensorType] {
+      try expectCount(inputs, 2...2)
+      try expectFloat(inputs[0], "input")
+      try expectInteger(inputs[1], "step")
+      try expectShape(inputs[1], [], "step")
+      return [inputs[0]]
+    }
+
+    package func gradient(_ node: NodeGradient) throws -> [Tensor?] { [nil, nil] }
+
+    package func cost(inputs: [TensorType], outputs: [TensorType]) -> Cost {
+      .elementwise([inputs[0]], outputs, flopsPerElement: 20)
+    }
+
+    package var inPlacePairs: [InPlacePair] { [InPlacePair(output: 0, input: 0)] }
   }
-
-  /// Noise depends on nothing.
-  public func gradient(_ node: NodeGradient) throws -> [Tensor?] { [nil] }
-
-  public func cost(inputs: [TensorType], outputs: [TensorType]) -> Cost {
-    .elementwise([], outputs, flopsPerElement: 40)
-  }
-
-  /// How two words become two numbers; `a` and `b` as above.
-  public static func unitInterval(_ word: UInt32) -> Float { Float(word >> 9) * 0x1p-23 }
-}
-
-/// 1 with the probability that the input says, else 0.
-///
-/// Element i of step s is 1 where the uniform number of ``Philox`` at counter (⌊i/4⌋, 0, s,
-/// `stream`), word i mod 4, is below input i. What is drawn has no derivative.
-///
-/// Inputs: probabilities, step [] (int32).
-public struct Bernoulli: Operation {
-  /// The Philox key of the seed's noise stream.
-  public let key0: UInt32
-  public let key1: UInt32
-  /// Tells the draws of a graph apart.
-  public let stream: UInt32
-
-  public init(key: (UInt32, UInt32), stream: UInt32) {
-    (key0, key1) = key
-    self.stream = stream
-  }
-
-  public var name: String { "bernoulli" }
-  public var detail: String { "stream=\(stream)" }
-
-  public func outputTypes(for inputs: [TensorType]) throws(ShapeError) -> [TensorType] {
-    try expectCount(inputs, 2...2)
-    try expectFloat(inputs[0], "input")
-    try expectInteger(inputs[1], "step")
-    try expectShape(inputs[1], [], "step")
-    return [inputs[0]]
-  }
-
-  public func gradient(_ node: NodeGradient) throws -> [Tensor?] { [nil, nil] }
-
-  public func cost(inputs: [TensorType], outputs: [TensorType]) -> Cost {
-    .elementwise([inputs[0]], outputs, flopsPerElement: 20)
-  }
-
-  public var inPlacePairs: [InPlacePair] { [InPlacePair(output: 0, input: 0)] }
 }
 
 extension Tensor {
@@ -87,12 +91,14 @@ extension Tensor {
     _ shape: Shape, seed: UInt64, stream: UInt32
   ) throws(ShapeError) -> Tensor {
     try apply(
-      RandomNormal(shape: shape, key: Philox.key(seed: seed, stream: .noise), stream: stream))
+      Operations.RandomNormal(
+        shape: shape, key: Philox.key(seed: seed, stream: .noise), stream: stream))
   }
 
   /// 1 with the probability that self says, else 0.
   public func bernoulli(seed: UInt64, stream: UInt32, step: Tensor) throws(ShapeError) -> Tensor {
-    try apply(Bernoulli(key: Philox.key(seed: seed, stream: .noise), stream: stream), step)
+    try apply(
+      Operations.Bernoulli(key: Philox.key(seed: seed, stream: .noise), stream: stream), step)
   }
 }
 

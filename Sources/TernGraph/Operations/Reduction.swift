@@ -1,85 +1,91 @@
 import TernCore
 
-/// A sum, mean or maximum over some axes.
-public struct Reduce: Operation {
-  public enum Function: String, Hashable, Sendable { case sum, mean, amax }
+extension Operations {
+  /// A sum, mean or maximum over some axes.
+  package struct Reduce: Operation {
+    package enum Function: String, Hashable, Sendable { case sum, mean, amax }
 
-  public let function: Function
-  /// The axes reduced, ascending.
-  public let axes: [Int]
-  /// Whether reduced axes stay, with extent 1.
-  public let keepsAxes: Bool
+    package let function: Function
+    /// The axes reduced, ascending.
+    package let axes: [Int]
+    /// Whether reduced axes stay, with extent 1.
+    package let keepsAxes: Bool
 
-  public init(_ function: Function, axes: [Int], keepsAxes: Bool) {
-    self.function = function
-    self.axes = axes
-    self.keepsAxes = keepsAxes
-  }
-
-  public var name: String { function.rawValue }
-  public var detail: String { "dim=\(axes)" + (keepsAxes ? ", keepdim" : "") }
-
-  public func outputTypes(for inputs: [TensorType]) throws(ShapeError) -> [TensorType] {
-    try expectCount(inputs, 1...1)
-    try expectFloat(inputs[0], "input")
-    let shape = inputs[0].shape
-    var result: [Int] = []
-    for axis in 0..<shape.rank {
-      if !axes.contains(axis) { result.append(shape[axis]) } else if keepsAxes { result.append(1) }
+    package init(_ function: Function, axes: [Int], keepsAxes: Bool) {
+      self.function = function
+      self.axes = axes
+      self.keepsAxes = keepsAxes
     }
-    return [TensorType(Shape(result))]
-  }
 
-  public func gradient(_ node: NodeGradient) throws -> [Tensor?] {
-    let x = node.inputs[0]
-    var kept = x.shape
-    for axis in axes { kept[axis] = 1 }
-    let dy = try node.cotangent.reshape(kept)
-    switch function {
-    case .sum: return [try dy.expand(x.shape)]
-    case .mean:
-      let count = axes.reduce(1) { $0 * x.shape[$1] }
-      return [try dy.affine(scale: 1 / Float(count)).expand(x.shape)]
-    case .amax:
-      let isMaximum = try x.equal(node.outputs[0].reshape(kept))
-      let ties = try isMaximum.sum(axes, keepsAxes: true)
-      return [try isMaximum * (dy / ties)]
+    package var name: String { function.rawValue }
+    package var detail: String { "dim=\(axes)" + (keepsAxes ? ", keepdim" : "") }
+
+    package func outputTypes(for inputs: [TensorType]) throws(ShapeError) -> [TensorType] {
+      try expectCount(inputs, 1...1)
+      try expectFloat(inputs[0], "input")
+      let shape = inputs[0].shape
+      var result: [Int] = []
+      for axis in 0..<shape.rank {
+        if !axes.contains(axis) {
+          result.append(shape[axis])
+        } else if keepsAxes {
+          result.append(1)
+        }
+      }
+      return [TensorType(Shape(result))]
+    }
+
+    package func gradient(_ node: NodeGradient) throws -> [Tensor?] {
+      let x = node.inputs[0]
+      var kept = x.shape
+      for axis in axes { kept[axis] = 1 }
+      let dy = try node.cotangent.reshape(kept)
+      switch function {
+      case .sum: return [try dy.expand(x.shape)]
+      case .mean:
+        let count = axes.reduce(1) { $0 * x.shape[$1] }
+        return [try dy.affine(scale: 1 / Float(count)).expand(x.shape)]
+      case .amax:
+        let isMaximum = try x.equal(node.outputs[0].reshape(kept))
+        let ties = try isMaximum.sum(axes, keepsAxes: true)
+        return [try isMaximum * (dy / ties)]
+      }
+    }
+    package func cost(inputs: [TensorType], outputs: [TensorType]) -> Cost {
+      Cost(
+        flops: inputs[0].elementCount, bytes: inputs[0].byteCount + outputs[0].byteCount)
     }
   }
-  public func cost(inputs: [TensorType], outputs: [TensorType]) -> Cost {
-    Cost(
-      flops: inputs[0].elementCount, bytes: inputs[0].byteCount + outputs[0].byteCount)
-  }
-}
 
-/// A tensor repeated along axes where it has extent 1, to `shape`.
-public struct Expand: Operation {
-  public let shape: Shape
+  /// A tensor repeated along axes where it has extent 1, to `shape`.
+  package struct Expand: Operation {
+    package let shape: Shape
 
-  public init(_ shape: Shape) { self.shape = shape }
+    package init(_ shape: Shape) { self.shape = shape }
 
-  public var name: String { "expand" }
+    package var name: String { "expand" }
 
-  public func outputTypes(for inputs: [TensorType]) throws(ShapeError) -> [TensorType] {
-    try expectCount(inputs, 1...1)
-    try expectFloat(inputs[0], "input")
-    try expect(
-      Shape.broadcast(inputs[0].shape, shape) == shape, "input",
-      "a shape that broadcasts to \(shape)", "\(inputs[0].shape)")
-    return [TensorType(shape)]
-  }
+    package func outputTypes(for inputs: [TensorType]) throws(ShapeError) -> [TensorType] {
+      try expectCount(inputs, 1...1)
+      try expectFloat(inputs[0], "input")
+      try expect(
+        Shape.broadcast(inputs[0].shape, shape) == shape, "input",
+        "a shape that broadcasts to \(shape)", "\(inputs[0].shape)")
+      return [TensorType(shape)]
+    }
 
-  public func gradient(_ node: NodeGradient) throws -> [Tensor?] {
-    [try node.cotangent.sumToShape(node.inputs[0].shape)]
-  }
-  public func cost(inputs: [TensorType], outputs: [TensorType]) -> Cost {
-    .elementwise(inputs, outputs, flopsPerElement: 0)
+    package func gradient(_ node: NodeGradient) throws -> [Tensor?] {
+      [try node.cotangent.sumToShape(node.inputs[0].shape)]
+    }
+    package func cost(inputs: [TensorType], outputs: [TensorType]) -> Cost {
+      .elementwise(inputs, outputs, flopsPerElement: 0)
+    }
   }
 }
 
 extension Tensor {
   private func reduce(
-    _ function: Reduce.Function, _ axes: [Int]?, _ keepsAxes: Bool
+    _ function: Operations.Reduce.Function, _ axes: [Int]?, _ keepsAxes: Bool
   ) throws(ShapeError) -> Tensor {
     var normalized: [Int] = []
     for dim in axes ?? Array(0..<shape.rank) {
@@ -91,7 +97,7 @@ extension Tensor {
     }
     // PyTorch reduces over everything where the list is empty.
     if normalized.isEmpty { normalized = Array(0..<shape.rank) }
-    return try apply(Reduce(function, axes: normalized.sorted(), keepsAxes: keepsAxes))
+    return try apply(Operations.Reduce(function, axes: normalized.sorted(), keepsAxes: keepsAxes))
   }
 
   /// The sum over `axes`, over all where `nil`.
@@ -109,7 +115,7 @@ extension Tensor {
 
   /// The tensor repeated along axes of extent 1.
   public func expand(_ target: Shape) throws(ShapeError) -> Tensor {
-    shape == target ? self : try apply(Expand(target))
+    shape == target ? self : try apply(Operations.Expand(target))
   }
 
   /// The reverse of broadcasting: sums over the axes along which `target` was repeated.
@@ -123,7 +129,7 @@ extension Tensor {
 }
 
 extension OperationSpec {
-  private static func reduction(_ function: Reduce.Function) -> OperationSpec {
+  private static func reduction(_ function: Operations.Reduce.Function) -> OperationSpec {
     OperationSpec(function.rawValue) { a, x in
       let axes = try a.has("dim") ? a.ints("dim") : nil
       let keeps = try a.bool("keepdim", default: false)

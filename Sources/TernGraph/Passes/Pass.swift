@@ -2,12 +2,12 @@ import TernCore
 
 /// A rewriting of a graph: builds a new graph from an old one, node by node, and keeps track of
 /// which value became which.
-public struct GraphRewriter {
-  public private(set) var graph = Graph()
+package struct GraphRewriter {
+  package private(set) var graph = Graph()
   private var map: [ValueID?]
   private let source: Graph
 
-  public init(_ source: Graph) {
+  package init(_ source: Graph) {
     self.source = source
     map = [ValueID?](repeating: nil, count: source.values.count)
     for id in source.inputs { graph.inputs.append(copyLeaf(id)) }
@@ -22,7 +22,7 @@ public struct GraphRewriter {
   }
 
   /// What `id` of the old graph is in the new one.
-  public subscript(id: ValueID) -> ValueID {
+  package subscript(id: ValueID) -> ValueID {
     mutating get {
       if let mapped = map[id.index] { return mapped }
       guard let constant = source.constants.first(where: { $0.id == id }) else {
@@ -35,29 +35,29 @@ public struct GraphRewriter {
   }
 
   /// Makes `id` of the old graph mean `replacement` of the new one.
-  public mutating func replace(_ id: ValueID, with replacement: ValueID) {
+  package mutating func replace(_ id: ValueID, with replacement: ValueID) {
     map[id.index] = replacement
   }
 
   /// Appends an operation on values of the new graph.
-  public mutating func append(
+  package mutating func append(
     _ operation: any Operation, _ inputs: [ValueID], scope: String
   ) throws(ShapeError) -> [ValueID] {
     try graph.append(operation, inputs, scope: scope)
   }
 
   /// Changes how a value of the new graph is stored.
-  public mutating func setLayout(_ id: ValueID, _ layout: Layout) { graph[id].layout = layout }
+  package mutating func setLayout(_ id: ValueID, _ layout: Layout) { graph[id].layout = layout }
 
   /// Carries a node over as it is; returns its outputs in the new graph.
   @discardableResult
-  public mutating func copy(_ node: Node) -> [ValueID] {
+  package mutating func copy(_ node: Node) -> [ValueID] {
     copy(node, reading: node.inputs.map { self[$0] })
   }
 
   /// Carries a node over, but lets it read other values of the new graph, of the same types.
   @discardableResult
-  public mutating func copy(_ node: Node, reading inputs: [ValueID]) -> [ValueID] {
+  package mutating func copy(_ node: Node, reading inputs: [ValueID]) -> [ValueID] {
     let index = graph.nodes.count
     var outputs: [ValueID] = []
     for (position, old) in node.outputs.enumerated() {
@@ -74,7 +74,7 @@ public struct GraphRewriter {
   }
 
   /// Appends `build`'s operations in place of a node, and lets its outputs take the node's.
-  public mutating func expand(
+  package mutating func expand(
     _ node: Node, _ build: ([Tensor]) throws -> [Tensor]
   ) throws {
     let inputs = node.inputs.map { self[$0] }
@@ -87,7 +87,7 @@ public struct GraphRewriter {
   }
 
   /// The new graph, with the old one's outputs and assignments.
-  public consuming func finish() -> Graph {
+  package consuming func finish() -> Graph {
     for (name, id) in source.outputs { graph.outputs.append((name, self[id])) }
     for (variable, value) in source.assignments {
       graph.assignments.append((self[variable], self[value]))

@@ -2,7 +2,7 @@ import TernCore
 
 extension Graph {
   /// Without the nodes that no output and no assignment depends on.
-  public func removingDeadNodes() -> Graph {
+  package func removingDeadNodes() -> Graph {
     var isLive = [Bool](repeating: false, count: values.count)
     for (_, id) in outputs { isLive[id.index] = true }
     for (_, id) in assignments { isLive[id.index] = true }
@@ -21,7 +21,7 @@ extension Graph {
   /// With every node that `isSupported` rejects replaced by its decomposition.
   ///
   /// - Throws: a ``TernError`` naming the node where there is none.
-  public func decomposing(unless isSupported: (Node, Graph) -> Bool) throws -> Graph {
+  package func decomposing(unless isSupported: (Node, Graph) -> Bool) throws -> Graph {
     var graph = self
     // A decomposition may itself contain nodes to decompose.
     for _ in 0..<4 {
@@ -46,13 +46,13 @@ extension Graph {
 
   /// With an explicit node at the end for every assignment that its producer does not carry out in
   /// place.
-  public func materializingAssignments() throws -> Graph {
+  package func materializingAssignments() throws -> Graph {
     var graph = self
     // A variable assigned to another is read before any is written: a ← b, b ← a swaps them.
     for index in graph.assignments.indices
     where graph[graph.assignments[index].value].source == .variable {
       let value = graph.assignments[index].value
-      let copy = try graph.append(Reorder(), [value], scope: graph[value].name)[0]
+      let copy = try graph.append(Operations.Reorder(), [value], scope: graph[value].name)[0]
       graph[copy].layout = graph[value].layout
       graph.assignments[index].value = copy
     }
@@ -65,7 +65,8 @@ extension Graph {
       {
         continue
       }
-      let stored = try graph.append(Assign(), [variable, value], scope: graph[variable].name)
+      let stored = try graph.append(
+        Operations.Assign(), [variable, value], scope: graph[variable].name)
       graph[stored[0]].layout = graph[variable].layout
       graph.assignments[index].value = stored[0]
     }

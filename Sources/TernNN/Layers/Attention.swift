@@ -8,10 +8,15 @@ import TernGraph
 ///
 /// Source: Vaswani et al., "Attention is all you need", 2017.
 public struct MultiheadAttention: Layer {
-  public let headCount: Int
+  package let headCount: Int
   /// Whether a position sees only itself and those before.
-  public let isCausal: Bool
+  package let isCausal: Bool
 
+  /// Self-attention of so many heads.
+  ///
+  /// - Parameters:
+  ///   - headCount: a divisor of E.
+  ///   - isCausal: whether a position sees only itself and those before.
   public init(headCount: Int, isCausal: Bool = false) {
     self.headCount = headCount
     self.isCausal = isCausal
@@ -61,6 +66,7 @@ private struct AttentionOutput: Layer {
 ///
 /// Source: Vaswani et al., 2017; with `normalizesFirst` the order of Xiong et al., 2020, and of ViT.
 public struct TransformerEncoderLayer: Layer {
+  /// What stands between the two linear layers.
   public enum Activation: String, Hashable, Sendable, CaseIterable { case relu, gelu }
 
   /// What the parts are called.
@@ -71,15 +77,23 @@ public struct TransformerEncoderLayer: Layer {
     case torchvision
   }
 
-  public let headCount: Int
+  package let headCount: Int
   /// The width between the two linear layers.
-  public let feedForwardSize: Int
-  public let dropout: Float
-  public let activation: Activation
-  public let normalizesFirst: Bool
-  public let epsilon: Float
-  public let names: Names
+  package let feedForwardSize: Int
+  package let dropout: Float
+  package let activation: Activation
+  package let normalizesFirst: Bool
+  package let epsilon: Float
+  package let names: Names
 
+  /// An encoder layer.
+  ///
+  /// - Parameters:
+  ///   - headCount: a divisor of E.
+  ///   - feedForwardSize: the width between the two linear layers.
+  ///   - dropout: the probability with which elements of both parts are dropped.
+  ///   - normalizesFirst: whether a part normalises what it reads, or the sum with it.
+  ///   - names: what the parts are called.
   public init(
     headCount: Int, feedForwardSize: Int = 2048, dropout: Float = 0.1,
     activation: Activation = .relu, normalizesFirst: Bool = false, epsilon: Float = 1e-5,

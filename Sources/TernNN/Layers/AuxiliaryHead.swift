@@ -5,9 +5,10 @@ import TernGraph
 /// network's when it is trained. The layer after reads what the head reads.
 public struct AuxiliaryHead: Layer {
   /// The factor on the head's loss.
-  public let weight: Float
-  public let body: Sequential
+  package let weight: Float
+  package let body: Sequential
 
+  /// A head of these layers, whose loss is multiplied by `weight`.
   public init(weight: Float, @LayerBuilder _ body: () -> [NamedLayer]) {
     self.weight = weight
     self.body = Sequential(body())

@@ -11,8 +11,9 @@ import TernGraph
 /// Sources: Smolensky, 1986; Hinton, "Training products of experts by minimizing contrastive
 /// divergence", 2002.
 public struct RestrictedBoltzmannMachine: Layer {
-  public let hiddenCount: Int
+  package let hiddenCount: Int
 
+  /// A machine with so many hidden units.
   public init(_ hiddenCount: Int) { self.hiddenCount = hiddenCount }
 
   public var kind: String { "restricted_boltzmann_machine" }
@@ -41,13 +42,13 @@ public struct RestrictedBoltzmannMachine: Layer {
   }
 
   /// What contrastive divergence compares.
-  public struct Chain {
+  package struct Chain {
     /// F(v) of the data, [N].
-    public let dataEnergy: Tensor
+    package let dataEnergy: Tensor
     /// F(v) of the visible units at the end of the chain, [N].
-    public let modelEnergy: Tensor
+    package let modelEnergy: Tensor
     /// What the first hidden sample makes of the data: probabilities [N, V].
-    public let reconstruction: Tensor
+    package let reconstruction: Tensor
   }
 
   /// Appends Gibbs sampling from the data [N, V]: `steps` times hidden units given visible ones, then
@@ -55,7 +56,7 @@ public struct RestrictedBoltzmannMachine: Layer {
   /// contrastive divergence descends, for no gradient flows through what is drawn.
   ///
   /// The free energy is F(v) = −b·v − Σ log(1 + e^(W v + c)).
-  public func chain(from data: Tensor, steps: Int, in context: LayerContext) throws -> Chain {
+  package func chain(from data: Tensor, steps: Int, in context: LayerContext) throws -> Chain {
     let units = try units(data, in: context)
     let visibleBias = try context.parameter("visible_bias", [data.shape[1]], .zeros)
     func freeEnergy(_ v: Tensor) throws -> Tensor {

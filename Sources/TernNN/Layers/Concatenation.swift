@@ -6,8 +6,9 @@ import TernGraph
 ///
 /// Source: Szegedy et al., "Going deeper with convolutions", 2014.
 public struct Concatenation: Layer {
-  public let branches: [NamedLayer]
+  package let branches: [NamedLayer]
 
+  /// Branches that read the same input. One without a name is called by its number.
   public init(@LayerBuilder _ branches: () -> [NamedLayer]) { self.branches = branches() }
 
   public var kind: String { "concatenation" }
@@ -25,8 +26,9 @@ public struct Concatenation: Layer {
 ///
 /// Source: Huang et al., "Densely connected convolutional networks", 2016.
 public struct SkipConcatenation: Layer {
-  public let body: Sequential
+  package let body: Sequential
 
+  /// Layers whose output is appended to their input.
   public init(@LayerBuilder _ body: () -> [NamedLayer]) { self.body = Sequential(body()) }
 
   public var kind: String { "skip_concatenation" }

@@ -3,14 +3,20 @@ import TernGraph
 
 /// A convolution over time with its own weight [O, C, K] and bias [O]: [N, C, L] → [N, O, L'].
 public struct Conv1D: Layer {
-  public let outChannels: Int
-  public let kernelSize: Int
-  public let stride: Int
-  public let padding: ConvolutionPadding
-  public let dilation: Int
-  public let hasBias: Bool
-  public let initializer: WeightInitializer
+  package let outChannels: Int
+  package let kernelSize: Int
+  package let stride: Int
+  package let padding: ConvolutionPadding
+  package let dilation: Int
+  package let hasBias: Bool
+  package let initializer: WeightInitializer
 
+  /// A kernel of so many steps.
+  ///
+  /// - Parameters:
+  ///   - outChannels: O.
+  ///   - padding: zeros on each side, or `.same`.
+  ///   - initializer: how weight and bias start.
   public init(
     _ outChannels: Int, kernel: Int, stride: Int = 1, padding: ConvolutionPadding = [0],
     dilation: Int = 1,

@@ -3,15 +3,22 @@ import TernGraph
 
 /// A convolution with its own weight [O, C/groups, KH, KW] and bias [O].
 public struct Conv2D: Layer {
-  public let outChannels: Int
-  public let kernelSize: [Int]
-  public let stride: [Int]
-  public let padding: ConvolutionPadding
-  public let dilation: [Int]
-  public let groups: Int
-  public let hasBias: Bool
-  public let initializer: WeightInitializer
+  package let outChannels: Int
+  package let kernelSize: [Int]
+  package let stride: [Int]
+  package let padding: ConvolutionPadding
+  package let dilation: [Int]
+  package let groups: Int
+  package let hasBias: Bool
+  package let initializer: WeightInitializer
 
+  /// Extents are (vertical, horizontal) pairs.
+  ///
+  /// - Parameters:
+  ///   - outChannels: O.
+  ///   - padding: zeros on each side, or `.same`.
+  ///   - initializer: how weight and bias start.
+  ///   - groups: parts of the channels that do not see each other; a divisor of C and O.
   public init(
     outChannels: Int, kernelSize: [Int], stride: [Int] = [1, 1],
     padding: ConvolutionPadding = [0, 0],

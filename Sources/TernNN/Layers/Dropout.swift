@@ -3,8 +3,9 @@ import TernGraph
 
 /// Drops elements with probability p when training; passes them on otherwise.
 public struct Dropout: Layer {
-  public let probability: Float
+  package let probability: Float
 
+  /// Drops with a probability of 0 to below 1.
   public init(_ probability: Float = 0.5) { self.probability = probability }
 
   public var kind: String { "dropout" }

@@ -5,8 +5,10 @@ import TernGraph
 /// `add`, `cat`, …
 public struct Functional: Layer {
   public let kind: String
+  /// PyTorch's arguments, by name.
   public let attributes: [String: AttributeValue]
 
+  /// The operation of that name: `Functional("leaky_relu", ["negative_slope": .double(0.2)])`.
   public init(_ kind: String, _ attributes: [String: AttributeValue] = [:]) {
     self.kind = kind
     self.attributes = attributes
@@ -41,6 +43,7 @@ public struct Functional: Layer {
     Functional("adaptive_avg_pool2d", ["output_size": .int(extent)])
   }
 
+  /// max(x, 0)
   public static let relu = Functional("relu")
   /// min(max(x, 0), 6)
   public static let relu6 = Functional("hardtanh", ["min_val": .int(0), "max_val": .int(6)])
@@ -51,6 +54,7 @@ public struct Functional: Layer {
 
   /// Joins along the channels.
   public static let cat = Functional("cat", ["dim": .int(1)])
+  /// All axes behind the first as one: [N, *] → [N, F].
   public static let flatten = Functional("flatten")
 
   public func forward(_ inputs: [Tensor], in context: LayerContext) throws -> Tensor {

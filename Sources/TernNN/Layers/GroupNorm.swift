@@ -5,9 +5,10 @@ import TernGraph
 ///
 /// Source: Wu and He, "Group normalization", 2018.
 public struct GroupNorm: Layer {
-  public let groupCount: Int
-  public let epsilon: Float
+  package let groupCount: Int
+  package let epsilon: Float
 
+  /// So many groups, a divisor of C; `epsilon` is added to variances.
   public init(_ groupCount: Int, epsilon: Float = 1e-5) {
     self.groupCount = groupCount
     self.epsilon = epsilon

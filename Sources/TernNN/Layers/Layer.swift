@@ -24,20 +24,28 @@ public enum Mode: Hashable, Sendable {
 public struct Parameter {
   /// The path of layer names and the parameter's own, joined by dots: `conv1.weight`.
   public let name: String
+  /// Its value in the graph.
   public let tensor: Tensor
+  /// How it starts.
   public let initializer: Initializer
   /// Whether an optimizer updates it; false for running statistics.
   public let isTrainable: Bool
 
+  /// Its extents.
   public var shape: Shape { tensor.shape }
 }
 
 /// A row of a network's summary.
 public struct LayerSummary: Hashable, Sendable {
+  /// The path of layer names, joined by dots: `layer1.0.conv1`.
   public let name: String
+  /// What it is: PyTorch's functional name, or the name of a block.
   public let kind: String
+  /// The shape of what it computes.
   public let output: Shape
+  /// The trained numbers it has of its own.
   public let parameterCount: Int
+  /// The multiplications, each with an addition, of its products and convolutions.
   public let multiplyAdds: Int
   /// How many input pixels across an output element sees; `nil` once it sees no neighbourhood.
   public let receptiveField: Int?
@@ -47,6 +55,7 @@ public struct LayerSummary: Hashable, Sendable {
 public struct LayerError: Error, CustomStringConvertible {
   /// The path of layer names: `layer1.0.conv1`.
   public let layer: String
+  /// What does not fit.
   public let reason: ShapeError
 
   public var description: String { "layer \(layer): \(reason)" }
@@ -55,12 +64,17 @@ public struct LayerError: Error, CustomStringConvertible {
 /// Where a network under construction stands: its graph, the path of layer names, and what was
 /// declared so far.
 public final class LayerContext {
+  /// The graph that layers are appended to.
   public let builder: GraphBuilder
+  /// What the network is built for.
   public let mode: Mode
+  /// What random numbers depend on.
   public let seed: UInt64
   /// The number of the training step, which dropout draws its masks from.
   public let step: Tensor?
+  /// The parameters and running statistics declared so far, in the order of the layers.
   public private(set) var parameters: [Parameter] = []
+  /// What was appended so far, layer by layer.
   public private(set) var summaries: [LayerSummary] = []
   /// What is trained besides the network's output, and the weight of its loss.
   public private(set) var auxiliaryOutputs: [(output: Tensor, weight: Float)] = []
@@ -102,6 +116,7 @@ public final class LayerContext {
   /// Declares a parameter of the current layer, or finds it again where a layer is shared.
   ///
   /// - Parameter name: `nil` for a parameter that is called as the layer itself.
+  /// - Throws: ``TernCore/ShapeError`` where shapes, types or attributes do not fit.
   public func parameter(
     _ name: String?, _ shape: Shape, _ initializer: Initializer, isTrainable: Bool = true
   ) throws -> Tensor {
@@ -168,6 +183,8 @@ public final class LayerContext {
   }
 
   /// Appends what an objective computes with the parameters of the layer called `name`.
+  ///
+  /// - Throws: ``LayerError`` with the path of the layer where something does not fit.
   public func within<R>(_ name: String, _ body: () throws -> R) throws -> R {
     path.append(name)
     defer { path.removeLast() }
@@ -177,6 +194,8 @@ public final class LayerContext {
   }
 
   /// Appends a layer under `name`.
+  ///
+  /// - Throws: ``LayerError`` with the path of the layer where something does not fit.
   public func apply(_ layer: any Layer, named name: String, to inputs: [Tensor]) throws -> Tensor {
     path.append(name)
     defer { path.removeLast() }
@@ -217,8 +236,8 @@ public final class LayerContext {
     return nodes.indices[start...].reduce(0) { sum, index in
       if mode == .inference, asideNodes.contains(where: { $0.contains(index) }) { return sum }
       switch nodes[index].operation {
-      case is TernGraph.Conv2D, is Conv2DBackwardInput, is MatMul, is TernGraph.Linear,
-        is Attention:
+      case is Operations.Conv2D, is Operations.Conv2DBackwardInput, is Operations.MatMul,
+        is Operations.Linear, is Operations.Attention:
         return Swift.min(sum + builder.graph.cost(of: nodes[index]).flops / 2, 1 << 60)
       default: return sum
       }

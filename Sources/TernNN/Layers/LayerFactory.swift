@@ -2,7 +2,7 @@ import TernCore
 import TernGraph
 
 /// Makes layers from PyTorch's functional names and arguments.
-public enum LayerFactory {
+package enum LayerFactory {
   /// Layers with parameters or a state of their own; every other operation is a ``Functional``.
   private static let makers: [String: @Sendable (inout Attributes) throws -> any Layer] = [
     "conv2d": { a in
@@ -28,6 +28,9 @@ public enum LayerFactory {
       Linear(
         try a.int("out_features"), hasBias: try a.bool("bias", default: true),
         initializer: try initializer(&a))
+    },
+    "embedding": { a in
+      Embedding(try a.int("num_embeddings"), size: try a.int("embedding_dim"))
     },
     "batch_norm": { a in
       BatchNorm2D(
@@ -129,7 +132,7 @@ public enum LayerFactory {
   }
 
   /// - Throws: ``ShapeError`` for an unknown layer or argument.
-  public static func make(_ kind: String, _ values: [String: AttributeValue]) throws -> any Layer {
+  package static func make(_ kind: String, _ values: [String: AttributeValue]) throws -> any Layer {
     if let maker = makers[kind] {
       var attributes = Attributes(kind, values)
       let layer = try maker(&attributes)

@@ -5,9 +5,11 @@ import TernGraph
 /// 2016.
 public struct LayerNorm: Layer {
   /// The extents of the axes that are normalised over; the innermost alone where `nil`.
-  public let normalizedShape: [Int]?
-  public let epsilon: Float
+  package let normalizedShape: [Int]?
+  package let epsilon: Float
 
+  /// Normalises over innermost axes of these extents, the innermost alone where `nil`; `epsilon` is added to
+  /// variances.
   public init(_ normalizedShape: [Int]? = nil, epsilon: Float = 1e-5) {
     self.normalizedShape = normalizedShape
     self.epsilon = epsilon

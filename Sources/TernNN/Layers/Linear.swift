@@ -3,10 +3,11 @@ import TernGraph
 
 /// y = x Wᵀ + b with its own weight [O, I] and bias [O], on the innermost axis.
 public struct Linear: Layer {
-  public let outFeatures: Int
-  public let hasBias: Bool
-  public let initializer: WeightInitializer
+  package let outFeatures: Int
+  package let hasBias: Bool
+  package let initializer: WeightInitializer
 
+  /// O = `outFeatures`; I is what the layer reads.
   public init(
     _ outFeatures: Int, hasBias: Bool = true, initializer: WeightInitializer = .standard
   ) {

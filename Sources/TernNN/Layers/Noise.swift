@@ -8,11 +8,15 @@ extension LayerContext {
   private var noiseStep: Tensor { step ?? builder.constant(HostTensor([], [Int32(0)])) }
 
   /// Numbers from N(0, 1).
+  ///
+  /// - Throws: ``TernCore/ShapeError`` where shapes, types or attributes do not fit.
   public func randomNormal(_ shape: Shape) throws -> Tensor {
     try noiseStep.randomNormal(shape, seed: seed, stream: nextNoiseStream())
   }
 
   /// 1 with the probabilities given, else 0.
+  ///
+  /// - Throws: ``TernCore/ShapeError`` where shapes, types or attributes do not fit.
   public func bernoulli(_ probabilities: Tensor) throws -> Tensor {
     try probabilities.bernoulli(seed: seed, stream: nextNoiseStream(), step: noiseStep)
   }
@@ -20,8 +24,9 @@ extension LayerContext {
 
 /// Numbers from N(0, 1), [N, count], as many rows as its input has: what a generator starts from.
 public struct LatentNoise: Layer {
-  public let count: Int
+  package let count: Int
 
+  /// So many numbers per row.
   public init(_ count: Int) { self.count = count }
 
   public var kind: String { "latent_noise" }
@@ -39,6 +44,7 @@ public struct LatentNoise: Layer {
 ///
 /// Source: Kingma and Welling, "Auto-encoding variational Bayes", 2013.
 public struct GaussianSampling: Layer {
+  /// Draws a code.
   public init() {}
 
   public var kind: String { "gaussian_sampling" }
@@ -50,7 +56,7 @@ public struct GaussianSampling: Layer {
   }
 
   /// μ and log σ² [N, Z].
-  public static func parts(_ code: Tensor) throws -> (mean: Tensor, logVariance: Tensor) {
+  package static func parts(_ code: Tensor) throws -> (mean: Tensor, logVariance: Tensor) {
     guard code.shape.rank == 2, code.shape[1] % 2 == 0 else {
       throw ShapeError(
         "gaussian_sampling", "input", expected: "shape [N, 2Z]", got: "\(code.shape)")
@@ -62,7 +68,7 @@ public struct GaussianSampling: Layer {
   }
 
   /// μ + σ·ε.
-  public static func draw(
+  package static func draw(
     _ mean: Tensor, _ logVariance: Tensor, in context: LayerContext
   ) throws -> Tensor {
     try mean + logVariance.affine(scale: 0.5).exp() * context.randomNormal(mean.shape)

@@ -6,9 +6,10 @@ import TernGraph
 /// Where weight and bias are frozen, training normalises with the running statistics and keeps them:
 /// a layer that is not trained does what it does in inference.
 public struct BatchNorm2D: Layer {
-  public let epsilon: Float
-  public let momentum: Float
+  package let epsilon: Float
+  package let momentum: Float
 
+  /// `epsilon` is added to variances; running statistics move by `momentum` of the way to the batch's.
   public init(epsilon: Float = 1e-5, momentum: Float = 0.1) {
     self.epsilon = epsilon
     self.momentum = momentum

@@ -7,10 +7,11 @@ import TernGraph
 /// Source: He, Zhang, Ren, Sun, "Delving deep into rectifiers", 2015.
 public struct PReLU: Layer {
   /// 1, or the number of channels.
-  public let slopeCount: Int
+  package let slopeCount: Int
   /// What every slope starts at.
-  public let start: Float
+  package let start: Float
 
+  /// So many slopes: 1, or one per channel; all of them begin at `start`.
   public init(_ slopeCount: Int = 1, start: Float = 0.25) {
     self.slopeCount = slopeCount
     self.start = start

@@ -9,6 +9,7 @@ import TernGraph
 /// `W_i_l0` [H, I], `U_i_l0` [H, H], `V_i_l0` [H], `b_i_l0` [H] and so on for the gates f, o and the
 /// candidate c. All start at U(−1/√H, 1/√H), as PyTorch's do.
 public struct Recurrent: Layer {
+  /// What is computed in a step, from the input x and the state h.
   public enum Cell: Hashable, Sendable {
     /// h ← tanh(W x + b + U h + c). Elman, 1990.
     case elman
@@ -21,14 +22,20 @@ public struct Recurrent: Layer {
     case gru(resetsAfter: Bool)
   }
 
-  public let cell: Cell
-  public let hiddenSize: Int
+  package let cell: Cell
+  package let hiddenSize: Int
   /// Networks one on top of the other.
-  public let layerCount: Int
-  public let hasBias: Bool
+  package let layerCount: Int
+  package let hasBias: Bool
   /// Whether all steps are the output, or only the last.
-  public let returnsSequence: Bool
+  package let returnsSequence: Bool
 
+  /// Cells one above the other.
+  ///
+  /// - Parameters:
+  ///   - hiddenSize: H, the numbers of the state.
+  ///   - layerCount: how many cells; each reads the states of the one below.
+  ///   - returnsSequence: whether all steps are the output, [N, T, H], or only the last, [N, H].
   public init(
     _ cell: Cell, hiddenSize: Int, layerCount: Int = 1, hasBias: Bool = true,
     returnsSequence: Bool = false

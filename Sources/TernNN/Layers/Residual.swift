@@ -8,11 +8,11 @@ import TernGraph
 ///
 /// Source: He, Zhang, Ren, Sun, "Deep residual learning for image recognition", 2015.
 public struct Residual: Layer {
-  public let body: Sequential
-  public let shortcut: Sequential?
+  package let body: Sequential
+  package let shortcut: Sequential?
   /// 1/√2 keeps the variance from doubling with every block.
-  public let scale: Float
-  public let activation: Functional?
+  package let scale: Float
+  package let activation: Functional?
 
   /// - Parameters:
   ///   - shortcut: what the input passes through on its way to the sum; `nil` for nothing.

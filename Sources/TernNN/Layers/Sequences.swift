@@ -5,6 +5,7 @@ import TernGraph
 
 /// An image read as a sequence of its rows: [N, C, H, W] → [N, H, C·W]. A sequence stays what it is.
 public struct ImageRows: Layer {
+  /// Reads rows.
   public init() {}
 
   public var kind: String { "image_rows" }
@@ -21,6 +22,7 @@ public struct ImageRows: Layer {
 
 /// The positions of an image read as a sequence, row by row: [N, E, H, W] → [N, H·W, E].
 public struct ImageTokens: Layer {
+  /// Reads pixels.
   public init() {}
 
   public var kind: String { "image_tokens" }
@@ -36,6 +38,7 @@ public struct ImageTokens: Layer {
 
 /// A learnt token in front of a sequence, called as the layer itself: [N, T, E] → [N, T + 1, E].
 public struct ClassToken: Layer {
+  /// Puts a token in front.
   public init() {}
 
   public var kind: String { "class_token" }
@@ -53,6 +56,7 @@ public struct ClassToken: Layer {
 
 /// A learnt vector added at every position of a sequence, called as the layer itself: [N, T, E].
 public struct PositionEmbedding: Layer {
+  /// Adds a vector per position.
   public init() {}
 
   public var kind: String { "position_embedding" }
@@ -70,8 +74,9 @@ public struct PositionEmbedding: Layer {
 
 /// One position of a sequence: [N, T, E] → [N, E].
 public struct SelectToken: Layer {
-  public let position: Int
+  package let position: Int
 
+  /// The position, counted from 0.
   public init(_ position: Int) { self.position = position }
 
   public var kind: String { "select_token" }

@@ -4,16 +4,24 @@ import TernGraph
 /// A transposed convolution with its own weight [C, O/groups, KH, KW] and bias [O]: the gradient of
 /// a convolution as a layer, which enlarges where that one shrinks.
 public struct ConvTranspose2D: Layer {
-  public let outChannels: Int
-  public let kernelSize: [Int]
-  public let stride: [Int]
-  public let padding: [Int]
-  public let outputPadding: [Int]
-  public let dilation: [Int]
-  public let groups: Int
-  public let hasBias: Bool
-  public let initializer: WeightInitializer
+  package let outChannels: Int
+  package let kernelSize: [Int]
+  package let stride: [Int]
+  package let padding: [Int]
+  package let outputPadding: [Int]
+  package let dilation: [Int]
+  package let groups: Int
+  package let hasBias: Bool
+  package let initializer: WeightInitializer
 
+  /// Extents are (vertical, horizontal) pairs.
+  ///
+  /// - Parameters:
+  ///   - outChannels: O.
+  ///   - padding: how much is cut off each side.
+  ///   - outputPadding: how much is added below and to the right, less than stride or dilation.
+  ///   - groups: parts of the channels that do not see each other; a divisor of C and O.
+  ///   - initializer: how weight and bias start.
   public init(
     outChannels: Int, kernelSize: [Int], stride: [Int] = [1, 1], padding: [Int] = [0, 0],
     outputPadding: [Int] = [0, 0], dilation: [Int] = [1, 1], groups: Int = 1,

@@ -36,15 +36,17 @@ struct LayerListReader {
 
   /// The layers of a list.
   ///
-  /// - Parameter prefix: the path of the block around, with a dot behind, or nothing.
+  /// - Parameters:
+  ///   - prefix: the path of the block around, with a dot behind, or nothing.
+  ///   - inputs: the network's inputs, for the outermost list.
   mutating func layers(
-    _ node: Node, under prefix: String, inside owners: [String] = []
+    _ node: Node, under prefix: String, inside owners: [String] = [], reading inputs: [String] = []
   ) throws -> [NamedLayer] {
     guard let list = node.sequence, !list.isEmpty else {
       throw file.fault(node, "expected a list of 'layers'")
     }
     var counts: [String: Int] = [:]
-    var names: Set<String> = ["input"]
+    var names = Set(["input"] + inputs)
     var result: [NamedLayer] = []
     for node in list {
       var entry = try Entry(node, in: file)

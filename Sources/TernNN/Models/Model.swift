@@ -9,6 +9,10 @@ public enum ModelTask: Hashable, Sendable {
   case perceptron
   /// A class per pixel.
   case segmentation
+  /// Numbers per sample.
+  case regression
+  /// Labels per sample, of which each holds or does not.
+  case multilabel
   /// Its input from a code; from one with Gaussian noise of that deviation, where it is above 0.
   case reconstruction(noise: Float)
   /// A code with a distribution: the parts `encoder` and `decoder`, which ends in logits of pixels.
@@ -28,6 +32,8 @@ public enum ModelTask: Hashable, Sendable {
     case .classification: "classification"
     case .perceptron: "perceptron"
     case .segmentation: "segmentation"
+    case .regression: "regression"
+    case .multilabel: "multilabel"
     case .reconstruction: "reconstruction"
     case .variational: "variational"
     case .adversarial: "adversarial"
@@ -35,26 +41,97 @@ public enum ModelTask: Hashable, Sendable {
     case .beliefNetwork: "belief-network"
     }
   }
+
+  /// What any network of one chain of layers can be trained for.
+  public static let ofChains: [ModelTask] = [
+    .classification, .multilabel, .regression, .segmentation, .reconstruction(noise: 0),
+  ]
+
+  /// The task that a user names.
+  ///
+  /// - Throws: ``TernError`` with the nearest known name.
+  public static func named(_ name: String) throws -> ModelTask {
+    if let task = ofChains.first(where: { $0.name == name }) { return task }
+    let names = ofChains.map(\.name)
+    throw TernError(
+      .usage,
+      "task: expected one of \(names.joined(separator: ", ")), got '\(name)'"
+        + (EditDistance.nearest(to: name, among: names).map { "; did you mean '\($0)'?" } ?? ""))
+  }
 }
 
-/// A network: named layers, each reading the one before or the ones it names.
+/// A network: named and typed inputs, and named layers, each reading the one before or the ones it
+/// names.
 public struct Model: Sendable {
   public let name: String
-  /// One sample: [C, H, W].
-  public let inputShape: Shape
+  /// What the network reads, by name; one input `images` for most.
+  public let inputs: [Field]
+  /// The layers whose results are the network's outputs; the last layer alone where empty.
+  public let outputs: [String]
+  /// How many classes there are, or numbers to be predicted.
   public let classCount: Int
   public let layers: Sequential
   public let task: ModelTask
 
+  /// A network with one input, `images`.
+  ///
+  /// - Parameter inputShape: one sample, such as [C, H, W] or [D].
   public init(
     name: String, inputShape: Shape, classCount: Int, layers: Sequential,
     task: ModelTask = .classification
   ) {
+    self.init(
+      name: name, inputs: [Field(Field.samplesName, inputShape)], classCount: classCount,
+      layers: layers, task: task)
+  }
+
+  /// - Parameters:
+  ///   - inputs: the names by which layers read them, with the type of one sample.
+  ///   - outputs: names of layers; the last layer's result where empty.
+  public init(
+    name: String, inputs: [Field], outputs: [String] = [], classCount: Int, layers: Sequential,
+    task: ModelTask = .classification
+  ) {
+    precondition(!inputs.isEmpty, "a network reads something")
     self.task = task
     self.name = name
-    self.inputShape = inputShape
+    self.inputs = inputs
+    self.outputs = outputs
     self.classCount = classCount
     self.layers = layers
+  }
+
+  /// One sample of the first input: [C, H, W] or [D].
+  public var inputShape: Shape { inputs[0].type.shape }
+
+  /// Whether its inputs are all that it is held against.
+  public var isGenerative: Bool {
+    switch task {
+    case .classification, .perceptron, .segmentation, .regression, .multilabel, .beliefNetwork:
+      false
+    case .reconstruction, .variational, .adversarial, .contrastiveDivergence: true
+    }
+  }
+
+  /// The names of the outputs of ``inferenceGraph(batchSize:)``.
+  public var outputNames: [String] { outputs.isEmpty ? [Self.logitsName] : outputs }
+
+  /// The output of networks that do not name theirs.
+  public static let logitsName = "logits"
+
+  /// The same network for another task.
+  ///
+  /// - Throws: ``TernError`` of kind `usage` where it is made for its own alone.
+  public func trained(for task: ModelTask) throws -> Model {
+    if task == self.task { return self }
+    guard ModelTask.ofChains.contains(where: { $0.name == self.task.name }) else {
+      throw TernError(
+        .usage, "task: \(name) is made for \(self.task.name), it cannot be trained for \(task.name)"
+      )
+    }
+    return Model(
+      name: name, inputs: inputs, outputs: outputs, classCount: classCount, layers: layers,
+      task: task)
   }
 
   /// Appends one of the network's outermost layers, which a network of several parts names:
@@ -75,32 +152,65 @@ public struct Model: Sendable {
     return entry.layer
   }
 
-  /// Appends the network to the graph of `x`, and returns its output, for a classifier [N, classes].
+  /// Appends the network to the graph of `x`, and returns its first output, for a classifier
+  /// [N, classes].
   ///
+  /// - Precondition: the network has one input.
   /// - Throws: ``TernError`` naming the layer that does not fit what it reads.
   public func forward(_ x: Tensor, in context: LayerContext) throws -> Tensor {
-    context.beginField(x)
-    do { return try layers.forward([x], in: context) } catch let error as LayerError {
-      throw TernError(.badData, "model \(name) on inputs \(inputShape): \(error)")
+    try forward([x], in: context)[0]
+  }
+
+  /// Appends the network to the graph of its inputs, and returns its outputs, for a classifier
+  /// [N, classes].
+  ///
+  /// - Parameter tensors: one for each of ``inputs``, [N, …].
+  /// - Throws: ``TernError`` naming the layer that does not fit what it reads.
+  public func forward(_ tensors: [Tensor], in context: LayerContext) throws -> [Tensor] {
+    do { return try build(tensors, in: context) } catch let error as LayerError {
+      let shapes = inputs.map { "\($0.type.shape)" }.joined(separator: ", ")
+      throw TernError(.badData, "model \(name) on inputs \(shapes): \(error)")
     }
+  }
+
+  private func build(_ tensors: [Tensor], in context: LayerContext) throws -> [Tensor] {
+    precondition(tensors.count == inputs.count, "a tensor for each input")
+    for tensor in tensors { context.beginField(tensor) }
+    var named = ["input": tensors[0]]
+    for (field, tensor) in zip(inputs, tensors) { named[field.name] = tensor }
+    let results = try layers.results([tensors[0]], named: named, in: context)
+    guard !outputs.isEmpty else { return [results.last] }
+    return try outputs.map { name in
+      guard let tensor = results.all[name] else {
+        throw TernError(.badData, "model \(self.name): outputs: no layer '\(name)'")
+      }
+      return tensor
+    }
+  }
+
+  /// Appends the inputs to a graph under their names.
+  public func appendInputs(to builder: GraphBuilder, batchSize: Int) throws -> [Tensor] {
+    try inputs.map { try builder.input($0.name, $0.batched(batchSize)) }
   }
 
   /// Builds the network once, for two samples, so that a layer that only fits one is found.
   ///
   /// - Throws: ``LayerError`` for the first layer that does not fit what it reads.
-  func build() throws -> (output: Shape, context: LayerContext) {
+  func build() throws -> (outputs: [Shape], context: LayerContext) {
     let builder = GraphBuilder()
     let context = LayerContext(builder: builder, mode: .inference)
-    let x = try builder.input("images", Shape([2] + inputShape.dimensions))
-    return (try layers.forward([x], in: context).shape, context)
+    let tensors = try appendInputs(to: builder, batchSize: 2)
+    return (try build(tensors, in: context).map(\.shape), context)
   }
 
-  /// The network in a graph of its own, with input `images` [N, C, H, W] and output `logits`.
+  /// The network in a graph of its own: ``inputs`` [N, …] and ``outputNames`` under their names.
   public func inferenceGraph(batchSize: Int) throws -> (graph: Graph, context: LayerContext) {
     let builder = GraphBuilder()
     let context = LayerContext(builder: builder, mode: .inference)
-    let x = try builder.input("images", Shape([batchSize] + inputShape.dimensions))
-    builder.output("logits", try forward(x, in: context))
+    let tensors = try appendInputs(to: builder, batchSize: batchSize)
+    for (name, tensor) in zip(outputNames, try forward(tensors, in: context)) {
+      builder.output(name, tensor)
+    }
     return (builder.graph, context)
   }
 

@@ -28,9 +28,14 @@ import Yams
 /// A layer's key is PyTorch's functional name, its arguments PyTorch's; input sizes are inferred.
 /// `name:` names a layer (else type and index, `conv2d_0`), `from: [a, b]` lets it read other layers
 /// of the same list than the one before; `input` is what the list reads. `task:` is
-/// `classification` unless it says `segmentation` (a class per pixel) or `reconstruction` (an
-/// autoencoder). Layers with weights take
-/// `init:`, the name of a ``WeightInitializer``.
+/// `classification` unless it says `multilabel` (labels of which each holds or does not), `regression`
+/// (numbers), `segmentation` (a class per pixel) or `reconstruction` (an autoencoder). Layers with weights
+/// take `init:`, the name of a ``WeightInitializer``.
+///
+/// Several inputs, or one that is not float32, are named: `inputs: {left: [8], words: {shape: [16], type:
+/// int32}}`; layers read them by name, and the first layer the first of them. `outputs: [a, b]` names the
+/// layers whose results the network has, where it is not the last one's. `targets: N` may stand for
+/// `classes: N` where numbers are predicted.
 ///
 /// The blocks that contain `layers:` are `sequential`, `residual` (also `shortcut:`, layers that the
 /// input passes on its way to the sum, `scale:`, and `activation: none` instead of `relu`),
@@ -64,26 +69,80 @@ public struct ModelFile {
       throw TernError(.badData, "\(path): the file is empty; expected a map with 'layers'")
     }
     guard let map = root.mapping else { throw fault(root, "expected a map with 'layers'") }
-    let known = ["name", "input", "classes", "task", "init", "blocks", "layers"]
+    let known = [
+      "name", "input", "inputs", "outputs", "classes", "targets", "task", "init", "blocks",
+      "layers",
+    ]
     for (key, _) in map where !known.contains(key.string ?? "") {
       let name = key.string ?? ""
       let hint = EditDistance.nearest(to: name, among: known).map { "did you mean '\($0)'?" }
       throw fault(
         key, "unknown key '\(name)'; " + (hint ?? "known are \(known.joined(separator: ", "))"))
     }
-    let input = try inputShape(map["input"], in: root)
-    guard let classes = map["classes"]?.int, (1...1 << 24).contains(classes) else {
-      throw fault(map["classes"] ?? root, "expected 'classes: N', a number of at least 1")
+    let inputs = try self.inputs(map, in: root)
+    if let targets = map["targets"], map["classes"] != nil {
+      throw fault(targets, "'targets' and 'classes' both say what the network predicts; give one")
+    }
+    let count = map["classes"] ?? map["targets"]
+    guard let classes = count?.int, (1...1 << 24).contains(classes) else {
+      throw fault(count ?? root, "expected 'classes: N', a number of at least 1")
     }
     var reader = LayerListReader(file: self, initializer: try initializer(map["init"]))
     if let blocks = map["blocks"] { try reader.readBlocks(blocks) }
     guard let list = map["layers"] else { throw fault(root, "expected a list of 'layers'") }
     let standard = path.pathStem
+    let layers = try reader.layers(list, under: "", reading: inputs.map(\.name))
     let model = Model(
-      name: map["name"]?.string ?? standard, inputShape: input, classCount: classes,
-      layers: Sequential(try reader.layers(list, under: "")), task: try task(map["task"]))
+      name: map["name"]?.string ?? standard, inputs: inputs,
+      outputs: try outputs(map["outputs"], of: layers), classCount: classes,
+      layers: Sequential(layers), task: try task(map["task"]))
     try check(model, reader)
     return model
+  }
+
+  /// `input: [C, H, W]`, or `inputs:` by name.
+  private func inputs(_ map: Node.Mapping, in root: Node) throws -> [Field] {
+    guard let node = map["inputs"] else {
+      return [Field(Field.samplesName, try inputShape(map["input"], in: root))]
+    }
+    if let input = map["input"] { throw fault(input, "'input' and 'inputs' both; give one") }
+    guard let entries = node.mapping, !entries.isEmpty else {
+      throw fault(node, "expected 'inputs: {NAME: [D], …}', a shape for each input")
+    }
+    return try entries.map { key, value in
+      guard let name = key.string, !name.isEmpty, !name.contains("."), name != "input",
+        ![Field.targetsName, Field.partnerTargetsName, Field.mixName].contains(name)
+      else { throw fault(key, "inputs: '\(key.string ?? "")' cannot be the name of an input") }
+      guard let parts = value.mapping else { return Field(name, try inputShape(value, in: root)) }
+      for (part, _) in parts where !["shape", "type"].contains(part.string ?? "") {
+        throw fault(part, "unknown key '\(part.string ?? "")'; known are shape, type")
+      }
+      let type = parts["type"]?.string ?? DataType.float32.rawValue
+      guard let dataType = DataType(rawValue: type) else {
+        throw fault(
+          parts["type"],
+          "type: expected \(DataType.allCases.map(\.rawValue).joined(separator: ", ")), got '\(type)'"
+        )
+      }
+      return Field(name, try inputShape(parts["shape"], in: value), dataType)
+    }
+  }
+
+  /// The names of layers of the outermost list.
+  private func outputs(_ node: Node?, of layers: [NamedLayer]) throws -> [String] {
+    guard let node else { return [] }
+    let names = node.sequence?.compactMap(\.string) ?? []
+    guard !names.isEmpty, names.count == node.sequence?.count, Set(names).count == names.count
+    else {
+      throw fault(node, "expected 'outputs: [a, b]', names of layers")
+    }
+    let known = layers.enumerated().map { $1.name ?? "\($0)" }
+    for name in names where !known.contains(name) {
+      let hint =
+        EditDistance.nearest(to: name, among: known).map { "; did you mean '\($0)'?" } ?? ""
+      throw fault(node, "outputs: no layer '\(name)'\(hint)")
+    }
+    return names
   }
 
   /// One sample's shape: one to three extents.
@@ -99,16 +158,12 @@ public struct ModelFile {
     return Shape(extents)
   }
 
-  /// What a network of one chain of layers can be for.
-  private static let tasks: [ModelTask] = [
-    .classification, .segmentation, .reconstruction(noise: 0),
-  ]
-
   private func task(_ node: Node?) throws -> ModelTask {
     guard let node else { return .classification }
-    guard let task = Self.tasks.first(where: { $0.name == node.string }) else {
+    guard let task = ModelTask.ofChains.first(where: { $0.name == node.string }) else {
       throw fault(
-        node, "expected 'task: ' and one of \(Self.tasks.map(\.name).joined(separator: ", "))")
+        node,
+        "expected 'task: ' and one of \(ModelTask.ofChains.map(\.name).joined(separator: ", "))")
     }
     return task
   }
@@ -127,8 +182,8 @@ public struct ModelFile {
 
   /// Builds the network once, so that what does not fit is an error with its line.
   private func check(_ model: Model, _ reader: LayerListReader) throws {
-    let (output, context): (Shape, LayerContext)
-    do { (output, context) = try model.build() } catch let error as LayerError {
+    let (outputs, context): ([Shape], LayerContext)
+    do { (outputs, context) = try model.build() } catch let error as LayerError {
       throw fault(reader.line(of: error.layer), error.description)
     }
     var count = 0
@@ -141,7 +196,7 @@ public struct ModelFile {
             + "the network has more than 2^40 parameters")
       }
     }
-    try checkOutput(output, of: model, reader)
+    if model.outputs.isEmpty { try checkOutput(outputs[0], of: model, reader) }
   }
 
   /// What a network computes has to be what its task compares with the data.
@@ -154,6 +209,7 @@ public struct ModelFile {
           "a score per class and pixel"
         )
       case .reconstruction: (Shape([2] + model.inputShape.dimensions), "the input's own shape")
+      case .regression: ([2, model.classCount], "a number for each that is predicted")
       default: ([2, model.classCount], "a score per class")
       }
     // A reconstruction may be a row of numbers.

@@ -63,15 +63,19 @@ extension Model {
   ///
   /// - Parameters:
   ///   - inputShape: the input [C, H, W], where it is not the network's own.
-  ///   - classCount: the number of classes, where it is not the network's own.
+  ///   - classCount: the number of classes, or of numbers to be predicted, where it is not the network's
+  ///     own.
+  ///   - task: what it is trained for, where that is not what it is made for.
   /// - Throws: ``TernError`` where there is no such network, or a file does not fit the data.
   public static func named(
-    _ name: String, inputShape: Shape? = nil, classCount: Int? = nil
+    _ name: String, inputShape: Shape? = nil, classCount: Int? = nil, task: ModelTask? = nil
   ) throws -> Model {
     guard ModelFile.isPath(name) else {
-      return try ZooEntry.named(name).model(inputShape: inputShape, classCount: classCount)
+      let model = try ZooEntry.named(name).model(inputShape: inputShape, classCount: classCount)
+      return try task.map(model.trained) ?? model
     }
-    let model = try ModelFile.read(name)
+    var model = try ModelFile.read(name)
+    if let task { model = try model.trained(for: task) }
     guard inputShape ?? model.inputShape == model.inputShape,
       classCount ?? model.classCount == model.classCount
     else {

@@ -36,7 +36,7 @@ package struct CLError: Error, CustomStringConvertible {
     }
     if [-4, -6, -61].contains(code) {
       return TernError(
-        .runtime, "\(description); the device may be out of memory, try a smaller --batch-size")
+        .runtime, "\(description); the device may be out of memory, try a smaller batch size")
     }
     return TernError(.runtime, description)
   }

@@ -1,4 +1,5 @@
 import Foundation
+import TernCore
 import TernRuntime
 
 /// Which kernels earlier processes compiled together, so that others find them compiled: a driver or a
@@ -48,7 +49,7 @@ struct ProgramCompositions: Sendable {
 
   private func name(_ file: String, options: String) -> String {
     let key = [device, file, options, KernelSource.named(file).text].joined(separator: "\n")
-    return "compositions/\(hexadecimal(stableHash(key.utf8)))"
+    return "compositions/\(hexadecimal(FNV1a.hash64(key.utf8)))"
   }
 
   private func known(_ file: String, options: String) -> [ProgramSource] {

@@ -22,7 +22,7 @@ struct ProgramStore: Sendable {
     [device.identity, options, source].joined(separator: "\n")
   }
 
-  private func file(_ key: String) -> String { "programs/\(hexadecimal(stableHash(key.utf8)))" }
+  private func file(_ key: String) -> String { "programs/\(hexadecimal(FNV1a.hash64(key.utf8)))" }
 
   func binary(source: String, options: String) -> Data? {
     let key = key(source: source, options: options)

@@ -66,7 +66,7 @@ private struct AttentionCut {
   }
 }
 
-extension Attention: OpenCLOperation {
+extension Operations.Attention: OpenCLOperation {
   func encode(_ x: [View], _ y: [View], in encoder: StepEncoder) throws {
     let cut = AttentionCut(x[0], x[1], x[2])
     try cut.encode(
@@ -76,7 +76,7 @@ extension Attention: OpenCLOperation {
   }
 }
 
-extension AttentionBackward: OpenCLOperation {
+extension Operations.AttentionBackward: OpenCLOperation {
   /// dy · y per query.
   private func innerCount(_ query: Shape) -> Int { query[0] * query[1] }
 

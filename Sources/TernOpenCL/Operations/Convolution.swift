@@ -4,7 +4,7 @@ import TernRuntime
 
 // How a pass is computed is chosen in Convolution/ConvolutionMethod.swift.
 
-extension Conv2D: CandidateOperation {
+extension Operations.Conv2D: CandidateOperation {
   private func problem(_ inputs: [TensorType]) throws -> ConvolutionProblem {
     try ConvolutionProblem(
       geometry: geometry(inputs), pass: .forward, hasBias: inputs.count == 3
@@ -28,7 +28,7 @@ extension Conv2D: CandidateOperation {
   }
 }
 
-extension Conv2DBackwardInput: CandidateOperation {
+extension Operations.Conv2DBackwardInput: CandidateOperation {
   private func problem(_ inputs: [TensorType]) throws -> ConvolutionProblem {
     try ConvolutionProblem(geometry: geometry(inputs), pass: .backwardInput)
   }
@@ -49,8 +49,8 @@ extension Conv2DBackwardInput: CandidateOperation {
   }
 }
 
-extension Conv2DBackwardWeight: CandidateOperation {
-  private static let biasSum = Reduce(.sum, axes: [0, 2, 3], keepsAxes: false)
+extension Operations.Conv2DBackwardWeight: CandidateOperation {
+  private static let biasSum = Operations.Reduce(.sum, axes: [0, 2, 3], keepsAxes: false)
 
   private func problem(_ inputs: [TensorType]) throws -> ConvolutionProblem {
     try ConvolutionProblem(geometry: geometry(inputs), pass: .backwardWeight)

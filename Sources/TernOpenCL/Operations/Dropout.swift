@@ -1,6 +1,6 @@
 import TernGraph
 
-extension Dropout: OpenCLOperation {
+extension Operations.Dropout: OpenCLOperation {
   func encode(_ x: [View], _ y: [View], in encoder: StepEncoder) throws {
     try encoder.counters(
       "dropout", in: "elementwise/dropout", count: y[0].count,

@@ -1,6 +1,6 @@
 import TernGraph
 
-extension Unary.Function {
+extension Operations.Unary.Function {
   /// The function's name in `elementwise/unary.cl`, and its settings there.
   fileprivate var kernel: (name: String, p: Float, q: Float) {
     switch self {
@@ -31,13 +31,13 @@ extension Unary.Function {
     if self == .square { return ([:], ["TWICE": 1]) }
     guard case .pow(let exponent) = self else { return ([:], [:]) }
     func quarters(_ exponent: Float) -> [String: Int] {
-      Unary.quarters(exponent).map { ["QUARTERS": $0] } ?? [:]
+      Operations.Unary.quarters(exponent).map { ["QUARTERS": $0] } ?? [:]
     }
     return (quarters(exponent), quarters(exponent - 1))
   }
 }
 
-extension Unary: OpenCLOperation {
+extension Operations.Unary: OpenCLOperation {
   func encode(_ x: [View], _ y: [View], in encoder: StepEncoder) throws {
     let (name, p, q) = function.kernel
     try encoder.elements(
@@ -47,7 +47,7 @@ extension Unary: OpenCLOperation {
   }
 }
 
-extension UnaryBackward: OpenCLOperation {
+extension Operations.UnaryBackward: OpenCLOperation {
   func encode(_ x: [View], _ y: [View], in encoder: StepEncoder) throws {
     let (name, p, q) = function.kernel
     try encoder.elements(

@@ -1,7 +1,7 @@
 import TernCore
 import TernGraph
 
-extension Embedding: OpenCLOperation {
+extension Operations.Embedding: OpenCLOperation {
   func encode(_ x: [View], _ y: [View], in encoder: StepEncoder) throws {
     let columns = x[1].shape[1]
     let vectors = encoder.rowVectors(columns, [.tensor(x[1]), .tensor(y[0])])
@@ -15,7 +15,7 @@ extension Embedding: OpenCLOperation {
   }
 }
 
-extension EmbeddingBackward: OpenCLOperation {
+extension Operations.EmbeddingBackward: OpenCLOperation {
   /// Tokens of the same row, of so many neighbours, are added up before a group of work-items adds up
   /// its rows one by one; `nil` where there are few, or cores.
   private func mergedCount(_ tokens: Int, on device: OpenCLDevice) -> Int? {

@@ -1,7 +1,7 @@
 import TernCore
 import TernGraph
 
-extension Interpolate.Mode {
+extension InterpolationMode {
   fileprivate var defines: [String: Int] {
     switch self {
     case .nearest: ["MODE": 0]
@@ -14,7 +14,7 @@ private func extents(_ input: Shape, _ output: Shape) -> Argument {
   .ints([input[0] * input[1], input[2], input[3], output[2], output[3]])
 }
 
-extension Interpolate: OpenCLOperation {
+extension Operations.Interpolate: OpenCLOperation {
   func encode(_ x: [View], _ y: [View], in encoder: StepEncoder) throws {
     let shape = y[0].shape
     let width = encoder.architecture.vectorWidth(upTo: shape[3])
@@ -29,7 +29,7 @@ extension Interpolate: OpenCLOperation {
   }
 }
 
-extension InterpolateBackward: OpenCLOperation {
+extension Operations.InterpolateBackward: OpenCLOperation {
   func encode(_ x: [View], _ y: [View], in encoder: StepEncoder) throws {
     let arguments: [Argument] = [
       .tensor(x[0]), .tensor(y[0]), extents(inputShape, x[0].shape),

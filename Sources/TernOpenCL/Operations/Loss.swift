@@ -1,7 +1,7 @@
 import TernCore
 import TernGraph
 
-extension NLLLoss {
+extension Operations.NLLLoss {
   /// Samples, classes and inner extent of log-probabilities [N, C, *].
   fileprivate func geometry(_ shape: Shape) -> (samples: Int, classes: Int, inner: Int) {
     let inner = shape.elementCount(in: 2..<shape.rank)
@@ -27,7 +27,7 @@ extension NLLLoss {
   }
 }
 
-extension NLLLoss: OpenCLOperation {
+extension Operations.NLLLoss: OpenCLOperation {
   func workspaceByteCount(
     inputs: [TensorType], outputs: [TensorType], on device: OpenCLDevice
   ) -> Int {
@@ -66,7 +66,7 @@ extension NLLLoss: OpenCLOperation {
   }
 }
 
-extension NLLLossBackward: OpenCLOperation {
+extension Operations.NLLLossBackward: OpenCLOperation {
   func encode(_ x: [View], _ y: [View], in encoder: StepEncoder) throws {
     let (_, classes, inner) = forward.geometry(inputShape)
     let hasWeight = x.count == 4

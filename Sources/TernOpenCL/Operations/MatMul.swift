@@ -2,7 +2,7 @@ import TernCore
 import TernGraph
 import TernRuntime
 
-extension MatMul: CandidateOperation {
+extension Operations.MatMul: CandidateOperation {
   private func product(_ a: Shape, _ b: Shape) -> MatrixProduct {
     let d = dimensions(a, b)
     return MatrixProduct(
@@ -24,7 +24,7 @@ extension MatMul: CandidateOperation {
   }
 }
 
-extension Linear: CandidateOperation {
+extension Operations.Linear: CandidateOperation {
   private func product(_ x: Shape, _ weight: Shape, hasBias: Bool) -> MatrixProduct {
     MatrixProduct(
       m: x[0], n: weight[0], k: x[1], transposesB: true, bias: hasBias ? .perColumn : .none)

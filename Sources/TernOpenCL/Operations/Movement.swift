@@ -63,7 +63,7 @@ extension StepEncoder {
   }
 }
 
-extension Permute: OpenCLOperation {
+extension Operations.Permute: OpenCLOperation {
   func encode(_ x: [View], _ y: [View], in encoder: StepEncoder) throws {
     let strides = x[0].shape.strides
     try encoder.stridedCopy(
@@ -72,7 +72,7 @@ extension Permute: OpenCLOperation {
   }
 }
 
-extension Narrow: OpenCLOperation {
+extension Operations.Narrow: OpenCLOperation {
   func encode(_ x: [View], _ y: [View], in encoder: StepEncoder) throws {
     let strides = x[0].shape.strides
     try encoder.stridedCopy(
@@ -81,7 +81,7 @@ extension Narrow: OpenCLOperation {
   }
 }
 
-extension Cat: OpenCLOperation {
+extension Operations.Cat: OpenCLOperation {
   func encode(_ x: [View], _ y: [View], in encoder: StepEncoder) throws {
     let strides = y[0].shape.strides
     var start = 0
@@ -94,7 +94,7 @@ extension Cat: OpenCLOperation {
   }
 }
 
-extension Pad.Mode {
+extension PaddingMode {
   fileprivate var define: [String: Int] {
     switch self {
     case .constant, .reflect: ["MODE": 0]
@@ -104,7 +104,7 @@ extension Pad.Mode {
   }
 }
 
-extension Pad: OpenCLOperation {
+extension Operations.Pad: OpenCLOperation {
   func encode(_ x: [View], _ y: [View], in encoder: StepEncoder) throws {
     let (input, output) = (x[0].shape, y[0].shape)
     guard case .constant(let value) = mode else {
@@ -127,7 +127,7 @@ extension Pad: OpenCLOperation {
   }
 }
 
-extension PadBackward: OpenCLOperation {
+extension Operations.PadBackward: OpenCLOperation {
   func encode(_ x: [View], _ y: [View], in encoder: StepEncoder) throws {
     let axes = try PaddedAxes(
       before: before, input: inputShape, output: x[0].shape, operation: name)
@@ -164,7 +164,7 @@ private struct PaddedAxes {
 
   /// Appends a kernel that writes `y`, whose axes are given, by vectors along its rows.
   func encode(
-    _ kernel: String, _ x: View, _ y: View, axes written: [Int], _ mode: Pad.Mode,
+    _ kernel: String, _ x: View, _ y: View, axes written: [Int], _ mode: PaddingMode,
     _ encoder: StepEncoder
   ) throws {
     let width = written.last!

@@ -149,7 +149,7 @@ private struct ChannelCut {
   }
 }
 
-extension BatchNorm: OpenCLOperation {
+extension Operations.BatchNorm: OpenCLOperation {
   func workspaceByteCount(
     inputs: [TensorType], outputs: [TensorType], on device: OpenCLDevice
   ) -> Int {
@@ -173,7 +173,7 @@ extension BatchNorm: OpenCLOperation {
   }
 }
 
-extension BatchNormBackward: OpenCLOperation {
+extension Operations.BatchNormBackward: OpenCLOperation {
   func workspaceByteCount(
     inputs: [TensorType], outputs: [TensorType], on device: OpenCLDevice
   ) -> Int {
@@ -198,7 +198,7 @@ extension BatchNormBackward: OpenCLOperation {
   }
 }
 
-extension NormalizeRows: OpenCLOperation {
+extension Operations.NormalizeRows: OpenCLOperation {
   func encode(_ x: [View], _ y: [View], in encoder: StepEncoder) throws {
     let (rows, length) = (x[0].shape[0], x[0].shape[1])
     try encoder.rows(
@@ -208,7 +208,7 @@ extension NormalizeRows: OpenCLOperation {
   }
 }
 
-extension NormalizeRowsBackward: OpenCLOperation {
+extension Operations.NormalizeRowsBackward: OpenCLOperation {
   func encode(_ x: [View], _ y: [View], in encoder: StepEncoder) throws {
     let (rows, length) = (x[0].shape[0], x[0].shape[1])
     try encoder.rows(

@@ -1,7 +1,7 @@
 import Foundation
 import TernGraph
 
-extension OptimizerUpdate: OpenCLOperation {
+extension Operations.OptimizerUpdate: OpenCLOperation {
   /// The rule in `optimizer/update.cl`: its number, its flags, and its settings p, q, r and the decay.
   private var kernel: (rule: Int, flags: [String], p: Float, q: Float, r: Float, decay: Float) {
     switch rule {

@@ -51,7 +51,7 @@ extension StepEncoder {
   }
 }
 
-extension MaxPool2D: OpenCLOperation {
+extension Operations.MaxPool2D: OpenCLOperation {
   func encode(_ x: [View], _ y: [View], in encoder: StepEncoder) throws {
     if encoder.architecture == .manyThreads {
       return try encoder.planeElements(
@@ -64,7 +64,7 @@ extension MaxPool2D: OpenCLOperation {
   }
 }
 
-extension MaxPool2DBackward: OpenCLOperation {
+extension Operations.MaxPool2DBackward: OpenCLOperation {
   func encode(_ x: [View], _ y: [View], in encoder: StepEncoder) throws {
     let extents = extents(inputShape, x[0].shape)
     if encoder.architecture == .manyThreads {
@@ -84,7 +84,7 @@ extension MaxPool2DBackward: OpenCLOperation {
   }
 }
 
-extension AvgPool2D: OpenCLOperation {
+extension Operations.AvgPool2D: OpenCLOperation {
   func encode(_ x: [View], _ y: [View], in encoder: StepEncoder) throws {
     let defines = window.defines.merging(["COUNTS_PADDING": countsPadding ? 1 : 0]) { $1 }
     let extents = extents(x[0].shape, y[0].shape)
@@ -97,7 +97,7 @@ extension AvgPool2D: OpenCLOperation {
   }
 }
 
-extension AvgPool2DBackward: OpenCLOperation {
+extension Operations.AvgPool2DBackward: OpenCLOperation {
   func encode(_ x: [View], _ y: [View], in encoder: StepEncoder) throws {
     let defines = window.defines.merging(["COUNTS_PADDING": countsPadding ? 1 : 0]) { $1 }
     let extents = extents(inputShape, x[0].shape)
@@ -110,7 +110,7 @@ extension AvgPool2DBackward: OpenCLOperation {
   }
 }
 
-extension AdaptiveAvgPool2D: OpenCLOperation {
+extension Operations.AdaptiveAvgPool2D: OpenCLOperation {
   func encode(_ x: [View], _ y: [View], in encoder: StepEncoder) throws {
     // Means of whole planes: neighbours are read by neighbouring work-items.
     if encoder.architecture == .manyThreads, y[0].shape.planeCount == 1 {
@@ -125,7 +125,7 @@ extension AdaptiveAvgPool2D: OpenCLOperation {
   }
 }
 
-extension AdaptiveAvgPool2DBackward: OpenCLOperation {
+extension Operations.AdaptiveAvgPool2DBackward: OpenCLOperation {
   func encode(_ x: [View], _ y: [View], in encoder: StepEncoder) throws {
     let tensors: [Argument] = [.tensor(x[0]), .tensor(y[0]), extents(inputShape, x[0].shape)]
     let outputs: [Argument] = [.divisor(x[0].shape[2]), .divisor(x[0].shape[3])]
@@ -146,7 +146,7 @@ extension Shape {
   fileprivate var planeCount: Int { self[2] * self[3] }
 }
 
-extension MaxUnpool2D: OpenCLOperation {
+extension Operations.MaxUnpool2D: OpenCLOperation {
   func encode(_ x: [View], _ y: [View], in encoder: StepEncoder) throws {
     let (inputs, outputs) = (x[0].shape.planeCount, y[0].shape.planeCount)
     guard encoder.architecture == .manyThreads else {
@@ -165,7 +165,7 @@ extension MaxUnpool2D: OpenCLOperation {
   }
 }
 
-extension MaxUnpool2DBackward: OpenCLOperation {
+extension Operations.MaxUnpool2DBackward: OpenCLOperation {
   func encode(_ x: [View], _ y: [View], in encoder: StepEncoder) throws {
     try encoder.map(
       "max_unpool2d_backward", in: "pooling/max_unpool", count: y[0].count,

@@ -1,6 +1,6 @@
 import TernGraph
 
-extension RandomNormal: OpenCLOperation {
+extension Operations.RandomNormal: OpenCLOperation {
   func encode(_ x: [View], _ y: [View], in encoder: StepEncoder) throws {
     let arguments: [Argument] = [
       .tensor(x[0]), .tensor(y[0]), .int(y[0].count), .uint(key0), .uint(key1), .uint(stream),
@@ -11,7 +11,7 @@ extension RandomNormal: OpenCLOperation {
   }
 }
 
-extension Bernoulli: OpenCLOperation {
+extension Operations.Bernoulli: OpenCLOperation {
   func encode(_ x: [View], _ y: [View], in encoder: StepEncoder) throws {
     try encoder.counters(
       "bernoulli", in: "elementwise/random", count: y[0].count,

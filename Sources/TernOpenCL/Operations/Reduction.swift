@@ -182,7 +182,7 @@ private struct ReductionGeometry {
   }
 }
 
-extension Reduce: OpenCLOperation {
+extension Operations.Reduce: OpenCLOperation {
   func workspaceByteCount(
     inputs: [TensorType], outputs: [TensorType], on device: OpenCLDevice
   ) -> Int {
@@ -211,7 +211,7 @@ extension Reduce: OpenCLOperation {
   }
 }
 
-extension Reduce.Function {
+extension Operations.Reduce.Function {
   /// `OPERATION` in `reduction/reduce.cl`.
   fileprivate var operation: Int { self == .amax ? 1 : 0 }
 }
@@ -227,18 +227,19 @@ extension StepEncoder {
   /// Sums partial results [parts, …] of every output, in order.
   func sumParts(_ partial: View, into y: View, parts: Int) throws {
     try combineParts(
-      partial, into: y, parts: parts, scale: 1, operation: Reduce.Function.sum.operation)
+      partial, into: y, parts: parts, scale: 1, operation: Operations.Reduce.Function.sum.operation)
   }
 
   /// Means of rows of `length` elements.
   func meanOfRows(_ x: View, into y: View, length: Int) throws {
     let rows = x.reshaped(Shape([x.count / length, length]))
     try ReductionGeometry(rows.shape, axes: [1], on: device, isDivided: false).encode(
-      x, into: y, scale: 1 / Float(length), operation: Reduce.Function.sum.operation, self)
+      x, into: y, scale: 1 / Float(length), operation: Operations.Reduce.Function.sum.operation,
+      self)
   }
 }
 
-extension Expand: OpenCLOperation {
+extension Operations.Expand: OpenCLOperation {
   func encode(_ x: [View], _ y: [View], in encoder: StepEncoder) throws {
     try encoder.stridedCopy(
       shape, from: x[0], strides: x[0].shape.broadcastStrides(to: shape), to: y[0],

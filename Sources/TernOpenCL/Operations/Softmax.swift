@@ -11,7 +11,7 @@ extension View {
   }
 }
 
-extension Softmax: OpenCLOperation {
+extension Operations.Softmax: OpenCLOperation {
   func encode(_ x: [View], _ y: [View], in encoder: StepEncoder) throws {
     let (outer, length, inner) = x[0].around(axis)
     let defines = ["LOGARITHMIC": isLogarithmic ? 1 : 0]
@@ -29,7 +29,7 @@ extension Softmax: OpenCLOperation {
   }
 }
 
-extension SoftmaxBackward: OpenCLOperation {
+extension Operations.SoftmaxBackward: OpenCLOperation {
   func encode(_ x: [View], _ y: [View], in encoder: StepEncoder) throws {
     let (outer, length, inner) = x[0].around(axis)
     let defines = ["LOGARITHMIC": isLogarithmic ? 1 : 0]

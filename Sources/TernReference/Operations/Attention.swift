@@ -1,7 +1,7 @@
 import Foundation
 import TernGraph
 
-extension Attention: ReferenceOperation {
+extension Operations.Attention: ReferenceOperation {
   /// q [B, L, E], k [B, S, E], v [B, S, V] → y [B, L, V], logNormalizer [B, L]
   func kernel(_ inputs: [View], _ outputs: [View]) -> Kernel {
     let (v, y, logNormalizer) = (inputs[2], outputs[0], outputs[1])
@@ -25,7 +25,7 @@ extension Attention: ReferenceOperation {
   }
 }
 
-extension AttentionBackward: ReferenceOperation {
+extension Operations.AttentionBackward: ReferenceOperation {
   /// dy [B, L, V], q [B, L, E], k [B, S, E], v [B, S, V], y [B, L, V], logNormalizer [B, L]
   /// → dq [B, L, E], dk [B, S, E], dv [B, S, V]
   ///

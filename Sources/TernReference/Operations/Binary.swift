@@ -1,6 +1,6 @@
 import TernGraph
 
-extension Binary: ReferenceOperation {
+extension Operations.Binary: ReferenceOperation {
   /// a, b → y, all seen in y's shape
   func kernel(_ inputs: [View], _ outputs: [View]) -> Kernel {
     let (a, b, y) = (inputs[0], inputs[1], outputs[0])

@@ -37,7 +37,7 @@ extension Conv2DGeometry {
   }
 }
 
-extension Conv2D: ReferenceOperation {
+extension Operations.Conv2D: ReferenceOperation {
   /// x [N, C, H, W], w [O, C/groups, KH, KW], b [O] → y [N, O, OH, OW]
   func kernel(_ inputs: [View], _ outputs: [View]) throws -> Kernel {
     let (x, w, y) = (inputs[0], inputs[1], outputs[0])
@@ -51,7 +51,7 @@ extension Conv2D: ReferenceOperation {
   }
 }
 
-extension Conv2DBackwardInput: ReferenceOperation {
+extension Operations.Conv2DBackwardInput: ReferenceOperation {
   /// dy [N, O, OH, OW], w [O, C/groups, KH, KW] → dx [N, C, H, W]
   func kernel(_ inputs: [View], _ outputs: [View]) throws -> Kernel {
     let (dy, w, dx) = (inputs[0], inputs[1], outputs[0])
@@ -63,7 +63,7 @@ extension Conv2DBackwardInput: ReferenceOperation {
   }
 }
 
-extension Conv2DBackwardWeight: ReferenceOperation {
+extension Operations.Conv2DBackwardWeight: ReferenceOperation {
   /// x [N, C, H, W], dy [N, O, OH, OW] → dw [O, C/groups, KH, KW], db [O]
   func kernel(_ inputs: [View], _ outputs: [View]) throws -> Kernel {
     let (x, dy, dw) = (inputs[0], inputs[1], outputs[0])

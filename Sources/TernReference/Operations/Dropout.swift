@@ -1,7 +1,7 @@
 import TernCore
 import TernGraph
 
-extension Dropout: ReferenceOperation {
+extension Operations.Dropout: ReferenceOperation {
   /// x, step [] → y
   func kernel(_ inputs: [View], _ outputs: [View]) -> Kernel {
     let (x, step, y) = (inputs[0], inputs[1], outputs[0])

@@ -1,7 +1,7 @@
 import Foundation
 import TernGraph
 
-extension Unary: ReferenceOperation {
+extension Operations.Unary: ReferenceOperation {
   func kernel(_ inputs: [View], _ outputs: [View]) -> Kernel {
     let (x, y) = (inputs[0], outputs[0])
     let f = value
@@ -48,7 +48,7 @@ extension Unary: ReferenceOperation {
   }
 }
 
-extension UnaryBackward: ReferenceOperation {
+extension Operations.UnaryBackward: ReferenceOperation {
   /// dy, and x or y → dx
   func kernel(_ inputs: [View], _ outputs: [View]) -> Kernel {
     let (dy, saved, dx) = (inputs[0], inputs[1], outputs[0])

@@ -1,6 +1,6 @@
 import TernGraph
 
-extension Embedding: ReferenceOperation {
+extension Operations.Embedding: ReferenceOperation {
   /// indices [*], weight [V, E] → y [*, E]
   func kernel(_ inputs: [View], _ outputs: [View]) -> Kernel {
     let (indices, weight, y) = (inputs[0], inputs[1], outputs[0])
@@ -14,7 +14,7 @@ extension Embedding: ReferenceOperation {
   }
 }
 
-extension EmbeddingBackward: ReferenceOperation {
+extension Operations.EmbeddingBackward: ReferenceOperation {
   /// dy [*, E], indices [*] → dweight [V, E]
   func kernel(_ inputs: [View], _ outputs: [View]) -> Kernel {
     let (dy, indices, dweight) = (inputs[0], inputs[1], outputs[0])

@@ -1,19 +1,19 @@
 import TernCore
 import TernGraph
 
-extension Interpolate: ReferenceOperation {
+extension Operations.Interpolate: ReferenceOperation {
   func kernel(_ inputs: [View], _ outputs: [View]) -> Kernel {
     mode.resampling(from: inputs[0].shape, to: outputs[0].shape).forward(inputs[0], outputs[0])
   }
 }
 
-extension InterpolateBackward: ReferenceOperation {
+extension Operations.InterpolateBackward: ReferenceOperation {
   func kernel(_ inputs: [View], _ outputs: [View]) -> Kernel {
     mode.resampling(from: outputs[0].shape, to: inputs[0].shape).backward(inputs[0], outputs[0])
   }
 }
 
-extension Interpolate.Mode {
+extension InterpolationMode {
   fileprivate func resampling(from input: Shape, to output: Shape) -> PlaneResampling {
     PlaneResampling(
       from: input, to: output, rowTaps: { taps($0, input[2], output[2]) },

@@ -1,7 +1,7 @@
 import TernCore
 import TernGraph
 
-extension NLLLoss: ReferenceOperation {
+extension Operations.NLLLoss: ReferenceOperation {
   /// x [N, C, *], target [N, *], weight [C] → loss [] or [N, *], weight sum []
   ///
   /// The loss of one target t is −(1 − ε) · weight[t] · x[t] − ε/C · Σ weight[c] · x[c]; the mean
@@ -37,7 +37,7 @@ extension NLLLoss: ReferenceOperation {
   }
 }
 
-extension NLLLossBackward: ReferenceOperation {
+extension Operations.NLLLossBackward: ReferenceOperation {
   /// dloss [] or [N, *], target [N, *], weight sum [], weight [C] → dx [N, C, *]
   func kernel(_ inputs: [View], _ outputs: [View]) -> Kernel {
     let (dloss, target, weightSum, dx) = (inputs[0], inputs[1], inputs[2], outputs[0])

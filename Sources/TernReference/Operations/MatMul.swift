@@ -1,6 +1,6 @@
 import TernGraph
 
-extension MatMul: ReferenceOperation {
+extension Operations.MatMul: ReferenceOperation {
   /// a [B, M, K], b [B, K, N] → y [B, M, N]
   func kernel(_ inputs: [View], _ outputs: [View]) -> Kernel {
     let (a, b, y) = (inputs[0], inputs[1], outputs[0])
@@ -25,7 +25,7 @@ extension MatMul: ReferenceOperation {
   }
 }
 
-extension Linear: ReferenceOperation {
+extension Operations.Linear: ReferenceOperation {
   /// x [N, I], w [O, I], b [O] → y [N, O]
   func kernel(_ inputs: [View], _ outputs: [View]) -> Kernel {
     let (x, w, y) = (inputs[0], inputs[1], outputs[0])

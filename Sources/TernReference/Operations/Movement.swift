@@ -1,7 +1,7 @@
 import TernCore
 import TernGraph
 
-extension Permute: ReferenceOperation {
+extension Operations.Permute: ReferenceOperation {
   func kernel(_ inputs: [View], _ outputs: [View]) -> Kernel {
     let (x, y) = (inputs[0], outputs[0])
     let strides = x.shape.strides
@@ -12,7 +12,7 @@ extension Permute: ReferenceOperation {
   }
 }
 
-extension Cat: ReferenceOperation {
+extension Operations.Cat: ReferenceOperation {
   func kernel(_ inputs: [View], _ outputs: [View]) -> Kernel {
     let y = outputs[0]
     let strides = y.shape.strides
@@ -30,7 +30,7 @@ extension Cat: ReferenceOperation {
   }
 }
 
-extension Narrow: ReferenceOperation {
+extension Operations.Narrow: ReferenceOperation {
   func kernel(_ inputs: [View], _ outputs: [View]) -> Kernel {
     let (x, y) = (inputs[0], outputs[0])
     let strides = x.shape.strides
@@ -41,7 +41,7 @@ extension Narrow: ReferenceOperation {
   }
 }
 
-extension Pad: ReferenceOperation {
+extension Operations.Pad: ReferenceOperation {
   func kernel(_ inputs: [View], _ outputs: [View]) -> Kernel {
     let (x, y) = (inputs[0], outputs[0])
     let source = PaddedIndex(mode, before: before, input: x.shape, output: y.shape)
@@ -52,7 +52,7 @@ extension Pad: ReferenceOperation {
   }
 }
 
-extension PadBackward: ReferenceOperation {
+extension Operations.PadBackward: ReferenceOperation {
   func kernel(_ inputs: [View], _ outputs: [View]) -> Kernel {
     let (dy, dx) = (inputs[0], outputs[0])
     let source = PaddedIndex(mode, before: before, input: dx.shape, output: dy.shape)
@@ -67,13 +67,13 @@ extension PadBackward: ReferenceOperation {
 
 /// Which element of its input every element of a padded tensor repeats.
 private struct PaddedIndex {
-  private let mode: Pad.Mode
+  private let mode: PaddingMode
   private let before: [Int]
   private let input: Shape
   private let output: Shape
   private let inputStrides: [Int]
 
-  init(_ mode: Pad.Mode, before: [Int], input: Shape, output: Shape) {
+  init(_ mode: PaddingMode, before: [Int], input: Shape, output: Shape) {
     self.mode = mode
     self.before = before
     self.input = input

@@ -1,6 +1,6 @@
 import TernGraph
 
-extension BatchNorm: ReferenceOperation {
+extension Operations.BatchNorm: ReferenceOperation {
   /// x [N, C, *], weight [C], bias [C] → y [N, C, *], mean [C], variance [C]
   func kernel(_ inputs: [View], _ outputs: [View]) -> Kernel {
     let (x, weight, bias) = (inputs[0], inputs[1], inputs[2])
@@ -25,7 +25,7 @@ extension BatchNorm: ReferenceOperation {
   }
 }
 
-extension BatchNormBackward: ReferenceOperation {
+extension Operations.BatchNormBackward: ReferenceOperation {
   /// dy, x [N, C, *], mean, variance, weight [C] → dx [N, C, *], dweight [C], dbias [C]
   ///
   /// With x̂ the normalised input and M the elements per channel,
@@ -55,7 +55,7 @@ extension BatchNormBackward: ReferenceOperation {
   }
 }
 
-extension NormalizeRows: ReferenceOperation {
+extension Operations.NormalizeRows: ReferenceOperation {
   /// x [R, K] → y [R, K], mean [R], rstd [R]
   func kernel(_ inputs: [View], _ outputs: [View]) -> Kernel {
     let x = inputs[0]
@@ -78,7 +78,7 @@ extension NormalizeRows: ReferenceOperation {
   }
 }
 
-extension NormalizeRowsBackward: ReferenceOperation {
+extension Operations.NormalizeRowsBackward: ReferenceOperation {
   /// dy, y [R, K], rstd [R] → dx [R, K]
   func kernel(_ inputs: [View], _ outputs: [View]) -> Kernel {
     let (dy, y, rstd, dx) = (inputs[0], inputs[1], inputs[2], outputs[0])

@@ -1,7 +1,7 @@
 import Foundation
 import TernGraph
 
-extension OptimizerUpdate: ReferenceOperation {
+extension Operations.OptimizerUpdate: ReferenceOperation {
   /// p, g, η [], step [], state… → p, state…; the outputs stand where the inputs did.
   func kernel(_ inputs: [View], _ outputs: [View]) -> Kernel {
     let (gradient, learningRate, step) = (inputs[1], inputs[2], inputs[3])

@@ -1,7 +1,7 @@
 import TernCore
 import TernGraph
 
-extension MaxPool2D: ReferenceOperation {
+extension Operations.MaxPool2D: ReferenceOperation {
   /// x [N, C, H, W] → y [N, C, OH, OW], indices [N, C, OH, OW]
   func kernel(_ inputs: [View], _ outputs: [View]) -> Kernel {
     let (x, y, indices) = (inputs[0], outputs[0], outputs[1])
@@ -39,7 +39,7 @@ extension MaxPool2D: ReferenceOperation {
   }
 }
 
-extension MaxPool2DBackward: ReferenceOperation {
+extension Operations.MaxPool2DBackward: ReferenceOperation {
   /// dy, indices [N, C, OH, OW] → dx [N, C, H, W]
   func kernel(_ inputs: [View], _ outputs: [View]) -> Kernel {
     let (dy, indices, dx) = (inputs[0], inputs[1], outputs[0])
@@ -54,14 +54,14 @@ extension MaxPool2DBackward: ReferenceOperation {
   }
 }
 
-extension AvgPool2D: ReferenceOperation {
+extension Operations.AvgPool2D: ReferenceOperation {
   func kernel(_ inputs: [View], _ outputs: [View]) -> Kernel {
     window.averaging(countsPadding, from: inputs[0].shape, to: outputs[0].shape)
       .forward(inputs[0], outputs[0])
   }
 }
 
-extension AvgPool2DBackward: ReferenceOperation {
+extension Operations.AvgPool2DBackward: ReferenceOperation {
   func kernel(_ inputs: [View], _ outputs: [View]) -> Kernel {
     window.averaging(countsPadding, from: outputs[0].shape, to: inputs[0].shape)
       .backward(inputs[0], outputs[0])
@@ -92,13 +92,13 @@ extension PoolingWindow {
   }
 }
 
-extension AdaptiveAvgPool2D: ReferenceOperation {
+extension Operations.AdaptiveAvgPool2D: ReferenceOperation {
   func kernel(_ inputs: [View], _ outputs: [View]) -> Kernel {
     adaptiveAveraging(from: inputs[0].shape, to: outputs[0].shape).forward(inputs[0], outputs[0])
   }
 }
 
-extension AdaptiveAvgPool2DBackward: ReferenceOperation {
+extension Operations.AdaptiveAvgPool2DBackward: ReferenceOperation {
   func kernel(_ inputs: [View], _ outputs: [View]) -> Kernel {
     adaptiveAveraging(from: outputs[0].shape, to: inputs[0].shape).backward(inputs[0], outputs[0])
   }
@@ -115,7 +115,7 @@ private func adaptiveAveraging(from input: Shape, to output: Shape) -> PlaneResa
     columnTaps: { taps($0, input[3], output[3]) })
 }
 
-extension MaxUnpool2D: ReferenceOperation {
+extension Operations.MaxUnpool2D: ReferenceOperation {
   /// x, indices [N, C, H, W] → y [N, C, OH, OW]
   func kernel(_ inputs: [View], _ outputs: [View]) -> Kernel {
     let (x, indices, y) = (inputs[0], inputs[1], outputs[0])
@@ -130,7 +130,7 @@ extension MaxUnpool2D: ReferenceOperation {
   }
 }
 
-extension MaxUnpool2DBackward: ReferenceOperation {
+extension Operations.MaxUnpool2DBackward: ReferenceOperation {
   /// dy [N, C, OH, OW], indices [N, C, H, W] → dx [N, C, H, W]
   func kernel(_ inputs: [View], _ outputs: [View]) -> Kernel {
     let (dy, indices, dx) = (inputs[0], inputs[1], outputs[0])

@@ -2,7 +2,7 @@ import Foundation
 import TernCore
 import TernGraph
 
-extension RandomNormal: ReferenceOperation {
+extension Operations.RandomNormal: ReferenceOperation {
   /// step [] → y
   func kernel(_ inputs: [View], _ outputs: [View]) -> Kernel {
     let (step, y) = (inputs[0], outputs[0])
@@ -13,15 +13,15 @@ extension RandomNormal: ReferenceOperation {
       for i in 0..<y.count {
         let words = generator.words(block: UInt64(i / 4), step, stream)
         let (first, second) = i % 4 < 2 ? (words.0, words.1) : (words.2, words.3)
-        let a = Double(RandomNormal.unitInterval(first)) + 0x1p-24
-        let angle = 2 * Double.pi * Double(RandomNormal.unitInterval(second))
+        let a = Double(Operations.RandomNormal.unitInterval(first)) + 0x1p-24
+        let angle = 2 * Double.pi * Double(Operations.RandomNormal.unitInterval(second))
         y[i] = (-2 * log(a)).squareRoot() * (i % 2 == 0 ? cos(angle) : sin(angle))
       }
     }
   }
 }
 
-extension Bernoulli: ReferenceOperation {
+extension Operations.Bernoulli: ReferenceOperation {
   /// p, step [] → y
   func kernel(_ inputs: [View], _ outputs: [View]) -> Kernel {
     let (p, step, y) = (inputs[0], inputs[1], outputs[0])

@@ -1,6 +1,6 @@
 import TernGraph
 
-extension Reduce: ReferenceOperation {
+extension Operations.Reduce: ReferenceOperation {
   /// x → y; every element of x goes to the element of y that it is reduced to
   func kernel(_ inputs: [View], _ outputs: [View]) -> Kernel {
     let (x, y) = (inputs[0], outputs[0])
@@ -25,7 +25,7 @@ extension Reduce: ReferenceOperation {
   }
 }
 
-extension Expand: ReferenceOperation {
+extension Operations.Expand: ReferenceOperation {
   func kernel(_ inputs: [View], _ outputs: [View]) -> Kernel {
     let (x, y) = (inputs[0], outputs[0])
     let source = StridedIndex(y.shape, broadcasting: x.shape)

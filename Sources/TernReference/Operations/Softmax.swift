@@ -1,7 +1,7 @@
 import Foundation
 import TernGraph
 
-extension Softmax: ReferenceOperation {
+extension Operations.Softmax: ReferenceOperation {
   /// x → y, both [outer, extent, inner] with the softmax along extent
   func kernel(_ inputs: [View], _ outputs: [View]) -> Kernel {
     let (x, y) = (inputs[0], outputs[0])
@@ -23,7 +23,7 @@ extension Softmax: ReferenceOperation {
   }
 }
 
-extension SoftmaxBackward: ReferenceOperation {
+extension Operations.SoftmaxBackward: ReferenceOperation {
   /// dy, y → dx, all [outer, extent, inner]
   func kernel(_ inputs: [View], _ outputs: [View]) -> Kernel {
     let (dy, y, dx) = (inputs[0], inputs[1], outputs[0])

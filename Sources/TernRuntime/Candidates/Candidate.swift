@@ -1,35 +1,35 @@
 /// One of several ways to compute something on a device: an algorithm with its parameters, a library's
 /// routine, a loop of the device's own.
-public struct Candidate: Hashable, Sendable {
+package struct Candidate: Hashable, Sendable {
   /// As profiles, the tuner and `--algorithm` name it: `winograd 4x4`.
-  public let name: String
+  package let name: String
   /// What it is taken to cost: operations at the speed of the device's best kernels, with what it moves
   /// counted in them. It tells the candidates of a problem apart.
-  public let cost: Double
+  package let cost: Double
   /// Scratch memory, in bytes.
-  public let workspaceByteCount: Int
+  package let workspaceByteCount: Int
 
-  public init(_ name: String, cost: Double, workspaceByteCount: Int = 0) {
+  package init(_ name: String, cost: Double, workspaceByteCount: Int = 0) {
     (self.name, self.cost, self.workspaceByteCount) = (name, cost, workspaceByteCount)
   }
 
   /// The first word of the name: `winograd`.
-  public var kind: String { Self.kind(name) }
+  package var kind: String { Self.kind(name) }
 
   static func kind(_ name: String) -> String { String(name.prefix { $0 != " " }) }
 }
 
 /// Something that several candidates can compute: a pass of a convolution, a product, an update.
-public struct CandidateProblem: Sendable {
+package struct CandidateProblem: Sendable {
   /// What it is, with its shapes, in a line: what choices are kept by.
-  public let description: String
+  package let description: String
   /// Those that cover the problem. Of two that cost the same the first is taken.
-  public let candidates: [Candidate]
+  package let candidates: [Candidate]
   /// The one to take where none was measured, if it is not the cheapest.
-  public let untuned: String?
+  package let untuned: String?
 
   /// - Precondition: there is a candidate, and names are different.
-  public init(_ description: String, _ candidates: [Candidate], untuned: String? = nil) {
+  package init(_ description: String, _ candidates: [Candidate], untuned: String? = nil) {
     precondition(!candidates.isEmpty)
     (self.description, self.candidates, self.untuned) = (description, candidates, untuned)
   }

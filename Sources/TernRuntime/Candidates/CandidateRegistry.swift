@@ -4,10 +4,10 @@ import TernGraph
 
 /// Where a device decides which candidate computes a problem: the user's word goes first, then what
 /// was measured (`tern tune`), then the estimate.
-public final class CandidateRegistry: Sendable {
+package final class CandidateRegistry: Sendable {
   /// What was measured.
   package let tuning: TuningTable
-  public let request: CandidateRequest
+  package let request: CandidateRequest
   /// Candidates of problems that turned out not to run.
   private let unfit = Mutex<Set<[String]>>([])
 
@@ -16,7 +16,7 @@ public final class CandidateRegistry: Sendable {
   }
 
   /// The candidate that computes a problem.
-  public func choice(of problem: CandidateProblem) -> Candidate {
+  package func choice(of problem: CandidateProblem) -> Candidate {
     let fitting = problem.candidates.filter { fits($0.name, problem.description) }
     let some = request.narrowing(fitting.isEmpty ? problem.candidates : fitting)
     if let name = tuning[problem.description],
@@ -39,7 +39,7 @@ public final class CandidateRegistry: Sendable {
 }
 
 /// A device with several implementations of some things.
-public protocol CandidateDevice: Device {
+package protocol CandidateDevice: Device {
   var candidates: CandidateRegistry { get }
 
   /// The kinds of candidates that there are; what `--algorithm` takes besides the algorithms for
@@ -54,11 +54,11 @@ public protocol CandidateDevice: Device {
 }
 
 /// How the candidates of a problem are measured: a graph that consists of the problem.
-public struct CandidateMeasurement: Sendable {
-  public let problem: CandidateProblem
-  public let graph: Graph
+package struct CandidateMeasurement: Sendable {
+  package let problem: CandidateProblem
+  package let graph: Graph
   /// What any candidate has to do.
-  public let cost: Cost
+  package let cost: Cost
   /// The candidates that are no node of their own, which profiles would name.
   package let unnamed: Set<String>
 

@@ -71,7 +71,7 @@ package final class TuningTable: Sendable {
   ) {
     self.identity = identity
     let key = identity.members.map(\.value).joined(separator: "\n")
-    let name = "tuning-\(hexadecimal(stableHash(key.utf8))).json"
+    let name = "tuning-\(hexadecimal(FNV1a.hash64(key.utf8))).json"
     file = directory.map { ($0, name) }
     var found: [String: Entry] = [:]
     func read(

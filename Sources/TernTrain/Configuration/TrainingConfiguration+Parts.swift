@@ -1,5 +1,6 @@
 import TernCore
 import TernData
+import TernNN
 import TernOptim
 
 // What the settings of a run describe: its optimizer, schedule and loss.
@@ -12,12 +13,12 @@ extension TrainingConfiguration {
     // As it was written: 0.9, not the nearest number of half the length.
     func written(_ value: Float) -> Double { Double(value.description) ?? Double(value) }
     learningRate = resolvedLearningRate
-    switch try makeOptimizer().rule {
+    switch try makeOptimizer().standardRule {
     case .sgd(let rule, _, let decay), .rmsprop(_, _, let rule, _, let decay):
       momentum = momentum ?? written(rule)
       weightDecay = weightDecay ?? written(decay)
     case .momentumEMA(let rho): momentum = momentum ?? written(rho)
-    case .normalizedGradient: break
+    case .normalizedGradient, nil: break
     case .adagrad(_, let decay), .adadelta(_, _, let decay):
       weightDecay = weightDecay ?? written(decay)
     case .adam(let beta1, let beta2, _, let decay, _):
@@ -48,6 +49,7 @@ extension TrainingConfiguration {
       values["momentum"] = .double(0.9)
     }
     if nesterov { values["nesterov"] = .bool(true) }
+    if let epsilon { values["eps"] = .double(epsilon) }
     // AdamW's decay is decoupled as it is; other rules get theirs before the step.
     if let weightDecay, !decoupledDecay || optimizer == "adamw" {
       values["weight_decay"] = .double(weightDecay)
@@ -67,6 +69,10 @@ extension TrainingConfiguration {
     let users: [(setting: String, isGiven: Bool, optimizers: [String])] = [
       ("momentum", momentum != nil, ["sgd", "momentum_ema", "rmsprop"]),
       ("nesterov", nesterov, ["sgd"]), ("betas", betas != nil, ["adam", "adamw"]),
+      (
+        "eps", epsilon != nil,
+        ["normalized_gradient", "adagrad", "rmsprop", "adadelta", "adam", "adamw"]
+      ),
       (
         "weight-decay", weightDecay != nil && !decoupledDecay,
         ["sgd", "adagrad", "rmsprop", "adadelta", "adam", "adamw"]
@@ -91,22 +97,58 @@ extension TrainingConfiguration {
     return update
   }
 
-  /// The loss that is minimised.
+  /// What can be chosen about the objectives.
   ///
   /// - Parameter training: whose classes are counted.
   /// - Throws: ``TernError`` of kind `usage` where there is not a weight per class.
-  public func makeLoss(for training: any Dataset) throws -> LossFunction {
-    LossFunction(
-      labelSmoothing: labelSmoothing,
-      classWeights: try classWeights.map { try Self.weights($0, of: training) } ?? [])
+  package func makeObjectiveSettings(for training: any Dataset) throws -> ObjectiveSettings {
+    ObjectiveSettings(
+      lossFunction: try loss.map(LossFunction.init(parsing:)), labelSmoothing: labelSmoothing,
+      classWeights: try classWeights.map { try Self.weights($0, of: training) } ?? [],
+      isMixed: try Augmentation(augment).mixup != nil, gibbsSteps: gibbsSteps,
+      pretrainingEpochs: pretrainingEpochs)
   }
 
-  /// What can be chosen about the objectives.
-  func makeObjectiveSettings(for training: any Dataset) throws -> ObjectiveSettings {
-    ObjectiveSettings(
-      loss: try makeLoss(for: training), isMixed: try Augmentation(augment).mixup != nil,
-      gibbsSteps: gibbsSteps,
-      pretrainingEpochs: pretrainingEpochs)
+  /// What the network is for in the end, as the settings say: how it is measured.
+  public func objective(of model: Model) throws -> any Objective {
+    let settings = ObjectiveSettings(lossFunction: try loss.map(LossFunction.init(parsing:)))
+    return try model.stages(settings).last!.objective
+  }
+
+  /// The task that is asked for; `nil` for the model's own.
+  public func chosenTask() throws -> ModelTask? { try task.map(ModelTask.named) }
+
+  /// The network for data.
+  ///
+  /// - Parameter path: where its file is, if not at the place of the settings.
+  public func network(_ path: String? = nil, for set: any Dataset) throws -> Model {
+    try network(path, sampleShape: set.sampleShape, targetCount: set.classCount)
+  }
+
+  /// - Parameter targetCount: how many classes there are, or numbers to be predicted.
+  public func network(
+    _ path: String? = nil, sampleShape: Shape, targetCount: Int
+  ) throws -> Model {
+    let function = try loss.map(LossFunction.init(parsing:))
+    // How wide the outputs are that are compared with one another, the data does not say.
+    let isPaired = function?.form == .pairs
+    return try Model.named(
+      path ?? model, inputShape: sampleShape,
+      classCount: isPaired ? nil : targetCount * (function?.outputsPerTarget ?? 1),
+      task: chosenTask())
+  }
+
+  /// What of the data is to be predicted, for a network.
+  func targetSelection(for model: Model) throws -> TargetSelection {
+    let kind: TargetSelection.Kind =
+      switch model.task {
+      case .regression: .numbers
+      case .multilabel: .labels
+      default: .classes
+      }
+    return TargetSelection(
+      kind, columns: target.map { $0.split(separator: ",").map(String.init) } ?? [],
+      testSplit: testSplit)
   }
 
   /// `auto`: samples / (classes · samples of the class), or pixels; a class without any weighs nothing.
@@ -145,5 +187,59 @@ extension TrainingConfiguration {
     try Schedule(
       named: schedule, baseRate: resolvedLearningRate, warmupEpochs: warmupEpochs,
       parameters: scheduleParameters)
+  }
+
+  /// How the network is trained on the data, from the first epoch on.
+  ///
+  /// - Throws: ``TernError`` of kind `usage` where data, settings and network do not go together.
+  func stages(of model: Model, for data: TrainingData) throws -> [TrainingStage] {
+    let stages = try model.stages(makeObjectiveSettings(for: data.training))
+    let before = stages.compactMap(\.epochCount).reduce(0, +)
+    guard epochs > before else {
+      throw TernError(
+        .usage,
+        "epochs: \(model.name) is pre-trained for \(before) epochs; give more than that, got "
+          + "\(epochs)")
+    }
+    try data.check(model)
+    let classSettings = [
+      ("class-weights", classWeights != nil),
+      ("label-smoothing", labelSmoothing > 0),
+    ]
+    for (name, isGiven) in classSettings
+    where isGiven && !stages.contains(where: { $0.objective is Classification }) {
+      throw TernError(.usage, "\(name): it is for classifiers, which \(model.name) is not")
+    }
+    guard
+      try Augmentation(augment).mixup == nil
+        || stages.allSatisfy({ $0.objective is Classification })
+    else {
+      throw TernError(.usage, "augment: mixup is for classifiers, which \(model.name) is not")
+    }
+    for needed in stages.compactMap(\.objective.requiredNormalization) {
+      let wanted = try Normalization(needed, statisticsOf: data.training)
+      guard data.normalization == wanted else {
+        throw TernError(.usage, "normalize: \(model.name) is trained with \(needed) only")
+      }
+    }
+    return stages
+  }
+
+  /// How the loop is to train.
+  func makeOptions() throws -> TrainingLoop.Options {
+    var options = TrainingLoop.Options(batchSize: batchSize, epochs: epochs)
+    options.steps = steps
+    options.update = try makeUpdate()
+    options.schedule = try makeSchedule()
+    options.scheduleEpochs = scheduleEpochs
+    options.accumulate = accumulate
+    options.averageDecay = averageDecay
+    options.seed = seed
+    options.shuffles = shuffle
+    options.workers = workers
+    options.frozen = FrozenParameters(freeze ?? "")
+    options.keepsGradients = histograms
+    options.folds = folds
+    return options
   }
 }

@@ -7,7 +7,7 @@ import TernRuntime
 // What of a run's settings may differ where it goes on. All that decides about it is here.
 
 /// What becomes of a setting that is given again where a run goes on.
-enum ResumeRule {
+enum ResumeRule: Sendable {
   /// It decides the result: another value is refused.
   case fixed
   /// It may grow.
@@ -23,16 +23,7 @@ enum ResumeRule {
 }
 
 extension TrainingConfiguration {
-  /// The rules of all settings that are not ``ResumeRule/fixed``.
-  private static let resumeRules: [String: ResumeRule] = [
-    "model": .place, "data": .place, "init": .place, "epochs": .growing, "device": .rounding,
-    "threads": .rounding, "algorithm": .rounding, "workers": .free, "on_error": .free,
-    "save_every": .free, "keep_best": .free, "log_every": .free, "histograms": .free,
-    "schedule_epochs": .own,
-    "working_directory": .own,
-  ]
-
-  static func resumeRule(_ name: String) -> ResumeRule { resumeRules[name] ?? .fixed }
+  static func resumeRule(_ name: String) -> ResumeRule { Setting.named(name)?.rule ?? .fixed }
 
   /// Whether this is what a run makes of `asked`: the same settings, but for those that a run
   /// decides where they are not given.

@@ -185,28 +185,12 @@ public struct ClassificationMetrics: Sendable {
     return sum / Double(classes.count)
   }
 
-  /// By ranks: the probability that a positive scores above a negative, ties counting half.
-  /// Mann and Whitney, 1947.
   private func area(
     ofClass c: Int, _ partitions: [(maximum: Double, sum: Double)]
   ) -> Double? {
-    let ranked = zip(scores, partitions).map { entry, own -> (score: Double, isPositive: Bool) in
-      (exp(Double(entry.scores[c]) - own.maximum) / own.sum, entry.label == c)
-    }.sorted { $0.score.isOrdered(before: $1.score) }
-    guard !(ranked.last?.score.isNaN ?? true) else { return nil }
-    let positives = ranked.count(where: \.isPositive)
-    let negatives = ranked.count - positives
-    guard positives > 0, negatives > 0 else { return nil }
-    var rankSum = 0.0
-    var start = 0
-    while start < ranked.count {
-      var end = start
-      while end < ranked.count, ranked[end].score == ranked[start].score { end += 1 }
-      let meanRank = Double(start + 1 + end) / 2
-      rankSum += meanRank * Double(ranked[start..<end].count(where: \.isPositive))
-      start = end
-    }
-    let p = Double(positives)
-    return (rankSum - p * (p + 1) / 2) / (p * Double(negatives))
+    RankArea.area(
+      zip(scores, partitions).map { entry, own in
+        (exp(Double(entry.scores[c]) - own.maximum) / own.sum, entry.label == c)
+      })
   }
 }

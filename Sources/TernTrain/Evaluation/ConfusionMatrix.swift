@@ -1,18 +1,22 @@
 /// How often samples of one class were taken for another. Of some hundred classes nearly all pairs
 /// never occur: only those that do are kept.
 public struct ConfusionMatrix: Sendable {
+  /// The number of classes.
   public let classCount: Int
   /// The counts of pairs, row by row; empty where ``pairs`` has them.
   private var dense: [Int]
   private var pairs: [Int: Int] = [:]
-  /// How many samples each class has, how many were taken for it, and how many of those rightly.
+  /// How many samples each class has.
   public private(set) var supports: [Int]
+  /// How many samples were taken for each class.
   public private(set) var predictions: [Int]
+  /// How many of those rightly.
   public private(set) var hits: [Int]
 
   /// A matrix of more classes is written as a list of its pairs.
   public static let largestDense = 256
 
+  /// A matrix of no samples.
   public init(classCount: Int) {
     self.classCount = classCount
     let isDense = classCount <= Self.largestDense
@@ -21,6 +25,9 @@ public struct ConfusionMatrix: Sendable {
     (predictions, hits) = (supports, supports)
   }
 
+  /// Counts a sample.
+  ///
+  /// - Precondition: both are numbers of classes.
   public mutating func add(label: Int, prediction: Int) {
     let pair = label * classCount + prediction
     if dense.isEmpty { pairs[pair, default: 0] += 1 } else { dense[pair] += 1 }

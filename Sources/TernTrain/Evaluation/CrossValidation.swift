@@ -60,12 +60,13 @@ public struct CrossValidation {
       }
       guard let progress else { return false }
       let hasAccuracy = progress.history.first?.validation?.accuracy.isFinite ?? false
-      let name = fold.monitor ?? (hasAccuracy ? "val_accuracy" : "val_loss")
+      let monitor =
+        fold.monitor.flatMap(MonitoredMetric.named)
+        ?? MonitoredMetric(hasAccuracy ? .accuracy : .loss, of: .validation)
       // An epoch without the number is the best only where no epoch has it.
       let best =
-        progress.history.filter { !$0.metric(name).isNaN }.max {
-          let (a, b) = ($0.metric(name), $1.metric(name))
-          return name.hasSuffix("loss") ? a > b : a < b
+        progress.history.filter { !$0.value(monitor).isNaN }.max {
+          monitor.metric.isBetter($1.value(monitor), than: $0.value(monitor))
         } ?? progress.history.last
       guard let validation = best?.validation else { continue }
       folds.append(Fold(number: number, validation: validation, directory: path))
@@ -77,7 +78,7 @@ public struct CrossValidation {
   }
 
   /// All folds and what they come to, as `cross-validation.json` has it and the log ends with it.
-  public var json: JSON {
+  package var json: JSON {
     .object([
       "event": .string("cross-validation"),
       "folds": .array(

@@ -4,13 +4,14 @@ import TernGraph
 import TernNN
 import TernRuntime
 
-/// A network for inference with what its objective measures: inputs `images` and `targets` as far as
-/// they are read; outputs `loss` [], the mean over the batch, the objective's metrics under their
-/// names, for a classifier `logits`, and `weight` [], what the loss is the mean over where that is not
-/// the samples.
+/// A network for inference with what its objective measures: inputs as far as they are read; outputs
+/// `loss` [], the mean over the batch, the objective's metrics under their names, where outputs are held
+/// against targets `logits`, and `weight` [], what the loss is the mean over where that is not the
+/// samples. `summary` [M] holds all of these numbers, so that one reading brings them.
 public struct EvaluationGraph {
   public static let logitsOutput = "logits"
   public static let weightOutput = "weight"
+  static let summaryOutput = "summary"
 
   public let graph: Graph
   /// The names of the outputs that are means over the batch.
@@ -33,6 +34,11 @@ public struct EvaluationGraph {
     if let weight = terms.weight { builder.output(Self.weightOutput, weight) }
     isWeighted = terms.weight != nil
     metricNames = metrics.map(\.0)
+    let numbers = try (metrics.map(\.1) + [terms.weight].compactMap(\.self)).map {
+      try $0.reshape([1])
+    }
+    builder.output(
+      Self.summaryOutput, numbers.count == 1 ? numbers[0] : try Tensor.cat(numbers))
     graph = builder.graph
   }
 }
@@ -55,10 +61,14 @@ public struct EvaluationResult: Sendable {
   public let sampleCount: Int
   /// The loss and the objective's metrics.
   public let means: [String: Double]
-  /// What else is known of a classifier.
-  public let classification: ClassificationMetrics?
+  /// What is measured of all outputs together, where they are held against targets.
+  public let outputs: (any OutputMetrics)?
 
   public var loss: Double { means[TrainingGraph.lossOutput] ?? .nan }
+  /// Not a number where nothing is classified.
+  public var accuracy: Double { outputs?.accuracyOfAll ?? .nan }
+  /// What else is known of a classifier.
+  public var classification: ClassificationMetrics? { outputs as? ClassificationMetrics }
 }
 
 /// Runs a network over whole sets.
@@ -68,38 +78,51 @@ public final class Evaluator {
   private let executables: BatchExecutables
   private let metricNames: [String]
   private let isWeighted: Bool
-  private let classCount: Int
+  private let outputMetrics: (any OutputMetrics)?
 
-  /// - Parameter isWeighted: whether the loss is not the mean over the samples.
+  /// - Parameters:
+  ///   - isWeighted: whether the loss is not the mean over the samples.
+  ///   - outputMetrics: gathers what is measured of all outputs, still empty.
   init(
     executables: BatchExecutables, batchSize: Int, metricNames: [String], isWeighted: Bool,
-    classCount: Int
+    outputMetrics: (any OutputMetrics)?
   ) {
     self.batchSize = batchSize
     self.executables = executables
     self.metricNames = metricNames
     self.isWeighted = isWeighted
-    self.classCount = classCount
+    self.outputMetrics = outputMetrics
   }
 
   /// - Parameters:
   ///   - session: holds the network's parameters, or will.
   ///   - batchSize: how many samples are measured at once, if the objective leaves that open; see
   ///     ``batchSize``.
+  ///   - targetScale: how numbers to be predicted are scaled for the network.
   public convenience init(
     session: Session, model: Model, batchSize: Int, sampleCount: Int,
-    objective: any Objective = Classification(), seed: UInt64 = 0
+    objective: any Objective = Classification(), targetScale: TargetScale? = nil, seed: UInt64 = 0,
+    variablePrefix: String = ""
   ) throws {
     let batchSize = objective.evaluationBatchSize(batchSize)
     let sizes = BatchExecutables.sizes(sampleCount: sampleCount, batchSize: batchSize)
     let graphs = try sizes.map {
-      try EvaluationGraph(model: model, batchSize: $0, objective: objective, seed: seed)
+      try EvaluationGraph(
+        model: model, batchSize: $0, objective: objective, seed: seed,
+        variablePrefix: variablePrefix)
     }
     let compiled = try session.compile(graphs.map(\.graph))
     self.init(
       executables: BatchExecutables(Dictionary(uniqueKeysWithValues: zip(sizes, compiled))),
       batchSize: batchSize, metricNames: graphs.first?.metricNames ?? [],
-      isWeighted: graphs.first?.isWeighted ?? false, classCount: model.classCount)
+      isWeighted: graphs.first?.isWeighted ?? false,
+      outputMetrics: objective.outputMetrics(
+        classCount: model.classCount, targetScale: targetScale))
+  }
+
+  /// Whether a set is cut into batches that it has graphs for.
+  func covers(_ set: any Dataset) -> Bool {
+    BatchExecutables.sizes(sampleCount: set.count, batchSize: batchSize).allSatisfy(executables.has)
   }
 
   /// The metrics over all samples that `loader` delivers.
@@ -109,33 +132,42 @@ public final class Evaluator {
   public func evaluate(_ loader: BatchLoader, check: () throws -> Void = {}) throws
     -> EvaluationResult
   {
-    var sums = [String: Double](uniqueKeysWithValues: metricNames.map { ($0, 0) })
+    var sums = metricNames.map { _ in 0.0 }
     var sampleCount = 0
     var lossWeights = 0.0
-    var metrics: ClassificationMetrics?
+    var metrics = outputMetrics
+    func add(_ measured: MeasuredBatch) throws {
+      let summary = try measured.summary.wait().floats.map(Double.init)
+      let lossWeight = isWeighted ? summary[metricNames.count] : Double(measured.count)
+      for (place, name) in metricNames.enumerated() {
+        sums[place] +=
+          summary[place] * (name == TrainingGraph.lossOutput ? lossWeight : Double(measured.count))
+      }
+      sampleCount += measured.count
+      lossWeights += lossWeight
+      guard let outputs = try measured.outputs?.wait().floats else { return }
+      measured.targets.withUnsafeBytes {
+        metrics?.add(
+          outputs: outputs, targets: $0, loss: summary[0], weight: lossWeight,
+          sampleCount: measured.count)
+      }
+    }
+    // While a batch is on the device, the host counts what the one before gave.
+    var pending: MeasuredBatch?
     while let batch = try loader.next() {
       try check()
       let executable = executables[batch.count]
       try executable.upload(batch)
       try executable.step()
-      let lossWeight =
-        isWeighted
-        ? Double(try executable.read(EvaluationGraph.weightOutput).floats[0]) : Double(batch.count)
-      for name in metricNames {
-        let value = Double(try executable.read(name).floats[0])
-        let weight = name == TrainingGraph.lossOutput ? lossWeight : Double(batch.count)
-        sums[name, default: 0] += value * weight
-      }
-      sampleCount += batch.count
-      lossWeights += lossWeight
-      guard executable.hasOutput(EvaluationGraph.logitsOutput) else { continue }
-      let logits = try executable.read(EvaluationGraph.logitsOutput)
-      let loss = try executable.read(TrainingGraph.lossOutput)
-      metrics = metrics ?? ClassificationMetrics(classCount: classCount)
-      metrics?.add(
-        logits: logits.floats, labels: Array(batch.labels.bindMemory(to: Int32.self)),
-        loss: Double(loss.floats[0]), weight: lossWeight, sampleCount: batch.count)
+      let reads = metrics != nil && executable.hasOutput(EvaluationGraph.logitsOutput)
+      let measured = MeasuredBatch(
+        count: batch.count, targets: reads ? Array(batch.targets) : [],
+        summary: try executable.startReading(EvaluationGraph.summaryOutput),
+        outputs: reads ? try executable.startReading(EvaluationGraph.logitsOutput) : nil)
+      if let pending { try add(pending) }
+      pending = measured
     }
+    if let pending { try add(pending) }
     guard lossWeights > 0 else {
       throw TernError(
         .badData,
@@ -144,10 +176,20 @@ public final class Evaluator {
           : "nothing counts in the \(sampleCount) samples that are measured: every target is ignored"
       )
     }
-    var means = sums.mapValues { $0 / Double(sampleCount) }
-    means[TrainingGraph.lossOutput] = sums[TrainingGraph.lossOutput].map { $0 / lossWeights }
-    return EvaluationResult(
-      sampleCount: sampleCount, means: means, classification: metrics)
+    var means: [String: Double] = [:]
+    for (name, sum) in zip(metricNames, sums) {
+      means[name] = sum / (name == TrainingGraph.lossOutput ? lossWeights : Double(sampleCount))
+    }
+    means.merge(metrics?.values ?? [:]) { _, new in new }
+    return EvaluationResult(sampleCount: sampleCount, means: means, outputs: metrics)
+  }
+
+  /// What a batch is to give, as it is read from the device.
+  private struct MeasuredBatch {
+    let count: Int
+    let targets: [UInt8]
+    let summary: any PendingRead
+    let outputs: (any PendingRead)?
   }
 }
 
@@ -156,6 +198,8 @@ struct BatchExecutables {
   private let bySize: [Int: Executable]
 
   init(_ bySize: [Int: Executable]) { self.bySize = bySize }
+
+  func has(_ size: Int) -> Bool { bySize[size] != nil }
 
   /// The batch sizes that cutting `sampleCount` samples gives.
   static func sizes(sampleCount: Int, batchSize: Int) -> [Int] {
@@ -174,15 +218,8 @@ struct BatchExecutables {
 extension Executable {
   /// Hands over what the graph reads of a batch.
   func upload(_ batch: Batch) throws {
-    if let input = inputIndex(TrainingGraph.imagesInput) {
-      try upload(batch.images, toInput: input)
-    }
-    if let input = inputIndex(TrainingGraph.targetsInput) {
-      try upload(batch.labels, toInput: input)
-    }
-    if let input = inputIndex(TrainingGraph.partnerTargetsInput) {
-      try upload(batch.partnerLabels, toInput: input)
-      try upload(batch.mix, toInput: TrainingGraph.mixInput)
+    for (name, bytes) in batch.fields {
+      if let input = inputIndex(name) { try upload(bytes, toInput: input) }
     }
   }
 }

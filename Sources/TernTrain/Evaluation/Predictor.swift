@@ -8,11 +8,13 @@ public final class Predictor {
   private let executable: Executable
   private let batchSize: Int
   private let classCount: Int
+  private let output: String
 
   /// - Parameter session: holds the network's parameters, or will.
   public init(session: Session, model: Model, batchSize: Int) throws {
     executable = try session.compile(model.inferenceGraph(batchSize: batchSize).graph)
     self.batchSize = batchSize
+    output = model.outputNames[0]
     classCount = model.classCount
   }
 
@@ -27,11 +29,20 @@ public final class Predictor {
     }
   }
 
+  /// The network's outputs, sample by sample.
+  ///
+  /// - Precondition: as for ``predict(_:normalization:)``.
+  public func outputs(_ samples: any Dataset, normalization: Normalization) throws -> [[Float]] {
+    let all = try logits(of: samples, normalization)
+    let width = all.count / batchSize
+    return (0..<samples.count).map { Array(all[$0 * width..<($0 + 1) * width]) }
+  }
+
   /// The likeliest class of every pixel, sample by sample.
   ///
   /// - Precondition: as for ``predict(_:normalization:)``; the model gives scores [N, C, H, W] of at
   ///   most 256 classes.
-  public func predictMasks(
+  package func predictMasks(
     _ samples: any Dataset, normalization: Normalization
   ) throws -> [MaskPicture] {
     let logits = try logits(of: samples, normalization)
@@ -56,6 +67,6 @@ public final class Predictor {
     guard let batch = try loader.next() else { return [] }
     try executable.upload(batch)
     try executable.step()
-    return try executable.read(EvaluationGraph.logitsOutput).floats
+    return try executable.read(output).floats
   }
 }

@@ -14,7 +14,7 @@ struct Adversarial: Objective {
 
   var passes: [TrainingPass] { [Self.discriminator, Self.generator] }
   /// Two losses that pull against each other say nothing about the pictures.
-  var monitoredMetric: String? { nil }
+  var monitoredMetric: Metric? { nil }
   var requiredNormalization: String? { "0.5,0.5" }
   var measuresAtRandom: Bool { true }
 

@@ -1,10 +1,12 @@
 import TernCore
+import TernData
 import TernGraph
 import TernNN
 
 /// A class per sample from scores [N, classes], or a class per pixel from scores
 /// [N, classes, H, W]; the loss is cross-entropy unless another is asked for,
-/// and those of auxiliary heads are added to it. Label smoothing and class weights are for training
+/// and those of auxiliary heads are added to it. A loss that holds each output against a number gets 1 for
+/// the true class and 0 for the others, one of margins 1 and −1: every class against the rest. Label smoothing and class weights are for training
 /// alone: the loss that is measured is the plain mean over the samples.
 public struct Classification: Objective {
   public let lossFunction: LossFunction
@@ -24,21 +26,26 @@ public struct Classification: Objective {
     self.targetType = targetType
   }
 
-  public var monitoredMetric: String? { "accuracy" }
+  public var monitoredMetric: Metric? { .accuracy }
+  public var metrics: [Metric] { [.accuracy, .loss] }
+  public func outputMetrics(classCount: Int, targetScale: TargetScale?) -> (any OutputMetrics)? {
+    ClassificationMetrics(classCount: classCount)
+  }
 
   public func loss(
     of pass: TrainingPass, _ model: Model, on samples: SampleInputs, in context: LayerContext
   ) throws -> LossTerms {
-    let logits = try model.forward(samples.images(), in: context)
+    let logits = try model.forward(samples.inputs(), in: context)[0]
     let targets = try samples.targets(targetType ?? Self.labelType(logits.shape))
     // Measured is what the network says of each sample, however it is taught.
     let function =
-      context.mode == .training ? lossFunction : LossFunction(lossFunction.name)
+      context.mode == .training ? lossFunction : lossFunction.plain
     let isWeightedMixture =
       isMixed && context.mode == .training && !function.classWeights.isEmpty
     func mean(_ output: Tensor, _ targets: Tensor) throws -> Tensor {
-      guard isWeightedMixture else { return try function.apply(output, targets) }
-      return try function.apply(output, targets, reduction: .sum)
+      let fitting = try fitted(targets, to: output)
+      guard isWeightedMixture else { return try function.apply([output], fitting) }
+      return try function.apply([output], fitting, reduction: .sum)
         .affine(scale: 1 / Float(targets.shape.elementCount))
     }
     func sum(_ targets: Tensor) throws -> Tensor {
@@ -55,6 +62,22 @@ public struct Classification: Objective {
     }
     return LossTerms(
       loss: loss, logits: logits, weight: try weight(of: targets, by: function, for: logits))
+  }
+
+  /// Class numbers as the loss takes them: [N, classes] of 0 and 1, or −1 and 1, where it does not take
+  /// numbers of classes.
+  private func fitted(_ targets: Tensor, to output: Tensor) throws -> Tensor {
+    guard targetType == nil, lossFunction.form != .classes else { return targets }
+    guard output.shape.rank == 2, lossFunction.form != .pairs else {
+      throw TernError(
+        .usage, "loss: \(lossFunction.name) is not for a network that ends in \(output.shape)")
+    }
+    let count = output.shape[1]
+    let low: Float = lossFunction.form == .signs ? -1 : 0
+    var rows = [Float](repeating: low, count: count * count)
+    for c in 0..<count { rows[c * count + c] = 1 }
+    return try targets.embedding(
+      weight: output.builder.constant(HostTensor([count, count], rows)))
   }
 
   /// The sum of the weights of the targets that count; `nil` where each sample counts one.

@@ -13,7 +13,8 @@ struct ContrastiveDivergence: Objective {
   let steps: Int
 
   var passes: [TrainingPass] { [TrainingPass(parameterPrefix: part + ".")] }
-  var monitoredMetric: String? { "reconstruction_error" }
+  var monitoredMetric: Metric? { .reconstructionError }
+  var metrics: [Metric] { [.reconstructionError, .loss] }
   var requiredNormalization: String? { "none" }
   var measuresAtRandom: Bool { true }
 

@@ -1,4 +1,5 @@
 import TernCore
+import TernData
 import TernGraph
 import TernNN
 
@@ -11,8 +12,17 @@ public protocol Objective: Sendable {
   /// own; one for most.
   var passes: [TrainingPass] { get }
 
-  /// The metric that says which epoch is best: `accuracy`, `loss`, …; `nil` where none does.
-  var monitoredMetric: String? { get }
+  /// The metric that says which epoch is best: accuracy, loss, …; `nil` where none does.
+  var monitoredMetric: Metric? { get }
+
+  /// What can be watched besides.
+  var metrics: [Metric] { get }
+
+  /// Gathers what is measured of the network's outputs and their targets together; `nil` where the
+  /// means of ``LossTerms/metrics`` say all.
+  ///
+  /// - Parameter classCount: the classes of the data, or its numbers to be predicted.
+  func outputMetrics(classCount: Int, targetScale: TargetScale?) -> (any OutputMetrics)?
 
   /// The normalisation without which the loss makes no sense, as `--normalize` names it.
   var requiredNormalization: String? { get }
@@ -40,7 +50,11 @@ public protocol Objective: Sendable {
 
 extension Objective {
   public var passes: [TrainingPass] { [.only] }
-  public var monitoredMetric: String? { "loss" }
+  public var monitoredMetric: Metric? { .loss }
+  public var metrics: [Metric] { [.loss] }
+  public func outputMetrics(classCount: Int, targetScale: TargetScale?) -> (any OutputMetrics)? {
+    nil
+  }
   public var requiredNormalization: String? { nil }
   public var measuresAtRandom: Bool { false }
 
@@ -70,7 +84,8 @@ public struct LossTerms {
   public let loss: Tensor
   /// What is logged beside the loss, by name.
   public let metrics: [(name: String, value: Tensor)]
-  /// The scores of the classes, [N, C] or per pixel [N, C, H, W], where there are classes.
+  /// What is compared with the targets: scores of classes, [N, C] or per pixel [N, C, H, W], of labels
+  /// [N, L], or numbers [N, T].
   public let logits: Tensor?
   /// What ``loss`` was divided by, where it is not the number of samples: the weights of the classes
   /// that occur, the pixels that count. Where it is 0 the loss is 0, and so are its gradients.
@@ -102,39 +117,44 @@ public struct SampleSheet {
 public final class SampleInputs {
   public let builder: GraphBuilder
   public let batchSize: Int
-  private let sampleShape: Shape
-  private var held: (images: Tensor?, targets: Tensor?) = (nil, nil)
+  private let fields: [Field]
+  private var held: [String: Tensor] = [:]
+
+  public init(_ builder: GraphBuilder, model: Model, batchSize: Int) {
+    self.builder = builder
+    self.batchSize = batchSize
+    fields = model.inputs
+  }
+
+  /// A field of the samples, [N, …], or one that a batch has once, such as ``Field/mixName``.
+  public func field(_ name: String, _ type: TensorType) throws -> Tensor {
+    if let tensor = held[name] { return tensor }
+    let tensor = try builder.input(name, type)
+    held[name] = tensor
+    return tensor
+  }
+
+  /// What the network reads, in the order of ``Model/inputs``, [N, …].
+  public func inputs() throws -> [Tensor] {
+    try fields.map { try field($0.name, $0.batched(batchSize)) }
+  }
+
+  /// The first input, for most networks normalised images [N, C, H, W].
+  public func images() throws -> Tensor {
+    try field(fields[0].name, fields[0].batched(batchSize))
+  }
+
+  /// The targets, [N] class numbers unless another type is asked for.
+  public func targets(_ type: TensorType? = nil) throws -> Tensor {
+    try field(Field.targetsName, type ?? TensorType([batchSize], .int32))
+  }
 
   /// The second targets [N] of samples that are mixed of two, and how much of a sample is its own,
   /// [].
   public func partners() throws -> (targets: Tensor, mix: Tensor) {
     (
-      try builder.input(TrainingGraph.partnerTargetsInput, TensorType([batchSize], .int32)),
-      try builder.input(TrainingGraph.mixInput, [])
+      try field(Field.partnerTargetsName, TensorType([batchSize], .int32)),
+      try field(Field.mixName, TensorType([]))
     )
-  }
-
-  public init(_ builder: GraphBuilder, model: Model, batchSize: Int) {
-    self.builder = builder
-    self.batchSize = batchSize
-    sampleShape = model.inputShape
-  }
-
-  /// The images [N, C, H, W], normalised.
-  public func images() throws -> Tensor {
-    if let images = held.images { return images }
-    let images = try builder.input(
-      TrainingGraph.imagesInput, Shape([batchSize] + sampleShape.dimensions))
-    held.images = images
-    return images
-  }
-
-  /// The targets, [N] class numbers unless another type is asked for.
-  public func targets(_ type: TensorType? = nil) throws -> Tensor {
-    if let targets = held.targets { return targets }
-    let targets = try builder.input(
-      TrainingGraph.targetsInput, type ?? TensorType([batchSize], .int32))
-    held.targets = targets
-    return targets
   }
 }

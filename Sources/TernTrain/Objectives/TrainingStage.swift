@@ -14,15 +14,26 @@ struct TrainingStage: Sendable {
 }
 
 /// What can be chosen about objectives.
-struct ObjectiveSettings: Sendable {
-  /// What a classifier minimises.
-  var loss = LossFunction()
+package struct ObjectiveSettings: Sendable {
+  /// What is minimised, where outputs are held against targets; the task's own where `nil`.
+  var lossFunction: LossFunction?
+  /// How much of a classifier's target is spread over all classes.
+  var labelSmoothing = 0.0
+  /// What the samples of each class count; all the same where empty.
+  package var classWeights: [Float] = []
   /// Whether training samples are mixed of two.
   var isMixed = false
   /// The steps of a Gibbs chain in contrastive divergence.
   var gibbsSteps = 1
   /// The epochs that each machine of a belief network is trained before all are.
   var pretrainingEpochs = 1
+
+  /// The loss of a classifier.
+  func classLoss(_ name: String = "cross_entropy") -> LossFunction {
+    var loss = lossFunction ?? LossFunction(name)
+    (loss.labelSmoothing, loss.classWeights) = (labelSmoothing, classWeights)
+    return loss
+  }
 }
 
 extension Model {
@@ -38,17 +49,33 @@ extension Model {
         ContrastiveDivergence(part: $0.name ?? "", steps: settings.gibbsSteps)
       }
     }
+    if let loss = settings.lossFunction {
+      let takesNumbers = [.regression, .multilabel].contains(task)
+      guard !takesNumbers || loss.form != .classes, takesNumbers || loss.form != .pairs else {
+        throw TernError(
+          .usage,
+          "loss: \(loss.name) holds outputs against \(loss.form == .pairs ? "pairs" : "classes"), "
+            + "\(name) is trained for \(task.name)")
+      }
+      guard !isGenerative else {
+        throw TernError(.usage, "loss: \(name) is trained for \(task.name), which has its own")
+      }
+    }
     switch task {
     case .classification, .segmentation:
-      return [TrainingStage(Classification(settings.loss, isMixed: settings.isMixed))]
+      return [TrainingStage(Classification(settings.classLoss(), isMixed: settings.isMixed))]
     case .perceptron:
-      let loss = settings.loss
       return [
         TrainingStage(
           Classification(
-            LossFunction(
-              LossFunction.perceptronName, labelSmoothing: loss.labelSmoothing,
-              classWeights: loss.classWeights), isMixed: settings.isMixed))
+            settings.classLoss(LossFunction.perceptronName), isMixed: settings.isMixed))
+      ]
+    case .regression:
+      return [TrainingStage(settings.lossFunction.map(Regression.init) ?? Regression())]
+    case .multilabel:
+      return [
+        TrainingStage(
+          settings.lossFunction.map(MultilabelClassification.init) ?? MultilabelClassification())
       ]
     case .reconstruction(let noise): return [TrainingStage(Reconstruction(noise: noise))]
     case .variational: return [TrainingStage(Variational())]
@@ -57,7 +84,7 @@ extension Model {
     case .beliefNetwork:
       return try machines().map {
         TrainingStage($0, epochCount: settings.pretrainingEpochs)
-      } + [TrainingStage(Classification(settings.loss))]
+      } + [TrainingStage(Classification(settings.classLoss()))]
     }
   }
 

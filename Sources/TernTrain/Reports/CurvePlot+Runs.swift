@@ -6,7 +6,7 @@ extension CurvePlot {
   /// runs in it. Several runs are named by the settings in which they differ.
   ///
   /// - Throws: ``TernError`` of kind `notFound` where a folder holds no run.
-  public init(directories: [String]) throws {
+  package init(directories: [String]) throws {
     let paths = try directories.flatMap(Self.runs(in:))
     let settings = try paths.map { try RunDirectory.open(path: $0).configuration().settings }
     let differences = Self.differences(settings.map { $0.map { ($0.name, $0.value) } })

@@ -2,23 +2,23 @@ import Foundation
 import TernCore
 
 /// Loss and accuracy of runs over their epochs, as SVG pictures.
-public struct CurvePlot {
-  public struct Run: Sendable {
-    public let name: String
-    public let history: [TrainingEvent.Epoch]
+package struct CurvePlot {
+  package struct Run: Sendable {
+    package let name: String
+    package let history: [TrainingEvent.Epoch]
 
-    public init(name: String, history: [TrainingEvent.Epoch]) {
+    package init(name: String, history: [TrainingEvent.Epoch]) {
       self.name = name
       self.history = history
     }
   }
 
-  public let runs: [Run]
+  package let runs: [Run]
 
-  public init(runs: [Run]) { self.runs = runs }
+  package init(runs: [Run]) { self.runs = runs }
 
   /// The pictures of all panels side by side; what the curves of several runs are stands below.
-  public var svg: String {
+  package var svg: String {
     let panels = panels
     guard runs.count > 1 else { return LinePanel.picture(panels, width: 400, height: 260) }
     let drawn = panels.flatMap(\.curves)

@@ -3,11 +3,11 @@ import TernCore
 
 /// The trials of a sweep as lines across an axis per setting, the metric's last, in SVG: the better a
 /// trial, the darker its line.
-public struct ParallelPlot {
+package struct ParallelPlot {
   private let sweep: Sweep
   private let trials: [Sweep.Trial]
 
-  public init(_ sweep: Sweep, _ trials: [Sweep.Trial]) {
+  package init(_ sweep: Sweep, _ trials: [Sweep.Trial]) {
     self.sweep = sweep
     self.trials = trials.filter { $0.result.isFinite }
   }
@@ -16,7 +16,7 @@ public struct ParallelPlot {
   private static let top = 48.0
   private static let bottom = 290.0
 
-  public var svg: String {
+  package var svg: String {
     let parameters = sweep.space.parameters
     let spacing = 150.0
     let width = spacing * Double(parameters.count) + 170
@@ -27,7 +27,7 @@ public struct ParallelPlot {
     let (lowest, highest) = (range.lowerBound, range.upperBound)
     func position(_ result: Double) -> Double {
       // A trial that diverged stands at the worse end.
-      guard result.isFinite else { return sweep.metric.hasSuffix("loss") ? 1 : 0 }
+      guard result.isFinite else { return sweep.metric.metric.isBetterLarger ? 0 : 1 }
       return highest > lowest ? (result - lowest) / (highest - lowest) : 0.5
     }
 
@@ -45,7 +45,7 @@ public struct ParallelPlot {
     }
     for axis in 0...parameters.count {
       let isMetric = axis == parameters.count
-      let name = isMetric ? sweep.metric : parameters[axis].name
+      let name = isMetric ? sweep.metric.name : parameters[axis].name
       text +=
         "<line x1=\"\(number(x(axis)))\" x2=\"\(number(x(axis)))\" y1=\"\(number(Self.top))\" "
         + "y2=\"\(number(Self.bottom))\" stroke=\"#333\"/>\n"

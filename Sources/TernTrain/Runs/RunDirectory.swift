@@ -283,7 +283,7 @@ public final class RunDirectory {
     try AtomicFile.write(data, to: file("samples.png"))
   }
 
-  public func writeSummary(_ summary: JSON) throws {
+  package func writeSummary(_ summary: JSON) throws {
     try AtomicFile.write(Data((summary.description + "\n").utf8), to: file("summary.json"))
   }
 

@@ -10,19 +10,25 @@ public struct SampleDescription: Sendable {
   /// The columns of a table, where it had names for them.
   public let columns: TableColumns?
   public let normalization: Normalization
+  /// How numbers to be predicted were scaled; `nil` where there are classes.
+  public let targetScale: TargetScale?
 
   private static let shapeKey = "input"
   private static let countKey = "classes"
   private static let namesKey = "class_names"
   private static let featuresKey = "feature_columns"
   private static let labelKey = "label_column"
+  private static let targetsKey = "target_columns"
+  private static let targetScaleKey = "target_scale"
   private static let normalizationKey = "normalization"
   /// The setting that the normalisation comes from.
   static let normalizeKey = "normalize"
 
   init(
-    shape: Shape, classNames: [String], columns: TableColumns? = nil, normalization: Normalization
+    shape: Shape, classNames: [String], columns: TableColumns? = nil,
+    normalization: Normalization, targetScale: TargetScale? = nil
   ) {
+    self.targetScale = targetScale
     (self.shape, self.classNames) = (shape, classNames)
     (self.columns, self.normalization) = (columns, normalization)
   }
@@ -40,10 +46,16 @@ public struct SampleDescription: Sendable {
     else { return nil }
     guard "\(classNames.count)" == metadata[Self.countKey] else { return nil }
     var columns: TableColumns?
-    if let features = Self.texts(metadata[Self.featuresKey]), let label = metadata[Self.labelKey] {
-      columns = TableColumns(features: features, label: label)
+    if let features = Self.texts(metadata[Self.featuresKey]) {
+      if let targets = Self.texts(metadata[Self.targetsKey]), !targets.isEmpty {
+        columns = TableColumns(features: features, targets: targets)
+      } else if let label = metadata[Self.labelKey] {
+        columns = TableColumns(features: features, label: label)
+      }
     }
-    self.init(shape: shape, classNames: classNames, columns: columns, normalization: normalization)
+    self.init(
+      shape: shape, classNames: classNames, columns: columns, normalization: normalization,
+      targetScale: metadata[Self.targetScaleKey].flatMap(TargetScale.init(text:)))
   }
 
   private static func texts(_ list: String?) -> [String]? {
@@ -60,8 +72,13 @@ public struct SampleDescription: Sendable {
     ]
     if let columns {
       result[Self.featuresKey] = JSON.array(columns.features.map(JSON.string)).description
-      result[Self.labelKey] = columns.label
+      if columns.targets.count == 1 {
+        result[Self.labelKey] = columns.label
+      } else {
+        result[Self.targetsKey] = JSON.array(columns.targets.map(JSON.string)).description
+      }
     }
+    if let targetScale { result[Self.targetScaleKey] = targetScale.text }
     return result
   }
 

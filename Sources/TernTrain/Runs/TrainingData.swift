@@ -15,16 +15,37 @@ public struct TrainingData: Sendable {
   /// What is used for what, and what is left out; a line each.
   public let notes: [String]
   public let normalization: Normalization
+  /// How numbers to be predicted are scaled for the network; `nil` where there are classes.
+  public let targetScale: TargetScale?
   /// How the training set's samples are changed at random.
   public let augmentation: Augmentation
   /// The setting that ``normalization`` comes from.
   private let normalize: String
 
+  /// Samples at hand, which the network reads as they are, and is measured on too.
+  public init(_ samples: any Dataset) throws {
+    self.init(
+      training: samples, test: samples,
+      normalization: try Normalization("none", statisticsOf: samples))
+  }
+
+  /// Data as a user names it.
+  ///
+  /// - Parameter normalize: see ``Normalization/init(_:statisticsOf:)``.
+  public init(_ source: DataSource, normalize: String = "auto") throws {
+    self.init(
+      training: source.training, validation: source.validation, test: source.test,
+      normalization: try Normalization(normalize, statisticsOf: source.training),
+      notes: source.notes)
+  }
+
   /// Data sets at hand.
   public init(
     training: any Dataset, validation: (any Dataset)? = nil, test: any Dataset,
-    normalization: Normalization, notes: [String] = []
+    normalization: Normalization, targetScale: TargetScale? = nil, notes: [String] = []
   ) {
+    self.targetScale =
+      training.hasNumericTargets ? targetScale ?? .identity(training.classCount) : nil
     (testIsValidation, columns, self.notes) = (false, nil, notes)
     self.training = training
     self.validation = validation
@@ -38,8 +59,16 @@ public struct TrainingData: Sendable {
   ///
   /// - Parameter description: what was stored with weights; its classes and columns keep their places,
   ///   and its normalisation is used again unless the configuration gives another.
-  public init(_ configuration: TrainingConfiguration, description: [String: String] = [:]) throws {
-    let source = try Self.source(configuration, known: SampleDescription(description)?.samples)
+  /// - Parameter model: where the network's name or file is, if not in the configuration.
+  public init(
+    _ configuration: TrainingConfiguration, description: [String: String] = [:],
+    model modelPath: String? = nil
+  ) throws {
+    let network = try Model.named(
+      modelPath ?? configuration.model, task: configuration.chosenTask())
+    let known = SampleDescription(description)
+    var source = try Self.source(configuration, network, known: known?.samples)
+    if network.inputs[0].type.dataType == .int32 { source = try source.map(IntegerSamples.init) }
     test = source.test
     var notes = source.notes
     if let fold = configuration.fold {
@@ -64,6 +93,24 @@ public struct TrainingData: Sendable {
     columns = source.columns
     self.notes = notes
     let stored = SampleDescription.normalization(in: description)
+    let isNumeric = training.hasNumericTargets && network.task == .regression
+    if isNumeric, let scale = known?.targetScale, scale.means.count == training.classCount {
+      targetScale = scale
+    } else if training.hasNumericTargets {
+      // Losses of margins hold outputs against signs, and labels are 0 or 1 as they are.
+      let form = try configuration.loss.map(LossFunction.init(parsing:))?.form ?? .numbers
+      targetScale =
+        isNumeric && form == .numbers && configuration.normalize != "none"
+        ? try TargetScale(statisticsOf: training) : .identity(training.classCount)
+    } else {
+      targetScale = nil
+    }
+    guard !training.hasIntegerSamples else {
+      normalization = try Normalization("none", statisticsOf: training)
+      augmentation = try Augmentation(configuration.augment).prepared(for: training)
+      normalize = configuration.normalize
+      return
+    }
     if let stored, stored.fits(training.sampleShape),
       ["auto", description[SampleDescription.normalizeKey]].contains(configuration.normalize)
     {
@@ -78,12 +125,13 @@ public struct TrainingData: Sendable {
 
   /// Opens data, held against what a network was trained on.
   private static func source(
-    _ configuration: TrainingConfiguration, known: TrainedSamples?
+    _ configuration: TrainingConfiguration, _ network: Model, known: TrainedSamples?
   ) throws -> DataSource {
     func open(_ known: TrainedSamples?) throws -> DataSource {
       try DataSource.open(
         configuration.locatedData, imageSize: configuration.resolvedImageSize, known: known,
-        onError: configuration.onError)
+        onError: configuration.onError, targets: configuration.targetSelection(for: network),
+        inputs: network.inputs)
     }
     do { return try open(known) } catch let error as TernError
       where error.kind == .badData && known != nil
@@ -106,21 +154,27 @@ public struct TrainingData: Sendable {
   ///   - description: what is stored with its weights.
   ///   - normalize: `auto` takes the normalisation stored there.
   ///   - onError: what becomes of pictures that cannot be read.
+  ///   - model: the network, and the settings that say what is predicted.
   public init(
     testing specification: String, trainedOn trainingData: String,
-    _ description: SampleDescription, normalize: String = "auto", onError: ItemErrorPolicy = .stop
+    _ description: SampleDescription, normalize: String = "auto", onError: ItemErrorPolicy = .stop,
+    model: Model, settings: TrainingConfiguration
   ) throws {
-    let source = try DataSource.openTestSet(
-      specification, trainedOn: trainingData, known: description.samples, onError: onError)
+    var source = try DataSource.openTestSet(
+      specification, trainedOn: trainingData, known: description.samples, onError: onError,
+      targets: settings.targetSelection(for: model), inputs: model.inputs)
+    if model.inputs[0].type.dataType == .int32 { source = try source.map(IntegerSamples.init) }
     self.init(
       training: source.test, test: source.test,
       normalization: normalize == "auto"
         ? description.normalization : try Normalization(normalize, statisticsOf: source.test),
-      notes: source.notes)
+      targetScale: description.targetScale, notes: source.notes)
   }
 
-  public init(_ configuration: TrainingConfiguration, checkpoint: Checkpoint?) throws {
-    try self.init(configuration, description: checkpoint?.description ?? [:])
+  public init(
+    _ configuration: TrainingConfiguration, checkpoint: Checkpoint?, model: String? = nil
+  ) throws {
+    try self.init(configuration, description: checkpoint?.description ?? [:], model: model)
   }
 
   /// Checks that a network predicts what the data has: a class per sample or per pixel.
@@ -128,6 +182,14 @@ public struct TrainingData: Sendable {
   /// - Throws: ``TernError`` of kind `usage` where it does not.
   public func check(_ model: Model) throws {
     let isPerPixel = training.targetShape.rank == 2
+    let takesNumbers = [.regression, .multilabel].contains(model.task)
+    guard takesNumbers == training.hasNumericTargets || model.isGenerative else {
+      throw TernError(
+        .usage,
+        takesNumbers
+          ? "\(model.name) predicts numbers, the data has classes"
+          : "\(model.name) tells classes, the data has numbers; task regression predicts them")
+    }
     switch model.task {
     case .segmentation where !isPerPixel:
       throw TernError(
@@ -147,7 +209,7 @@ public struct TrainingData: Sendable {
   public var sampleDescription: SampleDescription {
     SampleDescription(
       shape: training.sampleShape, classNames: training.classNames, columns: columns,
-      normalization: normalization)
+      normalization: normalization, targetScale: targetScale)
   }
 
   /// What is stored with the weights of a model trained on this data.
@@ -159,30 +221,32 @@ public struct TrainingData: Sendable {
   }
 
   /// The batches of a training epoch, from `startBatch` on.
-  func trainingLoader(_ configuration: TrainingConfiguration, epoch: Int, startBatch: Int)
+  func trainingLoader(_ options: TrainingLoop.Options, epoch: Int, startBatch: Int)
     -> BatchLoader
   {
     BatchLoader(
-      training, batchSize: configuration.batchSize, normalization: normalization,
-      shuffle: configuration.shuffle ? (configuration.seed, epoch) : nil,
-      augmentation: (augmentation, configuration.seed, epoch), startBatch: startBatch,
-      workers: configuration.workers)
+      training, batchSize: options.batchSize, normalization: normalization,
+      targetScale: targetScale,
+      shuffle: options.shuffles ? (options.seed, epoch) : nil,
+      augmentation: (augmentation, options.seed, epoch), startBatch: startBatch,
+      workers: options.workers)
   }
 
   /// The batches of a set, in its own order.
   ///
   /// - Parameter batchSize: the evaluator's.
   public func evaluationLoader(
-    _ set: any Dataset, _ configuration: TrainingConfiguration, batchSize: Int
+    _ set: any Dataset, batchSize: Int, workers: Int = 1
   ) -> BatchLoader {
     BatchLoader(
-      set, batchSize: batchSize, normalization: normalization,
-      workers: configuration.workers)
+      set, batchSize: batchSize, normalization: normalization, targetScale: targetScale,
+      workers: workers)
   }
 
   /// The first samples of the test set, in one batch.
-  func sheetLoader(_ configuration: TrainingConfiguration) -> BatchLoader {
+  func sheetLoader() -> BatchLoader {
     BatchLoader(
-      test, batchSize: SheetGraph.sampleCount, normalization: normalization)
+      test, batchSize: SheetGraph.sampleCount, normalization: normalization,
+      targetScale: targetScale)
   }
 }

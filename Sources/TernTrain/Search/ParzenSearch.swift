@@ -8,25 +8,25 @@ import TernCore
 /// ratio is tried.
 ///
 /// Source: Bergstra, Bardenet, Bengio, Kégl, "Algorithms for hyper-parameter optimization", 2011.
-public struct ParzenSearch: Sendable {
-  public let space: SearchSpace
-  public let seed: UInt64
+package struct ParzenSearch: Sendable {
+  package let space: SearchSpace
+  package let seed: UInt64
 
   private static let candidateCount = 24
   private static let goodPart = 0.25
 
-  public init(space: SearchSpace, seed: UInt64) {
+  package init(space: SearchSpace, seed: UInt64) {
     self.space = space
     self.seed = seed
   }
 
   /// Trials drawn at random before the densities say anything.
-  public var startupCount: Int { max(4, 2 * space.parameters.count) }
+  package var startupCount: Int { max(4, 2 * space.parameters.count) }
 
   /// The point of a trial, from the trials before: a pure function of those, the seed and the number.
   ///
   /// - Parameter results: points and what is to be minimised.
-  public func point(trial: Int, after results: [(point: [Double], loss: Double)]) -> [Double] {
+  package func point(trial: Int, after results: [(point: [Double], loss: Double)]) -> [Double] {
     guard results.count >= startupCount else { return space.random(trial: trial, seed: seed) }
     let sorted = results.sorted { $0.loss.isOrdered(before: $1.loss) }
     let goodCount = max(1, Int((Self.goodPart * Double(sorted.count)).rounded(.up)))

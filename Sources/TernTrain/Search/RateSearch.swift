@@ -4,15 +4,15 @@ import TernCore
 /// A learning-rate range test: the loss while the rate rises exponentially from step to step.
 ///
 /// Source: Smith, "Cyclical learning rates for training neural networks", WACV 2017.
-public struct RateSearch: Sendable {
-  public struct Point: Sendable, Hashable {
-    public let rate: Double
-    public let loss: Double
+package struct RateSearch: Sendable {
+  package struct Point: Sendable, Hashable {
+    package let rate: Double
+    package let loss: Double
     /// The running mean of the losses so far, corrected for its start.
-    public let smoothedLoss: Double
+    package let smoothedLoss: Double
   }
 
-  public private(set) var points: [Point] = []
+  package private(set) var points: [Point] = []
   private var average = 0.0
 
   /// How much of the running mean each loss leaves in place.
@@ -28,17 +28,17 @@ public struct RateSearch: Sendable {
   private static let reboundOfFall = 0.25
   private static let reboundOfStart = 0.05
 
-  public init() {}
+  package init() {}
 
   /// The rate of a step of `count`, between `lowest` and `highest`.
-  public static func rate(step: Int, count: Int, lowest: Double, highest: Double) -> Double {
+  package static func rate(step: Int, count: Int, lowest: Double, highest: Double) -> Double {
     lowest * pow(highest / lowest, Double(step) / Double(max(count - 1, 1)))
   }
 
   /// Adds a step's loss.
   ///
   /// - Returns: whether to go on: false once the loss has diverged.
-  public mutating func add(rate: Double, loss: Double) -> Bool {
+  package mutating func add(rate: Double, loss: Double) -> Bool {
     guard loss.isFinite else { return false }
     average = Self.smoothing * average + (1 - Self.smoothing) * loss
     let smoothed = average / (1 - pow(Self.smoothing, Double(points.count + 1)))
@@ -52,7 +52,7 @@ public struct RateSearch: Sendable {
   ///
   /// A network that was thrown back by too high a rate may fall faster afterwards than ever before,
   /// which tells nothing of how it starts.
-  public var suggestion: Double? {
+  package var suggestion: Double? {
     let losses = centredLosses
     guard let first = losses.first else { return nil }
     // Up to where the loss is lowest before it first rises again.
@@ -89,7 +89,7 @@ public struct RateSearch: Sendable {
   }
 
   /// The losses over the rate, with the suggestion marked.
-  public var svg: String {
+  package var svg: String {
     let lowest = points.map(\.smoothedLoss).min() ?? 1
     // What diverged would flatten the rest.
     let shown = points.filter { $0.smoothedLoss <= Self.divergence * lowest }

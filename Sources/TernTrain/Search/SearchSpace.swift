@@ -2,25 +2,25 @@ import Foundation
 import TernCore
 
 /// The settings that a sweep varies, each as a number between 0 and 1.
-public struct SearchSpace: Sendable {
+package struct SearchSpace: Sendable {
   /// One setting, by its name in config.yaml.
-  public struct Parameter: Sendable {
-    public enum Domain: Sendable {
+  package struct Parameter: Sendable {
+    package enum Domain: Sendable {
       case choices([AttributeValue])
       /// Between two numbers, both included; whole ones where `isInteger`.
       case range(low: Double, high: Double, isLogarithmic: Bool, isInteger: Bool)
     }
 
-    public let name: String
-    public let domain: Domain
+    package let name: String
+    package let domain: Domain
 
-    public init(name: String, domain: Domain) {
+    package init(name: String, domain: Domain) {
       self.name = name
       self.domain = domain
     }
 
     /// The value at `position` of [0, 1).
-    public func value(at position: Double) -> AttributeValue {
+    package func value(at position: Double) -> AttributeValue {
       switch domain {
       case .choices(let values):
         return values[min(Int(position * Double(values.count)), values.count - 1)]
@@ -35,7 +35,7 @@ public struct SearchSpace: Sendable {
     }
 
     /// Where ``value(at:)`` gives `value`; of a choice the middle.
-    public func position(of value: AttributeValue) -> Double {
+    package func position(of value: AttributeValue) -> Double {
       switch domain {
       case .choices(let values):
         return (Double(values.firstIndex(of: value) ?? 0) + 0.5) / Double(values.count)
@@ -55,12 +55,12 @@ public struct SearchSpace: Sendable {
     }
   }
 
-  public let parameters: [Parameter]
+  package let parameters: [Parameter]
 
-  public init(_ parameters: [Parameter]) { self.parameters = parameters }
+  package init(_ parameters: [Parameter]) { self.parameters = parameters }
 
   /// The settings at a point of the unit cube.
-  public func settings(at point: [Double]) -> [String: AttributeValue] {
+  package func settings(at point: [Double]) -> [String: AttributeValue] {
     Dictionary(
       uniqueKeysWithValues: zip(parameters, point).map { ($0.name, $0.value(at: $1)) })
   }
@@ -68,7 +68,7 @@ public struct SearchSpace: Sendable {
   /// A point of a grid, the last setting changing fastest.
   ///
   /// - Parameter points: positions per range.
-  public func gridPoint(_ number: Int, points: Int) -> [Double] {
+  package func gridPoint(_ number: Int, points: Int) -> [Double] {
     var rest = number
     return parameters.reversed().map { parameter in
       let positions = parameter.gridPositions(points)
@@ -78,7 +78,7 @@ public struct SearchSpace: Sendable {
   }
 
   /// A point drawn uniformly, by trial number.
-  public func random(trial: Int, seed: UInt64) -> [Double] {
+  package func random(trial: Int, seed: UInt64) -> [Double] {
     Philox(seed: seed, stream: .data).uniforms(parameters.count, UInt32(trial), 1).map(Double.init)
   }
 }

@@ -10,7 +10,7 @@ import TernRuntime
 /// ```yaml
 /// method: bayesian          # grid, random, bayesian
 /// trials: 20                # not for a grid
-/// metric: test_accuracy     # one of TrainingConfiguration.monitors
+/// metric: test_accuracy     # what --monitor may name
 /// seed: 0
 /// settings: {model: lenet5, data: fashion-mnist, epochs: 2}
 /// parameters:
@@ -18,28 +18,28 @@ import TernRuntime
 ///   momentum: {min: 0.5, max: 0.99}
 ///   optimizer: [sgd, adam]
 /// ```
-public struct Sweep: Sendable {
-  public enum Method: String, CaseIterable, Sendable { case grid, random, bayesian }
+package struct Sweep: Sendable {
+  package enum Method: String, CaseIterable, Sendable { case grid, random, bayesian }
 
-  public let method: Method
-  public let metric: String
-  public let trialCount: Int
-  public let seed: UInt64
+  package let method: Method
+  package let metric: MonitoredMetric
+  package let trialCount: Int
+  package let seed: UInt64
   /// The settings that all runs share.
-  public let settings: [String: AttributeValue]
-  public let space: SearchSpace
+  package let settings: [String: AttributeValue]
+  package let space: SearchSpace
   private let gridPoints: Int
 
   /// A finished run, or one that could not be done.
-  public struct Trial: Sendable {
-    public let number: Int
-    public let point: [Double]
-    public let values: [AttributeValue]
+  package struct Trial: Sendable {
+    package let number: Int
+    package let point: [Double]
+    package let values: [AttributeValue]
     /// The metric; not a number where the run diverged or failed.
-    public let result: Double
+    package let result: Double
     /// Why it could not be done: settings that do not go together, or not with the data.
-    public let failure: String?
-    public let directory: String
+    package let failure: String?
+    package let directory: String
   }
 
   /// Runs of a larger grid would take longer than anyone waits.
@@ -48,7 +48,7 @@ public struct Sweep: Sendable {
   /// Reads a sweep file.
   ///
   /// - Throws: ``TernError`` naming the file and the entry that is wrong.
-  public init(contentsOf path: String) throws {
+  package init(contentsOf path: String) throws {
     let map = try YAML.map(ofFile: path)
     do {
       try self.init(Attributes("sweep", map))
@@ -67,8 +67,8 @@ public struct Sweep: Sendable {
     let name = try a.string(
       "method", default: "grid", oneOf: Method.allCases.map(\.rawValue))
     method = Method(rawValue: name) ?? .grid
-    metric = try a.string(
-      "metric", default: "test_accuracy", oneOf: TrainingConfiguration.monitors)
+    metric = MonitoredMetric.named(
+      try a.string("metric", default: "test_accuracy", oneOf: TrainingConfiguration.monitors))!
     let seedValue = try a.int("seed", default: 0, limit: UInt(Int.max))
     guard seedValue >= 0 else {
       throw ShapeError("sweep", "seed", expected: "at least 0", got: "\(seedValue)")
@@ -147,7 +147,7 @@ public struct Sweep: Sendable {
 
   private func configuration(_ chosen: [String: AttributeValue]) throws -> TrainingConfiguration {
     // What a sweep ranks by is what its runs watch, so that one that they cannot have is refused.
-    let watched = ["monitor": AttributeValue.string(metric)]
+    let watched = ["monitor": AttributeValue.string(metric.name)]
     return try TrainingConfiguration(
       watched.merging(settings) { _, new in new }.merging(chosen) { _, new in new })
   }
@@ -164,13 +164,10 @@ public struct Sweep: Sendable {
   }
 
   /// What is minimised; a run that diverged is the worst.
-  private func loss(_ result: Double) -> Double {
-    guard result.isFinite else { return .infinity }
-    return metric.hasSuffix("loss") ? result : -result
-  }
+  private func loss(_ result: Double) -> Double { metric.metric.cost(result) }
 
   /// The trials, the best first.
-  public func ranked(_ trials: [Trial]) -> [Trial] {
+  package func ranked(_ trials: [Trial]) -> [Trial] {
     trials.sorted { (loss($0.result), $0.number) < (loss($1.result), $1.number) }
   }
 
@@ -184,7 +181,7 @@ public struct Sweep: Sendable {
   /// - Returns: the trials; fewer than all where a signal asked for an end.
   /// - Throws: ``TernError`` where the folder cannot be written or is in use, or no trial could be
   ///   done.
-  public func run(
+  package func run(
     in directory: String, catalog: DeviceCatalog, report: (Trial) throws -> Void
   ) throws -> [Trial] {
     let lock = try FileLock.ofFolder(directory)
@@ -226,8 +223,7 @@ public struct Sweep: Sendable {
     do {
       let progress = try Trainer.complete(configuration, in: path, catalog: catalog)
       guard let progress else { return nil }
-      let values = progress.history.map { $0.metric(metric) }.filter { !$0.isNaN }
-      return (metric.hasSuffix("loss") ? values.min() : values.max()) ?? .nan
+      return metric.metric.best(of: progress.history.map { $0.value(metric) })
     } catch let error as TernError where error.kind == .diverged { return .nan }
   }
 }

@@ -7,11 +7,11 @@ import TernData
 /// Each record is its length, a checksum of that, a serialised `Event` message, and a checksum of
 /// that. A process appends to a file of its own; the first event tells which steps of an earlier file
 /// no longer count.
-public final class EventFile {
-  public let path: String
+package final class EventFile {
+  package let path: String
   private let clock: () -> Double
 
-  public enum Value: Sendable {
+  package enum Value: Sendable {
     case scalar(Double)
     case histogram(Histogram)
     /// A PNG file.
@@ -24,7 +24,7 @@ public final class EventFile {
   ///   - step: the steps done before; what an earlier file says of later ones is void.
   ///   - clock: the seconds since 1970.
   /// - Throws: ``TernError`` of kind `cannotWrite`.
-  public init(
+  package init(
     directory: String, step: Int, clock: @escaping () -> Double = { Date().timeIntervalSince1970 }
   ) throws {
     self.clock = clock
@@ -55,7 +55,7 @@ public final class EventFile {
   }
 
   /// Appends values of one step, by their tags.
-  public func append(_ values: [(tag: String, value: Value)], step: Int) throws {
+  package func append(_ values: [(tag: String, value: Value)], step: Int) throws {
     try append(step: step) { event in
       event.message(5) { summary in
         for (tag, value) in values {

@@ -1,15 +1,15 @@
 import Foundation
 
 /// How values are distributed: counts in buckets whose widths grow by a tenth away from zero.
-public struct Histogram: Sendable {
-  public private(set) var minimum = Double.infinity
-  public private(set) var maximum = -Double.infinity
-  public private(set) var count = 0
-  public private(set) var sum = 0.0
-  public private(set) var sumOfSquares = 0.0
+package struct Histogram: Sendable {
+  package private(set) var minimum = Double.infinity
+  package private(set) var maximum = -Double.infinity
+  package private(set) var count = 0
+  package private(set) var sum = 0.0
+  package private(set) var sumOfSquares = 0.0
   /// The upper limits of the buckets that hold a value or stand between two that do, ascending, and
   /// how many values are in each: above the limit before, at most its own.
-  public private(set) var buckets: [(limit: Double, count: Int)] = []
+  package private(set) var buckets: [(limit: Double, count: Int)] = []
 
   /// ±1e-12 · 1.1ⁿ up to 1e20, and 0: the limits TensorBoard's own writer uses.
   private static let limits: [Double] = {
@@ -19,7 +19,7 @@ public struct Histogram: Sendable {
   }()
 
   /// Values that are not finite are left out.
-  public init(_ values: [Float]) {
+  package init(_ values: [Float]) {
     var counts = [Int](repeating: 0, count: Self.limits.count)
     for value in values where value.isFinite {
       let value = Double(value)

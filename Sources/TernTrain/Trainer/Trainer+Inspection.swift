@@ -34,33 +34,30 @@ extension Trainer {
     let deadline = clock.now + Self.searchLimit
     let stage = stage
     let probes = try session.compile(stage.firstGraphs.map { try $0.probeGraph() })
-    let loader = data.trainingLoader(
-      configuration, epoch: progress.epoch, startBatch: progress.batch)
-    defer { loader.cancel() }
-    while progress.step < lastStep, clock.now < deadline, let batch = try loader.next() {
+    var found: String?
+    func probe(_ pass: Int, _ batch: Batch) throws {
       let hasProbe =
         batches.form(ofBatch: progress.batch).size == batches.form(ofBatch: 0).size
-      var found: String?
-      try step(on: batch) { pass in
-        guard hasProbe, found == nil else { return }
-        try self.upload(batch, number: self.progress.batch, to: probes[pass], rate: 0)
-        try probes[pass].step()
-        let values = try [TrainingGraph.lossOutput, TrainingGraph.gradientSquareOutput].map {
-          try probes[pass].read($0)
-        }
-        guard !values.allSatisfy(\.isFinite) else { return }
-        found = try self.firstNonFiniteValue(of: stage.firstGraphs[pass], on: batch)
+      guard hasProbe, found == nil else { return }
+      try loop.upload(batch, number: progress.batch, to: probes[pass], rate: 0)
+      try probes[pass].step()
+      let values = try [TrainingGraph.lossOutput, TrainingGraph.gradientSquareOutput].map {
+        try probes[pass].read($0)
       }
-      if let found { return found }
+      guard !values.allSatisfy(\.isFinite) else { return }
+      found = try firstNonFiniteValue(of: stage.firstGraphs[pass], on: batch)
     }
-    return nil
+    try loop.runBatches(until: lastStep, before: probe) { _ in
+      found == nil && clock.now < deadline
+    }
+    return found
   }
 
   /// What a pass computes first of `batch` that is not finite.
   private func firstNonFiniteValue(of pass: TrainingGraph, on batch: Batch) throws -> String? {
     let (graph, names) = pass.inspectionGraph
     let executable = try session.compile(graph)
-    try upload(batch, number: progress.batch, to: executable, rate: 0)
+    try loop.upload(batch, number: progress.batch, to: executable, rate: 0)
     try executable.step()
     for (index, name) in names.enumerated() where try !executable.read("\(index)").isFinite {
       return name
@@ -72,13 +69,13 @@ extension Trainer {
   func writeDistributions() throws {
     let executables = stage.gradients
     guard !executables.isEmpty, let tensorBoard else { return }
-    let loader = data.trainingLoader(configuration, epoch: progress.epoch, startBatch: 0)
+    let loader = data.trainingLoader(loop.options, epoch: progress.epoch, startBatch: 0)
     defer { loader.cancel() }
     guard let batch = try loader.next() else { return }
     let trainable = parameters.filter(\.isTrainable).map(\.name)
     var histograms = try trainable.map { ("parameters/\($0)", try session.read($0).floats) }
     for executable in executables {
-      try upload(batch, number: 0, to: executable, rate: 0)
+      try loop.upload(batch, number: 0, to: executable, rate: 0)
       try executable.step()
       for name in trainable where executable.hasOutput(name) {
         histograms.append(("gradients/\(name)", try executable.read(name).floats))
@@ -96,12 +93,10 @@ extension Trainer {
     func fits(_ batchSize: Int) -> Bool {
       var configuration = configuration
       configuration.batchSize = batchSize
-      let batches = BatchSchedule(
-        sampleCount: data.training.count, batchSize: batchSize,
-        accumulate: configuration.accumulate)
-      return StageCompiler(
-        model: model, configuration: configuration, data: data, batches: batches
-      ).fits(device)
+      guard let stages = try? configuration.stages(of: model, for: data),
+        let options = try? configuration.makeOptions()
+      else { return false }
+      return StageCompiler(model: model, stages: stages, options: options, data: data).fits(device)
     }
     var (low, high) = (0, configuration.batchSize)
     while high - low > 1 {

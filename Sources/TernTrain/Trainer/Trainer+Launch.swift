@@ -30,10 +30,9 @@ extension Trainer {
       configuration.imageSize = located.resolvedImageSize
     }
     let data = try Self.hinting(run, .notFound, "where the data has moved, --data says its place") {
-      try TrainingData(configuration, checkpoint: checkpoint)
+      try TrainingData(configuration, checkpoint: checkpoint, model: modelPath)
     }
-    let model = try Model.named(
-      modelPath, inputShape: data.training.sampleShape, classCount: data.training.classCount)
+    let model = try configuration.network(modelPath, for: data.training)
     try self.init(
       configuration: configuration, model: model, data: data, device: device,
       deviceReason: choice.reason, checkpoint: checkpoint, report: report)

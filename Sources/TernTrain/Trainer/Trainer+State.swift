@@ -6,18 +6,7 @@ import TernOptim
 
 // Parameters, checkpoints, and the end of a run.
 
-extension [Parameter] {
-  /// The order in which to set them: the host's copy of a value is short-lived, and the largest is
-  /// made while the device holds nothing else.
-  var largestFirst: [Parameter] { sorted { $0.shape.elementCount > $1.shape.elementCount } }
-}
-
 extension Trainer {
-  /// The variable that evaluation reads for a parameter.
-  private func evaluatedName(_ parameter: Parameter) -> String {
-    (configuration.averageDecay == nil ? "" : ParameterUpdate.averagePrefix) + parameter.name
-  }
-
   func initialize() throws {
     let match = try configuration.initialWeights.map(configuration.located).map { path in
       let weights = try WeightsFile(path)
@@ -32,65 +21,20 @@ extension Trainer {
       }
       return match
     }
-    for parameter in parameters.largestFirst {
-      let value =
-        match?.values[parameter.name]
-        ?? parameter.initializer.value(
-          parameter.shape, name: parameter.name, seed: configuration.seed)
-      try session.write([parameter.name: value])
-      // The average starts where the parameters do.
-      try session.write([evaluatedName(parameter): value])
-    }
-  }
-
-  /// What an optimizer remembers of an earlier stage is of another loss.
-  func resetOptimizer() throws {
-    for name in session.variableNames where name.hasPrefix(Optimizer.statePrefix) {
-      guard let type = session.variableType(name) else { continue }
-      try session.write([name: HostTensor(repeating: 0, type.shape)])
-    }
+    try loop.initialize(match?.values ?? [:])
   }
 
   func restore(_ checkpoint: Checkpoint) throws {
     resumptionNotes = try checkpoint.check(
       configuration, sampleCount: data.training.count, fingerprint: fingerprint)
-    let weights = Dictionary(
-      uniqueKeysWithValues: parameters.map { (evaluatedName($0), checkpoint.weights[$0.name]) })
-    for name in storedVariables {
-      guard let value = weights[name] ?? checkpoint.state[name] else {
-        throw TernError(.badData, "the checkpoint holds no tensor \(name)")
-      }
-      try session.write([name: value])
-    }
-    progress = checkpoint.progress
-    guard progress.batch > 0,
-      !batches.isBetweenUpdates(progress.batch)
-        || progress.batch > batches.batchCount
-    else { return }
-    // Of data that was mended an epoch has another number of batches.
-    progress.batch = min(
-      progress.batch / batches.accumulate * batches.accumulate, batches.batchCount)
-  }
-
-  /// The variables that decide how a run goes on. Sums of gradients do not: a checkpoint is taken
-  /// after an update, and the next batch starts a new sum.
-  private var storedVariables: [String] {
-    session.variableNames.filter { !$0.hasPrefix(ParameterUpdate.gradientSumPrefix) }
+    try loop.restore(
+      weights: checkpoint.weights, state: checkpoint.state, progress: checkpoint.progress)
   }
 
   /// The state of the run. Its weights are those that evaluation uses: the averaged ones, where an
   /// average is kept; the others are state then.
   func checkpoint() throws -> Checkpoint {
-    let names = Dictionary(
-      uniqueKeysWithValues: parameters.map { (evaluatedName($0), $0.name) })
-    var (weights, state) = ([String: HostTensor](), [String: HostTensor]())
-    for name in storedVariables {
-      if let parameter = names[name] {
-        weights[parameter] = try session.read(name)
-      } else {
-        state[name] = try session.read(name)
-      }
-    }
+    let (weights, state) = try loop.variables()
     var settings = Dictionary(uniqueKeysWithValues: configuration.decisiveSettings.map { ($0, $1) })
     settings[Checkpoint.sampleCountKey] = "\(data.training.count)"
     settings[Checkpoint.fingerprintKey] = fingerprint
@@ -161,7 +105,7 @@ extension Trainer {
     // A run that was over before it went on has no evaluation of its own; one that is told to end
     // does not wait for it.
     if testMetrics == nil, end.reason == .finished {
-      testMetrics = try metrics(of: data.test).classification
+      testMetrics = try loop.evaluate(data.test).classification
     }
     return RunReport(
       title: "\(model.name) on \(configuration.data)", facts: facts(end),

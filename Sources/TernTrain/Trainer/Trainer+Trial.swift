@@ -17,7 +17,7 @@ extension Trainer {
   }
 
   /// The time of every node of a training step, in Chrome's trace format.
-  public func profile() throws -> JSON {
+  package func profile() throws -> JSON {
     let saved = try checkpoint()
     var events: [JSON] = []
     for executable in try stepOnFirstBatch() {
@@ -31,12 +31,12 @@ extension Trainer {
 
   /// Runs the passes of the first stage once.
   private func stepOnFirstBatch() throws -> [Executable] {
-    let loader = data.trainingLoader(configuration, epoch: 0, startBatch: 0)
+    let loader = data.trainingLoader(loop.options, epoch: 0, startBatch: 0)
     defer { loader.cancel() }
     guard let batch = try loader.next() else { return [] }
     let passes = stages[0].steps[batches.form(ofBatch: 0)] ?? []
     for pass in passes {
-      try upload(batch, number: 0, to: pass, rate: 0)
+      try loop.upload(batch, number: 0, to: pass, rate: 0)
       try pass.step()
     }
     return passes

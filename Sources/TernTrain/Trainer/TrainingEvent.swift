@@ -49,7 +49,7 @@ public enum TrainingEvent: Sendable {
 
     init(_ result: EvaluationResult) {
       self.init(
-        loss: result.loss, accuracy: result.classification?.accuracy ?? .nan,
+        loss: result.loss, accuracy: result.accuracy,
         metrics: result.means.filter { $0.key != TrainingGraph.lossOutput })
     }
   }
@@ -85,7 +85,7 @@ public enum TrainingEvent: Sendable {
   case end(End)
 
   /// The event as a line of the log.
-  public var json: JSON {
+  package var json: JSON {
     switch self {
     case .start(let e):
       return .object([
@@ -188,14 +188,13 @@ extension TrainingEvent.Epoch {
       seconds: number("seconds"))
   }
 
-  /// A metric that can be monitored, by name.
-  func metric(_ name: String) -> Double {
-    switch name {
-    case "test_loss": test.loss
-    case "val_loss": validation?.loss ?? .nan
-    case "val_accuracy": validation?.accuracy ?? .nan
-    case "test_accuracy": test.accuracy
-    default: metrics[name] ?? .nan
+  /// A metric that is watched; not a number where it was not measured.
+  func value(_ monitored: MonitoredMetric) -> Double {
+    guard let evaluation = monitored.set == .test ? test : validation else { return .nan }
+    return switch monitored.metric {
+    case .loss: evaluation.loss
+    case .accuracy: evaluation.accuracy
+    default: evaluation.metrics[monitored.metric.name] ?? .nan
     }
   }
 }

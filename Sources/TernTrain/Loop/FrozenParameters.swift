@@ -15,6 +15,7 @@ public struct FrozenParameters: Sendable {
       .filter { !$0.isEmpty }
   }
 
+  /// Whether a parameter of that name is left as it is.
   public func contains(_ parameter: String) -> Bool {
     names.contains { parameter == $0 || parameter.hasPrefix($0 + ".") }
   }

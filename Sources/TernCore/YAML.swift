@@ -1,14 +1,13 @@
 import Foundation
-import TernCore
 import Yams
 
 /// Maps of settings as YAML text.
-public enum YAML {
+package enum YAML {
   /// Parses a map.
   ///
   /// - Parameter file: how errors name the text.
   /// - Throws: ``TernError`` of kind `badData`, with file and line.
-  public static func parseMap(_ text: String, file: String) throws -> [String: AttributeValue] {
+  package static func parseMap(_ text: String, file: String) throws -> [String: AttributeValue] {
     guard let node = try compose(text, file: file) else { return [:] }
     guard case .map(let map) = try value(node, file: file) else {
       throw TernError(.badData, "\(file): expected a map of settings")
@@ -19,12 +18,12 @@ public enum YAML {
   /// The map of settings in a file.
   ///
   /// - Throws: ``TernError`` where it is missing, or is none.
-  public static func map(ofFile path: String) throws -> [String: AttributeValue] {
+  package static func map(ofFile path: String) throws -> [String: AttributeValue] {
     try parseMap(text(ofFile: path), file: path)
   }
 
   /// Parses a single value: `0.1`, `true`, `[1, 2]`, `text`.
-  public static func parseValue(_ text: String) throws -> AttributeValue {
+  package static func parseValue(_ text: String) throws -> AttributeValue {
     guard let node = try? Yams.compose(yaml: text) else { return .string(text) }
     return try value(node, file: text)
   }
@@ -32,7 +31,7 @@ public enum YAML {
   /// The text of a file.
   ///
   /// - Throws: ``TernError`` where it is missing, too large to be meant, or not text.
-  public static func text(ofFile path: String) throws -> String {
+  package static func text(ofFile path: String) throws -> String {
     guard FileSystem.exists(path) else { throw TernError(.notFound, "\(path): no such file") }
     guard let data = FileSystem.contents(of: path, upToCount: maximumByteCount + 1) else {
       throw TernError(.badData, "\(path): cannot be read as a file")
@@ -53,7 +52,7 @@ public enum YAML {
   /// The document of a file; `nil` where it is empty.
   ///
   /// - Throws: ``TernError`` of kind `badData`, with file and line.
-  static func compose(_ text: String, file: String) throws -> Node? {
+  package static func compose(_ text: String, file: String) throws -> Node? {
     let node: Node?
     do { node = try Yams.compose(yaml: text) } catch let error as YamlError {
       throw TernError(.badData, "\(file)\(reason(of: error, in: text))")
@@ -100,7 +99,7 @@ public enum YAML {
     }
   }
 
-  static func value(_ node: Node, file: String) throws -> AttributeValue {
+  package static func value(_ node: Node, file: String) throws -> AttributeValue {
     switch node {
     case .scalar(let scalar):
       // A quoted scalar is text whatever it looks like.
@@ -134,7 +133,7 @@ public enum YAML {
   /// A map as YAML, one line per setting, in the given order.
   ///
   /// - Parameter notes: comments, by the names of the settings.
-  public static func text(
+  package static func text(
     _ settings: [(name: String, value: AttributeValue)], notes: [String: String] = [:]
   ) -> String {
     settings.map { name, value in

@@ -2,11 +2,11 @@ import Tern
 import TernOpenCL
 
 /// The kernels that an OpenCL device has built, for meters that compile them for devices not at hand.
-public struct KernelBuilds: Sendable {
-  public let json: JSON
+package struct KernelBuilds: Sendable {
+  package let json: JSON
 
   /// `nil` where the device has none.
-  public init?(_ device: any Device) {
+  package init?(_ device: any Device) {
     guard let device = device as? OpenCLDevice else { return nil }
     json = .array(
       device.builds.map { build in

@@ -1,4 +1,4 @@
-import Tern
+import TernCore
 import Testing
 
 @Suite struct YAMLTests {

@@ -6,7 +6,7 @@ import TernRuntime
 /// Runs a graph of some inputs once, on the reference device.
 ///
 /// - Parameter build: the outputs by name, given the inputs by name.
-func evaluate(
+package func evaluate(
   _ inputs: [String: HostTensor], _ build: ([String: Tensor]) throws -> [String: Tensor]
 ) throws -> [String: HostTensor] {
   let builder = GraphBuilder()
@@ -19,11 +19,20 @@ func evaluate(
 }
 
 /// The gradient of a scalar `loss` with respect to `target`.
-func gradient(of loss: Tensor, withRespectTo target: Tensor) throws -> Tensor {
+package func gradient(of loss: Tensor, withRespectTo target: Tensor) throws -> Tensor {
   try loss.builder.gradients(of: loss, withRespectTo: [target])[0]!
 }
 
 /// Whether all elements agree to within `tolerance`.
-func areClose(_ a: [Float], _ b: [Float], tolerance: Float) -> Bool {
+package func areClose(_ a: [Float], _ b: [Float], tolerance: Float) -> Bool {
   a.count == b.count && zip(a, b).allSatisfy { abs($0 - $1) <= tolerance }
+}
+
+/// The largest difference, relative to the largest element; infinite where a value is not a number.
+package func difference(_ got: HostTensor, _ expected: HostTensor) -> Float {
+  guard got.type == expected.type else { return .infinity }
+  let scale = max(expected.floats.map(abs).max() ?? 0, 1e-6)
+  return zip(got.floats, expected.floats).map { a, b in
+    a.isNaN ? .infinity : abs(a - b) / scale
+  }.max() ?? 0
 }

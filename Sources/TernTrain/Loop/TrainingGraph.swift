@@ -3,68 +3,17 @@ import TernGraph
 import TernNN
 import TernOptim
 
-/// The loss a network is trained with.
-public struct LossFunction: Hashable, Sendable {
-  /// An operation's functional name, such as `cross_entropy`, or `perceptron`.
-  public let name: String
-  public var labelSmoothing: Double
-  /// What the samples of each class count; all the same where empty.
-  public var classWeights: [Float]
-
-  public init(
-    _ name: String = "cross_entropy", labelSmoothing: Double = 0, classWeights: [Float] = []
-  ) {
-    self.name = name
-    self.labelSmoothing = labelSmoothing
-    self.classWeights = classWeights
-  }
-
-  /// The mean over the batch of the largest score less that of the true class: what the perceptron
-  /// rule descends, for it is zero where the true class wins. Rosenblatt, 1958.
-  static let perceptronName = "perceptron"
-
-  private func perceptron(_ scores: Tensor, _ targets: Tensor) throws -> Tensor {
-    guard scores.shape.rank == 2 else {
-      throw ShapeError(name, "input", expected: "scores [N, C]", got: "\(scores.shape)")
-    }
-    guard labelSmoothing == 0, classWeights.isEmpty else {
-      throw TernError(.usage, "the perceptron rule has neither label smoothing nor class weights")
-    }
-    return try scores.amax([1]).mean() + scores.nllLoss(targets)
-  }
-
-  /// - Parameter reduction: how the losses of a batch become one number; the perceptron's are averaged.
-  func apply(
-    _ logits: Tensor, _ targets: Tensor, reduction: LossReduction = .mean
-  ) throws -> Tensor {
-    if name == Self.perceptronName { return try perceptron(logits, targets) }
-    guard let operation = OperationSpec.named(name), operation.inputs.contains("target") else {
-      throw TernError(.usage, "unknown loss '\(name)'")
-    }
-    var attributes: [String: AttributeValue] = [:]
-    if labelSmoothing > 0 { attributes["label_smoothing"] = .double(labelSmoothing) }
-    if reduction != .mean { attributes["reduction"] = .string(reduction.rawValue) }
-    var inputs = ["input": logits, "target": targets]
-    if !classWeights.isEmpty {
-      inputs["weight"] = logits.builder.constant(HostTensor([classWeights.count], classWeights))
-    }
-    return try operation.build(Attributes(name, attributes), inputs)[0]
-  }
-}
-
 /// One training step as a graph: forward, loss, backward and the update of the parameters. An
 /// objective with several passes has one such graph for each.
 ///
-/// Inputs: `images` [N, C, H, W] and `targets`, where the loss reads them, `partner_targets` and `mix`
-/// [] where samples are mixed of two, `step` [], `batch` [] (what
+/// Inputs: the network's own, such as `images` [N, C, H, W], and `targets`, where the loss reads them,
+/// `partner_targets` and `mix` [] where samples are mixed of two, `step` [], `batch` [] (what
 /// random numbers are drawn from, where it is not the step), and where the parameters are updated
 /// `learning_rate` []. The loss is an output. It and the objective's metrics are also summed on the
 /// device, each times what it is the mean over, so that an epoch's means need no reading per step.
 public struct TrainingGraph {
-  public static let imagesInput = "images"
-  public static let targetsInput = "targets"
-  public static let partnerTargetsInput = "partner_targets"
-  public static let mixInput = "mix"
+  public static let imagesInput = Field.samplesName
+  public static let targetsInput = Field.targetsName
   public static let lossOutput = "loss"
   /// What the names of the variables start with that sum a metric, times what it is the mean over.
   public static let metricPrefix = "metrics."
@@ -203,7 +152,7 @@ extension TrainingGraph {
     result.assignments = []
     result.outputs = []
     var names: [String] = []
-    for node in graph.nodes where !(node.operation is OptimizerUpdate) {
+    for node in graph.nodes where !(node.operation is Operations.OptimizerUpdate) {
       for id in node.outputs where graph.type(id).dataType == .float32 {
         result.outputs.append(("\(names.count)", id))
         names.append(

@@ -1,11 +1,11 @@
 import Foundation
 
 /// Runs the built `tern` as a user does.
-struct Command {
-  struct Result {
-    let status: Int32
-    let output: String
-    let errors: String
+package struct Command {
+  package struct Result {
+    package let status: Int32
+    package let output: String
+    package let errors: String
   }
 
   /// The executable beside the test bundle.
@@ -18,7 +18,7 @@ struct Command {
   }()
 
   /// Runs a command line as a shell reads it.
-  static func shell(_ line: String, in directory: String) throws -> Result {
+  package static func shell(_ line: String, in directory: String) throws -> Result {
     try start(
       shell: "tern() { \"$0\" \"$@\"; }; \(line)", [], in: directory, environment: [:]
     ).wait()
@@ -27,7 +27,7 @@ struct Command {
   /// Starts the command in `directory`; its output goes to files, so that nothing blocks.
   ///
   /// - Parameter fileSizeLimit: the KiB that a file may grow to, as on a disk that is full then.
-  static func start(
+  package static func start(
     _ arguments: [String], in directory: String, environment: [String: String] = [:],
     fileSizeLimit: Int? = nil
   ) throws -> Running {
@@ -55,12 +55,12 @@ struct Command {
     return Running(process: process, outputPath: output, errorPath: errors)
   }
 
-  struct Running {
-    let process: Process
-    let outputPath: String
-    let errorPath: String
+  package struct Running {
+    package let process: Process
+    package let outputPath: String
+    package let errorPath: String
 
-    func wait() -> Result {
+    package func wait() -> Result {
       process.waitUntilExit()
       func text(_ path: String) -> String {
         String(decoding: FileManager.default.contents(atPath: path) ?? Data(), as: UTF8.self)
@@ -75,57 +75,10 @@ struct Command {
     }
   }
 
-  static func run(
+  package static func run(
     _ arguments: [String], in directory: String = NSTemporaryDirectory(),
     environment: [String: String] = [:]
   ) throws -> Result {
     try start(arguments, in: directory, environment: environment).wait()
-  }
-}
-
-/// A folder that is gone after the test.
-struct Workspace {
-  let path: String
-
-  init() throws {
-    path = NSTemporaryDirectory() + "tern-cli-\(UUID().uuidString)"
-    try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
-  }
-
-  func remove() { try? FileManager.default.removeItem(atPath: path) }
-
-  func file(_ name: String) -> String { path + "/" + name }
-
-  func write(_ name: String, _ text: String) throws {
-    try Data(text.utf8).write(to: URL(fileURLWithPath: file(name)))
-  }
-
-  func bytes(_ name: String) -> Data? { FileManager.default.contents(atPath: file(name)) }
-
-  /// A small data set in IDX files: bright squares whose place tells the class.
-  func writeDataset(_ name: String = "data", train: Int = 300, test: Int = 60) throws {
-    try FileManager.default.createDirectory(
-      atPath: file(name), withIntermediateDirectories: true)
-    func header(_ extents: [Int]) -> [UInt8] {
-      [0, 0, 8, UInt8(extents.count)]
-        + extents.flatMap { extent in
-          (0..<4).map { UInt8(truncatingIfNeeded: extent >> (24 - 8 * $0)) }
-        }
-    }
-    for (set, count) in [("train", train), ("t10k", test)] {
-      var pixels = [UInt8](repeating: 0, count: count * 784)
-      for i in 0..<count {
-        let (row, column) = (2 + (i % 10) / 5 * 12, 1 + (i % 5) * 5)
-        for y in 0..<8 {
-          for x in 0..<5 {
-            pixels[i * 784 + (row + y) * 28 + column + x] = UInt8(150 + (i * 31 + x * y * 7) % 100)
-          }
-        }
-      }
-      try Data(header([count, 28, 28]) + pixels).write(
-        to: URL(fileURLWithPath: file("\(name)/\(set)-images-idx3-ubyte")))
-      try Data(header([count]) + (0..<count).map { UInt8($0 % 10) }).write(
-        to: URL(fileURLWithPath: file("\(name)/\(set)-labels-idx1-ubyte")))
-    }
   }
 }

@@ -6,6 +6,7 @@ import TernOptim
 /// What becomes of the gradients in a training step: penalties, clipping, the optimizer's rule, and a
 /// moving average of the parameters. All of it is nodes of the step's graph.
 public struct ParameterUpdate: Hashable, Sendable {
+  /// How parameters are moved by their gradients.
   public var optimizer: Optimizer
   /// Gradients are scaled down together to at most this norm, where given.
   public var clipNorm: Double?
@@ -17,9 +18,13 @@ public struct ParameterUpdate: Hashable, Sendable {
   /// Shrinks every parameter by the learning rate times this before its update, past the
   /// optimizer's rule. Loshchilov and Hutter, 2019.
   public var decoupledDecay = 0.0
+  /// Parameters whose learning rate or decay differs from the others'; what is decayed by l1, l2 and
+  /// ``decoupledDecay`` too.
+  public var groups: [ParameterGroup] = []
   /// Whether a moving average of parameters and running statistics is kept; see ``averagePrefix``.
   public var keepsAverage = false
 
+  /// An optimizer, and the norm that gradients are scaled down to, where given.
   public init(_ optimizer: Optimizer, clipNorm: Double? = nil) {
     self.optimizer = optimizer
     self.clipNorm = clipNorm
@@ -49,6 +54,7 @@ public struct ParameterUpdate: Hashable, Sendable {
     case only
     /// The first of several: its gradients are kept.
     case first
+    /// Neither: its gradients are added to those kept.
     case middle
     /// The last: its gradients are added, and the parameters updated.
     case last
@@ -71,7 +77,12 @@ public struct ParameterUpdate: Hashable, Sendable {
     position: Position, in builder: GraphBuilder, learningRate: @autoclosure () throws -> Tensor,
     step: Tensor
   ) throws {
-    var updates = updates
+    // What is left as it is has no part in the norm of the gradients either.
+    let isFrozen = { (update: Update) in factors(of: update.parameter).rate == 0 }
+    guard updates.isEmpty || !updates.allSatisfy(isFrozen) else {
+      throw TernError(.usage, "parameter groups: every learning rate is multiplied by 0")
+    }
+    var updates = updates.filter { !isFrozen($0) }
     if position != .only {
       updates = try summed(
         updates, batchSize: batchSize, weight: weight, position: position, in: builder)
@@ -81,7 +92,8 @@ public struct ParameterUpdate: Hashable, Sendable {
     updates = try builder.scope("penalty") { try updates.map(penalized) }
     if let clipNorm { updates = try Self.clipped(updates, norm: clipNorm, in: builder) }
     try optimizer.update(
-      updates, in: builder, learningRate: rate, step: step, decoupledDecay: Float(decoupledDecay))
+      updates, groups: groups, in: builder, learningRate: rate, step: step,
+      decoupledDecay: Float(decoupledDecay))
     if keepsAverage { try average(parameters, in: builder) }
   }
 
@@ -118,8 +130,15 @@ public struct ParameterUpdate: Hashable, Sendable {
     }
   }
 
+  /// What the groups multiply the learning rate and the decay of a parameter by.
+  private func factors(of parameter: Tensor) -> (rate: Double, decay: Double) {
+    ParameterGroup.factors(of: parameter.builder.graph[parameter.id].name, in: groups)
+  }
+
   private func penalized(_ update: Update) throws -> Update {
     guard update.parameter.shape.rank > 1 else { return update }
+    let factor = factors(of: update.parameter).decay
+    let (l1, l2) = (factor * l1, factor * l2)
     var gradient = update.gradient
     if l2 > 0 { gradient = try gradient + update.parameter.affine(scale: Float(l2)) }
     if l1 > 0 { gradient = try gradient + update.parameter.sign().affine(scale: Float(l1)) }

@@ -16,11 +16,11 @@ import TernSuites
 /// ```
 ///
 /// See ``BenchmarkCase/init(_:)`` for what a case may say.
-public struct BenchmarkSuite: Sendable {
-  public let name: String
-  public let cases: [BenchmarkCase]
+package struct BenchmarkSuite: Sendable {
+  package let name: String
+  package let cases: [BenchmarkCase]
 
-  public init(name: String, cases: [BenchmarkCase]) {
+  package init(name: String, cases: [BenchmarkCase]) {
     self.name = name
     self.cases = cases
   }
@@ -29,7 +29,7 @@ public struct BenchmarkSuite: Sendable {
   private static let maximumCaseCount = 10_000
 
   /// The suites in the binary, by name.
-  public static let embeddedNames = (0..<tern_suite_count()).map {
+  package static let embeddedNames = (0..<tern_suite_count()).map {
     String(cString: tern_suite_name($0))
   }
 
@@ -37,7 +37,7 @@ public struct BenchmarkSuite: Sendable {
   ///
   /// - Parameter batchSize: the `batch` of convolutions and linear layers; the suite's own where `nil`.
   /// - Throws: ``TernError`` of kind `notFound` or `badData`.
-  public init(_ nameOrPath: String, batchSize: Int? = nil) throws {
+  package init(_ nameOrPath: String, batchSize: Int? = nil) throws {
     if let index = Self.embeddedNames.firstIndex(of: nameOrPath) {
       try self.init(
         JSON(parsing: String(cString: tern_suite_text(index))), source: "suite \(nameOrPath)",
@@ -57,7 +57,7 @@ public struct BenchmarkSuite: Sendable {
 
   /// - Parameter source: how errors name the text.
   /// - Throws: ``TernError`` of kind `badData`, with the number of the case.
-  public init(_ json: JSON, source: String, batchSize: Int? = nil) throws {
+  package init(_ json: JSON, source: String, batchSize: Int? = nil) throws {
     func fault(_ message: String) -> TernError { TernError(.badData, "\(source): \(message)") }
     guard case .object(let members) = json else { throw fault("expected a JSON object") }
     let known = ["name", "about", "cases"]

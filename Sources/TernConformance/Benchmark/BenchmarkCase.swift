@@ -1,7 +1,7 @@
 import Tern
 
 /// What of an operation is measured.
-public enum BenchmarkPass: String, Hashable, Sendable, CaseIterable {
+package enum BenchmarkPass: String, Hashable, Sendable, CaseIterable {
   case forward
   /// The gradients of the data; of everything where an operation has no weights, or computes them
   /// together.
@@ -11,25 +11,25 @@ public enum BenchmarkPass: String, Hashable, Sendable, CaseIterable {
 }
 
 /// An operation on given shapes.
-public struct BenchmarkCase: Sendable {
+package struct BenchmarkCase: Sendable {
   /// What `tern bench ops|gemm|conv` selects.
-  public enum Kind: String, Hashable, Sendable, CaseIterable { case ops, gemm, conv }
+  package enum Kind: String, Hashable, Sendable, CaseIterable { case ops, gemm, conv }
 
   /// Operation, attributes and shapes.
-  public let opCase: OpCase
+  package let opCase: OpCase
   /// How often a network has the case.
-  public let count: Int
+  package let count: Int
   /// The shapes on one line, such as `[32, 64, 56, 56] -> 128, 3x3, stride 2, padding 1`.
-  public let shape: String
+  package let shape: String
 
-  public var operation: String { opCase.operation }
+  package var operation: String { opCase.operation }
   /// Given by the suite, or else the shapes.
-  public var name: String { opCase.label }
+  package var name: String { opCase.label }
 
   /// What tells the case from any other.
-  public var key: String { "\(operation) \(name) \(shape)" }
+  package var key: String { "\(operation) \(name) \(shape)" }
 
-  public var kind: Kind {
+  package var kind: Kind {
     switch operation {
     case "matmul", "linear": .gemm
     case "conv1d", "conv2d", "conv_transpose2d": .conv
@@ -47,7 +47,7 @@ public struct BenchmarkCase: Sendable {
   /// `{"shape": [32, 128], "below": 1000}`. An optimizer has the shape of a `parameter`.
   ///
   /// - Throws: ``TernError`` or ``ShapeError``, saying which key is wrong.
-  public init(_ values: [String: AttributeValue]) throws {
+  package init(_ values: [String: AttributeValue]) throws {
     guard case .string(let operation)? = values["op"] else {
       throw TernError(.badData, "'op' is not the name of an operation")
     }

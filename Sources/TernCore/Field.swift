@@ -1,0 +1,33 @@
+/// A named and typed part of a sample: what a network reads, or what it is held against.
+public struct Field: Hashable, Sendable, CustomStringConvertible {
+  public let name: String
+  /// Of one sample: without the axis of the batch.
+  public let type: TensorType
+
+  public init(_ name: String, _ type: TensorType) {
+    self.name = name
+    self.type = type
+  }
+
+  public init(_ name: String, _ shape: Shape, _ dataType: DataType = .float32) {
+    self.init(name, TensorType(shape, dataType))
+  }
+
+  public var description: String { "\(name): \(type)" }
+
+  /// The same in a batch: its shape begins with the number of samples, [N, …].
+  public func batched(_ count: Int) -> TensorType {
+    TensorType(Shape([count] + type.shape.dimensions), type.dataType)
+  }
+}
+
+extension Field {
+  /// The field of samples in sets with one input.
+  public static let samplesName = "images"
+  /// The field that a network is held against.
+  public static let targetsName = "targets"
+  /// The targets of the samples that those of a batch are mixed with.
+  public static let partnerTargetsName = "partner_targets"
+  /// How much of a mixed sample is its own; one number for a batch.
+  public static let mixName = "mix"
+}

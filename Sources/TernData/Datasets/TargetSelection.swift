@@ -1,0 +1,27 @@
+/// What of data is to be predicted.
+public struct TargetSelection: Hashable, Sendable {
+  public enum Kind: Hashable, Sendable {
+    /// A class per sample, or per pixel where the data has masks.
+    case classes
+    /// Numbers, [T].
+    case numbers
+    /// Labels of which each holds (1) or does not (0), [T].
+    case labels
+  }
+
+  public var kind: Kind
+  /// The columns of a table that hold it; where none is given, the one called `label`, else the last.
+  public var columns: [String]
+  /// The part of the samples that is held out for testing where data comes without a test set; 0 measures
+  /// the training samples. `nil` for a fifth, and 0 for few samples with numbers, see ``fewSamples``.
+  public var testSplit: Double?
+
+  public init(_ kind: Kind = .classes, columns: [String] = [], testSplit: Double? = nil) {
+    self.kind = kind
+    self.columns = columns
+    self.testSplit = testSplit
+  }
+
+  /// Of fewer samples with numbers to be predicted none is held out unless it is asked for.
+  public static let fewSamples = 20
+}

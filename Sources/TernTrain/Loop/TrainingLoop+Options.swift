@@ -1,0 +1,70 @@
+import TernCore
+import TernOptim
+
+extension TrainingLoop {
+  /// How a network is trained.
+  public struct Options: Sendable {
+    /// Samples per batch.
+    public var batchSize: Int
+    /// How often to go through the training set; a schedule may end with it.
+    public var epochs: Int
+    /// Ends after so many steps, where given.
+    public var steps: Int?
+    /// The optimizer, and what becomes of the gradients before it.
+    public var update: ParameterUpdate
+    public var schedule: Schedule
+    /// The epochs over which the schedule is planned, where they are not ``epochs``.
+    public var scheduleEpochs: Int?
+    /// Batches whose gradients one update sums.
+    public var accumulate = 1
+    /// The decay of the moving average of the parameters, which is what is evaluated; none is kept where
+    /// `nil`.
+    public var averageDecay: Double?
+    public var seed: UInt64 = 0
+    public var shuffles = true
+    /// Threads that prepare batches.
+    public var workers = 1
+    /// The parameters that keep their values.
+    public var frozen = FrozenParameters("")
+    /// Whether gradients can be read, for their distributions.
+    var keepsGradients = false
+    /// Parts of a cross-validation, of which the data is one.
+    var folds = 1
+
+    /// - Parameter learningRate: of all steps; ``schedule`` may say otherwise.
+    public init(
+      batchSize: Int = 64, epochs: Int = 10,
+      optimizer: Optimizer = .sgd(momentum: 0.9), learningRate: Double = 0.03
+    ) {
+      self.batchSize = batchSize
+      self.epochs = epochs
+      update = ParameterUpdate(optimizer)
+      schedule = Schedule(.constant, baseRate: learningRate)
+    }
+
+    /// - Throws: ``TernError`` of kind `usage` for the first option that is out of range.
+    func check() throws {
+      let counts = [
+        ("batchSize", batchSize), ("epochs", epochs), ("accumulate", accumulate),
+        ("workers", workers), ("steps", steps ?? 1),
+      ]
+      for (name, value) in counts where value < 1 {
+        throw TernError(.usage, "\(name): expected at least 1, got \(value)")
+      }
+      guard batchSize <= 1 << 20 else {
+        throw TernError(.usage, "batchSize: expected at most 1048576, got \(batchSize)")
+      }
+      guard workers <= BackgroundThread.limit else {
+        throw TernError(
+          .usage, "workers: expected at most \(BackgroundThread.limit), got \(workers)")
+      }
+      if let averageDecay, !(averageDecay > 0 && averageDecay < 1) {
+        throw TernError(.usage, "averageDecay: expected between 0 and 1, got \(averageDecay)")
+      }
+    }
+
+    func batches(of sampleCount: Int) -> BatchSchedule {
+      BatchSchedule(sampleCount: sampleCount, batchSize: batchSize, accumulate: accumulate)
+    }
+  }
+}

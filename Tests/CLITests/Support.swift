@@ -1,0 +1,2 @@
+// What every test of the command needs.
+@_exported import TernTestSupport
