@@ -38,7 +38,7 @@ quick: packages
 
 # swift-format's rules, every kernel as OpenCL C 1.2 with the defaults of its defines, and what users see:
 # no public name in two modules, and in these modules a word about every public declaration.
-DOCUMENTED := TernCore TernGraph TernRuntime TernOptim Tern
+DOCUMENTED := TernCore TernData TernGraph TernRuntime TernNN TernOptim Tern
 lint: kernels
 	$(SWIFT) format lint --strict -r Sources Tests Package.swift
 	Tests/public_surface.py $(DOCUMENTED)
