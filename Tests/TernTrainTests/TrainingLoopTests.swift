@@ -131,7 +131,8 @@ import Testing
     builder.output("y", y)
     builder.output("gradient", try builder.gradients(of: y.sum(), withRespectTo: [x])[0]!)
     let session = Session(device: try DeviceCatalog.standard.open(device))
-    let outputs = try session.compile(builder.graph).run(["x": HostTensor([3], [Float(-1), 2, 0.5])])
+    let values = HostTensor([3], [Float(-1), 2, 0.5])
+    let outputs = try session.compile(builder.graph).run(["x": values])
     #expect(outputs["y"]?.floats == [3, 12, 0.75])
     #expect(outputs["gradient"]?.floats == [-6, 12, 3])
   }

@@ -19,7 +19,7 @@ let objective = Supervised { outputs, targets in
 }
 
 // y = 3·sin a + b, at 512 points.
-let points = Philox(seed: 1, stream: .data).uniforms(1024).map { 4 * $0 - 2 }
+let points = (0..<1024).map { Float($0 * 389 % 1021) / 256 - 2 }
 let numbers = stride(from: 0, to: 1024, by: 2).map { 3 * sin(points[$0]) + points[$0 + 1] }
 let set = ValueDataset(values: points, numbers: numbers, sampleShape: [2], targetNames: ["y"])
 let layers = Sequential {
@@ -29,7 +29,6 @@ let layers = Sequential {
   Linear(1)
 }
 let model = Model(name: "wave", inputShape: [2], classCount: 1, layers: layers)
-
 let device = try DeviceCatalog.standard.open()
 let options = TrainingLoop.Options(epochs: 60, optimizer: .adam(), learningRate: 0.01)
 let loop = try TrainingLoop(
@@ -37,4 +36,5 @@ let loop = try TrainingLoop(
 for _ in 0..<60 { try loop.trainEpoch() }
 try loop.saveWeights(to: "wave.safetensors")
 let network = try TrainedNetwork(model, weights: "wave.safetensors", on: device)
-print("3·sin 1 + 0.5 = 3.024, learnt:", try network(HostTensor([1, 2], [Float(1), 0.5]))[0].floats[0])
+let point = HostTensor([1, 2], [Float(1), 0.5])
+print("3·sin 1 + 0.5 = 3.024, learnt:", try network(point)[0].floats[0])
