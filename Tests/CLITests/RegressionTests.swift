@@ -182,6 +182,26 @@ import Testing
     #expect(result.errors.split(separator: "\n").filter { $0.contains("error:") }.count == 1)
   }
 
+  /// Parameters learn by factors of their own: at 0 they stay.
+  @Test func groupsLearnByTheirNames() throws {
+    defer { workspace.remove() }
+    try workspace.write("commute.csv", Self.commute)
+    let line = "train linear --data csv:commute.csv --task regression --steps 3 --device cpu "
+    func values(_ flags: String, _ out: String) throws -> [String: [Float]] {
+      let result = try tern(line + flags + " -q --out \(out)")
+      #expect(result.status == 0, "\(result.errors)")
+      let path = "\(workspace.path)/\(out)/checkpoints/last/weights.safetensors"
+      return try Safetensors(contentsOf: path).tensors.mapValues(\.floats)
+    }
+    let initial = try values("--lr 0", "a")
+    let all = try values("", "b")
+    let some = try values("--param-groups fc.weight:lr=0;fc.bias:lr=0.5", "c")
+    #expect(some["fc.weight"] == initial["fc.weight"] && all["fc.weight"] != initial["fc.weight"])
+    #expect(some["fc.bias"] != initial["fc.bias"] && some["fc.bias"] != all["fc.bias"])
+    let wrong = try tern(line + "--param-groups fcc:lr=2 --dry-run")
+    #expect(wrong.status == 64 && wrong.errors.contains("did you mean 'fc'?"), "\(wrong.errors)")
+  }
+
   /// What a network is trained for decides the result, so that going on with another is refused.
   @Test func taskAndLossBelongToTheRun() throws {
     defer { workspace.remove() }

@@ -116,6 +116,22 @@ extension Setting {
       }
     ).with(value: "auto|W1,W2..."),
     .other(
+      "param_groups", .text,
+      "Factors on the learning rate and the decay of parameters by their names: \"features:lr=0.1;"
+        + "*.bias:decay=0\".",
+      standard: "none",
+      read: { configuration, attributes in
+        if case .list(let list)? = attributes.values["param_groups"], attributes.has("param_groups")
+        {
+          configuration.parameterGroups = list.map(\.words).joined(separator: ";")
+        } else {
+          configuration.parameterGroups =
+            attributes.has("param_groups") ? try attributes.string("param_groups") : nil
+        }
+      },
+      value: { $0.parameterGroups.map(AttributeValue.string) ?? .null }
+    ).with(value: "PATTERN:lr=F,decay=F;..."),
+    .other(
       "betas", .list, "The decays of Adam's averages.", standard: "0.9,0.999",
       read: { $0.betas = $1.has("betas") ? try $1.doubles("betas", count: 2, default: []) : nil },
       value: { $0.betas.map { .list($0.map(AttributeValue.double)) } ?? .null }

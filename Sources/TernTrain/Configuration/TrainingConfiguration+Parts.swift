@@ -1,3 +1,4 @@
+import Foundation
 import TernCore
 import TernData
 import TernNN
@@ -94,6 +95,11 @@ extension TrainingConfiguration {
     update.l2 = l2
     if decoupledDecay, optimizer != "adamw" { update.decoupledDecay = weightDecay ?? 0 }
     update.keepsAverage = averageDecay != nil
+    if let parameterGroups {
+      update.groups = try parameterGroups.split(separator: ";").map {
+        try ParameterGroup(parsing: $0.trimmingCharacters(in: .whitespaces))
+      }
+    }
     return update
   }
 

@@ -57,6 +57,9 @@ public struct TrainingConfiguration: Equatable, Sendable {
   public var decoupledDecay = false
   /// `auto` (in inverse proportion to how often a class occurs) or a weight per class: `1,2.5,1`.
   public var classWeights: String?
+  /// Parameters that learn or decay by other factors, as ``ParameterGroup/init(parsing:)`` reads them, with
+  /// semicolons between.
+  public var parameterGroups: String?
   /// The decays of Adam's two averages, where they are not its own.
   public var betas: [Double]?
   /// What keeps the optimizer from dividing by 0; its own where `nil`.

@@ -2,6 +2,7 @@ import TernCore
 import TernData
 import TernGraph
 import TernNN
+import TernOptim
 import TernRuntime
 
 /// Builds the graphs of all stages and compiles them together, for their arenas share memory.
@@ -92,6 +93,8 @@ struct StageCompiler {
       }
     }
     if !frozen.names.isEmpty { try frozen.check(parameters) }
+    try ParameterGroup.check(
+      update.groups, parameters: parameters.filter(\.isTrainable).map(\.name))
     var endEpoch = 0
     let result = zip(stages, built).map { stage, built in
       endEpoch += stage.epochCount ?? 0
