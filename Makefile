@@ -5,7 +5,7 @@ PACKAGES := ocl-icd-opencl-dev opencl-headers libclblast-dev libdnnl-dev zlib1g-
 SWIFT ?= swift
 TERN := .build/release/tern
 
-.PHONY: all build train test quick lint kernels attack meters packages format clean
+.PHONY: all build train test quick examples lint kernels attack meters packages format clean
 
 all: build
 
@@ -36,12 +36,19 @@ test: packages
 quick: packages
 	$(SWIFT) test -c release --skip 'CLITests|TernOpenCLTests|TernTrainTests|TernConformanceTests|TernDataTests'
 
+# Programs that import Tern as any other package would, built outside it and run.
+EXAMPLES := FirstProgram CustomLayer CustomLoop CustomOperation Regression
+examples: packages
+	$(SWIFT) build -c release --package-path Examples
+	@for example in $(EXAMPLES); do \
+	  echo "$$example"; (cd Examples/.build && release/$$example) || exit 1; \
+	done
+
 # swift-format's rules, every kernel as OpenCL C 1.2 with the defaults of its defines, and what users see:
-# no public name in two modules, and in these modules a word about every public declaration.
-DOCUMENTED := TernCore TernGraph TernRuntime TernOptim Tern
+# no public name in two modules, and a word about every public declaration.
 lint: kernels
-	$(SWIFT) format lint --strict -r Sources Tests Package.swift
-	Tests/public_surface.py $(DOCUMENTED)
+	$(SWIFT) format lint --strict -r Sources Tests Examples/Sources Package.swift
+	Tests/public_surface.py
 
 KERNEL_FILES := $(shell grep -l __kernel Kernels/*/*.cl)
 CLANG ?= $(or $(wildcard $(dir $(shell command -v $(SWIFT)))clang),clang)
@@ -72,7 +79,7 @@ meters: build
 	  --target sm_86 sm_90 gfx1030 gfx1100 > .build/gpu-static.md
 
 format:
-	$(SWIFT) format -i -r Sources Tests Package.swift
+	$(SWIFT) format -i -r Sources Tests Examples/Sources Package.swift
 
 clean:
 	$(SWIFT) package clean

@@ -1,14 +1,17 @@
 /// A named and typed part of a sample: what a network reads, or what it is held against.
 public struct Field: Hashable, Sendable, CustomStringConvertible {
+  /// What it is called.
   public let name: String
   /// Of one sample: without the axis of the batch.
   public let type: TensorType
 
+  /// A field of that name and type.
   public init(_ name: String, _ type: TensorType) {
     self.name = name
     self.type = type
   }
 
+  /// A field of that name and shape, of float32 where nothing else is said.
   public init(_ name: String, _ shape: Shape, _ dataType: DataType = .float32) {
     self.init(name, TensorType(shape, dataType))
   }

@@ -166,7 +166,8 @@ private struct SignDescent: OptimizerRule {
   ]
   /// What the groups above multiply rate and decay of each parameter by.
   private static let factors = [
-    "a.weight": (0.5, 1.0), "a.bias": (1.5, 0.0), "b.weight": (1.0, 2.0),
+    "a.weight": (0.5, 1.0), "a.extra.weight": (0.5, 1.0), "a.bias": (1.5, 0.0),
+    "b.weight": (1.0, 2.0),
   ]
 
   @Test(arguments: TestDevices.ids) func momentumByGroups(device: String) throws {

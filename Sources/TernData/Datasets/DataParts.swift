@@ -65,10 +65,12 @@ struct DataParts {
 public struct TrainedSamples: Sendable {
   /// One sample: [C, H, W] or [D].
   public let shape: Shape
+  /// The names of the classes, in the order of their numbers.
   public let classNames: [String]
   /// The columns of a table, where it had names for them.
   public let columns: TableColumns?
 
+  /// What a network was trained on.
   public init(shape: Shape, classNames: [String], columns: TableColumns? = nil) {
     (self.shape, self.classNames, self.columns) = (shape, classNames, columns)
   }

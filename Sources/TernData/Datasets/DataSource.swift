@@ -8,7 +8,9 @@ import TernCore
 public struct DataSource: Sendable {
   /// As the user named it.
   public let specification: String
+  /// What is trained on.
   public let training: any Dataset
+  /// What is measured at the end.
   public let test: any Dataset
   /// Where the data comes with one. It may be the test set too, see ``testIsValidation``.
   public let validation: (any Dataset)?

@@ -6,6 +6,7 @@ import TernCore
 /// [0, 1] before they are scaled, or a vector of features [D], whose values are what the file says. Its
 /// first axis is what is normalised separately: channels or features.
 public protocol Dataset: Sendable {
+  /// The number of samples.
   var count: Int { get }
   /// One sample of the first field: [C, H, W] or [D].
   var sampleShape: Shape { get }
@@ -64,10 +65,12 @@ public protocol Dataset: Sendable {
 extension Dataset {
   /// How many classes there are, or numbers to be predicted.
   public var classCount: Int { classNames.count }
+  /// Whether samples are pictures, [C, H, W].
   public var isPictures: Bool { sampleShape.rank == 3 }
   public var statisticsCount: Int { count }
 
   public var targetType: TensorType { TensorType([], .int32) }
+  /// The shape of what is to be predicted of a sample.
   public var targetShape: Shape { targetType.shape }
   /// Whether numbers are predicted, not classes.
   public var hasNumericTargets: Bool { targetType.dataType == .float32 }

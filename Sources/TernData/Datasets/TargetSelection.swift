@@ -1,5 +1,6 @@
 /// What of data is to be predicted.
 public struct TargetSelection: Hashable, Sendable {
+  /// What kind of thing is predicted.
   public enum Kind: Hashable, Sendable {
     /// A class per sample, or per pixel where the data has masks.
     case classes
@@ -9,6 +10,7 @@ public struct TargetSelection: Hashable, Sendable {
     case labels
   }
 
+  /// What kind of thing is predicted.
   public var kind: Kind
   /// The columns of a table that hold it; where none is given, the one called `label`, else the last.
   public var columns: [String]
@@ -16,6 +18,7 @@ public struct TargetSelection: Hashable, Sendable {
   /// the training samples. `nil` for a fifth, and 0 for few samples with numbers, see ``fewSamples``.
   public var testSplit: Double?
 
+  /// What is not said is left to the data.
   public init(_ kind: Kind = .classes, columns: [String] = [], testSplit: Double? = nil) {
     self.kind = kind
     self.columns = columns

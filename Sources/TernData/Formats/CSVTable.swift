@@ -8,6 +8,7 @@ public struct TableColumns: Hashable, Sendable {
   /// What is predicted: the class, or numbers.
   public let targets: [String]
 
+  /// Columns of these names; at least one is a target.
   public init(features: [String], targets: [String]) {
     precondition(!targets.isEmpty)
     (self.features, self.targets) = (features, targets)

@@ -7,7 +7,9 @@ import TernCore
 /// Which sample is where depends on seed and epoch only, not on the number of workers. All memory is
 /// allocated at the start. The threads end with the epoch, with ``cancel()``, or with the loader.
 public final class BatchLoader {
+  /// The samples of a batch; the last may have fewer.
   public var batchSize: Int { assembly.batchSize }
+  /// The batches of an epoch.
   public var batchCount: Int { assembly.batchCount }
   /// How long the consumer has waited for batches so far.
   public private(set) var waitSeconds = 0.0

@@ -4,9 +4,12 @@ import TernCore
 /// What numbers to be predicted become before they are held against a network: (value − mean) /
 /// deviation, with a mean and a deviation per column. What is reported is scaled back.
 public struct TargetScale: Hashable, Sendable {
+  /// What is subtracted from each column.
   public let means: [Double]
+  /// What each column is divided by.
   public let deviations: [Double]
 
+  /// A mean and a deviation per column.
   public init(means: [Double], deviations: [Double]) {
     precondition(means.count == deviations.count)
     self.means = means

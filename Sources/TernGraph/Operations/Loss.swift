@@ -275,7 +275,8 @@ extension OperationSpec {
     }
   }
 
-  public static let losses: [OperationSpec] = [
+  /// The losses: what has an input and a target.
+  package static let losses: [OperationSpec] = [
     OperationSpec("cross_entropy", inputs: ["input", "target", "weight?"]) { a, x in
       [
         try x.required("input").crossEntropy(

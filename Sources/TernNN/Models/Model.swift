@@ -63,6 +63,7 @@ public enum ModelTask: Hashable, Sendable {
 /// A network: named and typed inputs, and named layers, each reading the one before or the ones it
 /// names.
 public struct Model: Sendable {
+  /// What the network is called.
   public let name: String
   /// What the network reads, by name; one input `images` for most.
   public let inputs: [Field]
@@ -70,7 +71,9 @@ public struct Model: Sendable {
   public let outputs: [String]
   /// How many classes there are, or numbers to be predicted.
   public let classCount: Int
+  /// Its layers.
   public let layers: Sequential
+  /// What it is for.
   public let task: ModelTask
 
   /// A network with one input, `images`.

@@ -2,12 +2,15 @@ import TernCore
 
 /// The networks that come with Tern, by name.
 public struct ZooEntry: Sendable {
+  /// What the network is called: `resnet18`.
   public let name: String
   /// Where the network is from.
   public let source: String
   /// The input it was published for: [C, H, W].
   public let inputShape: Shape
+  /// The classes it was published for.
   public let classCount: Int
+  /// What it is for.
   public let task: ModelTask
   /// The settings it is trained with unless others are given, under the names of `tern train`'s.
   public let settings: [String: AttributeValue]
@@ -37,6 +40,7 @@ public struct ZooEntry: Sendable {
       layers: Sequential(make(shape, classes)), task: task)
   }
 
+  /// All of them, in the order in which they are listed.
   public static let all: [ZooEntry] = [
     linear, polynomial, perceptron, mlp,
     lenet5, lenet1998, alexnet, vgg16, googlenet, googlenetWithHeads,

@@ -67,13 +67,17 @@ package struct CandidateProblem: Sendable {
 /// The candidates that a user asks for or rules out, by name or by kind. Where that leaves none, it has no
 /// say: what is asked for need not cover everything.
 public struct CandidateRequest: Hashable, Sendable {
+  /// What is taken where it covers the problem.
   public var wanted: [String]
+  /// What is not taken.
   public var forbidden: [String]
 
+  /// A request by names or kinds.
   public init(wanted: [String] = [], forbidden: [String] = []) {
     (self.wanted, self.forbidden) = (wanted, forbidden)
   }
 
+  /// Whether nothing is asked for or ruled out.
   public var isEmpty: Bool { wanted.isEmpty && forbidden.isEmpty }
 
   /// What is left of some candidates.

@@ -8,6 +8,7 @@ import TernNN
 public struct Setting: Sendable {
   /// How a value is written.
   public enum Kind: Sendable {
+    /// What a value is.
     case integer, number, truth, text
     /// Numbers separated by commas.
     case list
@@ -31,7 +32,9 @@ public struct Setting: Sendable {
 
   /// As in `batch_size`.
   public let name: String
+  /// What a value is.
   public let kind: Kind
+  /// How a value is written.
   public private(set) var form: Form
   /// What help calls the value, where that is not the name.
   public private(set) var valueName: String?

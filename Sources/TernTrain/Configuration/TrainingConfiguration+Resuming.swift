@@ -78,6 +78,7 @@ extension TrainingConfiguration {
 
 /// How a run goes on: its settings with those that are given again, and what is to be said of it.
 public struct Resumption {
+  /// The settings that the run goes on with.
   public let configuration: TrainingConfiguration
   /// A line each.
   public let notes: [String]

@@ -10,7 +10,9 @@ import TernRuntime
 /// The names of the settings are those of `tern train`'s flags with underscores; ``init(_:)`` reads
 /// them from a config file or flags, ``settings`` gives them back for `config.yaml`.
 public struct TrainingConfiguration: Equatable, Sendable {
+  /// The name of a network, or the path of a model file.
   public var model = "lenet5"
+  /// The name of the data, with its place where it needs one.
   public var data = "fashion-mnist"
   /// What the network is trained for, where that is not the model's own task.
   public var task: String?
@@ -18,18 +20,26 @@ public struct TrainingConfiguration: Equatable, Sendable {
   public var loss: String?
   /// The columns of a table that are to be predicted, separated by commas.
   public var target: String?
+  /// How often the training set is gone through.
   public var epochs = 10
   /// Ends the run after so many steps, where given; alone, it decides, whatever ``epochs`` usually
   /// is.
   public var steps: Int?
+  /// Samples per step.
   public var batchSize = 64
+  /// The name of the optimizer.
   public var optimizer = "sgd"
   /// The optimizer's own rate where `nil`: see ``resolvedLearningRate``.
   public var learningRate: Double?
+  /// The optimizer's momentum; its usual one where `nil`.
   public var momentum: Double?
+  /// Whether the momentum is Nesterov's.
   public var nesterov = false
+  /// Weight decay; the optimizer's usual one where `nil`.
   public var weightDecay: Double?
+  /// The name of the schedule of the learning rate.
   public var schedule = "constant"
+  /// Epochs over which the learning rate rises from 0.
   public var warmupEpochs = 0.0
   /// The epochs over which the schedule was planned, where the run was extended since.
   public var scheduleEpochs: Int?
@@ -41,6 +51,7 @@ public struct TrainingConfiguration: Equatable, Sendable {
   public var averageDecay: Double?
   /// Penalties on the weights, added to the gradient: λ·sign(w) and λ·w.
   public var l1 = 0.0
+  /// The factor of the L2 penalty on weights.
   public var l2 = 0.0
   /// Whether ``weightDecay`` shrinks the parameters past the optimizer's rule.
   public var decoupledDecay = false
@@ -56,12 +67,15 @@ public struct TrainingConfiguration: Equatable, Sendable {
   public var pretrainingEpochs = 1
   /// Gradients are scaled down to at most this norm, where given.
   public var clipGradient: Double?
+  /// How much of a target is spread over all classes, 0 to 1.
   public var labelSmoothing = 0.0
+  /// How inputs are normalised; see ``Normalization``.
   public var normalize = "auto"
   /// Random changes to training pictures; see ``Augmentation``.
   public var augment = "none"
   /// The side of samples made from image folders; the model's own where `nil`.
   public var imageSize: Int?
+  /// The part of the training set that is held out for validation, 0 to below 1.
   public var validationSplit = 0.0
   /// The part of data without a test set that is held out for testing; see ``TargetSelection/testSplit``.
   public var testSplit: Double?
@@ -73,29 +87,38 @@ public struct TrainingConfiguration: Equatable, Sendable {
   public var patience: Int?
   /// The metric that decides which checkpoint is best; see ``monitors``.
   public var monitor: String?
+  /// What everything random depends on.
   public var seed: UInt64 = 0
+  /// Whether each epoch goes through the samples in another order.
   public var shuffle = true
+  /// The device that is asked for: `auto` or an id.
   public var device = "auto"
+  /// CPU threads; all cores where `nil`.
   public var threads: Int?
   /// How convolutions are computed, where it is not the device's own choice.
   public var algorithm: ConvolutionAlgorithm?
   /// What operands may be rounded to, where the device has tensor cores.
   public var precision = Precision.fp32
+  /// Threads that prepare batches.
   public var workers = 1
   /// What becomes of pictures that cannot be read.
   public var onError = ItemErrorPolicy.stop
+  /// A file of weights to start from.
   public var initialWeights: String?
   /// The parameters that keep their values: prefixes of their names, separated by commas.
   public var freeze: String?
   /// Steps between checkpoints; at the end of each epoch where `nil`.
   public var saveEvery: Int?
+  /// Whether the best checkpoint is kept beside the last.
   public var keepBest = true
+  /// Steps from one logged step to the next.
   public var logEvery = 50
   /// Whether TensorBoard is told how parameters and gradients are distributed, epoch by epoch.
   public var histograms = false
   /// Where the run was begun: what relative paths in its settings start from.
   public var workingDirectory: String?
 
+  /// Every setting at its default.
   public init() {}
 
   /// What ``monitor`` may be.
@@ -197,6 +220,7 @@ extension TrainingConfiguration {
     }
   }
 
+  /// What the device is opened with.
   public var deviceOptions: DeviceOptions {
     DeviceOptions(threads: threads, algorithm: algorithm, precision: precision)
   }

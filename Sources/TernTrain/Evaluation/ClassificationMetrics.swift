@@ -3,6 +3,7 @@ import TernCore
 
 /// How well a classifier does on a set, gathered batch by batch and weighted by sample.
 public struct ClassificationMetrics: Sendable {
+  /// The number of classes.
   public let classCount: Int
   private var lossSum = 0.0
   private var weightSum = 0.0
@@ -17,6 +18,7 @@ public struct ClassificationMetrics: Sendable {
   private var keepsScores = true
   private var scores: [(scores: [Float], label: Int, sample: Int)] = []
 
+  /// The metrics of no samples.
   public init(classCount: Int) {
     self.classCount = classCount
     matrix = ConfusionMatrix(classCount: classCount)
@@ -75,15 +77,19 @@ public struct ClassificationMetrics: Sendable {
   /// pixels are classified.
   private(set) var worstMasks: [MaskMistakes.Sample] = []
 
+  /// The samples measured so far.
   public private(set) var sampleCount = 0
   /// Whether what was classified are pixels.
   public private(set) var isPerPixel = false
   /// What was classified: samples or pixels.
   private var labelCount = 0
+  /// The mean loss.
   public var loss: Double { lossSum / weightSum }
+  /// The share of targets whose class has the largest score.
   public var accuracy: Double {
     Double(matrix.hits.reduce(0, +)) / Double(labelCount)
   }
+  /// The share of targets whose class is among the five largest scores.
   public var top5: Double { Double(top5Count) / Double(labelCount) }
 
   /// Intersection over union of the pixels of a class and those taken for it, the mean over the
@@ -101,10 +107,15 @@ public struct ClassificationMetrics: Sendable {
     }
   }
 
+  /// How well one class is told from the others.
   public struct ClassScore: Sendable {
+    /// The share of what was taken for the class that is of it.
     public let precision: Double
+    /// The share of the class that was taken for it.
     public let recall: Double
+    /// The harmonic mean of precision and recall.
     public let f1: Double
+    /// How many samples are of the class.
     public let support: Int
   }
 
@@ -126,7 +137,9 @@ public struct ClassificationMetrics: Sendable {
   public struct Mistake: Sendable, Hashable {
     /// The sample's place among those added.
     public let index: Int
+    /// The class it is of.
     public let label: Int
+    /// The class it was taken for.
     public let prediction: Int
     /// The probability of the class that was predicted.
     public let confidence: Double

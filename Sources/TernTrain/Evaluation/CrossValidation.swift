@@ -6,23 +6,29 @@ import TernRuntime
 /// k runs, each with another part of the training set held out; the mean over the held-out parts is
 /// what a model of this kind reaches on data it has not seen.
 public struct CrossValidation {
+  /// One training of several.
   public struct Fold: Sendable {
     /// Counted from 1.
     public let number: Int
     /// Of the epoch that the monitored metric chose.
     public let validation: TrainingEvent.Evaluation
+    /// The folder of its run.
     public let directory: String
   }
 
+  /// The trainings that have ended.
   public private(set) var folds: [Fold] = []
   /// Holds a folder per run.
   public private(set) var directory = ""
 
+  /// None has ended yet.
   public init() {}
 
   /// The mean of a number over the folds, and its standard deviation.
   public struct Spread: Sendable {
+    /// Their mean.
     public let mean: Double
+    /// Their standard deviation.
     public let deviation: Double
 
     init(_ values: [Double]) {
@@ -33,6 +39,7 @@ public struct CrossValidation {
     }
   }
 
+  /// The loss on what was held out.
   public var loss: Spread { Spread(folds.map(\.validation.loss)) }
 
   /// Not a number where there are no classes.

@@ -9,10 +9,13 @@ import TernRuntime
 /// against targets `logits`, and `weight` [], what the loss is the mean over where that is not the
 /// samples. `summary` [M] holds all of these numbers, so that one reading brings them.
 public struct EvaluationGraph {
+  /// The output that holds what the network says.
   public static let logitsOutput = "logits"
+  /// The output that holds what the loss is the mean over.
   public static let weightOutput = "weight"
   static let summaryOutput = "summary"
 
+  /// The graph of one batch.
   public let graph: Graph
   /// The names of the outputs that are means over the batch.
   public let metricNames: [String]
@@ -58,12 +61,14 @@ extension LayerContext {
 /// How well a network does on a set: sums over its batches, divided once, so that no number depends
 /// on how the set is cut.
 public struct EvaluationResult: Sendable {
+  /// The samples measured.
   public let sampleCount: Int
   /// The loss and the objective's metrics.
   public let means: [String: Double]
   /// What is measured of all outputs together, where they are held against targets.
   public let outputs: (any OutputMetrics)?
 
+  /// The mean loss.
   public var loss: Double { means[TrainingGraph.lossOutput] ?? .nan }
   /// Not a number where nothing is classified.
   public var accuracy: Double { outputs?.accuracyOfAll ?? .nan }

@@ -7,11 +7,13 @@ public struct Metric: Hashable, Sendable {
   /// Whether a larger number is a better one.
   public let isBetterLarger: Bool
 
+  /// A metric of that name.
   public init(_ name: String, isBetterLarger: Bool) {
     self.name = name
     self.isBetterLarger = isBetterLarger
   }
 
+  /// The loss, which is better where it is smaller.
   public static let loss = Metric("loss", isBetterLarger: false)
   /// The part of the samples, pixels or labels that are answered rightly.
   public static let accuracy = Metric("accuracy", isBetterLarger: true)
@@ -57,19 +59,26 @@ public struct Metric: Hashable, Sendable {
 
 /// A metric of one of a run's sets, as `--monitor` names it: `test_accuracy`, `val_loss`.
 public struct MonitoredMetric: Hashable, Sendable {
+  /// A set that a network is measured on.
   public enum MeasuredSet: String, CaseIterable, Sendable {
+    /// The test set.
     case test
+    /// The validation set.
     case validation = "val"
   }
 
+  /// The set that is measured.
   public let set: MeasuredSet
+  /// What is measured of it.
   public let metric: Metric
 
+  /// A metric of a set.
   public init(_ metric: Metric, of set: MeasuredSet) {
     self.metric = metric
     self.set = set
   }
 
+  /// Set and metric as settings spell them: `val_accuracy`.
   public var name: String { "\(set.rawValue)_\(metric.name)" }
 
   /// All that can be named, the usual ones first.

@@ -3,7 +3,9 @@ import TernCore
 /// How well labels are told of which each holds or does not; gathered batch by batch. A label is taken
 /// for one that holds where its score is above 0.
 public struct MultilabelMetrics: OutputMetrics {
+  /// The number of labels.
   public let labelCount: Int
+  /// The samples measured so far.
   public private(set) var sampleCount = 0
   private var exactCount = 0
   /// By label: taken rightly for one that holds, taken for one, and held by.
@@ -15,6 +17,7 @@ public struct MultilabelMetrics: OutputMetrics {
   /// As many scores as are kept for the areas under the curves: 256 MiB.
   private static let largestScoreCount = 1 << 25
 
+  /// The metrics of no samples.
   public init(labelCount: Int) {
     self.labelCount = labelCount
     hits = [Int](repeating: 0, count: labelCount)
@@ -56,10 +59,15 @@ public struct MultilabelMetrics: OutputMetrics {
   /// The part of the samples of which every label is told rightly.
   public var exactMatch: Double { Double(exactCount) / Double(sampleCount) }
 
+  /// How well one label is told.
   public struct LabelScore: Sendable {
+    /// The share of the samples said to have the label that have it.
     public let precision: Double
+    /// The share of the samples with the label that were said to have it.
     public let recall: Double
+    /// The harmonic mean of precision and recall.
     public let f1: Double
+    /// How many samples have the label.
     public let support: Int
     /// The area under the ROC curve; `nil` where the label always or never holds.
     public let auc: Double?

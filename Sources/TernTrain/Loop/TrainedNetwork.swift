@@ -10,6 +10,7 @@ import TernRuntime
 /// let outputs = try network(HostTensor([1, 4], [1, 2, 3, 4]))
 /// ```
 public final class TrainedNetwork {
+  /// The network.
   public let model: Model
   private let session: Session
   /// By batch size.

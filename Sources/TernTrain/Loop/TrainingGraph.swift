@@ -12,14 +12,18 @@ import TernOptim
 /// `learning_rate` []. The loss is an output. It and the objective's metrics are also summed on the
 /// device, each times what it is the mean over, so that an epoch's means need no reading per step.
 public struct TrainingGraph {
+  /// The input that holds the samples of a batch.
   public static let imagesInput = Field.samplesName
+  /// The input that holds what is to be predicted of them.
   public static let targetsInput = Field.targetsName
+  /// The output that holds the loss of the batch.
   public static let lossOutput = "loss"
   /// What the names of the variables start with that sum a metric, times what it is the mean over.
   public static let metricPrefix = "metrics."
   /// The variable that sums what the loss is the mean over, where that is not the samples.
   public static let weightSum = metricPrefix + "weight"
 
+  /// The step as nodes.
   public let graph: Graph
   /// The parameters and running statistics that the graph reads, in the order of the layers.
   public let parameters: [Parameter]

@@ -12,6 +12,7 @@ extension TrainingLoop {
     public var steps: Int?
     /// The optimizer, and what becomes of the gradients before it.
     public var update: ParameterUpdate
+    /// How the learning rate goes on.
     public var schedule: Schedule
     /// The epochs over which the schedule is planned, where they are not ``epochs``.
     public var scheduleEpochs: Int?
@@ -20,7 +21,9 @@ extension TrainingLoop {
     /// The decay of the moving average of the parameters, which is what is evaluated; none is kept where
     /// `nil`.
     public var averageDecay: Double?
+    /// What everything random depends on.
     public var seed: UInt64 = 0
+    /// Whether each epoch goes through the samples in another order.
     public var shuffles = true
     /// Threads that prepare batches.
     public var workers = 1

@@ -15,8 +15,11 @@ import TernRuntime
 /// for _ in 0..<3 { print(try loop.trainEpoch(), try loop.evaluate().accuracy) }
 /// ```
 public final class TrainingLoop {
+  /// The network that is trained.
   public let model: Model
+  /// What it is trained and measured on.
   public let data: TrainingData
+  /// How it is trained.
   public let options: Options
   /// Holds the network's variables on the device.
   public let session: Session

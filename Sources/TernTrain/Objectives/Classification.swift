@@ -9,6 +9,7 @@ import TernNN
 /// the true class and 0 for the others, one of margins 1 and −1: every class against the rest. Label smoothing and class weights are for training
 /// alone: the loss that is measured is the plain mean over the samples.
 public struct Classification: Objective {
+  /// What is minimised.
   public let lossFunction: LossFunction
   /// The type of the targets, where they are not class numbers.
   public let targetType: TensorType?
@@ -18,6 +19,7 @@ public struct Classification: Objective {
   /// cross-entropy of class probabilities is, not by the weights.
   public let isMixed: Bool
 
+  /// Classes, by a loss.
   public init(
     _ loss: LossFunction = LossFunction(), targetType: TensorType? = nil, isMixed: Bool = false
   ) {

@@ -12,10 +12,12 @@ public struct LossFunction: Hashable, Sendable {
   public var attributes: [String: AttributeValue]
   /// What the loss is multiplied by.
   public var weight: Double
+  /// How much of a target is spread over all classes, 0 to 1.
   public var labelSmoothing: Double
   /// What the samples of each class count; all the same where empty.
   public var classWeights: [Float]
 
+  /// A loss by its name.
   public init(
     _ name: String = "cross_entropy", attributes: [String: AttributeValue] = [:],
     weight: Double = 1, labelSmoothing: Double = 0, classWeights: [Float] = []

@@ -72,6 +72,7 @@ public struct TrainingPass: Hashable, Sendable {
   /// What the names of the parameters start with that the pass updates; the others stay.
   public let parameterPrefix: String
 
+  /// A pass that updates the parameters whose names start so.
   public init(parameterPrefix: String) { self.parameterPrefix = parameterPrefix }
 
   /// The pass that updates every parameter.
@@ -91,6 +92,7 @@ public struct LossTerms {
   /// that occur, the pixels that count. Where it is 0 the loss is 0, and so are its gradients.
   public let weight: Tensor?
 
+  /// What a pass computes: its loss, and what is reported besides.
   public init(
     loss: Tensor, metrics: [(name: String, value: Tensor)] = [], logits: Tensor? = nil,
     weight: Tensor? = nil
@@ -104,9 +106,12 @@ public struct LossTerms {
 
 /// Pictures [N, C, H, W] in the range of the normalised data, to be laid out in rows.
 public struct SampleSheet {
+  /// Pictures [N, C, H, W].
   public let pictures: Tensor
+  /// How many stand in a row.
   public let columns: Int
 
+  /// Pictures [N, C, H, W], so many in a row.
   public init(_ pictures: Tensor, columns: Int) {
     self.pictures = pictures
     self.columns = columns
@@ -115,11 +120,14 @@ public struct SampleSheet {
 
 /// The samples a graph reads. Only what an objective asks for becomes an input of the graph.
 public final class SampleInputs {
+  /// The graph that the inputs belong to.
   public let builder: GraphBuilder
+  /// The samples of a batch.
   public let batchSize: Int
   private let fields: [Field]
   private var held: [String: Tensor] = [:]
 
+  /// The inputs of a batch for a network.
   public init(_ builder: GraphBuilder, model: Model, batchSize: Int) {
     self.builder = builder
     self.batchSize = batchSize

@@ -10,8 +10,10 @@ import TernNN
 /// "Estimating the mean and variance of the target probability distribution", 1994). The contrastive loss
 /// takes a network with two outputs [N, D] and one target, 1 where they belong together.
 public struct Regression: Objective {
+  /// What is minimised.
   public let lossFunction: LossFunction
 
+  /// Numbers, by a loss.
   public init(_ loss: LossFunction = LossFunction("mse_loss")) { lossFunction = loss }
 
   public var metrics: [Metric] { [.loss, .mse, .mae, .r2] }
@@ -49,8 +51,10 @@ public struct Regression: Objective {
 /// Labels per sample of which each holds (1) or does not (0): scores [N, L], by the binary cross-entropy
 /// of their sigmoids unless another loss is asked for; one of margins takes 1 and −1.
 public struct MultilabelClassification: Objective {
+  /// What is minimised.
   public let lossFunction: LossFunction
 
+  /// Labels, each of which a sample has or not, by a loss.
   public init(_ loss: LossFunction = LossFunction("binary_cross_entropy_with_logits")) {
     lossFunction = loss
   }

@@ -11,17 +11,20 @@ public struct TrainingProgress: Sendable, Equatable {
   public var batch = 0
   /// All steps done so far.
   public var step = 0
+  /// How long was trained, in seconds.
   public var seconds = 0.0
   /// The epochs that are done.
   public var history: [TrainingEvent.Epoch] = []
   /// The best value of the monitored metric, and how many epochs ago it was reached.
   public var best: Double?
+  /// Epochs since the monitored metric was at its best.
   public var epochsWithoutImprovement = 0
   /// The steps before which the plateau schedule lowered the learning rate, ascending.
   public var rateDrops: [Int] = []
   /// Whether the run has ended by itself: all epochs done, or stopped early.
   public var isFinished = false
 
+  /// Nothing was trained yet.
   public init() {}
 
   var json: JSON {
@@ -71,17 +74,22 @@ public struct TrainingProgress: Sendable, Equatable {
 /// `state.safetensors` (optimizer state; progress in the metadata), beside the history of the epochs,
 /// which all checkpoints of a run share.
 public struct Checkpoint: Sendable {
+  /// The file of the weights.
   public static let weightsFile = "weights.safetensors"
+  /// The file of what training goes on with besides.
   public static let stateFile = "state.safetensors"
   /// In the folder that the checkpoints are in.
   static let historyFile = "history.jsonl"
 
   static func isFile(_ name: String) -> Bool { name == weightsFile || name == stateFile }
 
+  /// Parameters and running statistics, by name.
   public var weights: [String: HostTensor]
   /// What a reader of the weights needs besides: model, input, classes, normalisation.
   public var description: [String: String]
+  /// What training goes on with besides, by name.
   public var state: [String: HostTensor]
+  /// How far training came.
   public var progress: TrainingProgress
   /// The settings it was made with, as text; see ``TrainingConfiguration/decisiveSettings``.
   var settings: [String: String]

@@ -15,6 +15,7 @@ import TernCore
 extension RunDirectory {
   private static let links = ["last", "best"]
 
+  /// The folder of a checkpoint: `last` or `best`.
   public func checkpointPath(_ name: String) -> String { file("checkpoints/\(name)") }
   var historyPath: String { checkpointPath(Checkpoint.historyFile) }
 

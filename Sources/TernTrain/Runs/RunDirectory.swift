@@ -20,6 +20,7 @@ import TernNN
 ///
 /// One process at a time writes to a run: the one that created it, or has claimed it.
 public final class RunDirectory {
+  /// Where the folder is.
   public let path: String
   /// Held while this process writes to the run.
   private var lock: FileLock?
@@ -28,10 +29,12 @@ public final class RunDirectory {
   /// The columns of `results.csv` as it is on the disk.
   private var columns: [String] = []
 
+  /// A folder that may be there or not.
   public init(path: String) { self.path = path }
 
   func file(_ name: String) -> String { path.hasSuffix("/") ? path + name : "\(path)/\(name)" }
 
+  /// The file of the settings.
   public var configurationPath: String { file("config.yaml") }
   private var lockPath: String { file(FileLock.fileName) }
 
@@ -212,6 +215,7 @@ public final class RunDirectory {
 
   // MARK: Configuration and results
 
+  /// Writes the file of the settings.
   public func write(
     _ configuration: TrainingConfiguration, notes: [String: String] = [:]
   ) throws {

@@ -6,9 +6,11 @@ import TernData
 public struct SampleDescription: Sendable {
   /// One sample: [C, H, W] or [D].
   public let shape: Shape
+  /// The names of the classes, in the order of their numbers.
   public let classNames: [String]
   /// The columns of a table, where it had names for them.
   public let columns: TableColumns?
+  /// What samples become before they enter the network.
   public let normalization: Normalization
   /// How numbers to be predicted were scaled; `nil` where there are classes.
   public let targetScale: TargetScale?

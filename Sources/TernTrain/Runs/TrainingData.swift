@@ -4,9 +4,11 @@ import TernNN
 
 /// The sets of a run, and how their samples enter the network.
 public struct TrainingData: Sendable {
+  /// What is trained on.
   public let training: any Dataset
   /// Held out of the training set, where the configuration asks for it.
   public let validation: (any Dataset)?
+  /// What is measured at the end.
   public let test: any Dataset
   /// Whether the validation set is measured as test set because there is no other.
   let testIsValidation: Bool
@@ -14,6 +16,7 @@ public struct TrainingData: Sendable {
   public let columns: TableColumns?
   /// What is used for what, and what is left out; a line each.
   public let notes: [String]
+  /// What samples become before they enter the network.
   public let normalization: Normalization
   /// How numbers to be predicted are scaled for the network; `nil` where there are classes.
   public let targetScale: TargetScale?
@@ -171,6 +174,7 @@ public struct TrainingData: Sendable {
       targetScale: description.targetScale, notes: source.notes)
   }
 
+  /// Data that is at hand.
   public init(
     _ configuration: TrainingConfiguration, checkpoint: Checkpoint?, model: String? = nil
   ) throws {
@@ -206,6 +210,7 @@ public struct TrainingData: Sendable {
     }
   }
 
+  /// What of the data a network has to know to be used.
   public var sampleDescription: SampleDescription {
     SampleDescription(
       shape: training.sampleShape, classNames: training.classNames, columns: columns,

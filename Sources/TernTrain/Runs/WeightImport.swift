@@ -6,6 +6,7 @@ import TernNN
 public struct WeightImport {
   private let model: Model
 
+  /// For a network.
   public init(model: Model) { self.model = model }
 
   /// What the network has: also what it needs in training alone, such as the visible units' biases of

@@ -19,6 +19,7 @@ public struct WeightMatch: Sendable {
   /// PyTorch counts the batches that a normalisation saw; with a fixed momentum nothing reads it.
   private static let ignored = "num_batches_tracked"
 
+  /// Holds tensors against parameters.
   public init(_ tensors: [String: HostTensor], to parameters: [Parameter]) {
     var (values, missing) = ([String: HostTensor](), [String]())
     for parameter in parameters {

@@ -7,6 +7,7 @@ import TernData
 public struct WeightsFile: Sendable {
   /// The file that was read.
   public let path: String
+  /// What is in the file.
   public let file: Safetensors
 
   /// - Throws: ``TernError`` of kind `notFound` or `badData`; of a file in another program's format it

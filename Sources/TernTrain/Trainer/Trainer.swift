@@ -72,6 +72,7 @@ public final class Trainer {
     }
   }
 
+  /// The network that is trained.
   public var model: Model { loop.model }
   var data: TrainingData { loop.data }
   var session: Session { loop.session }
@@ -83,7 +84,9 @@ public final class Trainer {
     get { loop.progress }
     set { loop.progress = newValue }
   }
+  /// The plan of a training step.
   public var trainingPlan: Plan { loop.trainingPlan }
+  /// How many numbers are trained.
   public var parameterCount: Int { loop.parameterCount }
 
   /// The steps done so far, those of earlier parts of the run too.

@@ -2,39 +2,60 @@ import TernCore
 
 /// What happens during a run, as the log tells it.
 public enum TrainingEvent: Sendable {
+  /// What is said before the first step.
   public struct Start: Sendable {
+    /// The network's name.
     public let model: String
+    /// How many numbers are trained.
     public let parameterCount: Int
+    /// The device's id.
     public let device: String
+    /// The name its driver gives.
     public let deviceName: String
+    /// Why it was chosen.
     public let deviceReason: String
     /// All device memory of a training step, in bytes.
     public let planByteCount: Int
+    /// The folder of the run; `nil` where nothing is written.
     public let runDirectory: String?
+    /// How often the training set is gone through.
     public let epochs: Int
+    /// The steps of an epoch.
     public let stepsPerEpoch: Int
+    /// What is trained and measured on.
     public let data: Data
   }
   /// What a run is trained and measured on.
   public struct Data: Sendable {
+    /// Samples to train on.
     public let trainingCount: Int
+    /// Samples for validation; `nil` where there are none.
     public let validationCount: Int?
+    /// Samples for testing.
     public let testCount: Int
+    /// Classes, or numbers to be predicted.
     public let classCount: Int
     /// Where the sets are from, what is left out; a line each.
     public let notes: [String]
   }
+  /// A step that is logged.
   public struct Step: Sendable {
     /// Counted from 1.
     public let step: Int
+    /// The epoch, counted from 1.
     public let epoch: Int
+    /// The loss of its batch.
     public let loss: Double
+    /// Its learning rate.
     public let learningRate: Double
+    /// Samples per second since the last logged step.
     public let imagesPerSecond: Double
     /// Waiting for data per step since the last such event, in milliseconds.
     public let dataWaitMilliseconds: Double
   }
+  /// What was measured of a set.
   public struct Evaluation: Sendable, Hashable {
+    /// The mean loss.
     public let loss: Double
     /// Not a number where there are no classes.
     public let accuracy: Double
@@ -53,35 +74,55 @@ public enum TrainingEvent: Sendable {
         metrics: result.means.filter { $0.key != TrainingGraph.lossOutput })
     }
   }
+  /// An epoch that has ended.
   public struct Epoch: Sendable, Hashable {
+    /// The epoch, counted from 1.
     public let epoch: Int
+    /// The mean loss of its steps.
     public let trainLoss: Double
     /// What the objective measures besides, by name.
     public let trainMetrics: [String: Double]
+    /// What was measured of the test set.
     public let test: Evaluation
+    /// What was measured of the validation set; `nil` where there is none.
     public let validation: Evaluation?
+    /// The learning rate of its last step.
     public let learningRate: Double
     /// Training alone: evaluation and set-up excluded.
     public let imagesPerSecond: Double
+    /// How long training it took, in seconds.
     public let seconds: Double
   }
+  /// Why training ended.
   public enum EndReason: String, Sendable {
+    /// All epochs are over; a signal came; a value was not finite.
     case finished, interrupted, diverged
+    /// Nothing has improved for long enough.
     case earlyStop = "early-stop"
   }
+  /// What is said at the end.
   public struct End: Sendable {
+    /// Why training ended.
     public let reason: EndReason
+    /// The best accuracy of an epoch.
     public let bestAccuracy: Double
+    /// How long it all took, in seconds.
     public let seconds: Double
+    /// The most memory the process held at once, in bytes.
     public let peakRSSByteCount: Int
   }
 
+  /// Training begins.
   case start(Start)
   /// The first step of this process is done, so long after preparation began.
   case firstStep(seconds: Double)
+  /// A step is logged.
   case step(Step)
+  /// An epoch has ended.
   case epoch(Epoch)
+  /// A checkpoint was written there.
   case checkpoint(path: String)
+  /// Training has ended.
   case end(End)
 
   /// The event as a line of the log.
