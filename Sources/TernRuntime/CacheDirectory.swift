@@ -44,8 +44,13 @@ package struct CacheDirectory: Sendable {
 
   /// Tells the user of something in the cache that is of no use.
   package static func warn(_ message: String) {
+    // Two devices may come by the same file.
+    guard toldWarnings.withLock({ $0.insert(message).inserted }) else { return }
     FileHandle.standardError.write(Data("tern: warning: \(message.visible)\n".utf8))
   }
+
+  /// What was told, each once in a process.
+  private static let toldWarnings = Mutex<Set<String>>([])
 
   // MARK: Trust
 
