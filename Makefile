@@ -37,12 +37,9 @@ quick: packages
 	$(SWIFT) test -c release --skip 'CLITests|TernOpenCLTests|TernTrainTests|TernConformanceTests|TernDataTests'
 
 # Programs that import Tern as any other package would, built outside it and run.
-EXAMPLES := FirstProgram CustomLayer CustomLoop CustomOperation Regression
 examples: packages
 	$(SWIFT) build -c release --package-path Examples
-	@for example in $(EXAMPLES); do \
-	  echo "$$example"; (cd Examples/.build && release/$$example) || exit 1; \
-	done
+	Tests/examples.sh Examples/.build
 
 # swift-format's rules, every kernel as OpenCL C 1.2 with the defaults of its defines, and what users see:
 # no public name in two modules, and a word about every public declaration.

@@ -19,13 +19,13 @@ let objective = Supervised { outputs, targets in
 }
 
 // y = 3·sin a + b, at 512 points.
-let points = (0..<1024).map { Float($0 * 389 % 1021) / 256 - 2 }
+let points = (0..<1024).map { Float($0 * $0 * 389 % 1021) / 256 - 2 }
 let numbers = stride(from: 0, to: 1024, by: 2).map { 3 * sin(points[$0]) + points[$0 + 1] }
 let set = ValueDataset(values: points, numbers: numbers, sampleShape: [2], targetNames: ["y"])
 let layers = Sequential {
   ScaleAndShift()
   Linear(64)
-  Functional.tanh
+  Functional("tanh")
   Linear(1)
 }
 let model = Model(name: "wave", inputShape: [2], classCount: 1, layers: layers)

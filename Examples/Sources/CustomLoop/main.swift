@@ -5,9 +5,9 @@ let data = try TrainingData(.open("fashion-mnist"))
 let device = try DeviceCatalog.standard.open()
 let loop = try TrainingLoop(
   .named("linear"), data: data, on: device, options: .init(batchSize: 256))
-var rate = 0.4
+var rate = 0.05
 var best = try loop.evaluate().loss
-while rate > 0.1, loop.progress.epoch < 8 {
+while rate > 0.01, loop.progress.epoch < 8 {
   let batches = loop.epochBatches()
   while let batch = try batches.next() { try loop.train(on: batch, learningRate: rate) }
   let means = try loop.endEpoch()
