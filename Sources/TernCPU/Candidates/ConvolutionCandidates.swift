@@ -46,7 +46,7 @@ extension Conv2DGeometry {
       if isThere, covers(name) { candidates.append(Candidate(name, cost: cost())) }
     }
     typealias Names = ConvolutionCandidates
-    let pair = pairedGeometry(pass).map(Self.pairedFlops)
+    let pair = pairedGeometry(pass).map(pairedFlops)
     let (cuts, library) = (cutsBatch(context), libraryFlops(pass))
     if pass == .backwardWeight {
       let (parts, waiting) = (partsFlops(context), waitingFlops(context))
@@ -72,10 +72,11 @@ extension Conv2DGeometry {
     return isImage && PairedConvolution.fits(self) ? self : nil
   }
 
-  /// Two columns of eight channels fill a block; the kernel is wider by a stride.
-  private static func pairedFlops(_ g: Conv2DGeometry) -> Double {
+  /// Two columns of eight channels fill a block; the kernel is wider by a stride. What the convolution of an
+  /// input's gradient would compute of its padding is skipped, so that it counts as the pass does.
+  private func pairedFlops(_ g: Conv2DGeometry) -> Double {
     let share = Double(g.kernelWidth + g.window.strideWidth) / Double(2 * g.kernelWidth)
-    return Double(g.flops) * Double(16) / Double(g.outChannels) * share
+    return Double(flops) * Double(16) / Double(g.outChannels) * share
   }
 
   /// Blocks of sixteen channels are computed whole. Sums of weights' gradients are kept in registers over a
