@@ -60,19 +60,19 @@ package struct ModelBenchmark {
       try session.write([parameter.name: value])
     }
     let generator = Philox(seed: 0, stream: .data)
+    let fields = Set(model.inputs.map(\.name) + [Field.targetsName])
     func syntheticInputs(_ executable: Executable) -> [(Int, HostTensor)] {
       executable.plan.graph.inputs.enumerated().compactMap { index, id in
         let info = executable.plan.graph[id]
         let (shape, count) = (info.type.shape, info.type.elementCount)
-        return switch info.name {
-        case TrainingGraph.imagesInput: (index, HostTensor(shape, generator.normals(count)))
-        case TrainingGraph.targetsInput:
-          (
-            index,
-            HostTensor(
-              shape, generator.uniforms(count, 1).map { Int32($0 * Float(model.classCount)) })
-          )
-        default: nil
+        guard fields.contains(info.name) else { return nil }
+        switch (info.type.dataType, info.name) {
+        case (.float32, _): return (index, HostTensor(shape, generator.normals(count)))
+        case (.int32, Field.targetsName):
+          let classes = generator.uniforms(count, 1).map { Int32($0 * Float(model.classCount)) }
+          return (index, HostTensor(shape, classes))
+        // Every table has a first row.
+        case (.int32, _): return (index, HostTensor(shape, [Int32](repeating: 0, count: count)))
         }
       }
     }

@@ -182,6 +182,63 @@ import Testing
     #expect(result.errors.split(separator: "\n").filter { $0.contains("error:") }.count == 1)
   }
 
+  /// A network with two inputs, one of them whole numbers, and two outputs: trained from arrays of the
+  /// inputs' names, applied to tensors of these names, and timed.
+  @Test func severalInputsGoThroughAllVerbs() throws {
+    defer { workspace.remove() }
+    try workspace.write(
+      "two.yaml",
+      """
+      inputs: {left: [3], word: {shape: [2], type: int32}}
+      outputs: [head, code]
+      targets: 1
+      task: regression
+      layers:
+        - embedding: {name: words, num_embeddings: 5, embedding_dim: 4, from: word}
+        - flatten: {name: code}
+        - linear: {name: a, out_features: 8, from: left}
+        - linear: {name: b, out_features: 8, from: code}
+        - add: {name: sum, from: [a, b]}
+        - relu
+        - linear: {name: head, out_features: 1}
+      """)
+    let count = 24
+    let left = HostTensor([count, 3], (0..<3 * count).map { Float($0 * 7 % 11) / 5 - 1 })
+    let word = HostTensor([count, 2], (0..<2 * count).map { Int32($0 * 3 % 5) })
+    let target = HostTensor([count, 1], (0..<count).map { Float($0 % 3) })
+    try NPZWriter.encoded(["left_train": left, "word_train": word, "y_train": target])
+      .write(to: URL(fileURLWithPath: workspace.file("two.npz")))
+    let flags = "two.yaml --data npz:two.npz --test-split 0.25 --normalize none --epochs 3"
+    let scale = try trained("\(flags) --batch-size 6", "words.weight")
+    #expect(scale.count == 20)
+    let tested = try JSON(parsing: tern("test run --json --device cpu").output)
+    #expect(try #require(tested["mse"]?.doubleValue).isFinite)
+
+    let path = workspace.file("in.safetensors")
+    try Safetensors(tensors: ["left": left, "word": word]).encoded()
+      .write(to: URL(fileURLWithPath: path))
+    let weights = "--weights run/checkpoints/last/weights.safetensors"
+    var outputs: [String: [String: HostTensor]] = [:]
+    for device in ["reference", "cpu"] {
+      let result = try tern(
+        "run two.yaml \(weights) --input in.safetensors --output \(device).out --device \(device)")
+      #expect(result.status == 0, "\(result.errors)")
+      outputs[device] = try Safetensors(contentsOf: workspace.file("\(device).out")).tensors
+    }
+    let (slow, fast) = (try #require(outputs["reference"]), try #require(outputs["cpu"]))
+    #expect(Set(fast.keys) == ["head", "code"])
+    for (name, shape) in [("head", [count, 1] as Shape), ("code", [count, 8])] {
+      #expect(fast[name]?.shape == shape)
+      let pairs = zip(fast[name]!.floats, slow[name]!.floats)
+      #expect(pairs.allSatisfy { abs($0 - $1) < 1e-4 })
+    }
+    try Safetensors(tensors: ["left": left]).encoded().write(to: URL(fileURLWithPath: path))
+    let missing = try tern("run two.yaml \(weights) --input in.safetensors --output x.out")
+    #expect(missing.status == 65 && missing.errors.contains("word"), "\(missing.errors)")
+    let timed = try tern("bench model two.yaml --batch-size 4 --seconds 0.01 --device cpu --json")
+    #expect(timed.status == 0, "\(timed.errors)")
+  }
+
   /// Parameters learn by factors of their own: at 0 they stay.
   @Test func groupsLearnByTheirNames() throws {
     defer { workspace.remove() }

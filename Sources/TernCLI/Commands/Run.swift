@@ -6,8 +6,9 @@ struct Run: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Apply a network to a file of samples and write what comes out.",
     discussion: """
-      The input is a safetensors file with a tensor 'images' [N, C, H, W]; the output gets a tensor \
-      'logits', the network's last layer, without softmax.
+      The input is a safetensors file with a tensor for each of the network's inputs: 'images' \
+      [N, C, H, W], unless a model file names them. The output gets a tensor 'logits', the network's \
+      last layer, without softmax, or one for each output that a model file names.
 
       Example:
         tern run resnet18 --weights resnet18.safetensors --input x.safetensors --output y.safetensors
@@ -29,24 +30,29 @@ struct Run: ParsableCommand {
     if let classes, classes < 1 {
       throw TernError(.usage, "classes: expected at least 1, got \(classes)")
     }
-    let images = try Safetensors(contentsOf: input).tensor("images", in: input)
-    guard images.type.dataType == .float32, images.shape.rank >= 2,
-      images.shape.allSatisfy({ $0 >= 1 })
-    else {
+    let file = try Safetensors(contentsOf: input)
+    // Its inputs have the same names whatever their size.
+    let first = try file.tensor(Model.named(model).inputs[0].name, in: input)
+    guard first.shape.rank >= 2, first.shape.allSatisfy({ $0 >= 1 }) else {
       throw TernError(
-        .badData, "\(input): images: expected float32 [N, C, H, W], got \(images.type)")
+        .badData, "\(input): expected samples [N, …], such as [N, C, H, W], got \(first.type)")
     }
+    let count = first.shape[0]
     let model = try Model.named(
-      model, inputShape: Shape(Array(images.shape.dimensions.dropFirst())), classCount: classes)
+      model, inputShape: Shape(Array(first.shape.dimensions.dropFirst())), classCount: classes)
+    let inputs = try model.inputs.map { field in
+      let value = try file.tensor(field.name, in: input)
+      guard value.type == field.batched(count) else {
+        throw TernError(
+          .badData, "\(input): \(field.name): expected \(field.batched(count)), got \(value.type)")
+      }
+      return value
+    }
     let values = try WeightImport(model: model).read(weights, note: Output.progress)
-    let (graph, _) = try model.inferenceGraph(batchSize: images.shape[0])
-
-    let session = Session(device: try device.open(for: model))
-    let executable = try session.compile(graph)
-    // What inference does not read, such as auxiliary heads, has no variable.
-    let read = Set(session.variableNames)
-    try session.write(values.filter { read.contains($0.key) })
-    let outputs = try executable.run(["images": images])
+    let network = try TrainedNetwork(
+      model, weights: values, on: device.open(for: model), batchSize: count)
+    let outputs = Dictionary(
+      uniqueKeysWithValues: zip(model.outputNames, try network.outputs(for: inputs)))
     try AtomicFile.write(Safetensors(tensors: outputs).encoded(), to: output)
   }
 }

@@ -6,8 +6,8 @@ import TernRuntime
 /// A network with its weights on a device, to be called.
 ///
 /// ```swift
-/// let network = try TrainedNetwork(model, weights: "weights.safetensors")
-/// let outputs = try network(HostTensor([1, 4], [1, 2, 3, 4]))
+/// let network = try TrainedNetwork(model, weights: "weights.safetensors", on: device)
+/// let outputs = try network(HostTensor(repeating: 0.5, [1, 4]))
 /// ```
 public final class TrainedNetwork {
   /// The network.
@@ -16,47 +16,53 @@ public final class TrainedNetwork {
   /// By batch size.
   private var executables: [Int: Executable] = [:]
 
-  /// - Parameter weights: a safetensors file, or the folder of a run.
+  /// - Parameters:
+  ///   - path: a safetensors file, or the folder of a run.
+  ///   - batchSize: what is compiled at once; other batches are compiled when they come.
   /// - Throws: ``TernError`` where the file is missing or damaged, or lacks a parameter.
-  public convenience init(_ model: Model, weights path: String, on device: any Device) throws {
+  public convenience init(
+    _ model: Model, weights path: String, on device: any Device, batchSize: Int = 1
+  ) throws {
+    let names = try model.inferenceGraph(batchSize: 1).context.parameters.map(\.name)
     let weights = try WeightsFile(path)
-    try self.init(model, weights: weights.file.tensors, on: device, from: path)
+    try self.init(
+      model, weights: weights.named(as: Set(names)).file.tensors, on: device,
+      batchSize: batchSize, from: "\(weights.path): ")
   }
 
   /// - Parameter weights: parameters and running statistics by name.
   /// - Throws: ``TernError`` of kind `badData` where one is missing or has another shape.
   public convenience init(
-    _ model: Model, weights: [String: HostTensor], on device: any Device
+    _ model: Model, weights: [String: HostTensor], on device: any Device, batchSize: Int = 1
   ) throws {
-    try self.init(model, weights: weights, on: device, from: nil)
+    try self.init(model, weights: weights, on: device, batchSize: batchSize, from: "")
   }
 
   private init(
-    _ model: Model, weights: [String: HostTensor], on device: any Device, from path: String?
+    _ model: Model, weights: [String: HostTensor], on device: any Device, batchSize: Int,
+    from place: String
   ) throws {
     self.model = model
     session = Session(device: device)
-    let (graph, context) = try model.inferenceGraph(batchSize: 1)
-    executables[1] = try session.compile(graph)
-    let place = path.map { "\($0): " } ?? ""
-    for parameter in context.parameters {
-      guard let value = weights[parameter.name] else {
-        throw TernError(.badData, "\(place)there is no tensor \(parameter.name)")
-      }
-      guard value.shape == parameter.shape else {
-        throw TernError(
-          .badData,
-          "\(place)\(parameter.name): expected shape \(parameter.shape), got \(value.shape)")
-      }
-      try session.write([parameter.name: value])
-    }
+    let (graph, context) = try model.inferenceGraph(batchSize: batchSize)
+    executables[batchSize] = try session.compile(graph)
+    // What inference does not read, such as auxiliary heads, has no variable.
+    let read = Set(session.variableNames)
+    let match = WeightMatch(weights, to: context.parameters.filter { read.contains($0.name) })
+    if let missing = match.missing.first { throw TernError(.badData, place + missing) }
+    try session.write(match.values)
   }
 
-  /// The network's outputs for a batch of any size.
+  /// The network's outputs for a batch of any size; see ``outputs(for:)``.
+  public func callAsFunction(_ inputs: HostTensor...) throws -> [HostTensor] {
+    try outputs(for: inputs)
+  }
+
+  /// The network's outputs, in the order of ``Model/outputNames``, for a batch of any size.
   ///
   /// - Parameter inputs: one for each of the network's, [N, …], in their order.
   /// - Throws: ``TernError`` of kind `usage` where an input has another shape or type.
-  public func callAsFunction(_ inputs: HostTensor...) throws -> [HostTensor] {
+  public func outputs(for inputs: [HostTensor]) throws -> [HostTensor] {
     let count = inputs.first?.shape.first ?? 0
     guard inputs.count == model.inputs.count, count > 0 else {
       throw TernError(
