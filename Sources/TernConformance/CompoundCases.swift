@@ -97,7 +97,7 @@ struct TrainingCase {
         let target = testCase.inputs["target.\(step)"]
       else { throw TernError(.badData, "\(testCase.name): input.batch.\(step) is missing") }
       let outputs = try executable.run([
-        TrainingGraph.imagesInput: batch, TrainingGraph.targetsInput: target,
+        Field.samplesName: batch, Field.targetsName: target,
         Optimizer.learningRateInput: HostTensor([], [rate]),
         Optimizer.stepInput: HostTensor([], [Int32(step + 1)]),
       ])

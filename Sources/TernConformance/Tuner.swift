@@ -128,21 +128,6 @@ package struct Tuner {
     return builder.graph
   }
 
-  /// Values for the inputs of a graph.
-  private func values(of graph: Graph) -> [String: HostTensor] {
-    let generator = Philox(seed: 0, stream: .data)
-    return Dictionary(
-      uniqueKeysWithValues: graph.inputs.enumerated().map { index, id in
-        let type = graph.type(id)
-        return (
-          graph[id].name,
-          type.dataType == .int32
-            ? HostTensor(type.shape, [Int32](repeating: 1, count: type.elementCount))
-            : HostTensor(type.shape, generator.normals(type.elementCount, UInt32(index)))
-        )
-      })
-  }
-
   /// Times the candidates of a problem for which there is time, the first in any case, and lets the
   /// device use the fastest from then on.
   ///
@@ -154,7 +139,7 @@ package struct Tuner {
     _ problem: Problem, within budget: inout TuningBudget, progress: (String) -> Void = { _ in }
   ) throws -> Finding {
     let (graph, tuning) = (problem.measurement.graph, device.candidates.tuning)
-    let values = values(of: graph)
+    let values = graph.inputValues(seed: 0)
     let expected = try Session(device: judge).compile(graph).run(values).mapValues(\.doubles)
     let measured = problem.measurement.problem.measured(within: device.measuringMargin)
     let cost = problem.measurement.cost

@@ -77,25 +77,11 @@ import Testing
         ("few rows and an update", ["sgemm", "fused", "apart", "onednn"], { try layer() }),
       ]
 
-  private func values(of graph: Graph) -> [String: HostTensor] {
-    let generator = Philox(seed: 11, stream: .data)
-    return Dictionary(
-      uniqueKeysWithValues: graph.inputs.enumerated().map { index, id in
-        let type = graph.type(id)
-        return (
-          graph[id].name,
-          type.dataType == .int32
-            ? HostTensor(type.shape, [Int32](repeating: 1, count: type.elementCount))
-            : HostTensor(type.shape, generator.normals(type.elementCount, UInt32(index)))
-        )
-      })
-  }
-
   @Test(arguments: graphs.indices)
   func everyCandidateComputesTheSame(index: Int) throws {
     let (name, kinds, make) = Self.graphs[index]
     let graph = try make()
-    let values = values(of: graph)
+    let values = graph.inputValues(seed: 11)
     let expected = try Session(device: ReferenceDevice()).compile(graph).run(values)
     var seen: Set<String> = []
     for measurement in try open().measurements(in: graph) {

@@ -33,7 +33,7 @@ import Testing
       HostTensor([2, 4], Self.images),
       toInput: step.inputIndex("images")!)
     try step.upload(
-      HostTensor([2], [Int32(0), 2]), toInput: step.inputIndex(TrainingGraph.targetsInput)!)
+      HostTensor([2], [Int32(0), 2]), toInput: step.inputIndex(Field.targetsName)!)
     try step.upload(
       HostTensor([2], [Int32(2), 0]), toInput: step.inputIndex(Field.partnerTargetsName)!)
     try step.upload(mix, toInput: Field.mixName)

@@ -2,8 +2,8 @@ import TernCore
 
 /// The samples of another dataset as whole numbers, for networks whose input is int32: the words of
 /// a vocabulary, categories.
-public struct IntegerSamples: Dataset {
-  private let base: any Dataset
+public struct IntegerSamples: DatasetWrapper {
+  public let base: any Dataset
 
   /// - Throws: ``TernError`` of kind `badData` where a value of one of the samples is no whole number of
   ///   0 to 2²⁴.
@@ -24,25 +24,4 @@ public struct IntegerSamples: Dataset {
   }
 
   public var hasIntegerSamples: Bool { true }
-  public var count: Int { base.count }
-  public var sampleShape: Shape { base.sampleShape }
-  public var classNames: [String] { base.classNames }
-  public var targetType: TensorType { base.targetType }
-  public var sampleName: String { base.sampleName }
-  public var otherFields: [Field] { base.otherFields }
-  public var statisticsCount: Int { base.statisticsCount }
-  public func label(_ index: Int) -> Int32 { base.label(index) }
-  public func traits(_ index: Int) -> [UInt8] { base.traits(index) }
-  public func copyTarget(_ index: Int, to destination: UnsafeMutableRawPointer) throws {
-    try base.copyTarget(index, to: destination)
-  }
-  public func copySample(
-    _ index: Int, to destination: UnsafeMutablePointer<Float>, scale: ChannelScale
-  ) throws {
-    try base.copySample(index, to: destination, scale: scale)
-  }
-  public func copyField(_ field: Int, of index: Int, to destination: UnsafeMutableRawPointer) throws
-  {
-    try base.copyField(field, of: index, to: destination)
-  }
 }

@@ -1,8 +1,8 @@
 import TernCore
 
 /// Another dataset whose samples have further fields: the other inputs of a network that reads several.
-public struct NamedFields: Dataset {
-  private let base: any Dataset
+public struct NamedFields: DatasetWrapper {
+  public let base: any Dataset
   private let others: [(field: Field, values: HostTensor)]
   public let sampleName: String
 
@@ -23,13 +23,6 @@ public struct NamedFields: Dataset {
   }
 
   public var otherFields: [Field] { others.map(\.field) }
-  public var hasIntegerSamples: Bool { base.hasIntegerSamples }
-  public var count: Int { base.count }
-  public var sampleShape: Shape { base.sampleShape }
-  public var classNames: [String] { base.classNames }
-  public var targetType: TensorType { base.targetType }
-  public var statisticsCount: Int { base.statisticsCount }
-  public func label(_ index: Int) -> Int32 { base.label(index) }
 
   public func traits(_ index: Int) -> [UInt8] {
     base.traits(index)
@@ -37,23 +30,6 @@ public struct NamedFields: Dataset {
         let size = field.type.byteCount
         return values.withUnsafeBytes { Array($0[index * size..<(index + 1) * size]) }
       }
-  }
-
-  public func copyTarget(_ index: Int, to destination: UnsafeMutableRawPointer) throws {
-    try base.copyTarget(index, to: destination)
-  }
-
-  public func copySample(
-    _ index: Int, to destination: UnsafeMutablePointer<Float>, scale: ChannelScale
-  ) throws {
-    try base.copySample(index, to: destination, scale: scale)
-  }
-
-  public func copyRegion(
-    _ index: Int, to destination: UnsafeMutablePointer<Float>, scale: ChannelScale,
-    choose: (Int, Int) -> PictureRegion
-  ) throws {
-    try base.copyRegion(index, to: destination, scale: scale, choose: choose)
   }
 
   public func copyField(_ field: Int, of index: Int, to destination: UnsafeMutableRawPointer) {

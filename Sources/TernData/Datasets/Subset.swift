@@ -1,8 +1,8 @@
 import TernCore
 
 /// Some samples of another dataset, in an order of its own.
-public struct Subset: Dataset {
-  private let base: any Dataset
+public struct Subset: DatasetWrapper {
+  public let base: any Dataset
   private let indices: [Int32]
   public let classNames: [String]
 
@@ -14,32 +14,8 @@ public struct Subset: Dataset {
   }
 
   public var count: Int { indices.count }
-  public var sampleShape: Shape { base.sampleShape }
   public var statisticsCount: Int { min(base.statisticsCount, count) }
-  public func label(_ index: Int) -> Int32 { base.label(Int(indices[index])) }
-  public var targetType: TensorType { base.targetType }
-  public var sampleName: String { base.sampleName }
-  public var hasIntegerSamples: Bool { base.hasIntegerSamples }
-  public var otherFields: [Field] { base.otherFields }
-  public func copyField(_ field: Int, of index: Int, to destination: UnsafeMutableRawPointer) throws
-  {
-    try base.copyField(field, of: Int(indices[index]), to: destination)
-  }
-  public func traits(_ index: Int) -> [UInt8] { base.traits(Int(indices[index])) }
-  public func copyTarget(_ index: Int, to destination: UnsafeMutableRawPointer) throws {
-    try base.copyTarget(Int(indices[index]), to: destination)
-  }
-  public func copySample(
-    _ index: Int, to destination: UnsafeMutablePointer<Float>, scale: ChannelScale
-  ) throws {
-    try base.copySample(Int(indices[index]), to: destination, scale: scale)
-  }
-  public func copyRegion(
-    _ index: Int, to destination: UnsafeMutablePointer<Float>, scale: ChannelScale,
-    choose: (Int, Int) -> PictureRegion
-  ) throws {
-    try base.copyRegion(Int(indices[index]), to: destination, scale: scale, choose: choose)
-  }
+  public func baseIndex(_ index: Int) -> Int { Int(indices[index]) }
 
   /// Holds out one of `count` equal parts, drawn by `seed`.
   ///
@@ -101,13 +77,11 @@ public struct Subset: Dataset {
       }
     }
     guard !parts.1.isEmpty, !parts.0.isEmpty else {
-      let few = part == 0.2 ? "the five samples" : "so many samples as"
       throw TernError(
         .badData,
-        base.hasNumericTargets
-          ? "\(name): no test set, and \(part) of \(base.count) samples leaves one part empty"
-          : "\(name): no test set, and no class has \(few) to hold one out of"
-            + (part == 0.2 ? "" : " \(part)"))
+        base.hasNumericTargets || part != 0.2
+          ? "\(name): no test set, and holding out \(part) of \(base.count) samples leaves one part empty"
+          : "\(name): no test set, and no class has the five samples to hold one out of")
     }
     return (Subset(base, parts.0), Subset(base, parts.1))
   }

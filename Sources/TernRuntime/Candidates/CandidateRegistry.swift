@@ -80,3 +80,20 @@ package struct CandidateMeasurement: Sendable {
       problem, builder.graph, cost: operation.cost(inputs: inputs, outputs: outputs.map(\.type)))
   }
 }
+
+extension Graph {
+  /// Values to measure or check a graph with: normal numbers, and ones where integers are read.
+  package func inputValues(seed: UInt64) -> [String: HostTensor] {
+    let generator = Philox(seed: seed, stream: .data)
+    return Dictionary(
+      uniqueKeysWithValues: inputs.enumerated().map { index, id in
+        let type = type(id)
+        return (
+          self[id].name,
+          type.dataType == .int32
+            ? HostTensor(type.shape, [Int32](repeating: 1, count: type.elementCount))
+            : HostTensor(type.shape, generator.normals(type.elementCount, UInt32(index)))
+        )
+      })
+  }
+}

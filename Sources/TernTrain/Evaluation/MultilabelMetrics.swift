@@ -77,20 +77,24 @@ public struct MultilabelMetrics: OutputMetrics {
   public var perLabel: [LabelScore] {
     (0..<labelCount).map { label in
       let count = Double(hits[label])
-      let precision = predictions[label] == 0 ? 0 : count / Double(predictions[label])
-      let recall = supports[label] == 0 ? 0 : count / Double(supports[label])
       return LabelScore(
-        precision: precision, recall: recall,
-        f1: precision + recall == 0 ? 0 : 2 * precision * recall / (precision + recall),
+        precision: predictions[label] == 0 ? 0 : count / Double(predictions[label]),
+        recall: supports[label] == 0 ? 0 : count / Double(supports[label]), f1: f1(label),
         support: supports[label], auc: RankArea.area(scores[label]))
     }
   }
 
+  /// 2·hits / (taken + held by): the harmonic mean of precision and recall.
+  private func f1(_ label: Int) -> Double {
+    let sum = predictions[label] + supports[label]
+    return sum == 0 ? 0 : 2 * Double(hits[label]) / Double(sum)
+  }
+
   /// The mean of the labels' F1.
-  public var f1: Double { perLabel.map(\.f1).reduce(0, +) / Double(labelCount) }
+  public var f1: Double { (0..<labelCount).map(f1).reduce(0, +) / Double(labelCount) }
   /// The mean of the labels' areas; `nil` where one has none.
   public var auc: Double? {
-    let areas = perLabel.map(\.auc)
+    let areas = scores.map { RankArea.area($0) }
     guard !areas.contains(nil) else { return nil }
     return areas.compactMap(\.self).reduce(0, +) / Double(labelCount)
   }

@@ -12,10 +12,6 @@ import TernOptim
 /// `learning_rate` []. The loss is an output. It and the objective's metrics are also summed on the
 /// device, each times what it is the mean over, so that an epoch's means need no reading per step.
 public struct TrainingGraph {
-  /// The input that holds the samples of a batch.
-  public static let imagesInput = Field.samplesName
-  /// The input that holds what is to be predicted of them.
-  public static let targetsInput = Field.targetsName
   /// The output that holds the loss of the batch.
   public static let lossOutput = "loss"
   /// What the names of the variables start with that sum a metric, times what it is the mean over.

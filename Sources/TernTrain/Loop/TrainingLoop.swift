@@ -168,7 +168,8 @@ public final class TrainingLoop {
     defer { loader.cancel() }
     while progress.step < lastStep ?? totalSteps, let batch = try loader.next() {
       let rate = rate?(progress.step) ?? learningRate(ofStep: progress.step)
-      let (passes, isUpdated) = try step(on: batch, rate: rate) { try before?($0, batch) }
+      let (passes, isUpdated) = try step(
+        on: batch, rate: rate, before: before.map { before in { try before($0, batch) } })
       let started = StartedBatch(
         sampleCount: batch.count, passes: passes, isUpdated: isUpdated, rate: rate, loader: loader)
       guard try each(started) else { return false }

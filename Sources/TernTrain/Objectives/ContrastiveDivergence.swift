@@ -31,12 +31,6 @@ struct ContrastiveDivergence: Objective {
       ])
   }
 
-  func evaluation(
-    of model: Model, on samples: SampleInputs, in context: LayerContext
-  ) throws -> LossTerms {
-    try loss(of: passes[0], model, on: samples, in: context)
-  }
-
   /// Pictures, each above its reconstruction, where the machine sees pictures.
   func sheet(
     of model: Model, on samples: SampleInputs, in context: LayerContext

@@ -36,7 +36,7 @@ public protocol Objective: Sendable {
     of pass: TrainingPass, _ model: Model, on samples: SampleInputs, in context: LayerContext
   ) throws -> LossTerms
 
-  /// Appends what measures the network on a batch.
+  /// Appends what measures the network on a batch: unless it says otherwise, the loss of the first pass.
   func evaluation(
     of model: Model, on samples: SampleInputs, in context: LayerContext
   ) throws -> LossTerms
@@ -61,6 +61,12 @@ extension Objective {
   /// How many samples are measured at once where a run's batches have `batchSize`: with random numbers
   /// always as many, so that what is measured does not depend on it.
   public func evaluationBatchSize(_ batchSize: Int) -> Int { measuresAtRandom ? 64 : batchSize }
+
+  public func evaluation(
+    of model: Model, on samples: SampleInputs, in context: LayerContext
+  ) throws -> LossTerms {
+    try loss(of: passes[0], model, on: samples, in: context)
+  }
 
   public func sheet(
     of model: Model, on samples: SampleInputs, in context: LayerContext

@@ -21,12 +21,6 @@ struct Reconstruction: Objective {
     return LossTerms(loss: try output.mseLoss(images))
   }
 
-  func evaluation(
-    of model: Model, on samples: SampleInputs, in context: LayerContext
-  ) throws -> LossTerms {
-    try loss(of: .only, model, on: samples, in: context)
-  }
-
   /// Rows of pictures, with noise where there is some, each above what becomes of it.
   func sheet(
     of model: Model, on samples: SampleInputs, in context: LayerContext

@@ -40,12 +40,6 @@ public struct Regression: Objective {
     let loss = try context.builder.scope("loss") { try lossFunction.apply(outputs, targets) }
     return LossTerms(loss: loss, logits: lossFunction.form == .pairs ? nil : outputs[0])
   }
-
-  public func evaluation(
-    of model: Model, on samples: SampleInputs, in context: LayerContext
-  ) throws -> LossTerms {
-    try loss(of: .only, model, on: samples, in: context)
-  }
 }
 
 /// Labels per sample of which each holds (1) or does not (0): scores [N, L], by the binary cross-entropy
@@ -79,11 +73,5 @@ public struct MultilabelClassification: Objective {
     if lossFunction.form == .signs { targets = try targets.affine(scale: 2, shift: -1) }
     let loss = try context.builder.scope("loss") { try lossFunction.apply([scores], targets) }
     return LossTerms(loss: loss, logits: scores)
-  }
-
-  public func evaluation(
-    of model: Model, on samples: SampleInputs, in context: LayerContext
-  ) throws -> LossTerms {
-    try loss(of: .only, model, on: samples, in: context)
   }
 }

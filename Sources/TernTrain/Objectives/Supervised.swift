@@ -33,7 +33,9 @@ public struct Supervised: Objective {
 
   private var isClasses: Bool { type?.dataType == .int32 }
 
-  public var metrics: [Metric] { isClasses ? [.loss, .accuracy] : [.loss, .mse, .mae, .r2] }
+  public var metrics: [Metric] {
+    isClasses ? [.loss, .accuracy] : type == nil ? [.loss, .mse, .mae, .r2] : [.loss]
+  }
 
   public func outputMetrics(classCount: Int, targetScale: TargetScale?) -> (any OutputMetrics)? {
     if isClasses { return ClassificationMetrics(classCount: classCount) }
@@ -53,11 +55,5 @@ public struct Supervised: Objective {
         "the loss has shape \(loss.shape); it is one number, such as the mean over the batch")
     }
     return LossTerms(loss: loss, logits: outputs[0])
-  }
-
-  public func evaluation(
-    of model: Model, on samples: SampleInputs, in context: LayerContext
-  ) throws -> LossTerms {
-    try loss(of: .only, model, on: samples, in: context)
   }
 }

@@ -31,12 +31,6 @@ struct Variational: Objective {
       metrics: [("elbo", try -loss), ("kl", divergence), ("reconstruction", reconstruction)])
   }
 
-  func evaluation(
-    of model: Model, on samples: SampleInputs, in context: LayerContext
-  ) throws -> LossTerms {
-    try loss(of: .only, model, on: samples, in: context)
-  }
-
   /// Pictures that the decoder makes of codes from N(0, 1).
   func sheet(
     of model: Model, on samples: SampleInputs, in context: LayerContext
