@@ -88,7 +88,8 @@ import Testing
   func threadsThatCannotStart(setting: String) throws {
     let workspace = try Workspace()
     defer { workspace.remove() }
-    try workspace.writeDataset(train: 1100)
+    // Two batches for each worker: one that has but one may end before the next is started.
+    try workspace.writeDataset(train: 2100)
     let result = try Command.shell(
       "ulimit -v 1000000; tern train lenet5 --data idx:data --device cpu --epochs 1 -q \(setting)",
       in: workspace.path)

@@ -127,8 +127,10 @@ import Testing
 
   @Test func gradientOfALargeMatrixIsNeverStored() throws {
     var experiment = Experiment()
-    // A number of rows that the tiles do not divide.
-    let a = try experiment.input("a", [5, 613])
+    // Larger than what the estimate takes for cached on any processor, and a number of rows that the tiles
+    // do not divide.
+    let rows = 2 * HostCache.secondLevelByteCount / 4 / 1021 + 101
+    let a = try experiment.input("a", [5, rows])
     let b = try experiment.input("b", [5, 1021])
     let rule = Operations.OptimizerUpdate(.sgd(momentum: 0.9, isNesterov: true, weightDecay: 0.01))
     let clock = try clock(&experiment)

@@ -1,3 +1,4 @@
+import Foundation
 import Tern
 import TernTestSupport
 import Testing
@@ -254,5 +255,31 @@ import Testing
     let e = 2.718281828459045
     expect(
       results["P"]!.floats, [1 / (3 + e), 1 / (3 + e), 1 / (3 + e), e / (3 + e)], within: 1e-6)
+  }
+
+  // MARK: 8. He variance
+
+  /// A block x + W·relu(x) whose W is He's doubles the variance of what it reads; times 1/√2 keeps it.
+  @Test(arguments: [(1 as Float, 2.0), (0.70710678, 1.0)])
+  func heVariance(scale: Float, factor: Double) throws {
+    let (count, width, depth) = (64, 512, 6)
+    let model = Model(
+      name: "blocks", inputShape: [width], classCount: width,
+      layers: Sequential {
+        for _ in 0..<depth {
+          Residual(scale: scale, activation: nil) {
+            Functional.relu
+            Linear(width, hasBias: false, initializer: .he)
+          }
+        }
+      })
+    let network = try TrainedNetwork(
+      model, weights: model.initialValues(seed: 1), on: TestDevices.open("cpu"), batchSize: count)
+    let x = Philox(seed: 2, stream: .data).normals(count * width)
+    func variance(_ values: [Float]) -> Double {
+      values.reduce(0) { $0 + Double($1) * Double($1) } / Double(values.count)
+    }
+    let ratio = variance(try network(HostTensor([count, width], x))[0].floats) / variance(x)
+    #expect(abs(pow(ratio, 1 / Double(depth)) - factor) < 0.05 * factor, "\(ratio)")
   }
 }

@@ -1,6 +1,7 @@
 import Foundation
 import TernCore
 import TernGraph
+import TernRuntime
 import TernTestSupport
 import Testing
 
@@ -30,6 +31,27 @@ import Testing
     }
     #expect(result["loss"]!.floats == [1.25])
     #expect(result["dx"]!.floats == [-0.75, 0, 0, -0.25, 0, 0])
+  }
+
+  /// A pair of the same vectors has no direction in which it lies apart: nothing moves it, whether it
+  /// belongs together or not.
+  @Test(arguments: TestDevices.ids) func twoOfTheSameAreNotPulledAtAll(device: String) throws {
+    let builder = GraphBuilder()
+    let (first, second) = (try builder.variable("a", [2, 3]), try builder.variable("b", [2, 3]))
+    let target = try builder.input("target", [2])
+    let loss = try first.contrastiveLoss(second, target: target, margin: 1)
+    builder.output("loss", loss)
+    for (name, gradient) in zip(
+      ["da", "db"], try builder.gradients(of: loss, withRespectTo: [first, second]))
+    { builder.output(name, try #require(gradient)) }
+    let session = Session(device: try TestDevices.open(device))
+    let executable = try session.compile(builder.graph)
+    let rows = HostTensor([2, 3], [1, -2, 3, 0, 0, 0] as [Float])
+    try session.write(["a": rows, "b": rows])
+    let result = try executable.run(["target": HostTensor([2], [1, 0] as [Float])])
+    // The second pair is to be a margin apart: (1 · 0 + 1²) / (2 · 2).
+    #expect(result["loss"]!.floats == [0.25])
+    for name in ["da", "db"] { #expect(result[name]!.floats.allSatisfy { $0 == 0 }) }
   }
 
   @Test func targetOutsideTheClassesIsAnErrorThatNamesIt() throws {

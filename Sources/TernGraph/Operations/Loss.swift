@@ -251,9 +251,11 @@ extension Tensor {
         "contrastive_loss", "target", expected: "[N] for inputs [N, D]",
         got: "\(target.shape) for \(shape)")
     }
-    let distance = try (self - other).square().sum([1]).sqrt()
+    let squared = try (self - other).square().sum([1])
+    // Where both are the same, the slope of the root is infinite and that of the loss 0.
+    let distance = try squared.clamp(min: 1e-30, max: .infinity).sqrt()
     let apart = try distance.affine(scale: -1, shift: margin).relu().square()
-    let loss = try target * distance.square() + target.affine(scale: -1, shift: 1) * apart
+    let loss = try target * squared + target.affine(scale: -1, shift: 1) * apart
     return try loss.sum().affine(scale: 0.5 / Float(shape[0]))
   }
 }
