@@ -74,11 +74,12 @@ struct RunWeights {
   func load(into session: Session) throws {
     let (named, prefix) = weights.named(as: Set(session.variableNames))
     if let prefix { Output.progress(weights.note(of: prefix)) }
-    for name in session.variableNames {
-      let value = try named.tensor(name, in: path)
-      do { try session.write([name: value]) } catch let error as TernError {
-        throw TernError(error.kind, "\(path): \(error.message)")
-      }
+    let places = session.variableNames.compactMap { name in
+      session.variableType(name).map { (name: name, type: $0) }
     }
+    let match = WeightMatch(
+      named.tensors, to: places, unread: named.unread, requiresFinite: false)
+    try match.requireAll(of: configuration.model, place: "\(path): ", allowsUnused: true)
+    try session.write(match.values)
   }
 }

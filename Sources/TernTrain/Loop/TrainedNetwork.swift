@@ -35,7 +35,7 @@ public final class TrainedNetwork {
   public convenience init(
     _ model: Model, weights: [String: HostTensor], on device: any Device, batchSize: Int = 1
   ) throws {
-    try self.init(model, weights: weights, on: device, batchSize: batchSize, from: "")
+    try self.init(model, weights: weights, on: device, batchSize: batchSize, from: "weights: ")
   }
 
   private init(
@@ -49,7 +49,7 @@ public final class TrainedNetwork {
     // What inference does not read, such as auxiliary heads, has no variable.
     let read = Set(session.variableNames)
     let match = WeightMatch(weights, to: context.parameters.filter { read.contains($0.name) })
-    if let missing = match.missing.first { throw TernError(.badData, place + missing) }
+    try match.requireAll(of: model.name, place: place, allowsUnused: true)
     try session.write(match.values)
   }
 

@@ -8,7 +8,7 @@ import TernRuntime
 extension [Parameter] {
   /// The order in which to set them: the host's copy of a value is short-lived, and the largest is
   /// made while the device holds nothing else.
-  var largestFirst: [Parameter] { sorted { $0.shape.elementCount > $1.shape.elementCount } }
+  package var largestFirst: [Parameter] { sorted { $0.shape.elementCount > $1.shape.elementCount } }
 }
 
 extension TrainingLoop {
@@ -51,19 +51,20 @@ extension TrainingLoop {
   ///
   /// - Throws: ``TernError`` of kind `badData` for a name that the network has not, or another shape.
   public func setWeights(_ weights: [String: HostTensor]) throws {
-    for (name, value) in weights.sorted(by: { $0.key < $1.key }) {
-      guard let parameter = parameters.first(where: { $0.name == name }) else {
-        let hint = EditDistance.nearest(to: name, among: parameters.map(\.name))
-        throw TernError(
-          .badData,
-          "model \(model.name) has no parameter '\(name)'"
-            + (hint.map { "; did you mean '\($0)'?" } ?? ""))
-      }
-      guard value.shape == parameter.shape else {
-        throw TernError(
-          .badData, "parameter \(name): expected shape \(parameter.shape), got \(value.shape)")
-      }
-      try session.write([name: value])
+    let given = parameters.filter { weights[$0.name] != nil }
+    let match = WeightMatch(
+      weights, to: given.map { ($0.name, $0.tensor.type) }, requiresFinite: false)
+    if let name = match.unusedNames.first {
+      let hint = EditDistance.nearest(to: name, among: parameters.map(\.name))
+      throw TernError(
+        .badData,
+        "model \(model.name) has no parameter '\(name)'"
+          + (hint.map { "; did you mean '\($0)'?" } ?? ""))
+    }
+    try match.requireAll(of: model.name, place: "weights: ")
+    for parameter in given {
+      let value = match.values[parameter.name]!
+      try session.write([parameter.name: value])
       try session.write([evaluatedName(parameter): value])
     }
   }

@@ -37,40 +37,16 @@ public struct WeightImport {
     let known = Set(parameters.map(\.name))
     let (file, wrapper) = prefix.isEmpty ? weights.named(as: known) : (weights.file, nil)
     if let wrapper { note(weights.note(of: wrapper)) }
-    var given: [String: HostTensor] = [:]
-    for (name, tensor) in file.tensors {
-      guard name.hasPrefix(prefix) else { continue }
-      given[String(name.dropFirst(prefix.count))] = tensor
+    /// What stands under a name that starts with the prefix.
+    func cut<Value>(_ all: [String: Value]) -> [String: Value] {
+      Dictionary(
+        uniqueKeysWithValues: all.filter { $0.key.hasPrefix(prefix) }.map {
+          (String($0.key.dropFirst(prefix.count)), $0.value)
+        })
     }
-    var result: [String: HostTensor] = [:]
-    for parameter in parameters {
-      guard let tensor = given.removeValue(forKey: parameter.name) else {
-        if let reason = file.unread[prefix + parameter.name] {
-          throw TernError(.badData, "\(path): \(prefix)\(parameter.name) \(reason)")
-        }
-        // Of very many names the nearest would take its time.
-        let names = given.count <= 10_000 ? Array(given.keys).sorted() : []
-        let hint = EditDistance.nearest(to: parameter.name, among: names)
-        throw TernError(
-          .badData,
-          "\(path): holds no tensor \(prefix)\(parameter.name) of \(model.name)"
-            + (hint.map { "; the nearest is \(prefix)\($0)" } ?? ""))
-      }
-      guard tensor.type == parameter.tensor.type else {
-        throw TernError(
-          .badData,
-          "\(path): \(prefix)\(parameter.name) is \(tensor.type) where \(model.name) has "
-            + "\(parameter.tensor.type)")
-      }
-      guard tensor.isFinite else {
-        throw TernError(.badData, "\(path): \(prefix)\(parameter.name) is not finite")
-      }
-      result[parameter.name] = tensor
-    }
-    if let extra = given.keys.filter({ !$0.hasSuffix("num_batches_tracked") }).min() {
-      throw TernError(.badData, "\(path): \(model.name) has no place for \(prefix)\(extra)")
-    }
+    let match = WeightMatch(cut(file.tensors), to: parameters, unread: cut(file.unread))
+    try match.requireAll(of: model.name, place: "\(path): ", prefix: prefix)
     if let text = file.unreadNote { note("\(path): \(text)") }
-    return result
+    return match.values
   }
 }

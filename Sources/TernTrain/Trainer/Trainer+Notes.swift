@@ -16,7 +16,7 @@ extension Trainer {
     }
     return "\(trained.count) of \(trainable.count) tensors are trained, \(size(trained)) of "
       + "\(size(trainable)) parameters: "
-      + LayerCounts.text(trainable) { !frozen.contains($0.name) }
+      + LayerCounts.text(trainable.map(\.name)) { !frozen.contains($0) }
   }
 
   /// Where the algorithm for convolutions that was asked for changes nothing; `nil` where it covers all,

@@ -11,7 +11,7 @@ extension Trainer {
     let match = try configuration.initialWeights.map(configuration.located).map { path in
       let weights = try WeightsFile(path)
       let (file, prefix) = weights.named(as: Set(parameters.map(\.name)))
-      let match = WeightMatch(file.tensors, to: parameters)
+      let match = WeightMatch(file.tensors, to: parameters, unread: file.unread)
       try match.requireAny(path: weights.path)
       initializationNotes =
         (prefix.map { [weights.note(of: $0)] } ?? [])
