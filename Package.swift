@@ -105,13 +105,15 @@ let package = Package(
         "TernOptim", "TernData", "TernTrain",
       ]),
     .target(
-      name: "TernConformance",
-      dependencies: ["Tern", "TernOpenCL", "TernReference", "TernSuites"],
-      exclude: ["Benchmark/Suites.md"]),
+      name: "TernConformance", dependencies: ["Tern", "TernReference"]),
+    .target(
+      name: "TernBenchmark",
+      dependencies: ["Tern", "TernConformance", "TernOpenCL", "TernReference", "TernSuites"],
+      exclude: ["Suites.md"]),
     .executableTarget(
       name: "TernCLI",
       dependencies: [
-        "Tern", "TernBuild", "TernConformance",
+        "Tern", "TernBuild", "TernBenchmark", "TernConformance",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
 
@@ -132,14 +134,19 @@ let package = Package(
     .testTarget(
       name: "CLITests", dependencies: ["Tern", "TernCLI", "TernTestSupport"]),
     .testTarget(
-      name: "TernConformanceTests", dependencies: ["Tern", "TernConformance", "TernTestSupport"]),
+      name: "TernConformanceTests",
+      dependencies: ["Tern", "TernBenchmark", "TernConformance", "TernTestSupport"]),
+    .testTarget(
+      name: "TernBenchmarkTests",
+      dependencies: ["Tern", "TernBenchmark", "TernConformance", "TernTestSupport"]),
     .testTarget(name: "TernReferenceTests", dependencies: ["TernReference", "TernTestSupport"]),
     // Counts the calls to OpenCL.
     .target(name: "OpenCLCalls", dependencies: ["COpenCL"], path: "Tests/OpenCLCalls"),
     .testTarget(
       name: "TernOpenCLTests",
       dependencies: [
-        "TernOpenCL", "TernReference", "Tern", "TernConformance", "OpenCLCalls", "TernTestSupport",
+        "TernOpenCL", "TernReference", "Tern", "TernBenchmark", "TernConformance", "OpenCLCalls",
+        "TernTestSupport",
       ]),
     .testTarget(
       name: "TernCPUTests", dependencies: ["CTeam", "TernCPU", "TernReference", "TernTestSupport"]),

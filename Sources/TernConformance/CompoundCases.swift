@@ -1,7 +1,7 @@
 import Tern
 
 /// Several steps of an optimizer on one parameter with given gradients.
-struct OptimizerCase {
+package struct OptimizerCase {
   let testCase: ConformanceCase
 
   init(_ testCase: ConformanceCase) { self.testCase = testCase }
@@ -15,7 +15,7 @@ struct OptimizerCase {
   }
 
   /// One update by an operation `optimizer.NAME` of a parameter of a type.
-  static func graph(
+  package static func graph(
     _ operation: String, _ attributes: [String: AttributeValue], _ type: TensorType
   ) throws -> (graph: Graph, learningRate: Float) {
     let name = String(operation.dropFirst("optimizer.".count))

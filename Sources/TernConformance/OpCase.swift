@@ -83,7 +83,7 @@ extension OpCase {
       })
   }
 
-  static func draw(_ input: Input, key: String) -> HostTensor {
+  package static func draw(_ input: Input, key: String) -> HostTensor {
     let count = input.shape.elementCount
     let hash = FNV1a.hash32(key.utf8)
     let generator = Philox(seed: 0, stream: .data)
@@ -118,14 +118,14 @@ extension OpCase {
   }
 
   /// The inputs a gradient is asked for: those of floats that are not targets of a loss.
-  var differentiatedInputs: [String] {
+  package var differentiatedInputs: [String] {
     inputs.filter { name, input in
       Self.isDifferentiable(name, input.type) && differentiates(name)
     }.keys.sorted()
   }
 
   /// Whether a gradient arrives at an output of that name, or is asked for at an input.
-  static func isDifferentiable(_ name: String, _ type: TensorType) -> Bool {
+  package static func isDifferentiable(_ name: String, _ type: TensorType) -> Bool {
     type.dataType == .float32 && !constantInputs.contains(name)
   }
 

@@ -1,3 +1,4 @@
+import TernBenchmark
 import TernConformance
 import TernCore
 import TernOpenCL

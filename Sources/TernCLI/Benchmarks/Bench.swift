@@ -7,7 +7,7 @@ struct Bench: ParsableCommand {
     discussion: """
       Results appear as they are measured; Ctrl-C, SIGTERM and 'timeout' end the measurement with \
       what there is until then, as a whole JSON object too. What a suite's file may say: \
-      Sources/TernConformance/Benchmark/Suites.md.
+      Sources/TernBenchmark/Suites.md.
 
       Examples:
         tern bench gemm 512 512 512 --device cpu

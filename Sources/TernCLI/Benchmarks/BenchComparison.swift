@@ -1,5 +1,6 @@
 import ArgumentParser
 import Tern
+import TernBenchmark
 import TernConformance
 
 /// The flags that hold results against recorded ones.

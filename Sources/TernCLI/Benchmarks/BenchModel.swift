@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import Tern
+import TernBenchmark
 import TernConformance
 
 struct BenchModel: ParsableCommand {

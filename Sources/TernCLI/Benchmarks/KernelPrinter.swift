@@ -1,6 +1,7 @@
 import Foundation
 import Synchronization
 import Tern
+import TernBenchmark
 import TernConformance
 
 /// Prints results of kernels as they are measured, in any format.

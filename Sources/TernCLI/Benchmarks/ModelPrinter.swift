@@ -1,5 +1,6 @@
 import Synchronization
 import Tern
+import TernBenchmark
 import TernConformance
 
 /// Prints how fast networks train as they are measured, in any format.

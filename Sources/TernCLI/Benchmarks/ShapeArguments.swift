@@ -1,4 +1,5 @@
 import Tern
+import TernBenchmark
 import TernConformance
 
 /// A case on the command line, in place of a suite.

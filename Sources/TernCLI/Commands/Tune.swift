@@ -2,6 +2,7 @@ import ArgumentParser
 import Foundation
 import Synchronization
 import Tern
+import TernBenchmark
 import TernConformance
 
 struct Tune: ParsableCommand {

@@ -20,7 +20,7 @@ extension OpCase {
     }
   }
 
-  static let binary: [OpCase] =
+  package static let binary: [OpCase] =
     binary("add") + binary("sub") + binary("mul") + binary("div", other: .uniform(0.5, 3))
     + binary("maximum") + binary("minimum")
     + [

@@ -18,7 +18,7 @@ extension OpCase {
     }
   }
 
-  static let elementwise: [OpCase] =
+  package static let elementwise: [OpCase] =
     unary("relu") + unary("leaky_relu")
     + unary("leaky_relu", "steep", ["negative_slope": .double(0.3)])
     + unary("elu") + unary("elu", "alpha", ["alpha": .double(0.5)]) + unary("gelu")

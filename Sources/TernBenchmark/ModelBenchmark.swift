@@ -1,7 +1,4 @@
-import TernCore
-import TernGraph
-import TernNN
-import TernOptim
+import Tern
 import TernRuntime
 
 /// Times whole training steps of a network on synthetic data: upload, forward, backward, update.

@@ -3,6 +3,7 @@ import Tern
 import TernTestSupport
 import Testing
 
+@testable import TernBenchmark
 @testable import TernConformance
 
 /// The page on suites says what the reader does: every operation, every key, every default.
@@ -10,7 +11,7 @@ import Testing
   private static let page: String = {
     let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
       .deletingLastPathComponent().deletingLastPathComponent()
-    let path = root.appendingPathComponent("Sources/TernConformance/Benchmark/Suites.md").path
+    let path = root.appendingPathComponent("Sources/TernBenchmark/Suites.md").path
     return String(decoding: FileManager.default.contents(atPath: path) ?? Data(), as: UTF8.self)
   }()
 

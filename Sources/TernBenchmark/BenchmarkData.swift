@@ -1,4 +1,5 @@
 import Tern
+import TernConformance
 
 /// The numbers that are measured on.
 enum BenchmarkData {

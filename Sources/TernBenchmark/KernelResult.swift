@@ -1,4 +1,5 @@
 import Tern
+import TernConformance
 
 /// What was measured of one pass of a case.
 package struct KernelResult: Sendable {

@@ -1,5 +1,6 @@
 import Foundation
 import Tern
+import TernBenchmark
 import TernConformance
 import Testing
 

@@ -1,4 +1,5 @@
 import Tern
+import TernConformance
 
 /// Measures single operations on a device, each checked before it is timed.
 package struct KernelBenchmark {

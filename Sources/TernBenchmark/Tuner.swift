@@ -1,4 +1,5 @@
 import Tern
+import TernConformance
 import TernRuntime
 
 /// Finds the fastest of what a device has several implementations for: each is checked against other

@@ -1,4 +1,5 @@
 import Tern
+import TernConformance
 
 /// What of an operation is measured.
 package enum BenchmarkPass: String, Hashable, Sendable, CaseIterable {

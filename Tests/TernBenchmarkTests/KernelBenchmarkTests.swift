@@ -3,6 +3,7 @@ import Tern
 import TernTestSupport
 import Testing
 
+@testable import TernBenchmark
 @testable import TernConformance
 
 /// That what is timed is what it says, on every device; never how fast it is.

@@ -1,4 +1,5 @@
 import Tern
+import TernConformance
 
 /// One pass of one operation as a graph by itself, every input of which is a variable: nothing is
 /// transferred when it is replayed, and the device may store inputs as it likes best.

@@ -1,4 +1,5 @@
 import Tern
+import TernConformance
 
 /// A part of a case that is small enough for the reference, cut so that what the part computes is a
 /// part of what the whole computes: some samples, some channels, some columns.

@@ -2,6 +2,7 @@ import Foundation
 import Tern
 import Testing
 
+@testable import TernBenchmark
 @testable import TernConformance
 
 struct BenchmarkSuiteTests {

@@ -1,4 +1,5 @@
 import Tern
+import TernConformance
 import TernReference
 
 /// Whether a device computes a pass correctly, on the shape that is timed.
