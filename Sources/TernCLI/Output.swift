@@ -11,6 +11,9 @@ enum Output {
   /// A line on stdout for programs.
   static func result(_ json: JSON) { write(json.description + "\n", to: STDOUT_FILENO) }
 
+  /// Text on stdout, whose line goes on.
+  static func text(_ text: String) { write(text.visibleLines, to: STDOUT_FILENO) }
+
   /// A line on stderr.
   static func progress(_ text: String) { control(text.visible + "\n") }
 

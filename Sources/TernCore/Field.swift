@@ -27,6 +27,10 @@ public struct Field: Hashable, Sendable, CustomStringConvertible {
 extension Field {
   /// The field of samples in sets with one input.
   public static let samplesName = "images"
+  /// The field of samples that are tokens of text.
+  public static let tokensName = "tokens"
+  /// The field that is 1 where a sample of tokens has one, and 0 where it is filled up.
+  public static let maskName = "mask"
   /// The field that a network is held against.
   public static let targetsName = "targets"
   /// The targets of the samples that those of a batch are mixed with.

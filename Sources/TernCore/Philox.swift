@@ -25,6 +25,8 @@ package struct Philox: Sendable {
     case data = 5
     /// What a network draws while it runs.
     case noise = 6
+    /// Which token a language model writes.
+    case sampling = 7
   }
 
   /// The key of a stream: the seed's low word, and its high word offset by the stream.

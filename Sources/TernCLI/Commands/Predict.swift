@@ -83,7 +83,9 @@ struct Predict: ParsableCommand {
     if let wrong = index.first(where: { $0 < 0 || $0 >= set.count }) {
       throw TernError(.usage, "index: expected 0 to \(set.count - 1), got \(wrong)")
     }
-    let network = try network(weights, shape: set.sampleShape, classCount: set.classCount)
+    let network = try network(
+      weights, shape: set.sampleShape, classCount: set.classCount,
+      vocabularyCount: set.vocabularyCount)
     let predictor = try predictor(weights, network, count: index.count)
     try checkMaskNames(index.map(String.init))
     for part in parts(index, of: network) {
@@ -192,8 +194,11 @@ struct Predict: ParsableCommand {
     Output.progress("skipped \(failureCount), which cannot be read; answered \(answerCount)")
   }
 
-  private func network(_ weights: RunWeights, shape: Shape, classCount: Int) throws -> Model {
-    let network = try weights.configuration.network(sampleShape: shape, targetCount: classCount)
+  private func network(
+    _ weights: RunWeights, shape: Shape, classCount: Int, vocabularyCount: Int? = nil
+  ) throws -> Model {
+    let network = try weights.configuration.network(
+      sampleShape: shape, targetCount: classCount, vocabularyCount: vocabularyCount)
     switch network.task {
     case .classification, .perceptron, .beliefNetwork, .regression, .multilabel:
       guard masks == nil else {
@@ -214,7 +219,8 @@ struct Predict: ParsableCommand {
     return predictor
   }
 
-  /// Shows numbers that are predicted in the units of the data, or the probabilities of labels.
+  /// Shows numbers that are predicted in the units of the data, each with its deviation where the network
+  /// gives one, or the probabilities of labels.
   private func show(
     _ sample: String, _ network: Model, _ outputs: [Float], _ names: [String],
     _ scale: TargetScale?, truth: [Float]?
@@ -225,19 +231,31 @@ struct Predict: ParsableCommand {
         ? scale?.original(outputs[column], column: column) ?? Double(outputs[column])
         : 1 / (1 + exp(-Double(outputs[column])))
     }
+    // The second half is the logarithm of each variance.
+    let deviations: [Double]? =
+      isNumbers && outputs.count == 2 * names.count
+      ? names.indices.map { column in
+        exp(Double(outputs[names.count + column]) / 2) * (scale?.deviations[column] ?? 1)
+      } : nil
     if json {
       Output.result(
         JSON.object([
           "sample": .string(sample),
           "truth": truth.map { .array($0.map { .double(Double($0)) }) } ?? .null,
           "predictions": .array(
-            zip(names, values).map {
-              .object(["name": .string($0), (isNumbers ? "value" : "probability"): .double($1)])
+            names.indices.map { column in
+              JSON.object([
+                "name": .string(names[column]),
+                (isNumbers ? "value" : "probability"): .double(values[column]),
+              ]).adding(deviations.map { ["deviation": $0[column]] } ?? [:])
             }),
         ]))
       return
     }
-    let texts = zip(names, values).map { "\($0) \(Format.fixed($1, 4))" }
+    let texts = names.indices.map { column in
+      "\(names[column]) \(Format.fixed(values[column], 4))"
+        + (deviations.map { " ± \(Format.fixed($0[column], 4))" } ?? "")
+    }
     let told = truth.map { " (is \($0.map { "\($0)" }.joined(separator: ", ")))" } ?? ""
     Output.result("\(sample)\(told): \(texts.joined(separator: ", "))".visible)
   }

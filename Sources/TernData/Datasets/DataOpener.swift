@@ -40,7 +40,7 @@ struct DataOpener {
       guard found.set.count > 0 else {
         throw TernError(.badData, "\(specification): \(found.origin): no samples in it")
       }
-      guard found.set.hasNumericTargets == (selection.kind != .classes) else {
+      guard found.set.hasNumericTargets == selection.isNumeric else {
         throw TernError(
           .usage,
           "\(specification): has classes, not \(selection.kind == .labels ? "labels" : "numbers") to be "
@@ -58,10 +58,15 @@ struct DataOpener {
 
   private func partsOf(_ specification: String) throws -> DataParts {
     let (name, location) = DataSource.cut(specification)
-    guard selection.columns.isEmpty || ["csv", "npz"].contains(name) else {
-      throw TernError(.usage, "target: is for csv:FILE and npz:FILE, not for \(specification)")
+    guard selection.columns.isEmpty || ["csv", "npz", "text"].contains(name) else {
+      throw TernError(
+        .usage, "target: is for csv:FILE, npz:FILE and text:FILE.csv, not for \(specification)")
     }
-    guard inputs.count <= 1 || name == "npz" else {
+    guard selection.kind != .tokens || name == "text" else {
+      throw TernError(
+        .usage, "\(specification): a language model is trained on text:FILE or text:DIR")
+    }
+    guard inputs.count <= 1 || ["npz", "text"].contains(name) else {
       throw TernError(
         .usage,
         "\(specification): the network reads \(inputs.map(\.name).joined(separator: ", ")); npz:FILE may "
@@ -70,7 +75,7 @@ struct DataOpener {
     /// The location, which is not optional.
     func place(_ kind: String = "DIR") throws -> String {
       guard let location, !location.isEmpty else {
-        let what = kind == "DIR" ? "folder" : "file"
+        let what = ["DIR": "folder", "PATH": "file or folder"][kind] ?? "file"
         throw TernError(.usage, "data: \(name) needs a \(what), as in \(name):\(kind)")
       }
       return location
@@ -97,6 +102,8 @@ struct DataOpener {
       ).parts()
     case "csv":
       return try tables(specification, try place("FILE"))
+    case "text":
+      return try text(try place("PATH"))
     case "npz":
       return try NPZ.open(
         try place("FILE"), known: known, measures: measures, selection: selection,
@@ -108,6 +115,25 @@ struct DataOpener {
           + (Self.form(ofPath: specification).map { "did you mean '\($0)'?" }
             ?? "known are \(DataSource.forms)"))
     }
+  }
+
+  private func text(_ path: String) throws -> DataParts {
+    guard inputs.isEmpty || inputs[0].type.dataType == .int32 && inputs[0].type.shape.rank == 1
+    else {
+      throw TernError(
+        .usage,
+        "text:\(path): tokens, int32[T]; the network reads \(inputs[0].type.dataType)"
+          + "\(inputs[0].type.shape)")
+    }
+    guard !selection.isNumeric else {
+      throw TernError(.usage, "text:\(path): text has classes or next tokens, no numbers")
+    }
+    var options = selection.text
+    if let length = known?.shape.first { options.length = length }
+    return try TextSource(
+      path: path, options: options, predictsTokens: selection.kind == .tokens,
+      selection: selection, known: known, measures: measures
+    ).parts()
   }
 
   private func frame(_ specification: String) throws -> PictureFrame {
@@ -124,7 +150,8 @@ struct DataOpener {
     guard let kind = FileSystem.kind(path) else { return nil }
     if kind == .folder { return "images:\(path)" }
     let ending = path.pathSuffix.lowercased()
-    return ["csv", "npz"].contains(ending) ? "\(ending):\(path)" : nil
+    return ["csv", "npz"].contains(ending)
+      ? "\(ending):\(path)" : ending == "txt" ? "text:\(path)" : nil
   }
 
   private func tables(_ specification: String, _ location: String) throws -> DataParts {

@@ -42,6 +42,8 @@ struct DataParts {
   var notes: [String] = []
   /// The columns of a table that has names for them.
   var columns: TableColumns?
+  /// The tokens of text.
+  var vocabulary: Vocabulary?
 
   subscript(part: DataPart) -> Part? {
     get {
@@ -69,10 +71,16 @@ public struct TrainedSamples: Sendable {
   public let classNames: [String]
   /// The columns of a table, where it had names for them.
   public let columns: TableColumns?
+  /// The tokens of text.
+  public let vocabulary: Vocabulary?
 
   /// What a network was trained on.
-  public init(shape: Shape, classNames: [String], columns: TableColumns? = nil) {
+  public init(
+    shape: Shape, classNames: [String], columns: TableColumns? = nil,
+    vocabulary: Vocabulary? = nil
+  ) {
     (self.shape, self.classNames, self.columns) = (shape, classNames, columns)
+    self.vocabulary = vocabulary
   }
 }
 

@@ -18,13 +18,16 @@ public struct DataSource: Sendable {
   public let testIsValidation: Bool
   /// The columns of a table, where it has names for them.
   public let columns: TableColumns?
+  /// The tokens of text.
+  public let vocabulary: Vocabulary?
   /// What is used for what, where it is from, and how many samples it has; what is left out; a line
   /// each.
   public let notes: [String]
 
   /// How data can be named.
   public static let forms =
-    "fashion-mnist, mnist, idx:DIR, cifar10:DIR, cifar100:DIR, images:DIR, csv:FILE, npz:FILE"
+    "fashion-mnist, mnist, idx:DIR, cifar10:DIR, cifar100:DIR, images:DIR, csv:FILE, npz:FILE, "
+    + "text:PATH"
 
   /// The folders that hold a data set each, by its name: `$TERN_DATA`, then where Debian's
   /// packages put them.
@@ -69,6 +72,7 @@ public struct DataSource: Sendable {
     }
     self.specification = specification
     columns = parts.columns
+    vocabulary = parts.vocabulary
     validation = parts.validation?.set
     testIsValidation = parts.test == nil && parts.validation != nil
     var uses: [String]
@@ -97,11 +101,13 @@ public struct DataSource: Sendable {
           targets.testSplit.map { "\($0.description) of the samples" } ?? "every fifth sample"
         uses = [
           "training \(split.first.count) and test \(split.second.count) of \(all.origin): there is no "
-            + "test set, \(held)\(all.set.hasNumericTargets ? "" : " of each class") is held out"
+            + "test set, \(held)\(targets.kind == .classes ? " of each class" : "") is held out"
         ]
       }
     }
-    notes = ["data: " + uses.joined(separator: ", "), Self.classes(training)] + parts.notes
+    notes =
+      ["data: " + uses.joined(separator: ", ")]
+      + (targets.kind == .tokens ? [] : [Self.classes(training)]) + parts.notes
   }
 
   /// Data of which one set alone is used, to measure a network on.
@@ -109,6 +115,7 @@ public struct DataSource: Sendable {
     self.specification = specification
     (training, test, validation, testIsValidation) = (part.set, part.set, nil, false)
     columns = nil
+    vocabulary = nil
     self.notes = ["data: \(Self.use("measured on", part))"] + notes
   }
 
@@ -117,13 +124,15 @@ public struct DataSource: Sendable {
     DataSource(
       specification: specification, training: try change(training), test: try change(test),
       validation: try validation.map(change), testIsValidation: testIsValidation,
-      columns: columns, notes: notes)
+      columns: columns, vocabulary: vocabulary, notes: notes)
   }
 
   private init(
     specification: String, training: any Dataset, test: any Dataset,
-    validation: (any Dataset)?, testIsValidation: Bool, columns: TableColumns?, notes: [String]
+    validation: (any Dataset)?, testIsValidation: Bool, columns: TableColumns?,
+    vocabulary: Vocabulary?, notes: [String]
   ) {
+    self.vocabulary = vocabulary
     self.specification = specification
     (self.training, self.test, self.validation) = (training, test, validation)
     self.testIsValidation = testIsValidation

@@ -46,6 +46,9 @@ public protocol Dataset: Sendable {
   /// Whether the first field is whole numbers, int32, which are not normalised.
   var hasIntegerSamples: Bool { get }
 
+  /// How many tokens there are, where the first field is text.
+  var vocabularyCount: Int? { get }
+
   /// What samples have beside the first field and the target: further inputs of a network.
   var otherFields: [Field] { get }
 
@@ -77,6 +80,7 @@ extension Dataset {
 
   public var sampleName: String { Field.samplesName }
   public var hasIntegerSamples: Bool { false }
+  public var vocabularyCount: Int? { nil }
   public var otherFields: [Field] { [] }
   public func copyField(_ field: Int, of index: Int, to destination: UnsafeMutableRawPointer) {
     preconditionFailure("no field \(field)")
@@ -109,6 +113,16 @@ extension Dataset {
     precondition(hasNumericTargets)
     var result = [Float](repeating: 0, count: targetShape.elementCount)
     try result.withUnsafeMutableBytes { try copyTarget(index, to: $0.baseAddress!) }
+    return result
+  }
+
+  /// The values of a sample as the data has them, row by row.
+  package func values(_ index: Int) throws -> [Float] {
+    var result = [Float](repeating: 0, count: sampleShape.elementCount)
+    let identity = ChannelScale.identity(for: self)
+    try result.withUnsafeMutableBufferPointer {
+      try copySample(index, to: $0.baseAddress!, scale: identity)
+    }
     return result
   }
 

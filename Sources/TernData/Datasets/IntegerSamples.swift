@@ -24,4 +24,9 @@ public struct IntegerSamples: DatasetWrapper {
   }
 
   public var hasIntegerSamples: Bool { true }
+
+  /// Samples as a network's first input reads them: whole numbers where that is int32.
+  public static func of(_ base: any Dataset, for input: Field) throws -> any Dataset {
+    input.type.dataType == .int32 && !base.hasIntegerSamples ? try IntegerSamples(base) : base
+  }
 }

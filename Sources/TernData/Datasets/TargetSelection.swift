@@ -8,6 +8,8 @@ public struct TargetSelection: Hashable, Sendable {
     case numbers
     /// Labels of which each holds (1) or does not (0), [T].
     case labels
+    /// The token that follows each token of a text, [T].
+    case tokens
   }
 
   /// What kind of thing is predicted.
@@ -18,12 +20,22 @@ public struct TargetSelection: Hashable, Sendable {
   /// the training samples. `nil` for a fifth, and 0 for few samples with numbers, see ``fewSamples``.
   public var testSplit: Double?
 
+  /// How text becomes samples.
+  public var text: TextOptions
+
   /// What is not said is left to the data.
-  public init(_ kind: Kind = .classes, columns: [String] = [], testSplit: Double? = nil) {
+  public init(
+    _ kind: Kind = .classes, columns: [String] = [], testSplit: Double? = nil,
+    text: TextOptions = TextOptions()
+  ) {
     self.kind = kind
     self.columns = columns
     self.testSplit = testSplit
+    self.text = text
   }
+
+  /// Whether numbers are predicted, or labels that hold or do not.
+  var isNumeric: Bool { kind == .numbers || kind == .labels }
 
   /// Of fewer samples with numbers to be predicted none is held out unless it is asked for.
   public static let fewSamples = 20

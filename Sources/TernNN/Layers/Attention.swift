@@ -85,6 +85,7 @@ public struct TransformerEncoderLayer: Layer {
   package let normalizesFirst: Bool
   package let epsilon: Float
   package let names: Names
+  package let isCausal: Bool
 
   /// An encoder layer.
   ///
@@ -94,11 +95,13 @@ public struct TransformerEncoderLayer: Layer {
   ///   - dropout: the probability with which elements of both parts are dropped.
   ///   - normalizesFirst: whether a part normalises what it reads, or the sum with it.
   ///   - names: what the parts are called.
+  ///   - isCausal: whether a position sees only itself and those before.
   public init(
     headCount: Int, feedForwardSize: Int = 2048, dropout: Float = 0.1,
     activation: Activation = .relu, normalizesFirst: Bool = false, epsilon: Float = 1e-5,
-    names: Names = .pyTorch
+    names: Names = .pyTorch, isCausal: Bool = false
   ) {
+    self.isCausal = isCausal
     self.headCount = headCount
     self.feedForwardSize = feedForwardSize
     self.dropout = dropout
@@ -118,7 +121,8 @@ public struct TransformerEncoderLayer: Layer {
     let isPyTorch = names == .pyTorch
     let attended = try block(x, norm: isPyTorch ? "norm1" : "ln_1", in: context) {
       try Sequential {
-        MultiheadAttention(headCount: headCount).named(isPyTorch ? "self_attn" : "self_attention")
+        MultiheadAttention(headCount: headCount, isCausal: isCausal)
+          .named(isPyTorch ? "self_attn" : "self_attention")
         Dropout(dropout).named("dropout1")
       }.forward([$0], in: context)
     }

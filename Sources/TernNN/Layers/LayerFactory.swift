@@ -78,7 +78,14 @@ package enum LayerFactory {
             "activation", default: "relu",
             oneOf: TransformerEncoderLayer.Activation.allCases.map(\.rawValue)))!,
         normalizesFirst: try a.bool("norm_first", default: false),
-        epsilon: Float(try a.double("layer_norm_eps", default: 1e-5)))
+        epsilon: Float(try a.double("layer_norm_eps", default: 1e-5)),
+        isCausal: try a.bool("is_causal", default: false))
+    },
+    "sequence_pool": { a in
+      SequencePool(
+        .init(
+          rawValue: try a.string(
+            "mode", default: "mean", oneOf: SequencePool.Mode.allCases.map(\.rawValue)))!)
     },
     "image_rows": { _ in ImageRows() },
     "image_tokens": { _ in ImageTokens() },
@@ -110,7 +117,9 @@ package enum LayerFactory {
   }
 
   /// Whether a layer can read the outputs of several others.
-  static func readsSeveral(_ kind: String) -> Bool { functionals.contains(kind) }
+  static func readsSeveral(_ kind: String) -> Bool {
+    functionals.contains(kind) || kind == "sequence_pool"
+  }
 
   /// Whether a layer has an argument `init`, a ``WeightInitializer``.
   static func takesInitializer(_ kind: String) -> Bool {

@@ -13,6 +13,8 @@ public enum ModelTask: Hashable, Sendable {
   case regression
   /// Labels per sample, of which each holds or does not.
   case multilabel
+  /// The token behind each token of a text.
+  case languageModel
   /// Its input from a code; from one with Gaussian noise of that deviation, where it is above 0.
   case reconstruction(noise: Float)
   /// A code with a distribution: the parts `encoder` and `decoder`, which ends in logits of pixels.
@@ -34,6 +36,7 @@ public enum ModelTask: Hashable, Sendable {
     case .segmentation: "segmentation"
     case .regression: "regression"
     case .multilabel: "multilabel"
+    case .languageModel: "language-model"
     case .reconstruction: "reconstruction"
     case .variational: "variational"
     case .adversarial: "adversarial"
@@ -45,6 +48,7 @@ public enum ModelTask: Hashable, Sendable {
   /// What any network of one chain of layers can be trained for.
   public static let ofChains: [ModelTask] = [
     .classification, .multilabel, .regression, .segmentation, .reconstruction(noise: 0),
+    .languageModel,
   ]
 
   /// The task that a user names.
@@ -107,10 +111,16 @@ public struct Model: Sendable {
   /// One sample of the first input: [C, H, W] or [D].
   public var inputShape: Shape { inputs[0].type.shape }
 
+  /// How many tokens a network knows that begins with vectors of tokens; `nil` for others.
+  public var vocabularyCount: Int? {
+    layers.layers.lazy.compactMap { ($0.layer as? Embedding)?.count }.first
+  }
+
   /// Whether its inputs are all that it is held against.
   public var isGenerative: Bool {
     switch task {
-    case .classification, .perceptron, .segmentation, .regression, .multilabel, .beliefNetwork:
+    case .classification, .perceptron, .segmentation, .regression, .multilabel, .languageModel,
+      .beliefNetwork:
       false
     case .reconstruction, .variational, .adversarial, .contrastiveDivergence: true
     }

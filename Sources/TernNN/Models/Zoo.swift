@@ -14,7 +14,19 @@ public struct ZooEntry: Sendable {
   public let task: ModelTask
   /// The settings it is trained with unless others are given, under the names of `tern train`'s.
   public let settings: [String: AttributeValue]
-  private let make: @Sendable (Shape, Int) -> [NamedLayer]
+  /// How many tokens it was published for; `nil` where it does not read text.
+  public let vocabularyCount: Int?
+  /// What it reads besides its first input.
+  private let hasMask: Bool
+  private let make: @Sendable (Extents) -> [NamedLayer]
+
+  /// What data says of a network.
+  struct Extents {
+    let inputShape: Shape
+    let classCount: Int
+    /// How many tokens there are.
+    let vocabularyCount: Int
+  }
 
   init(
     _ name: String, source: String, inputShape: Shape, classCount: Int,
@@ -28,16 +40,51 @@ public struct ZooEntry: Sendable {
     self.classCount = classCount
     self.task = task
     self.settings = settings
+    (vocabularyCount, hasMask) = (nil, false)
+    self.make = { make($0.inputShape, $0.classCount) }
+  }
+
+  /// A network that reads tokens of text.
+  ///
+  /// - Parameters:
+  ///   - tokens: T, how many a sample has.
+  ///   - hasMask: whether it reads what is filled up, see ``Field/maskName``.
+  init(
+    _ name: String, source: String, tokens: Int, vocabularyCount: Int, classCount: Int,
+    hasMask: Bool = false, task: ModelTask, settings: [String: AttributeValue],
+    @LayerBuilder _ make: @escaping @Sendable (Extents) -> [NamedLayer]
+  ) {
+    self.name = name
+    self.source = source
+    inputShape = [tokens]
+    self.vocabularyCount = vocabularyCount
+    self.hasMask = hasMask
+    self.classCount = classCount
+    self.task = task
+    self.settings = settings
     self.make = make
   }
 
   /// The network for another input or number of classes, where given.
-  public func model(inputShape: Shape? = nil, classCount: Int? = nil) -> Model {
+  ///
+  /// - Parameter vocabularyCount: how many tokens the data has; the classes of a language model are its
+  ///   tokens.
+  public func model(
+    inputShape: Shape? = nil, classCount: Int? = nil, vocabularyCount: Int? = nil
+  ) -> Model {
     let shape = inputShape ?? self.inputShape
     let classes = classCount ?? self.classCount
+    var inputs = [Field(Field.samplesName, shape)]
+    if self.vocabularyCount != nil {
+      inputs = [Field(Field.tokensName, shape, .int32)]
+      if hasMask { inputs.append(Field(Field.maskName, shape)) }
+    }
+    let tokens =
+      vocabularyCount ?? (task == .languageModel ? classes : self.vocabularyCount) ?? 0
+    let extents = Extents(inputShape: shape, classCount: classes, vocabularyCount: tokens)
     return Model(
-      name: name, inputShape: shape, classCount: classes,
-      layers: Sequential(make(shape, classes)), task: task)
+      name: name, inputs: inputs, classCount: classes, layers: Sequential(make(extents)),
+      task: task)
   }
 
   /// All of them, in the order in which they are listed.
@@ -47,6 +94,8 @@ public struct ZooEntry: Sendable {
     resnet18, resnet20, resnet34, resnet50, densenet121, mobilenetV2, squeezenet,
     unet, hourglass,
     elman, lstm, lstmPeephole, gru, gruResetBefore, tdnn, transformerEncoder, vit, vitB16,
+    nnlm, nnlmDirect, lstmLanguageModel, gruLanguageModel, transformerLanguageModel,
+    textMean, textCNN, textLSTM,
     linearAutoencoder, autoencoder, denoisingAutoencoder, convAutoencoder, vae, dcgan, rbm, dbn,
   ]
 
@@ -70,12 +119,15 @@ extension Model {
   ///   - classCount: the number of classes, or of numbers to be predicted, where it is not the network's
   ///     own.
   ///   - task: what it is trained for, where that is not what it is made for.
+  ///   - vocabularyCount: how many tokens the data has, where it is text.
   /// - Throws: ``TernError`` where there is no such network, or a file does not fit the data.
   public static func named(
-    _ name: String, inputShape: Shape? = nil, classCount: Int? = nil, task: ModelTask? = nil
+    _ name: String, inputShape: Shape? = nil, classCount: Int? = nil, task: ModelTask? = nil,
+    vocabularyCount: Int? = nil
   ) throws -> Model {
     guard ModelFile.isPath(name) else {
-      let model = try ZooEntry.named(name).model(inputShape: inputShape, classCount: classCount)
+      let model = try ZooEntry.named(name).model(
+        inputShape: inputShape, classCount: classCount, vocabularyCount: vocabularyCount)
       return try task.map(model.trained) ?? model
     }
     var model = try ModelFile.read(name)

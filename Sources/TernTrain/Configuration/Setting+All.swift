@@ -28,6 +28,17 @@ extension Setting {
       "target", \.target, "The columns of a table that are to be predicted.",
       standard: "the one called label, else the last"
     ).with(value: "COLUMN[,COLUMN...]"),
+    .choice("tokens", \.tokens, "What text is cut into."),
+    .integer(
+      "vocabulary", \.vocabulary, 4...1 << 24,
+      "How many different tokens of text are known at most; the others are one, unknown."),
+    .integer(
+      "sequence_length", \.sequenceLength, 2...1 << 16, "The tokens of a sample of text.",
+      standard: "the model's own"),
+    .text(
+      "text_column", \.textColumn, "The column of a table that holds the text.",
+      standard: "the one called text, or the only one beside the class"
+    ).with(value: "COLUMN"),
     .integer(
       "epochs", \.epochs, 1...Int.max, "How often to go through the training set.",
       standard: "10, or what --steps takes"
@@ -40,7 +51,7 @@ extension Setting {
 
   private static let taskNames = [
     "classification", "multilabel", "regression", "segmentation",
-    "reconstruction",
+    "reconstruction", "language-model",
   ]
 
   private static let optimization: [Setting] = [

@@ -128,12 +128,16 @@ extension TrainingConfiguration {
   ///
   /// - Parameter path: where its file is, if not at the place of the settings.
   public func network(_ path: String? = nil, for set: any Dataset) throws -> Model {
-    try network(path, sampleShape: set.sampleShape, targetCount: set.classCount)
+    try network(
+      path, sampleShape: set.sampleShape, targetCount: set.classCount,
+      vocabularyCount: set.vocabularyCount)
   }
 
-  /// - Parameter targetCount: how many classes there are, or numbers to be predicted.
+  /// - Parameters:
+  ///   - targetCount: how many classes there are, or numbers to be predicted.
+  ///   - vocabularyCount: how many tokens there are, where samples are text.
   public func network(
-    _ path: String? = nil, sampleShape: Shape, targetCount: Int
+    _ path: String? = nil, sampleShape: Shape, targetCount: Int, vocabularyCount: Int? = nil
   ) throws -> Model {
     let function = try loss.map(LossFunction.init(parsing:))
     // How wide the outputs are that are compared with one another, the data does not say.
@@ -141,7 +145,7 @@ extension TrainingConfiguration {
     return try Model.named(
       path ?? model, inputShape: sampleShape,
       classCount: isPaired ? nil : targetCount * (function?.outputsPerTarget ?? 1),
-      task: chosenTask())
+      task: chosenTask(), vocabularyCount: vocabularyCount)
   }
 
   /// What of the data is to be predicted, for a network.
@@ -150,11 +154,18 @@ extension TrainingConfiguration {
       switch model.task {
       case .regression: .numbers
       case .multilabel: .labels
+      case .languageModel: .tokens
       default: .classes
       }
+    // A file says how many vectors of tokens it has; the networks that come with Tern have as many as
+    // there are tokens.
+    let limit = ModelFile.isPath(self.model) ? model.vocabularyCount : nil
     return TargetSelection(
       kind, columns: target.map { $0.split(separator: ",").map(String.init) } ?? [],
-      testSplit: testSplit)
+      testSplit: testSplit,
+      text: TextOptions(
+        tokens, vocabularyLimit: min(vocabulary, limit ?? vocabulary),
+        length: sequenceLength ?? model.inputShape.first ?? 64, column: textColumn))
   }
 
   /// `auto`: samples / (classes · samples of the class), or pixels; a class without any weighs nothing.
@@ -213,7 +224,12 @@ extension TrainingConfiguration {
       ("label-smoothing", labelSmoothing > 0),
     ]
     for (name, isGiven) in classSettings
-    where isGiven && !stages.contains(where: { $0.objective is Classification }) {
+    where isGiven
+      && !stages.contains(where: {
+        $0.objective is Classification
+          || name == "label-smoothing" && $0.objective is LanguageModeling
+      })
+    {
       throw TernError(.usage, "\(name): it is for classifiers, which \(model.name) is not")
     }
     guard

@@ -20,6 +20,14 @@ public struct TrainingConfiguration: Equatable, Sendable {
   public var loss: String?
   /// The columns of a table that are to be predicted, separated by commas.
   public var target: String?
+  /// What text is cut into.
+  public var tokens = TokenUnit.word
+  /// How many tokens a vocabulary has at most.
+  public var vocabulary = 10_000
+  /// The tokens of a sample; the model's own where `nil`.
+  public var sequenceLength: Int?
+  /// The column of a table that holds text.
+  public var textColumn: String?
   /// How often the training set is gone through.
   public var epochs = 10
   /// Ends the run after so many steps, where given; alone, it decides, whatever ``epochs`` usually

@@ -150,7 +150,7 @@ public final class Evaluator {
       }
       sampleCount += measured.count
       lossWeights += lossWeight
-      guard let outputs = try measured.outputs?.wait().floats else { return }
+      let outputs = try measured.outputs?.wait().floats ?? []
       measured.targets.withUnsafeBytes {
         metrics?.add(
           outputs: outputs, targets: $0, loss: summary[0], weight: lossWeight,

@@ -29,12 +29,15 @@ public struct Metric: Hashable, Sendable {
   public static let mae = Metric("mae", isBetterLarger: false)
   /// The coefficient of determination, R².
   public static let r2 = Metric("r2", isBetterLarger: true)
+  /// e to the mean loss of a token.
+  public static let perplexity = Metric("perplexity", isBetterLarger: false)
   /// The mean squared error of what is reconstructed of the data.
   public static let reconstructionError = Metric("reconstruction_error", isBetterLarger: false)
 
   /// All that can be watched.
   public static let all: [Metric] = [
     .accuracy, .loss, .meanIoU, .auc, .f1, .mse, .mae, .r2, .reconstructionError,
+    .perplexity,
   ]
 
   /// Whether one number is better than another; none is better than one that is not a number, and that

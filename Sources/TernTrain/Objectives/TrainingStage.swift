@@ -70,6 +70,7 @@ extension Model {
           Classification(
             settings.classLoss(LossFunction.perceptronName), isMixed: settings.isMixed))
       ]
+    case .languageModel: return [TrainingStage(LanguageModeling(settings.classLoss()))]
     case .regression:
       return [TrainingStage(settings.lossFunction.map(Regression.init) ?? Regression())]
     case .multilabel:

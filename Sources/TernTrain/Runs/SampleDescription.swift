@@ -15,6 +15,9 @@ public struct SampleDescription: Sendable {
   /// How numbers to be predicted were scaled; `nil` where there are classes.
   public let targetScale: TargetScale?
 
+  /// The tokens of text.
+  public let vocabulary: Vocabulary?
+
   private static let shapeKey = "input"
   private static let countKey = "classes"
   private static let namesKey = "class_names"
@@ -22,14 +25,17 @@ public struct SampleDescription: Sendable {
   private static let labelKey = "label_column"
   private static let targetsKey = "target_columns"
   private static let targetScaleKey = "target_scale"
+  private static let tokensKey = "tokens"
+  private static let vocabularyKey = "vocabulary"
   private static let normalizationKey = "normalization"
   /// The setting that the normalisation comes from.
   static let normalizeKey = "normalize"
 
   init(
     shape: Shape, classNames: [String], columns: TableColumns? = nil,
-    normalization: Normalization, targetScale: TargetScale? = nil
+    normalization: Normalization, targetScale: TargetScale? = nil, vocabulary: Vocabulary? = nil
   ) {
+    self.vocabulary = vocabulary
     self.targetScale = targetScale
     (self.shape, self.classNames) = (shape, classNames)
     (self.columns, self.normalization) = (columns, normalization)
@@ -37,7 +43,8 @@ public struct SampleDescription: Sendable {
 
   /// What other data is held against.
   public var samples: TrainedSamples {
-    TrainedSamples(shape: shape, classNames: classNames, columns: columns)
+    TrainedSamples(
+      shape: shape, classNames: classNames, columns: columns, vocabulary: vocabulary)
   }
 
   /// Reads what ``metadata`` wrote; `nil` where that is not there or does not fit together.
@@ -57,7 +64,15 @@ public struct SampleDescription: Sendable {
     }
     self.init(
       shape: shape, classNames: classNames, columns: columns, normalization: normalization,
-      targetScale: metadata[Self.targetScaleKey].flatMap(TargetScale.init(text:)))
+      targetScale: metadata[Self.targetScaleKey].flatMap(TargetScale.init(text:)),
+      vocabulary: Self.vocabulary(in: metadata))
+  }
+
+  private static func vocabulary(in metadata: [String: String]) -> Vocabulary? {
+    guard let unit = metadata[tokensKey].flatMap(TokenUnit.init(rawValue:)),
+      let tokens = texts(metadata[vocabularyKey])
+    else { return nil }
+    return Vocabulary(unit, tokens: tokens)
   }
 
   private static func texts(_ list: String?) -> [String]? {
@@ -81,6 +96,10 @@ public struct SampleDescription: Sendable {
       }
     }
     if let targetScale { result[Self.targetScaleKey] = targetScale.text }
+    if let vocabulary {
+      result[Self.tokensKey] = vocabulary.unit.rawValue
+      result[Self.vocabularyKey] = JSON.array(vocabulary.tokens.map(JSON.string)).description
+    }
     return result
   }
 

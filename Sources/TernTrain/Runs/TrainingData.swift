@@ -14,6 +14,8 @@ public struct TrainingData: Sendable {
   let testIsValidation: Bool
   /// The columns of a table, where it has names for them.
   public let columns: TableColumns?
+  /// The tokens of text.
+  public let vocabulary: Vocabulary?
   /// What is used for what, and what is left out; a line each.
   public let notes: [String]
   /// What samples become before they enter the network.
@@ -49,7 +51,7 @@ public struct TrainingData: Sendable {
   ) {
     self.targetScale =
       training.hasNumericTargets ? targetScale ?? .identity(training.classCount) : nil
-    (testIsValidation, columns, self.notes) = (false, nil, notes)
+    (testIsValidation, columns, vocabulary, self.notes) = (false, nil, nil, notes)
     self.training = training
     self.validation = validation
     self.test = test
@@ -71,7 +73,7 @@ public struct TrainingData: Sendable {
       modelPath ?? configuration.model, task: configuration.chosenTask())
     let known = SampleDescription(description)
     var source = try Self.source(configuration, network, known: known?.samples)
-    if network.inputs[0].type.dataType == .int32 { source = try source.map(IntegerSamples.init) }
+    source = try source.map { try IntegerSamples.of($0, for: network.inputs[0]) }
     test = source.test
     var notes = source.notes
     if let fold = configuration.fold {
@@ -94,6 +96,7 @@ public struct TrainingData: Sendable {
     testIsValidation =
       source.testIsValidation && configuration.fold == nil && configuration.validationSplit == 0
     columns = source.columns
+    vocabulary = source.vocabulary
     self.notes = notes
     let stored = SampleDescription.normalization(in: description)
     let isNumeric = training.hasNumericTargets && network.task == .regression
@@ -166,7 +169,7 @@ public struct TrainingData: Sendable {
     var source = try DataSource.openTestSet(
       specification, trainedOn: trainingData, known: description.samples, onError: onError,
       targets: settings.targetSelection(for: model), inputs: model.inputs)
-    if model.inputs[0].type.dataType == .int32 { source = try source.map(IntegerSamples.init) }
+    source = try source.map { try IntegerSamples.of($0, for: model.inputs[0]) }
     self.init(
       training: source.test, test: source.test,
       normalization: normalize == "auto"
@@ -214,7 +217,7 @@ public struct TrainingData: Sendable {
   public var sampleDescription: SampleDescription {
     SampleDescription(
       shape: training.sampleShape, classNames: training.classNames, columns: columns,
-      normalization: normalization, targetScale: targetScale)
+      normalization: normalization, targetScale: targetScale, vocabulary: vocabulary)
   }
 
   /// What is stored with the weights of a model trained on this data.
