@@ -48,7 +48,8 @@ package struct BenchmarkContext: Sendable {
         }
         return .object([
           "gflops": .double(peaks.best.gflops), "gbs": .double(peaks.best.gbs),
-          "source": .string("measured"), "measurements": .int(peaks.samples.count),
+          "source": .string(peaks.isGiven ? "given" : "measured"),
+          "measurements": .int(peaks.samples.count),
           "gflops_range": pair(peaks.gflops), "gbs_range": pair(peaks.gbs),
         ])
       } ?? .null

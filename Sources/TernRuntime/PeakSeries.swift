@@ -4,7 +4,12 @@ package struct PeakSeries: Hashable, Sendable {
   /// In the order of measuring; never empty.
   package private(set) var samples: [DevicePeak]
 
-  package init(_ first: DevicePeak) { samples = [first] }
+  /// Whether somebody said it, such as a data sheet, and nothing is measured.
+  package let isGiven: Bool
+
+  package init(_ first: DevicePeak, isGiven: Bool = false) {
+    (samples, self.isGiven) = ([first], isGiven)
+  }
 
   package mutating func append(_ peak: DevicePeak) { samples.append(peak) }
 

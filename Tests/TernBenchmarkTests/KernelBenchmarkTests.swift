@@ -24,10 +24,9 @@ import Testing
     """
 
   @Test(arguments: TestDevices.ids) func everyPassIsCheckedAndTimed(device: String) throws {
-    var benchmark = try KernelBenchmark(device: TestDevices.open(device))
+    var benchmark = try KernelBenchmark(
+      device: TestDevices.open(device), peak: DevicePeak(gflops: 50, gbs: 10))
     benchmark.iterations = 5
-    #expect(benchmark.peak.gflops > 0)
-    #expect(benchmark.peak.gbs > 0)
     let cases = try BenchmarkSuite(JSON(parsing: Self.suite), source: "small").cases
     var passCount = 0
     for testCase in cases {
@@ -48,7 +47,8 @@ import Testing
 
   /// The last samples, channels and columns of a large case are those that the reference computes.
   @Test(arguments: TestDevices.fast) func aLargeCaseIsCheckedByParts(device: String) throws {
-    var benchmark = try KernelBenchmark(device: TestDevices.open(device))
+    var benchmark = try KernelBenchmark(
+      device: TestDevices.open(device), peak: DevicePeak(gflops: 50, gbs: 10))
     benchmark.iterations = 1
     let suite = try BenchmarkSuite(
       JSON(

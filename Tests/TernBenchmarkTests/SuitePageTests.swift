@@ -82,7 +82,8 @@ import Testing
 
   /// What the page shows is not only read but measured.
   @Test func theExamplesRun() throws {
-    var benchmark = try KernelBenchmark(device: TestDevices.open("cpu"))
+    var benchmark = try KernelBenchmark(
+      device: TestDevices.open("cpu"), peak: DevicePeak(gflops: 50, gbs: 10))
     benchmark.iterations = 1
     for row in Self.rows {
       let testCase = try BenchmarkCase(Self.values(row[row.count == 4 ? 2 : 1]))

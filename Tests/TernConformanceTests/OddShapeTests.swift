@@ -72,7 +72,8 @@ import Testing
   }
 
   @Test func suitesRunOrAreRefused() throws {
-    var benchmark = try KernelBenchmark(device: TestDevices.open("cpu"))
+    var benchmark = try KernelBenchmark(
+      device: TestDevices.open("cpu"), peak: DevicePeak(gflops: 50, gbs: 10))
     benchmark.iterations = 1
     var ranCount = 0
     for opCase in Self.seeds {
@@ -103,7 +104,8 @@ import Testing
 
   /// Scalars are parameters too.
   @Test func aScalarHasAnUpdate() throws {
-    var benchmark = try KernelBenchmark(device: TestDevices.open("cpu"))
+    var benchmark = try KernelBenchmark(
+      device: TestDevices.open("cpu"), peak: DevicePeak(gflops: 50, gbs: 10))
     benchmark.iterations = 1
     for name in Optimizer.names {
       let result = benchmark.run(

@@ -34,6 +34,13 @@ struct KernelOptions: ParsableArguments {
       (default: none)
       """)
   var versus: ConvolutionAlgorithm?
+  @Option(
+    help: ArgumentHelp(
+      """
+      What results are held against, such as a data sheet's numbers, in 10^9 operations and 10^9 bytes \
+      per second. (default: measured, for some seconds)
+      """, valueName: "GFLOPS,GBS"))
+  var peak: PeakArgument?
   @OptionGroup var comparison: ComparisonOptions
   @OptionGroup var output: FormatOptions
 
@@ -218,7 +225,8 @@ private struct KernelBench {
       context.json, measuring: work.map { $0.testCase.resultName($0.pass) })
 
     Output.progress(
-      "\(device.info.id) (\(device.info.name)): measuring its peak, then \(work.count) passes")
+      "\(device.info.id) (\(device.info.name)): "
+        + (options.peak == nil ? "measuring its peak, then " : "") + "\(work.count) passes")
     var benchmark = try makeBenchmark(device)
     let versus = try options.versus.map { algorithm in
       try makeBenchmark(try options.device.open(algorithm: algorithm), peak: benchmark)
@@ -257,9 +265,21 @@ private struct KernelBench {
     -> KernelBenchmark
   {
     var benchmark =
-      try peak.map { KernelBenchmark($0, on: device) } ?? KernelBenchmark(device: device)
+      try peak.map { KernelBenchmark($0, on: device) }
+      ?? KernelBenchmark(device: device, peak: options.peak?.peak)
     benchmark.seconds = options.seconds
     benchmark.iterations = options.iterations
     return benchmark
+  }
+}
+
+/// Two numbers: what a device can compute and what its memory can move.
+struct PeakArgument: ExpressibleByArgument {
+  let peak: DevicePeak
+
+  init?(argument: String) {
+    let numbers = argument.split(separator: ",").compactMap { Double($0) }
+    guard numbers.count == 2, numbers.allSatisfy({ $0 > 0 && $0.isFinite }) else { return nil }
+    peak = DevicePeak(gflops: numbers[0], gbs: numbers[1])
   }
 }
