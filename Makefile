@@ -66,14 +66,14 @@ attack: build
 GPU_TOOLS := .build/gpu-tools
 METERED := opencl/many-threads/compute-units=132
 meters: build
-	$(MAKE) packages PACKAGES="oclgrind clang-16 libclc-15-dev python3-venv"
+	$(MAKE) packages PACKAGES="oclgrind clang-16 libclc-15 rocm-device-libs python3-venv"
 	Tests/oclgrind.sh --quick
 	test -e $(GPU_TOOLS)/done || { python3 -m venv $(GPU_TOOLS) && \
 	  $(GPU_TOOLS)/bin/pip -q install nvidia-cuda-nvcc nvidia-cuda-nvdisasm && touch $(GPU_TOOLS)/done; }
-	$(TERN) bench model resnet50 mobilenet_v2 vit_b_16 lstm --device $(METERED) \
+	$(TERN) bench model resnet50 mobilenet_v2 vit_b_16 lstm unet --batch-size 64 --device $(METERED) \
 	  --plan .build/plans.json
 	$(GPU_TOOLS)/bin/python Benchmarks/gpu/static.py --builds .build/plans.json --brief --gate \
-	  --target sm_86 sm_90 gfx1030 gfx1100 > .build/gpu-static.md
+	  --target sm_75 sm_86 sm_90 gfx90a gfx1030 gfx1100 > .build/gpu-static.md
 
 format:
 	$(SWIFT) format -i -r Sources Tests Examples/Sources Package.swift

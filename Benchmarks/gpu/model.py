@@ -46,10 +46,11 @@ class Card:
 
 CARDS = [
     Card("H200", 132, 66_900, 4300, 3.0, "nvidia", (0.72, 0.85)),
-    # A multiply-add counts at dual issue, which compilers seldom reach; units as drivers count them.
+    # A multiply-add counts at dual issue, which compilers seldom reach; units as drivers count them, of Intel's
+    # vector engines 16 together.
     Card("RX 7900 XTX", 48, 61_400, 960, 4.0, "rdna", (0.33, 0.80)),
     Card("RTX 3060", 28, 12_700, 360, 3.5, "nvidia", (0.75, 0.88)),
-    Card("Arc A770", 512, 19_700, 560, 6.0, "xe", (0.55, 0.80)),
+    Card("Arc A770", 32, 19_700, 560, 6.0, "xe", (0.55, 0.80)),
 ]
 
 # What a kernel reaches, by the name of its implementation or of its kernel; the first that matches. Of the

@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """What GPUs' compilers make of Tern's OpenCL kernels, on a machine without a GPU: bounds, no measurements.
 
-Each kernel is compiled to NVIDIA's machine code (clang-16 with libclc, then ptxas and nvdisasm) or to AMD's
-(clang-16). Printed are registers, spills, stack or scratch memory, local memory, how many work-groups fit
+Each kernel is compiled to NVIDIA's machine code (clang-16, then ptxas and nvdisasm) or to AMD's (clang-16),
+with the maker's own library of functions: an exponential, a root, a hyperbolic tangent is what the maker's
+OpenCL compiler puts in, too. Printed are registers, spills, stack or scratch memory, local memory, how many work-groups fit
 on a multiprocessor, and for kernels that multiply how much of a tile's instructions are multiply-adds, loading
 included. NVIDIA: of the issue slots, 1 is the FP32 peak. AMD: a dual or packed multiply-add counts as two,
 so that 2 is the peak of gfx11 and gfx90a, 1 of gfx1030. Latency, bank conflicts and caches are not seen.
@@ -13,7 +14,7 @@ NVIDIA's own front end may do otherwise than clang.
     Benchmarks/gpu/static.py --builds builds.json --brief --gate        # what CI asks for
     Benchmarks/gpu/static.py --kernel matmul/tile_gemm:gemm_tile -D BIAS=1 --target sm_90
 
-Needs clang-16 and libclc-15-dev; for NVIDIA also the PyPI packages nvidia-cuda-nvcc and
+Needs clang-16; for AMD rocm-device-libs; for NVIDIA libclc-15 and the PyPI packages nvidia-cuda-nvcc and
 nvidia-cuda-nvdisasm, in the environment whose python runs this. Targets whose tools are missing are left
 out, and said.
 """
@@ -36,7 +37,19 @@ import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 KERNELS = ROOT / "Kernels"
-CLC = pathlib.Path("/usr/lib/clc")
+# What NVIDIA's front end has for itself and its library does not: places in the grid, vectors in memory.
+CLC = pathlib.Path("/usr/lib/clc/nvptx64--nvidiacl.bc")
+# AMD's libraries, and of their switches those that its compiler sets for OpenCL by default.
+ROCM = pathlib.Path("/usr/lib/x86_64-linux-gnu/amdgcn/bitcode")
+ROCM_PARTS = [
+    "opencl", "ocml", "ockl", "oclc_abi_version_400", "oclc_correctly_rounded_sqrt_off", "oclc_daz_opt_off",
+    "oclc_finite_only_off", "oclc_unsafe_math_off",
+]
+# The functions of NVIDIA's library that kernels may call: their names in OpenCL C, and how many arguments
+# they have. Roots and divisions are instructions.
+LIBDEVICE = {
+    "exp": 1, "expm1": 1, "log": 1, "log1p": 1, "tanh": 1, "erf": 1, "erfc": 1, "pow": 2, "cospi": 1, "sinpi": 1,
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,6 +67,9 @@ class Target:
     local_bytes: int
     # The share at which the card reaches its FP32 peak.
     peak_share: float
+    # 10¹² instructions of work-items that the card issues in a second, and 10⁹ bytes that its memory moves.
+    issue: float
+    bandwidth: float
 
     @property
     def is_amd(self):
@@ -72,13 +88,13 @@ class Target:
 TARGETS = {
     target.name: target
     for target in [
-        Target("sm_75", "RTX 2080", 32, 32, 65536, 256, 64 << 10, 1),
-        Target("sm_86", "RTX 3060", 32, 48, 65536, 256, 100 << 10, 1),
-        Target("sm_90", "H200", 32, 64, 65536, 256, 227 << 10, 1),
+        Target("sm_75", "RTX 2080", 32, 32, 65536, 256, 64 << 10, 1, 10.1, 448),
+        Target("sm_86", "RTX 3060", 32, 48, 65536, 256, 100 << 10, 1, 6.4, 360),
+        Target("sm_90", "H200", 32, 64, 65536, 256, 227 << 10, 1, 33.5, 4800),
         # A compute unit of four SIMDs; of RDNA, half of a work-group processor: two SIMDs.
-        Target("gfx90a", "MI210", 64, 32, 4 * 512 * 64, 8 * 64, 64 << 10, 2),
-        Target("gfx1030", "RX 6900 XT", 32, 32, 2 * 1024 * 32, 8 * 32, 64 << 10, 1),
-        Target("gfx1100", "RX 7900 XTX", 32, 32, 2 * 1536 * 32, 24 * 32, 64 << 10, 2),
+        Target("gfx90a", "MI210", 64, 32, 4 * 512 * 64, 8 * 64, 64 << 10, 2, 11.3, 1638),
+        Target("gfx1030", "RX 6900 XT", 32, 32, 2 * 1024 * 32, 8 * 32, 64 << 10, 1, 11.5, 512),
+        Target("gfx1100", "RX 7900 XTX", 32, 32, 2 * 1536 * 32, 24 * 32, 64 << 10, 2, 15.4, 960),
     ]
 }
 
@@ -122,8 +138,11 @@ MOST_INSTRUCTIONS = 20
 MOST_LOCAL_LOADS = 0.3
 SIMPLE = {"relu", "affine", "add", "sub", "mul"}
 
-# Kernels whose work-items take V elements, VECTORS times.
-ELEMENTWISE = ("unary", "binary_same", "batch_norm_apply", "batch_norm_backward_apply", "update", "blend")
+# Kernels whose work-items take V elements, VECTORS times, and the numbers that they read and write for each.
+ELEMENTWISE = {
+    "unary": 2, "unary_backward": 3, "binary_same": 3, "batch_norm_apply": 2, "batch_norm_backward_apply": 3,
+    "update": 3, "blend": 3,
+}
 
 
 class Failure(Exception):
@@ -137,22 +156,47 @@ def run(*command):
     return result.stdout + result.stderr
 
 
+def of_toolkit(pattern):
+    """A file of NVIDIA's packages; None where it is missing."""
+    for base in {sys.prefix, os.path.dirname(os.path.dirname(sys.executable))}:
+        found = glob.glob(f"{base}/lib/python*/site-packages/nvidia/**/{pattern}", recursive=True)
+        if found:
+            return found[0]
+    return None
+
+
 @functools.cache
 def tool(name):
     """A program of NVIDIA's toolkit; None where it is missing."""
-    for base in {sys.prefix, os.path.dirname(os.path.dirname(sys.executable))}:
-        found = glob.glob(f"{base}/lib/python*/site-packages/nvidia/**/bin/{name}", recursive=True)
-        if found:
-            return found[0]
-    return shutil.which(name)
+    return of_toolkit(f"bin/{name}") or shutil.which(name)
+
+
+@functools.cache
+def libdevice():
+    """NVIDIA's library of functions; None where it is missing."""
+    return of_toolkit("libdevice.10.bc")
+
+
+def rocm_libraries(target):
+    """AMD's libraries for a target. The newest targets may be newer than the package: it has for each
+    generation a few constants, and the same functions."""
+    generation = ROCM / f"oclc_isa_version_{target.name[3:]}.bc"
+    if not generation.exists():
+        generation = ROCM / "oclc_isa_version_1036.bc"
+    wave = "on" if target.warp == 64 else "off"
+    return [ROCM / f"{part}.bc" for part in [*ROCM_PARTS, f"oclc_wavefrontsize64_{wave}"]] + [generation]
 
 
 def missing(target):
     """What it takes to compile for a target and is not there."""
-    library = "amdgcn--amdhsa.bc" if target.is_amd else "nvptx64--nvidiacl.bc"
-    wanted = {"clang-16": shutil.which("clang-16"), f"{library} (libclc)": (CLC / library).exists()}
-    if not target.is_amd:
-        wanted |= {"ptxas": tool("ptxas"), "nvdisasm": tool("nvdisasm")}
+    wanted = {"clang-16": shutil.which("clang-16")}
+    if target.is_amd:
+        wanted["rocm-device-libs"] = all(path.exists() for path in rocm_libraries(target))
+    else:
+        wanted |= {
+            f"{CLC.name} (libclc-15)": CLC.exists(), "libdevice": libdevice(), "ptxas": tool("ptxas"),
+            "nvdisasm": tool("nvdisasm"),
+        }
     return [name for name, found in wanted.items() if not found]
 
 
@@ -248,11 +292,40 @@ class Code:
     local_bytes: int
 
 
+def functions_of_nvidia(text):
+    """What stands in front of a source so that it calls NVIDIA's functions, of vectors one lane after the
+    other as NVIDIA's front end does."""
+    lines = []
+    for name, count in LIBDEVICE.items():
+        if not re.search(rf"\b{name}\(", text):
+            continue
+        letters = "xy"[:count]
+
+        def function(type, value):
+            parameters = ", ".join(f"{type} {letter}" for letter in letters)
+            return (f"static inline __attribute__((overloadable, always_inline)) {type} own_{name}({parameters}) "
+                    f"{{ return {value}; }}")
+
+        def call(lane):
+            return f"__nv_{name}f({', '.join(letter + lane for letter in letters)})"
+
+        lines += [f"float __nv_{name}f({', '.join(['float'] * count)});", function("float", call(""))]
+        for width in (2, 4):
+            lanes = ", ".join(call(f".s{lane}") for lane in range(width))
+            lines.append(function(f"float{width}", f"(float{width})({lanes})"))
+        lines.append(f"#define {name} own_{name}")
+    return "\n".join(lines) + "\n"
+
+
+def linked(*libraries):
+    return [word for path in libraries for word in ("-Xclang", "-mlink-builtin-bitcode", "-Xclang", path)]
+
+
 def compile_nvidia(build, target, text, folder):
     ptx, cubin = folder / "kernel.ptx", folder / "kernel.cubin"
+    text.write_text(functions_of_nvidia(text.read_text()) + text.read_text())
     run(*clang(build, target), "-target", "nvptx64--nvidiacl", "-Xclang", "-target-cpu", "-Xclang",
-        target.name, "-mllvm", "-nvptx-prec-divf32=1", "-Xclang",
-        "-mlink-builtin-bitcode", "-Xclang", CLC / "nvptx64--nvidiacl.bc", "-o", ptx, text)
+        target.name, "-mllvm", "-nvptx-prec-divf32=1", *linked(CLC, libdevice()), "-o", ptx, text)
     code = re.sub(r"\.version .*", ".version 7.8", ptx.read_text())
     # libclc's root is rounded correctly; OpenCL asks for less, and so does NVIDIA's front end.
     code = code.replace("sqrt.rn.f32", "sqrt.approx.f32")
@@ -289,8 +362,8 @@ def compile_nvidia(build, target, text, folder):
 
 def compile_amd(build, target, text, folder):
     listing = folder / "kernel.s"
-    run(*clang(build, target), "-target", "amdgcn-amd-amdhsa", f"-mcpu={target.name}", "-nogpulib", "-Xclang",
-        "-mlink-builtin-bitcode", "-Xclang", CLC / "amdgcn--amdhsa.bc", "-o", listing, text)
+    run(*clang(build, target), "-target", "amdgcn-amd-amdhsa", f"-mcpu={target.name}", "-nogpulib",
+        *linked(*rocm_libraries(target)), "-o", listing, text)
     code = listing.read_text()
     instructions, labels, conditional, inside = [], {}, set(), False
     for line in code.splitlines():
@@ -349,10 +422,19 @@ class Finding:
         its elements. AMD's scalar instructions, which a warp issues once and beside the others, do not
         count."""
         defines = dict(self.build.defines)
-        if not self.build.kernel.startswith(ELEMENTWISE) or "V" not in defines:
+        if self.build.kernel not in ELEMENTWISE or "V" not in defines:
             return None
         vectors = int(defines.get("VECTORS", 1))
         return longest_path(self.code, self.target, vectors) / (int(defines["V"]) * vectors)
+
+    @property
+    def part_of_memory_time(self):
+        """What it takes to issue those instructions, as a part of what it takes to move an element's bytes."""
+        if self.instructions_of_element is None:
+            return None
+        numbers = ELEMENTWISE[self.build.kernel] + 2 * int(dict(self.build.defines).get("STATES", 0))
+        issuing = self.instructions_of_element / (self.target.issue * 1e12)
+        return issuing / (4 * numbers / (self.target.bandwidth * 1e9))
 
     @property
     def faults(self):
@@ -384,6 +466,8 @@ class Finding:
             wide = [name for name in self.memory if re.search(r"128|x4", name)]
             if not any("load" in n or "LDG" in n for n in wide) or not any("store" in n or "STG" in n for n in wide):
                 misses.append("no memory accesses of 128 bits")
+        if each and self.part_of_memory_time > 1:
+            misses.append(f"instructions take {self.part_of_memory_time:.2f} of the time of the bytes")
         if self.build.kernel.startswith("attention") and (self.local_loads or 0) > MOST_LOCAL_LOADS:
             misses.append(f"{self.local_loads:.2f} local loads a multiply-add")
         return misses
@@ -514,10 +598,12 @@ def study(build, target):
 
 
 def one_of_each(builds):
-    """The build with most defines of every kernel, and all of tiles."""
+    """The build with most defines of every kernel, function and rule, and all of tiles."""
     best = {}
     for build in builds:
-        key = (build.file, build.kernel, build.defines if build.is_tile else None)
+        defines = dict(build.defines)
+        what = tuple(defines.get(name) for name in ("FUNCTION", "RULE", "STRADDLES"))
+        key = (build.file, build.kernel, build.defines if build.is_tile else what)
         if key not in best or len(build.defines) > len(best[key].defines):
             best[key] = build
     return list(best.values())
@@ -525,15 +611,18 @@ def one_of_each(builds):
 
 def table(findings):
     lines = ["| kernel | defines | target | registers | spills | stack | local bytes | groups | share | "
-             "instructions | an element | memory |", "|---|---|---|---|---|---|---|---|---|---|---|---|"]
+             "instructions | an element | of the bytes' time | memory |",
+             "|---|---|---|---|---|---|---|---|---|---|---|---|---|"]
     for f in findings:
         memory = ", ".join(f"{name} {count}" for name, count in f.memory.most_common(4))
         share = "" if f.share is None else f"{f.share:.2f}"
-        each = "" if f.instructions_of_element is None else f"{f.instructions_of_element:.1f}"
+        each, part = "", ""
+        if f.instructions_of_element is not None:
+            each, part = f"{f.instructions_of_element:.1f}", f"{f.part_of_memory_time:.2f}"
         lines.append(
             f"| {f.build.kernel} | {f.build.label} | {f.target.name} | {f.code.registers} | {f.code.spills} | "
             f"{f.code.stack} | {f.code.local_bytes} | {f.groups} | {share} | "
-            f"{len(f.code.instructions)} | {each} | {memory} |")
+            f"{len(f.code.instructions)} | {each} | {part} | {memory} |")
     return "\n".join(lines)
 
 
@@ -544,7 +633,8 @@ def main():
                         help="what `tern verify --kernels` or `tern bench model --plan` wrote")
     parser.add_argument("--kernel", metavar="FILE:NAME", help="one kernel, such as matmul/gemm:gemm_rows")
     parser.add_argument("-D", metavar="NAME=VALUE", action="append", default=[])
-    parser.add_argument("--target", nargs="+", choices=list(TARGETS), default=list(TARGETS))
+    parser.add_argument("--target", nargs="+", choices=list(TARGETS),
+                        help="those that are named must be there; all that are, where none is")
     parser.add_argument("--match", metavar="REGEX", default="", help="only kernels whose name matches")
     parser.add_argument("--brief", action="store_true", help="one build of each kernel, all of tiles")
     parser.add_argument("--gate", action="store_true", help="fail where a kernel spills or has a stack, "
@@ -555,10 +645,12 @@ def main():
     arguments = parser.parse_args()
 
     targets = []
-    for name in arguments.target:
+    for name in arguments.target or TARGETS:
         absent = missing(TARGETS[name])
         if absent:
             print(f"static.py: {name} left out: no {', '.join(absent)}", file=sys.stderr)
+            if arguments.target:
+                return 69
         else:
             targets.append(TARGETS[name])
     builds = [build for path in arguments.builds for build in Build.read(path)]

@@ -19,23 +19,18 @@
 #endif
 
 // Where a block of a matrix product stands, from the work-item's number. Neighbouring work-items
-// take blocks below each other, which read the same columns of B; or with ACROSS blocks beside each
+// take blocks below each other, which read the same columns of B; or with `across` blocks beside each
 // other, which write on in the same rows of C: better where B fits the cache and C is large.
-#ifdef ACROSS
-#define BLOCK_ROW(item) ((item) / column_blocks % row_blocks)
-#define BLOCK_COLUMN(item) ((item) % column_blocks)
-#else
-#define BLOCK_ROW(item) ((item) % row_blocks)
-#define BLOCK_COLUMN(item) ((item) / row_blocks % column_blocks)
-#endif
 #define PLACE(columns_per_block)                                               \
   const int block_width = (columns_per_block);                                 \
   const int row_blocks = (m + ROWS - 1) / ROWS;                                \
   const int column_blocks = (n + block_width - 1) / block_width;               \
   const int item = get_global_id(0);                                           \
   if (item >= row_blocks * column_blocks * batch) return;                      \
-  const int row = BLOCK_ROW(item) * ROWS;                                      \
-  const int column = BLOCK_COLUMN(item) * block_width;                         \
+  const int row =                                                              \
+      (across ? item / column_blocks % row_blocks : item % row_blocks) * ROWS; \
+  const int column = block_width *                                             \
+      (across ? item % column_blocks : item / row_blocks % column_blocks);     \
   const int matrix = item / (row_blocks * column_blocks);                      \
   a += matrix * a_matrix;                                                      \
   b += matrix * b_matrix;                                                      \
@@ -56,7 +51,7 @@
 // A(i, j) = a[i·a_row + j·a_step], B(i, j) = b[i·n + j]: an element of A meets vectors along a row
 // of B. n is at least COLUMNS·V.
 __kernel void gemm_rows(IN(a), IN(b), IN(bias), OUT(c), const int batch, const int m, const int n,
-                        const int k, const int a_matrix, const int b_matrix, const int a_row,
+                        const int k, const int across, const int a_matrix, const int b_matrix, const int a_row,
                         const int a_step) {
   BIND(a);
   BIND(b);
@@ -106,12 +101,14 @@ __kernel void gemm_rows(IN(a), IN(b), IN(bias), OUT(c), const int batch, const i
 }
 
 // The same where A has few rows, ROWS of them, and B is large: rows of B are read once, in stripes so
-// long that memory delivers them at full speed, while the sums of a stripe stay in the cache.
+// long that memory delivers them at full speed, while the sums of a stripe stay in the cache. With
+// TRANSPOSED C is stored as [n, m]: so it is the product of few columns with a matrix that is read along
+// its own rows.
 #ifndef STRIPE
 #define STRIPE 16
 #endif
 __kernel void gemm_thin(IN(a), IN(b), IN(bias), OUT(c), const int batch, const int m, const int n,
-                        const int k, const int a_matrix, const int b_matrix, const int a_row,
+                        const int k, const int across, const int a_matrix, const int b_matrix, const int a_row,
                         const int a_step) {
   BIND(a);
   BIND(b);
@@ -166,9 +163,15 @@ __kernel void gemm_thin(IN(a), IN(b), IN(bias), OUT(c), const int batch, const i
 #elif BIAS == 2
       value += bias[row + i];
 #endif
+#ifdef TRANSPOSED
+      float lanes[V];
+      STORE(value, lanes);
+      for (int lane = wanted - at; lane < V; ++lane) c[(at + lane) * ROWS + i] = lanes[lane];
+#else
       __global float *target = c + i * n + at;
       if (at == wanted) STORE(value, target);
       else store_part(value, target, wanted - at, V);
+#endif
     }
   }
 }
@@ -210,7 +213,7 @@ __kernel void gemm_pack(IN(x), OUT(y), const int batch, const int count, const i
 // gain from it: a block of B stays in the cache, whatever the length of its rows. With ACCUMULATE the
 // product is added to what C holds.
 __kernel void gemm_packed(IN(a), IN(b), IN(bias), OUT(c), const int batch, const int m, const int n,
-                          const int k, const int a_matrix, const int b_matrix) {
+                          const int k, const int across, const int a_matrix, const int b_matrix) {
   BIND(a);
   BIND(b);
   BIND_OUT(c);
@@ -262,7 +265,7 @@ __kernel void gemm_packed(IN(a), IN(b), IN(bias), OUT(c), const int batch, const
 // A(i, j) = a[i·k + j], B(i, j) = b[j·k + i]: both run along the summed axis, so a lane sums every
 // V-th product. k is at least V.
 __kernel void gemm_dot(IN(a), IN(b), IN(bias), OUT(c), const int batch, const int m, const int n,
-                       const int k, const int a_matrix, const int b_matrix) {
+                       const int k, const int across, const int a_matrix, const int b_matrix) {
   BIND(a);
   BIND(b);
   BIND_OUT(c);

@@ -102,10 +102,10 @@ package enum Architecture: Hashable, Sendable {
   }
 
   /// The work-items that keep the device busy.
-  func busyItemCount(computeUnits: Int) -> Int {
+  func busyItemCount(multiprocessors: Int) -> Int {
     switch self {
-    case .wideCores: 16 * computeUnits
-    case .manyThreads: 512 * computeUnits
+    case .wideCores: 16 * multiprocessors
+    case .manyThreads: 512 * multiprocessors
     }
   }
 

@@ -110,7 +110,7 @@ package struct DeviceTraits: Hashable, Sendable {
       traits, _ in traits.hasUploadQueue = true
     },
     .number(
-      "compute-units", "N", help: "cut work for a device of N compute units", \.computeUnits),
+      "compute-units", "N", help: "cut work for a GPU of N multiprocessors", \.computeUnits),
     .number(
       "work-group", "N", help: "let no work-group have more than N work-items", \.groupSize),
     .number(

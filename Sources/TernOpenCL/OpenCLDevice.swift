@@ -24,6 +24,8 @@ package final class OpenCLDevice: Device {
   let commandBuffers: CommandBufferCalls?
   /// Which of several implementations runs a problem.
   package let candidates: CandidateRegistry
+  /// By how many units work is cut.
+  let multiprocessors: Int
   /// The work-items that keep the device busy.
   let busyItemCount: Int
 
@@ -49,7 +51,9 @@ package final class OpenCLDevice: Device {
     try tensorCores.check(options.precision, on: info)
     architecture = traits.architecture(device)
     limits = try DeviceLimits(device, info, traits)
-    busyItemCount = architecture.busyItemCount(computeUnits: info.computeUnits)
+    multiprocessors =
+      traits.computeUnits ?? Multiprocessors.count(device, units: info.computeUnits)
+    busyItemCount = architecture.busyItemCount(multiprocessors: multiprocessors)
     context = try Context(device: device.handle)
     computeQueue = try Queue(context, device: device.handle)
     // Copies take a while only where they cross to a device with memory of its own.

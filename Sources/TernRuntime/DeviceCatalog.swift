@@ -25,10 +25,8 @@ public struct DeviceOptions: Hashable, Sendable {
   /// The algorithm and the implementations that are asked for and ruled out, as a user writes them; `nil`
   /// where all is left to the device.
   public var algorithmDescription: String? {
-    let words =
-      (algorithm.map { [$0.rawValue] } ?? []) + candidates.wanted
-      + candidates.forbidden.map { "no-\($0)" }
-    return words.isEmpty ? nil : words.joined(separator: ",")
+    let request = AlgorithmRequest(algorithm, candidates: candidates).description
+    return request.isEmpty ? nil : request
   }
 }
 
@@ -169,6 +167,7 @@ public struct DeviceCatalog: Sendable {
           + "\(options.precision.rawValue) needs a GPU with tensor cores, by OpenCL")
     }
     let device = try backend.open(choice.info, options: options)
+    try options.candidates.check(device)
     didOpen?(device, choice)
     return device
   }

@@ -167,4 +167,32 @@ import Testing
     #expect(
       try note("conv.yaml", "reference", "direct").first?.contains("changes nothing") == true)
   }
+
+  /// A run takes implementations by their names, on the command line and in its file, keeps them with its
+  /// settings, and refuses what the device does not have.
+  @Test func implementationsByName() throws {
+    let workspace = try workspace()
+    defer { workspace.remove() }
+    try workspace.write(
+      "run.yaml",
+      "model: net.yaml\ndata: idx:data\ndevice: cpu\nalgorithm: [no-paired, onednn]\n")
+    func algorithm(_ arguments: [String]) throws -> String? {
+      let run = try Command.run(
+        ["train"] + arguments + ["--epochs", "1", "--batch-size", "10", "--out", "named"],
+        in: workspace.path)
+      #expect(run.status == 0, "\(run.errors)")
+      let config = workspace.file("named/config.yaml")
+      defer { try? FileManager.default.removeItem(atPath: workspace.file("named")) }
+      return try String(contentsOfFile: config, encoding: .utf8).split(separator: "\n")
+        .first { $0.hasPrefix("algorithm: ") }.map(String.init)
+    }
+    let train = ["net.yaml", "--data", "idx:data", "--device", "cpu", "--algorithm"]
+    #expect(try algorithm(train + ["direct,no-paired"]) == #"algorithm: "direct,no-paired""#)
+    #expect(try algorithm(["--config", "run.yaml"]) == #"algorithm: "onednn,no-paired""#)
+    let line = (["train"] + train).joined(separator: " ")
+    for input in [
+      BadInput("\(line) fastest", 64, "no 'fastest'; it has "),
+      BadInput("\(line) direct,", 64, "names separated by commas"),
+    ] { try input.check(in: workspace) }
+  }
 }

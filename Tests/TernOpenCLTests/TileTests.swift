@@ -10,9 +10,6 @@ import Testing
 @Suite(.enabled(if: openCLDevice != nil)) struct TileTests {
   static let tiles = ["128x128", "64x128", "128x64", "64x64", "32x128"]
 
-  /// Whole numbers of −4 to 4.
-  private static func whole(_ x: Float) -> Float { max(-4, min(4, (x * 2).rounded())) }
-
   /// Has every node that can be computed by a tile, or by a tile and parts, be computed so.
   private func force(_ prefix: String, in graph: Graph, on device: OpenCLDevice) throws -> Int {
     var count = 0
@@ -30,57 +27,26 @@ import Testing
     return count
   }
 
-  /// a·b with both gradients: products of plain, right-transposed and left-transposed operands.
-  private func product(_ a: Shape, _ b: Shape) throws -> (Graph, [String: HostTensor]) {
-    let builder = GraphBuilder()
-    var values: [String: HostTensor] = [:]
-    func add(_ name: String, _ shape: Shape) throws -> Tensor {
-      let generator = Philox(seed: 3, stream: .data)
-      values[name] = HostTensor(
-        shape, generator.normals(shape.elementCount, UInt32(values.count)).map(Self.whole))
-      return try builder.input(name, shape)
-    }
-    let (x, w) = (try add("a", a), try add("b", b))
-    let y = try x.matmul(w)
-    builder.output("y", y)
-    for (name, gradient) in zip(
-      ["da", "db"], try builder.gradients(of: [(y, add("dy", y.shape))], withRespectTo: [x, w]))
-    {
-      builder.output(name, try #require(gradient))
-    }
-    return (builder.graph, values)
-  }
-
-  private func expectExact(
-    _ graph: Graph, _ inputs: [String: HostTensor], on device: OpenCLDevice, _ comment: String
-  ) throws {
-    let expected = try Session(device: ReferenceDevice()).compile(graph).run(inputs)
-    let got = try Session(device: device).compile(graph).run(inputs)
-    for (name, value) in expected {
-      #expect(got[name]?.floats == value.floats, "\(name) of \(comment)")
-    }
-  }
-
   @Test(arguments: tiles) func aTileMultipliesExactlyBeyondItsEdges(_ tile: String) throws {
     let device = try open(DeviceOptions(), "many-threads")
     var shapes: [(Shape, Shape)] = [([133, 67], [67, 141])]
     // By fours, the kernels are others: two of them tell.
     if ["128x128", "32x128"].contains(tile) { shapes.append(([2, 132, 36], [2, 36, 140])) }
     for (a, b) in shapes {
-      let (graph, inputs) = try product(a, b)
-      #expect(try force("tile \(tile)", in: graph, on: device) > 0)
-      try expectExact(graph, inputs, on: device, "\(a) × \(b)")
+      let experiment = try ProductExperiment(a, b)
+      #expect(try force("tile \(tile)", in: experiment.graph, on: device) > 0)
+      try experiment.expectExact(on: device, "\(a) × \(b)")
     }
   }
 
   @Test func fewTilesWithManyTermsAreCutIntoPartsThatAreAddedInOrder() throws {
     let device = try open(DeviceOptions(), "many-threads")
-    let (graph, inputs) = try product([3, 2115], [2115, 5])
-    let names = try Session(device: device).compile(graph).bound.implementations
+    let experiment = try ProductExperiment([3, 2115], [2115, 5])
+    let names = try experiment.implementations(on: device)
     #expect(names.contains { $0.hasPrefix("tile ") && $0.contains("/") })
-    try expectExact(graph, inputs, on: device, "\(names)")
-    let first = try Session(device: device).compile(graph).run(inputs)
-    #expect(try Session(device: device).compile(graph).run(inputs) == first)
+    try experiment.expectExact(on: device, "\(names)")
+    let first = try experiment.results(on: device)
+    #expect(try experiment.results(on: device) == first)
   }
 
   struct Geometry: Sendable, CustomTestStringConvertible {
@@ -122,7 +88,7 @@ import Testing
     let device = try open(DeviceOptions(algorithm: .implicitGEMM), "many-threads")
     let experiment = try ConvolutionExperiment(
       g.input, weight: g.weight, stride: g.stride, padding: g.padding, dilation: g.dilation,
-      groups: g.groups, rounding: Self.whole)
+      groups: g.groups, rounding: ProductExperiment.whole)
     let names = try experiment.implementations(on: device)
     #expect(names.filter { $0.hasPrefix("implicit-gemm ") }.count == 3)
     #expect(try experiment.error(on: device) == 0)
@@ -136,7 +102,7 @@ import Testing
     }
     for (input, weight, stride) in shapes {
       let experiment = try ConvolutionExperiment(
-        input, weight: weight, stride: stride, rounding: Self.whole)
+        input, weight: weight, stride: stride, rounding: ProductExperiment.whole)
       #expect(try force("implicit-gemm \(tile)", in: experiment.graph, on: device) > 0)
       #expect(try experiment.error(on: device) == 0)
     }

@@ -14,7 +14,7 @@ struct DeviceArguments: ParsableArguments {
       commas, implementations of anything by their names in -v, or no-NAME to rule one out. \
       (default: the device's own choice per shape)
       """)
-  var algorithm: AlgorithmArgument?
+  var algorithm: AlgorithmRequest?
 
   @Option(
     help: """
@@ -30,9 +30,7 @@ struct DeviceArguments: ParsableArguments {
   }
 
   func open() throws -> any Device {
-    let device = try DeviceCatalog.standard.open(device, options: options)
-    try algorithm?.check(device)
-    return device
+    try DeviceCatalog.standard.open(device, options: options)
   }
 
   /// Opens the device for a network, and says where the algorithm that was asked for changes nothing.
@@ -56,5 +54,10 @@ struct DeviceArguments: ParsableArguments {
 }
 
 extension ConvolutionAlgorithm: ExpressibleByArgument {}
+
+extension AlgorithmRequest: ExpressibleByArgument {
+  public init?(argument: String) { self.init(argument) }
+}
+
 extension Precision: ExpressibleByArgument {}
 extension ItemErrorPolicy: ExpressibleByArgument {}

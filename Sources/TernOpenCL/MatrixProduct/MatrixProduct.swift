@@ -23,41 +23,6 @@ struct MatrixProduct {
   /// The way to compute it, of ``methodNames(on:)``; the device's choice where `nil`.
   var methodName: String?
 
-  /// How a product is computed.
-  private struct Method {
-    enum Kind: String {
-      /// By CLBlast.
-      case library = "clblast"
-      /// Elements of A meet vectors of B's rows.
-      case rows
-      /// The same, for few rows of A: all of them meet stripes of B's rows.
-      case thin
-      /// Rows of A meet rows of Bᵀ.
-      case dot
-      /// Both operands are first copied into blocks.
-      case packed
-      /// By tiles in local memory.
-      case tile
-      /// On tensor cores.
-      case tensor
-    }
-
-    let kind: Kind
-    /// Rows and columns (of vectors) of the accumulators of a work-item.
-    var rows = 1
-    var columns = 1
-    var vectorWidth = 1
-    /// What a group computes, on tensor cores or without.
-    var tensorTile: TensorTile?
-    var tile: TileChoice?
-
-    var name: String {
-      if let tensorTile { return tensorTile.name }
-      if let tile { return "\(kind) \(tile.name)" }
-      return kind == .library ? kind.rawValue : "\(kind) \(rows)x\(columns)"
-    }
-  }
-
   /// The product in a line, as the tuner stores it.
   var description: String {
     "matmul \(batch)x\(m)x\(n)x\(k) \(transposesA ? "t" : "n")\(transposesB ? "t" : "n")"
@@ -65,11 +30,13 @@ struct MatrixProduct {
   }
 
   /// The ways there are; the one to take untuned in front.
-  private func methods(on device: OpenCLDevice) -> [Method] {
+  private func methods(on device: OpenCLDevice) -> [ProductMethod] {
     let all =
       TensorTile.all(forRows: m, columns: n, count: batch, on: device).map {
-        Method(kind: .tensor, tensorTile: $0)
-      } + (device.architecture == .manyThreads ? tiles(on: device) : methods(device.architecture))
+        ProductMethod(kind: .tensor, tensorTile: $0)
+      }
+      + (device.architecture == .manyThreads
+        ? tiles(on: device) : methods(device.architecture, units: device.multiprocessors))
     let (description, hasLibrary) = (description, device.hasLibrary)
     return all.filter {
       $0.kind == .library ? hasLibrary : device.candidates.fits($0.name, description)
@@ -77,72 +44,15 @@ struct MatrixProduct {
   }
 
   /// Those for many threads.
-  private func tiles(on device: OpenCLDevice) -> [Method] {
+  private func tiles(on device: OpenCLDevice) -> [ProductMethod] {
     // Any device has room for work-items that do not meet.
-    let kind: Method.Kind = transposesB ? transposesA ? .packed : .dot : .rows
+    let kind: ProductMethod.Kind = transposesB ? transposesA ? .packed : .dot : .rows
     return TileChoice.all(m, n, terms: k, count: batch, on: device).map {
-      Method(kind: .tile, tile: $0)
+      ProductMethod(kind: .tile, tile: $0)
     } + [
-      Method(kind: .library), Method(kind: kind, rows: 4, columns: kind == .rows ? min(4, n) : 4),
+      ProductMethod(kind: .library),
+      ProductMethod(kind: kind, rows: 4, columns: kind == .rows ? min(4, n) : 4),
     ]
-  }
-
-  /// Those for wide cores.
-  private func methods(_ architecture: Architecture) -> [Method] {
-    let library = Method(kind: .library)
-    let width = architecture.vectorWidth
-    let isWide = architecture.accumulators >= 24
-    let packed = (isWide ? [(8, 2), (12, 2), (6, 4), (4, 2)] : [(4, 2), (6, 2), (2, 4)]).map {
-      Method(kind: .packed, rows: $0.0, columns: $0.1, vectorWidth: width)
-    }
-    if transposesA && transposesB { return packed + [library] }
-    let direct: [Method]
-    if transposesB {
-      let width = architecture.vectorWidth(upTo: k)
-      direct = (isWide ? [(5, 4), (4, 4), (6, 3), (2, 4)] : [(3, 3), (2, 4)]).map {
-        Method(kind: .dot, rows: $0.0, columns: $0.1, vectorWidth: width)
-      }
-    } else {
-      let width = architecture.vectorWidth(upTo: n)
-      // As many columns as leave the last block fullest; the most of those.
-      let most = max(1, min(isWide ? 3 : 2, n / width))
-      let columns = (1...most).reversed().min { left, right in
-        func computed(_ columns: Int) -> Int {
-          (n + columns * width - 1) / (columns * width) * columns
-        }
-        return computed(left) < computed(right)
-      }!
-      let rows = isWide || columns == 1 ? 8 : 4
-      direct = [(rows, columns), (rows / 2, columns), (rows, 1)].filter {
-        $0 == (rows, columns) || columns > 1 || $0.0 != rows
-      }.map { Method(kind: .rows, rows: $0.0, columns: $0.1, vectorWidth: width) }
-      // Narrow blocks of a large B touch a page for every row, and use little of it.
-      if m <= 16, n >= 256, k >= 256 {
-        let stripes = [32, 16].map {
-          Method(kind: .thin, rows: m, columns: $0, vectorWidth: width)
-        }
-        return stripes + direct + packed + [library]
-      }
-    }
-    // Copying pays for itself where rows of B are so short that a vector often reaches into the
-    // next, or so long that each stands in a page of its own. Where rows of Bᵀ would meet those of A,
-    // it also saves the sums over lanes.
-    let isLarge =
-      transposesB
-      ? m >= 32 && n >= 32 && k >= 32 || isCheaperPacked(packed[0], over: direct[0])
-      : m >= 128 && (n >= 1024 && k >= 32 || (32..<256).contains(n) && k >= 128)
-    return (isLarge ? packed + direct : direct + packed) + [library]
-  }
-
-  /// Whether a short product of rows by rows is quicker by packed blocks: a sum over the lanes of a vector
-  /// takes as long as half a dozen multiplications, for each result.
-  private func isCheaperPacked(_ packed: Method, over dot: Method) -> Bool {
-    let laneSum = 6
-    let blockColumns = packed.columns * packed.vectorWidth
-    let rows = (m + packed.rows - 1) / packed.rows * packed.rows
-    let vectors = (n + blockColumns - 1) / blockColumns * packed.columns
-    let whole = (k + dot.vectorWidth - 1) / dot.vectorWidth
-    return k < 64 && rows * vectors * k + (m + n) * k < m * n * (whole + laneSum)
   }
 
   /// The names of all ways to compute the product.
@@ -154,7 +64,9 @@ struct MatrixProduct {
     candidateProblem(methods(on: device), on: device)
   }
 
-  private func candidateProblem(_ methods: [Method], on device: OpenCLDevice) -> CandidateProblem {
+  private func candidateProblem(_ methods: [ProductMethod], on device: OpenCLDevice)
+    -> CandidateProblem
+  {
     let operations = 2 * Double(batch * m * n) * Double(k)
     return CandidateProblem(
       description,
@@ -165,10 +77,7 @@ struct MatrixProduct {
       }, untuned: methods[0].name)
   }
 
-  /// The floats of B that stay in the cache while other operands pass by.
-  private static let cachedCount = 1 << 17
-
-  private func method(on device: OpenCLDevice) -> Method {
+  private func method(on device: OpenCLDevice) -> ProductMethod {
     let methods = methods(on: device)
     if let methodName, let method = methods.first(where: { $0.name == methodName }) {
       return method
@@ -178,7 +87,7 @@ struct MatrixProduct {
   }
 
   /// The elements of both packed operands.
-  private func packedCounts(_ block: Method) -> (a: Int, b: Int) {
+  private func packedCounts(_ block: ProductMethod) -> (a: Int, b: Int) {
     let width = block.columns * block.vectorWidth
     return (
       (sharesA ? 1 : batch) * ((m + block.rows - 1) / block.rows * block.rows) * k,
@@ -190,7 +99,7 @@ struct MatrixProduct {
     workspaceByteCount(of: method(on: device))
   }
 
-  private func workspaceByteCount(of method: Method) -> Int {
+  private func workspaceByteCount(of method: ProductMethod) -> Int {
     switch method.kind {
     case .packed:
       let counts = packedCounts(method)
@@ -213,10 +122,13 @@ struct MatrixProduct {
   }
 
   private func encode(
-    _ method: Method, _ a: View, _ b: View, _ vector: View?, into c: View, _ encoder: StepEncoder
+    _ method: ProductMethod, _ a: View, _ b: View, _ vector: View?, into c: View,
+    _ encoder: StepEncoder
   ) throws {
     let (block, width) = (method, method.vectorWidth)
-    let sizes: [Argument] = [.int(batch), .int(m), .int(n), .int(k)]
+    let sizes: [Argument] = [
+      .int(batch), .int(m), .int(n), .int(k), .int(goesAcross ? 1 : 0),
+    ]
     var defines = ["ROWS": block.rows, "COLUMNS": block.columns, "BIAS": bias.rawValue]
     func launch(
       _ name: String, _ a: View, _ b: View, columns: Int, vectorWidth: Int,
@@ -226,8 +138,7 @@ struct MatrixProduct {
       try encoder.map(
         name, in: "matmul/gemm",
         count: batch * ((m + block.rows - 1) / block.rows) * ((n + columns - 1) / columns),
-        // Stripes are few and each is much work.
-        groupSize: method.kind == .thin ? 1 : encoder.architecture.blockGroup,
+        groupSize: encoder.architecture.blockGroup,
         [.tensor(a), .tensor(b), .tensor(vector ?? a), .tensor(c)] + sizes + distances,
         defines: defines)
     }
@@ -247,18 +158,14 @@ struct MatrixProduct {
         Epilogue(bias: vector.map { ($0, kind) }), encoder)
     case .library:
       try encodeLibrary(a, b, vector, into: c, encoder)
-    case .rows, .thin:
-      if method.kind == .thin {
-        defines["STRIPE"] = block.columns
-      } else if k * n <= Self.cachedCount {
-        defines["ACROSS"] = 1
-      }
+    case .rows:
       try launch(
-        method.kind == .thin ? "gemm_thin" : "gemm_rows", a, b, columns: block.columns * width,
-        vectorWidth: width,
+        "gemm_rows", a, b, columns: block.columns * width, vectorWidth: width,
         [
           .int(aDistance), .int(k * n), .int(transposesA ? 1 : k), .int(transposesA ? m : 1),
         ])
+    case .thin:
+      try encodeThin(method, a, b, vector, into: c, encoder)
     case .dot:
       try launch(
         "gemm_dot", a, b, columns: block.columns, vectorWidth: width,
@@ -278,6 +185,35 @@ struct MatrixProduct {
         "gemm_packed", packedA, packedB, columns: blockWidth, vectorWidth: width,
         [.int(sharesA ? 0 : counts.a / batch), .int(counts.b / batch)])
     }
+  }
+
+  private func encodeThin(
+    _ method: ProductMethod, _ a: View, _ b: View, _ vector: View?, into c: View,
+    _ encoder: StepEncoder
+  ) throws {
+    let isTransposed = method.isTransposed
+    // Few rows, and the matrix that lies along its rows: of B and A where columns are few.
+    let (few, long) = isTransposed ? (b, a) : (a, b)
+    let (rows, length) = isTransposed ? (n, m) : (m, n)
+    let lieAlongTerms = isTransposed ? transposesB : !transposesA
+    let biases: [Bias: Bias] = [.perRow: .perColumn, .perColumn: .perRow]
+    let bias = isTransposed ? biases[bias] ?? .none : bias
+    let stripe = method.columns * method.vectorWidth
+    var defines = [
+      "ROWS": rows, "COLUMNS": 1, "STRIPE": method.columns, "V": method.vectorWidth,
+      "BIAS": bias.rawValue,
+    ]
+    if isTransposed { defines["TRANSPOSED"] = 1 }
+    try encoder.map(
+      "gemm_thin", in: "matmul/gemm", count: batch * ((length + stripe - 1) / stripe),
+      // Stripes are few and each is much work.
+      groupSize: 1,
+      [
+        .tensor(few), .tensor(long), .tensor(vector ?? a), .tensor(c), .int(batch), .int(rows),
+        .int(length), .int(k), .int(1), .int(!isTransposed && sharesA ? 0 : rows * k),
+        .int(isTransposed && sharesA ? 0 : length * k), .int(lieAlongTerms ? k : 1),
+        .int(lieAlongTerms ? 1 : rows),
+      ], defines: defines)
   }
 
   private func tiled(_ choice: TileChoice) -> TiledProduct {
@@ -306,7 +242,7 @@ struct MatrixProduct {
     operationsPerTerm(of: method(on: device), device)
   }
 
-  private func operationsPerTerm(of method: Method, _ device: OpenCLDevice) -> Double {
+  private func operationsPerTerm(of method: ProductMethod, _ device: OpenCLDevice) -> Double {
     switch method.kind {
     case .library: return device.architecture.libraryProductCost
     case .tensor: return TensorTile.cost * method.tensorTile!.waste(m, n)
@@ -314,11 +250,8 @@ struct MatrixProduct {
     case .rows, .thin, .dot, .packed:
       // Of no use where work-items beside each other should read what lies beside each other.
       if device.architecture == .manyThreads { return 8 }
-      // What a block has beyond the edge is computed as well.
-      let rows = (m + method.rows - 1) / method.rows * method.rows
-      let width = method.kind == .dot ? method.columns : method.columns * method.vectorWidth
-      let columns = (n + width - 1) / width * width
-      return 1.2 * Double(rows * columns) / Double(m * n)
+      return wideCoreCost(of: method, device.architecture, units: device.multiprocessors)
+        / (2 * Double(batch * m * n) * Double(k))
     }
   }
 

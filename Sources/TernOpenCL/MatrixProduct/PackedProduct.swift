@@ -48,7 +48,7 @@ struct PackedProduct: Sendable {
       "gemm_packed", in: "matmul/gemm", count: batch * rowBlocks * columnBlocks,
       [
         .tensor(a), .tensor(b), .tensor(a), .tensor(c), .int(batch), .int(m), .int(n), .int(k),
-        .int(aCount), .int(bCount),
+        .int(0), .int(aCount), .int(bCount),
       ], defines: defines)
   }
 }

@@ -55,7 +55,7 @@ struct ProductTile: Hashable, Sendable {
   func operations(_ m: Int, _ n: Int, terms: Int, count: Int, parts: Int, on device: OpenCLDevice)
     -> Double
   {
-    let units = max(1, device.info.computeUnits)
+    let units = max(1, device.multiprocessors)
     let perUnit = (self.count(m, n) * count * parts + units - 1) / units
     // A unit that has little to do waits for memory.
     let resident = Double(min(Self.residentCount, perUnit * groupSize))

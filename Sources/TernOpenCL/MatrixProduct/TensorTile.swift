@@ -34,7 +34,7 @@ struct TensorTile: Hashable, Sendable {
     let all = all(on: device)
     // A large tile is no gain where it leaves compute units idle, or most of it is beyond the edge.
     let suited = all.first {
-      $0.waste(m, n) <= 1.25 && count * $0.count(m, n) >= 2 * device.info.computeUnits
+      $0.waste(m, n) <= 1.25 && count * $0.count(m, n) >= 2 * device.multiprocessors
     }
     let first = suited ?? all.min { $0.waste(m, n) < $1.waste(m, n) }
     return (first.map { [$0] } ?? []) + all.filter { $0 != first }

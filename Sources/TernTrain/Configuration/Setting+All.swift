@@ -221,11 +221,17 @@ extension Setting {
       "threads", \.threads, 1...BackgroundThread.limit, "CPU threads.", standard: "all cores"
     )
     .with(resuming: .rounding),
-    .choice(
-      "algorithm", \.algorithm,
+    .other(
+      "algorithm", .text,
       "How convolutions are computed, where the device can: "
-        + "\(ConvolutionAlgorithm.allCases.map(\.rawValue).joined(separator: ", ")).",
-      standard: "its own choice per shape"
+        + ConvolutionAlgorithm.allCases.map(\.rawValue).joined(separator: ", ")
+        + "; or, separated by commas, implementations of anything by their names in -v, or no-NAME to rule "
+        + "one out.",
+      standard: "the device's own choice per shape",
+      read: { configuration, attributes in
+        configuration.algorithm = try attributes.algorithmRequest("algorithm")
+      },
+      value: { ($0.algorithm?.description).map(AttributeValue.string) ?? .null }
     ).with(resuming: .rounding),
     .choice(
       "precision", \.precision,

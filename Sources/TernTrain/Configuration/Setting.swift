@@ -1,5 +1,6 @@
 import TernCore
 import TernNN
+import TernRuntime
 
 /// A setting of a run, declared once: its name in `config.yaml` and, with hyphens, among the flags of
 /// `tern train`; what it may be; what is said of it; and what becomes of it where a run goes on.
@@ -194,7 +195,7 @@ public struct Setting: Sendable {
     Setting(
       name, .text, summary, standard: standard,
       read: {
-        $0[keyPath: path] = try list($1, name) ?? $1.string(name, default: $0[keyPath: path])
+        $0[keyPath: path] = try $1.list(name) ?? $1.string(name, default: $0[keyPath: path])
       },
       value: { .string($0[keyPath: path]) }, fault: fault)
   }
@@ -209,16 +210,10 @@ public struct Setting: Sendable {
       read: { configuration, attributes in
         configuration[keyPath: path] =
           attributes.has(name)
-          ? try list(attributes, name)
+          ? try attributes.list(name)
             ?? attributes.string(name, oneOf: choices.isEmpty ? nil : choices) : nil
       },
       value: { $0[keyPath: path].map(AttributeValue.string) ?? .null }, fault: fault)
-  }
-
-  /// Text that YAML reads as a list: words or numbers separated by commas.
-  private static func list(_ attributes: Attributes, _ name: String) -> String? {
-    guard case .list(let list)? = attributes.values[name] else { return nil }
-    return list.map(\.words).joined(separator: ",")
   }
 
   /// One of the cases of a type.
@@ -236,21 +231,6 @@ public struct Setting: Sendable {
       value: { .string($0[keyPath: path].rawValue) })
   }
 
-  static func choice<Case: RawRepresentable & CaseIterable & Sendable>(
-    _ name: String, _ path: any WritableKeyPath<Configuration, Case?> & Sendable, _ summary: String,
-    standard: String
-  ) -> Setting where Case.RawValue == String {
-    let names = Case.allCases.map(\.rawValue)
-    return Setting(
-      name, .text, choices: names, summary, standard: standard,
-      read: { configuration, attributes in
-        configuration[keyPath: path] =
-          attributes.has(name)
-          ? Case(rawValue: try attributes.string(name, oneOf: names)) : nil
-      },
-      value: { ($0[keyPath: path]?.rawValue).map(AttributeValue.string) ?? .null })
-  }
-
   /// A setting of a form of its own.
   static func other(
     _ name: String, _ kind: Kind, _ summary: String, standard: String? = nil,
@@ -258,5 +238,24 @@ public struct Setting: Sendable {
     value: @escaping @Sendable (Configuration) -> AttributeValue
   ) -> Setting {
     Setting(name, kind, summary, standard: standard, read: read, value: value)
+  }
+}
+
+extension Attributes {
+  /// Text that YAML reads as a list: words or numbers separated by commas.
+  fileprivate func list(_ name: String) -> String? {
+    guard case .list(let list)? = values[name] else { return nil }
+    return list.map(\.words).joined(separator: ",")
+  }
+
+  /// What ``AlgorithmRequest`` reads, which YAML may have as a list; `nil` where nothing is said.
+  mutating func algorithmRequest(_ name: String) throws -> AlgorithmRequest? {
+    guard has(name) else { return nil }
+    let text = try list(name) ?? string(name)
+    guard let request = AlgorithmRequest(text) else {
+      throw ShapeError(
+        operation, name, expected: "names separated by commas", got: "'\(text)'")
+    }
+    return request
   }
 }

@@ -106,8 +106,9 @@ public struct TrainingConfiguration: Equatable, Sendable {
   public var device = "auto"
   /// CPU threads; all cores where `nil`.
   public var threads: Int?
-  /// How convolutions are computed, where it is not the device's own choice.
-  public var algorithm: ConvolutionAlgorithm?
+  /// How convolutions and whatever else has several implementations are computed, where it is not the
+  /// device's own choice.
+  public var algorithm: AlgorithmRequest?
   /// What operands may be rounded to, where the device has tensor cores.
   public var precision = Precision.fp32
   /// Threads that prepare batches.
@@ -233,6 +234,8 @@ extension TrainingConfiguration {
 
   /// What the device is opened with.
   public var deviceOptions: DeviceOptions {
-    DeviceOptions(threads: threads, algorithm: algorithm, precision: precision)
+    DeviceOptions(
+      threads: threads, algorithm: algorithm?.algorithm,
+      candidates: algorithm?.candidates ?? CandidateRequest(), precision: precision)
   }
 }

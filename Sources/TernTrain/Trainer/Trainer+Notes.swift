@@ -22,7 +22,7 @@ extension Trainer {
   /// Where the algorithm for convolutions that was asked for changes nothing; `nil` where it covers all,
   /// or none was asked for.
   public var algorithmNote: String? {
-    guard let algorithm = configuration.algorithm,
+    guard let algorithm = configuration.algorithm?.algorithm,
       let graph = try? model.inferenceGraph(batchSize: 1).graph
     else { return nil }
     return algorithm.note(for: graph, on: device)
