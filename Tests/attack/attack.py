@@ -86,6 +86,8 @@ class Attack:
              "--device", "reference")
         make("train", "linear", "--data", "csv:table.csv", "--epochs", "1", "--batch-size", "4", "--out", "csvrun",
              "--device", "reference")
+        make("train", "nnlm", "--data", "text:words.txt", "--sequence-length", "4", "--vocabulary", "12", "--epochs", "1",
+             "--out", "textrun", "--device", "reference")
         make("export", "run", "--out", "weights.safetensors")
         if with_opencl:
             cache = {"XDG_CACHE_HOME": os.path.join(self.base, "cache")}

@@ -187,6 +187,9 @@ def write_all(folder, cases):
     write("table.csv", "width,height,depth,label\n"
           + "".join(f"{i},{i * 2 % 7},{i / 3:.3f},{'xy'[i % 2]}\n" for i in range(12)))
     write("quoted.csv", "1.5,\"2\",-3e1,\"a,b\"\n2,3,4,\"c\"\"d\"\n5,6,7,\"a,b\"\n1,2,2,\"c\"\"d\"\n" * 2)
+    write("words.txt", "the cat sat, and the dog didn't.\n" * 6)
+    write("texts.csv", "id,text,label\n" + "".join(f"{i},\"a {'good' if i % 2 else 'bad'} film, no {i}\",{i % 2}\n"
+                                                  for i in range(12)))
     arrays = {"x_train": npy([8, 3], "<f4", [i / 7 for i in range(24)]),
               "y_train": npy([8], "<i8", [i % 2 for i in range(8)]),
               "x_test": npy([4, 3], "<f8", [i / 5 for i in range(12)]),
