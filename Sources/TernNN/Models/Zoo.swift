@@ -14,10 +14,12 @@ public struct ZooEntry: Sendable {
   public let task: ModelTask
   /// The settings it is trained with unless others are given, under the names of `tern train`'s.
   public let settings: [String: AttributeValue]
+  /// The layers whose results are its outputs; the last layer alone where empty.
+  private let outputs: [String]
   private let make: @Sendable (Shape, Int) -> [NamedLayer]
 
   init(
-    _ name: String, source: String, inputShape: Shape, classCount: Int,
+    _ name: String, source: String, inputShape: Shape, outputs: [String] = [], classCount: Int,
     task: ModelTask = .classification, settings: [String: AttributeValue] = [:],
     @LayerBuilder _ make:
       @escaping @Sendable (_ inputShape: Shape, _ classCount: Int) -> [NamedLayer]
@@ -25,6 +27,7 @@ public struct ZooEntry: Sendable {
     self.name = name
     self.source = source
     self.inputShape = inputShape
+    self.outputs = outputs
     self.classCount = classCount
     self.task = task
     self.settings = settings
@@ -36,18 +39,19 @@ public struct ZooEntry: Sendable {
     let shape = inputShape ?? self.inputShape
     let classes = classCount ?? self.classCount
     return Model(
-      name: name, inputShape: shape, classCount: classes,
+      name: name, inputs: [Field(Field.samplesName, shape)], outputs: outputs, classCount: classes,
       layers: Sequential(make(shape, classes)), task: task)
   }
 
   /// All of them, in the order in which they are listed.
   public static let all: [ZooEntry] = [
-    linear, polynomial, perceptron, mlp,
+    linear, polynomial, mccullochPitts, hebb, perceptron, adaline, mlp,
     lenet5, lenet1998, alexnet, vgg16, googlenet, googlenetWithHeads,
     resnet18, resnet20, resnet34, resnet50, densenet121, mobilenetV2, squeezenet,
     unet, hourglass,
     elman, lstm, lstmPeephole, gru, gruResetBefore, tdnn, transformerEncoder, vit, vitB16,
-    linearAutoencoder, autoencoder, denoisingAutoencoder, convAutoencoder, vae, dcgan, rbm, dbn,
+    linearAutoencoder, autoencoder, denoisingAutoencoder, convAutoencoder, vae, dcgan,
+    hopfield, bam, boltzmann, rbm, dbn, dbm,
   ]
 
   /// - Throws: ``TernError`` with the nearest known name.
