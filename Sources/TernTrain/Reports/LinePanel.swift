@@ -27,6 +27,7 @@ struct LinePanel {
     /// Whole numbers from 1 on.
     case counting
     case logarithmic
+    case linear
   }
 
   let title: String
@@ -91,9 +92,14 @@ struct LinePanel {
     let tickLabels = Self.labels(ticks)
     let (bottom, top) = (min(lowest, ticks.first ?? lowest), max(highest, ticks.last ?? highest))
     let m = Self.margin
-    let (left, right) = xScale == .counting ? (1, max(last, 2)) : (log10(first), log10(last))
+    let (left, right): (Double, Double) =
+      switch xScale {
+      case .counting: (1, max(last, 2))
+      case .logarithmic: (log10(first), log10(last))
+      case .linear: (first, last)
+      }
     func px(_ x: Double) -> Double {
-      let position = xScale == .counting ? x : log10(x)
+      let position = xScale == .logarithmic ? log10(x) : x
       return x0 + m.left + (position - left) / max(right - left, 1e-12)
         * (width - m.left - m.right)
     }
@@ -169,6 +175,9 @@ struct LinePanel {
     case .counting:
       Self.ticks(left, right).filter { $0 >= 1 && $0 == $0.rounded() && $0 <= right }
         .map { ($0, "\(Int($0))") }
+    case .linear:
+      zip(Self.ticks(left, right), Self.labels(Self.ticks(left, right)))
+        .filter { $0.0 >= left && $0.0 <= right }.map { ($0, $1) }
     case .logarithmic:
       stride(from: left.rounded(.up), through: right, by: 1).map {
         (pow(10, $0), String(format: "1e%.0f", $0))
