@@ -12,6 +12,7 @@ struct TernCommand: ParsableCommand {
       Train.self, Test.self, Summary.self, Models.self, Devices.self, Verify.self, Bench.self,
       Predict.self, Plot.self, LRFind.self, SweepCommand.self, Export.self, Import.self,
       Tune.self, DataCommand.self, Run.self, Generate.self,
+      Style.self, Look.self,
     ])
 
   /// Runs the command; an error becomes one line on stderr and the exit code of its kind.

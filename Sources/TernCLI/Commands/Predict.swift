@@ -93,6 +93,9 @@ struct Predict: ParsableCommand {
       if network.task == .segmentation {
         let found = try predictor.predictMasks(samples, normalization: data.normalization)
         for (number, mask) in zip(part, found) { try show("\(number)", mask, set.classNames) }
+      } else if network.task == .association {
+        let found = try predictor.outputs(samples, normalization: data.normalization)
+        for (number, outputs) in zip(part, found) { show("\(number)", units: outputs) }
       } else if set.hasNumericTargets {
         let found = try predictor.outputs(samples, normalization: data.normalization)
         for (number, outputs) in zip(part, found) {
@@ -175,7 +178,10 @@ struct Predict: ParsableCommand {
           let full = mask.resized(width: size.width, height: size.height)
           try show(name, full, description.classNames)
         }
-      } else if [.regression, .multilabel].contains(network.task) {
+      } else if network.task == .association {
+        let found = try predictor.outputs(samples, normalization: description.normalization)
+        for (name, outputs) in zip(names, found) { show(name, units: outputs) }
+      } else if [.regression, .multilabel, .pairAssociation].contains(network.task) {
         let found = try predictor.outputs(samples, normalization: description.normalization)
         for (name, outputs) in zip(names, found) {
           show(name, network, outputs, description.classNames, description.targetScale, truth: nil)
@@ -200,7 +206,8 @@ struct Predict: ParsableCommand {
     let network = try weights.configuration.network(
       sampleShape: shape, targetCount: classCount, vocabularyCount: vocabularyCount)
     switch network.task {
-    case .classification, .perceptron, .beliefNetwork, .regression, .multilabel:
+    case .classification, .perceptron, .hebbian, .adaline, .beliefNetwork, .regression,
+      .multilabel, .association, .pairAssociation:
       guard masks == nil else {
         throw TernError(.usage, "masks: \(network.name) gives a class per sample, not per pixel")
       }
@@ -219,13 +226,25 @@ struct Predict: ParsableCommand {
     return predictor
   }
 
+  /// Shows what a memory recalls: + for a unit that is on, - for one that is off.
+  private func show(_ sample: String, units: [Float]) {
+    if json {
+      Output.result(
+        JSON.object([
+          "sample": .string(sample), "recalled": .array(units.map { .int(Int($0)) }),
+        ]))
+    } else {
+      Output.result("\(sample): \(String(units.map { $0 > 0 ? "+" : "-" }))".visible)
+    }
+  }
+
   /// Shows numbers that are predicted in the units of the data, each with its deviation where the network
   /// gives one, or the probabilities of labels.
   private func show(
     _ sample: String, _ network: Model, _ outputs: [Float], _ names: [String],
     _ scale: TargetScale?, truth: [Float]?
   ) {
-    let isNumbers = network.task == .regression
+    let isNumbers = network.task != .multilabel
     let values = names.indices.map { column in
       isNumbers
         ? scale?.original(outputs[column], column: column) ?? Double(outputs[column])

@@ -16,8 +16,10 @@ struct Run: ParsableCommand {
 
   @Argument(help: "A model's name (see 'tern models') or a model file (.yaml).")
   var model: String
-  @Option(help: ArgumentHelp("The model's weights.", valueName: "FILE.safetensors"))
-  var weights: String
+  @Option(
+    help: ArgumentHelp(
+      "The model's weights. (needed by all that have any)", valueName: "FILE.safetensors"))
+  var weights: String?
   @Option(help: ArgumentHelp("The samples.", valueName: "FILE.safetensors"))
   var input: String
   @Option(help: ArgumentHelp("Where to write the logits.", valueName: "FILE.safetensors"))
@@ -48,9 +50,22 @@ struct Run: ParsableCommand {
       }
       return value
     }
-    let values = try WeightImport(model: model).read(weights, note: Output.progress)
+    guard let weights else {
+      let parameters = try model.inferenceGraph(batchSize: 1).context.parameters
+      guard parameters.isEmpty else {
+        throw TernError(.usage, "which weights? give --weights, a file or a run of \(model.name)")
+      }
+      return try apply([:], model, inputs)
+    }
+    try apply(
+      WeightImport(model: model).read(weights, note: Output.progress), model, inputs)
+  }
+
+  private func apply(
+    _ values: [String: HostTensor], _ model: Model, _ inputs: [HostTensor]
+  ) throws {
     let network = try TrainedNetwork(
-      model, weights: values, on: device.open(for: model), batchSize: count)
+      model, weights: values, on: device.open(for: model), batchSize: inputs[0].shape[0])
     let outputs = Dictionary(
       uniqueKeysWithValues: zip(model.outputNames, try network.outputs(for: inputs)))
     try AtomicFile.write(Safetensors(tensors: outputs).encoded(), to: output)

@@ -7,8 +7,9 @@ struct SweepCommand: ParsableCommand {
     commandName: "sweep",
     abstract: "Train many times with different settings, and rank the results.",
     discussion: """
-      The file names the method (grid, random, bayesian), the settings all runs share, and those
-      that vary. A trial that cannot be done is said and recorded, and the others go on. A sweep that
+      The file names the method, the settings all runs share, and those that vary. Methods are grid,
+      random, bayesian (Parzen densities of good and bad trials) and gaussian-process (the largest
+      expected improvement under a Gaussian process). A trial that cannot be done is said and recorded, and the others go on. A sweep that
       was interrupted goes on with the same command.
 
         method: bayesian

@@ -15,6 +15,7 @@ struct Test: ParsableCommand {
         tern test runs/lenet5-1
         tern test runs/resnet18-1 --data images:DIR
         tern test --model lenet5 --weights lenet5.safetensors --data fashion-mnist
+        tern test --model mcculloch-pitts        # has nothing to learn: its truth table
       """)
 
   @Argument(help: ArgumentHelp("The folder of a training run.", valueName: "RUN"))
@@ -48,6 +49,10 @@ struct Test: ParsableCommand {
     if let normalize { overrides["normalize"] = .string(normalize) }
     if let batchSize { overrides["batch_size"] = .int(batchSize) }
     if let onError { overrides["on_error"] = .string(onError.rawValue) }
+    if runPath == nil, weights == nil, data == nil, let model {
+      let network = try Model.named(model)
+      if network.task == .logic { return try showTruthTable(of: network) }
+    }
     guard runPath != nil || model == nil || data != nil else {
       throw TernError(.usage, "which data? give --data, such as fashion-mnist")
     }
@@ -86,6 +91,32 @@ struct Test: ParsableCommand {
     } else {
       Output.result(result.text)
     }
+  }
+}
+
+extension Test {
+  /// What neurons with fixed weights give for every state of their inputs.
+  private func showTruthTable(of network: Model) throws {
+    let truth = try TruthTable(of: network, on: device.open(for: network))
+    func number(_ value: Float) -> String { "\(Int(value))" }
+    guard json else {
+      var table = Table(truth.inputNames + truth.outputNames.map { $0.uppercased() })
+      for row in truth.rows { table.append((row.inputs + row.outputs).map(number)) }
+      return Output.result(table.text)
+    }
+    func object(_ names: [String], _ values: [Float]) -> JSON {
+      .object(zip(names, values).map { JSON.Member(name: $0, value: .int(Int($1))) })
+    }
+    Output.result(
+      JSON.object([
+        "truth_table": .array(
+          truth.rows.map {
+            .object([
+              "inputs": object(truth.inputNames, $0.inputs),
+              "outputs": object(truth.outputNames, $0.outputs),
+            ])
+          })
+      ]))
   }
 }
 

@@ -28,4 +28,38 @@ extension ZooEntry {
     Functional.flatten.named("flatten")
     Linear(classes, initializer: .zeros).named("fc")
   }
+
+  /// One layer without biases that Hebb's rule moves: w += η·t·x for every sample, with t = 1 for its
+  /// class and −1 for the others.
+  static let hebb = ZooEntry(
+    "hebb", source: "Hebb, 1949", inputShape: [1, 28, 28], classCount: 10, task: .hebbian,
+    settings: ["lr": .double(1), "momentum": .double(0), "epochs": .int(1)]
+  ) { _, classes in
+    Functional.flatten.named("flatten")
+    Linear(classes, hasBias: false, initializer: .zeros).named("fc")
+  }
+
+  /// Linear units, each of which learns 1 for its class and −1 for the others by least mean squares,
+  /// w += η·(t − w·x)·x; what is told is the class of the largest, for two classes the sign.
+  static let adaline = ZooEntry(
+    "adaline", source: "Widrow and Hoff, 1960", inputShape: [1, 28, 28], classCount: 10,
+    task: .adaline, settings: ["lr": .double(0.01), "momentum": .double(0)]
+  ) { _, classes in
+    Functional.flatten.named("flatten")
+    Linear(classes, initializer: .zeros).named("fc")
+  }
+
+  /// The gates of two inputs, and the first input turned round, of neurons with fixed weights; exclusive
+  /// or needs a second layer.
+  static let mccullochPitts = ZooEntry(
+    "mcculloch-pitts", source: "McCulloch and Pitts, 1943", inputShape: [2],
+    outputs: ["and", "or", "nand", "nor", "not", "xor"], classCount: 6, task: .logic
+  ) { _, _ in
+    McCullochPitts(1, 1, threshold: 2).named("and", from: "input")
+    McCullochPitts(1, 1, threshold: 1).named("or", from: "input")
+    McCullochPitts(-1, -1, threshold: -1).named("nand", from: "input")
+    McCullochPitts(-1, -1, threshold: 0).named("nor", from: "input")
+    McCullochPitts(-1, 0, threshold: 0).named("not", from: "input")
+    McCullochPitts(1, 1, threshold: 2).named("xor", from: "or", "nand")
+  }
 }

@@ -7,6 +7,10 @@ public enum ModelTask: Hashable, Sendable {
   case classification
   /// A class per sample, by the perceptron rule.
   case perceptron
+  /// A class per sample, by Hebb's rule: the class's unit is joined to the inputs that are on with it.
+  case hebbian
+  /// A class per sample, by least mean squares: an output of 1 for the class, −1 for the others.
+  case adaline
   /// A class per pixel.
   case segmentation
   /// Numbers per sample.
@@ -27,12 +31,26 @@ public enum ModelTask: Hashable, Sendable {
   /// A class per sample, the restricted Boltzmann machines among the parts trained first, one after
   /// the other.
   case beliefNetwork
+  /// The distribution of the data: a Boltzmann machine of few units as the last part.
+  case boltzmannMachine
+  /// The distribution of the data: a deep Boltzmann machine as the last part, its layers trained first,
+  /// one after the other.
+  case deepBoltzmannMachine
+  /// Patterns that are recalled from damaged ones: a Hopfield network as the last part.
+  case association
+  /// Pairs of patterns of which each side is recalled from the other: a bidirectional memory as the last
+  /// part.
+  case pairAssociation
+  /// Nothing that is learnt: neurons with fixed weights.
+  case logic
 
   /// As tables and model files spell it.
   public var name: String {
     switch self {
     case .classification: "classification"
     case .perceptron: "perceptron"
+    case .hebbian: "hebbian"
+    case .adaline: "adaline"
     case .segmentation: "segmentation"
     case .regression: "regression"
     case .multilabel: "multilabel"
@@ -42,6 +60,11 @@ public enum ModelTask: Hashable, Sendable {
     case .adversarial: "adversarial"
     case .contrastiveDivergence: "contrastive-divergence"
     case .beliefNetwork: "belief-network"
+    case .boltzmannMachine: "boltzmann-machine"
+    case .deepBoltzmannMachine: "deep-boltzmann-machine"
+    case .association: "association"
+    case .pairAssociation: "pair-association"
+    case .logic: "logic"
     }
   }
 
@@ -119,10 +142,12 @@ public struct Model: Sendable {
   /// Whether its inputs are all that it is held against.
   public var isGenerative: Bool {
     switch task {
-    case .classification, .perceptron, .segmentation, .regression, .multilabel, .languageModel,
-      .beliefNetwork:
+    case .classification, .perceptron, .hebbian, .adaline, .segmentation, .regression, .multilabel,
+      .languageModel, .beliefNetwork, .pairAssociation, .logic:
       false
-    case .reconstruction, .variational, .adversarial, .contrastiveDivergence: true
+    case .reconstruction, .variational, .adversarial, .contrastiveDivergence, .boltzmannMachine,
+      .deepBoltzmannMachine, .association:
+      true
     }
   }
 

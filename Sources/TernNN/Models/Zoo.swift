@@ -14,6 +14,8 @@ public struct ZooEntry: Sendable {
   public let task: ModelTask
   /// The settings it is trained with unless others are given, under the names of `tern train`'s.
   public let settings: [String: AttributeValue]
+  /// The layers whose results are its outputs; the last layer alone where empty.
+  private let outputs: [String]
   /// How many tokens it was published for; `nil` where it does not read text.
   public let vocabularyCount: Int?
   /// What it reads besides its first input.
@@ -29,7 +31,7 @@ public struct ZooEntry: Sendable {
   }
 
   init(
-    _ name: String, source: String, inputShape: Shape, classCount: Int,
+    _ name: String, source: String, inputShape: Shape, outputs: [String] = [], classCount: Int,
     task: ModelTask = .classification, settings: [String: AttributeValue] = [:],
     @LayerBuilder _ make:
       @escaping @Sendable (_ inputShape: Shape, _ classCount: Int) -> [NamedLayer]
@@ -37,6 +39,7 @@ public struct ZooEntry: Sendable {
     self.name = name
     self.source = source
     self.inputShape = inputShape
+    self.outputs = outputs
     self.classCount = classCount
     self.task = task
     self.settings = settings
@@ -57,6 +60,7 @@ public struct ZooEntry: Sendable {
     self.name = name
     self.source = source
     inputShape = [tokens]
+    outputs = []
     self.vocabularyCount = vocabularyCount
     self.hasMask = hasMask
     self.classCount = classCount
@@ -83,20 +87,22 @@ public struct ZooEntry: Sendable {
       vocabularyCount ?? (task == .languageModel ? classes : self.vocabularyCount) ?? 0
     let extents = Extents(inputShape: shape, classCount: classes, vocabularyCount: tokens)
     return Model(
-      name: name, inputs: inputs, classCount: classes, layers: Sequential(make(extents)),
+      name: name, inputs: inputs, outputs: outputs, classCount: classes,
+      layers: Sequential(make(extents)),
       task: task)
   }
 
   /// All of them, in the order in which they are listed.
   public static let all: [ZooEntry] = [
-    linear, polynomial, perceptron, mlp,
+    linear, polynomial, mccullochPitts, hebb, perceptron, adaline, mlp,
     lenet5, lenet1998, alexnet, vgg16, googlenet, googlenetWithHeads,
     resnet18, resnet20, resnet34, resnet50, densenet121, mobilenetV2, squeezenet,
     unet, hourglass,
     elman, lstm, lstmPeephole, gru, gruResetBefore, tdnn, transformerEncoder, vit, vitB16,
     nnlm, nnlmDirect, lstmLanguageModel, gruLanguageModel, transformerLanguageModel,
     textMean, textCNN, textLSTM,
-    linearAutoencoder, autoencoder, denoisingAutoencoder, convAutoencoder, vae, dcgan, rbm, dbn,
+    linearAutoencoder, autoencoder, denoisingAutoencoder, convAutoencoder, vae, dcgan,
+    hopfield, bam, boltzmann, rbm, dbn, dbm,
   ]
 
   /// - Throws: ``TernError`` with the nearest known name.

@@ -156,7 +156,11 @@ extension Setting {
       "cd_steps", \.gibbsSteps, 1...1000, "Gibbs steps with which a Boltzmann machine is trained."),
     .integer(
       "pretrain_epochs", \.pretrainingEpochs, 0...Int.max,
-      "Epochs that each machine of a belief network is trained first."),
+      "Epochs that each layer of a belief network or a deep Boltzmann machine is trained first."),
+    .number(
+      "damage", \.damage, "0 to below 1",
+      "The part of a pattern's units that are turned round before an associative memory is asked for it."
+    ) { $0 >= 0 && $0 < 1 },
     .number(
       "clip_grad", \.clipGradient, "a positive number",
       "The largest norm of all gradients together; larger ones are scaled down."

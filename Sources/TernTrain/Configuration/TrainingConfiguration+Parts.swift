@@ -112,12 +112,14 @@ extension TrainingConfiguration {
       lossFunction: try loss.map(LossFunction.init(parsing:)), labelSmoothing: labelSmoothing,
       classWeights: try classWeights.map { try Self.weights($0, of: training) } ?? [],
       isMixed: try Augmentation(augment).mixup != nil, gibbsSteps: gibbsSteps,
-      pretrainingEpochs: pretrainingEpochs)
+      pretrainingEpochs: pretrainingEpochs, damage: damage)
   }
 
   /// What the network is for in the end, as the settings say: how it is measured.
   public func objective(of model: Model) throws -> any Objective {
-    let settings = ObjectiveSettings(lossFunction: try loss.map(LossFunction.init(parsing:)))
+    let settings = ObjectiveSettings(
+      lossFunction: try loss.map(LossFunction.init(parsing:)), gibbsSteps: gibbsSteps,
+      damage: damage)
     return try model.stages(settings).last!.objective
   }
 
@@ -152,7 +154,7 @@ extension TrainingConfiguration {
   func targetSelection(for model: Model) throws -> TargetSelection {
     let kind: TargetSelection.Kind =
       switch model.task {
-      case .regression: .numbers
+      case .regression, .pairAssociation: .numbers
       case .multilabel: .labels
       case .languageModel: .tokens
       default: .classes

@@ -76,6 +76,8 @@ public struct TrainingConfiguration: Equatable, Sendable {
   public var gibbsSteps = 1
   /// The epochs that each machine of a belief network is trained before all are.
   public var pretrainingEpochs = 1
+  /// The part of a pattern that an associative memory is asked to make up for when it is measured.
+  public var damage = 0.15
   /// Gradients are scaled down to at most this norm, where given.
   public var clipGradient: Double?
   /// How much of a target is spread over all classes, 0 to 1.

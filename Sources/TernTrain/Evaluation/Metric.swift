@@ -34,10 +34,13 @@ public struct Metric: Hashable, Sendable {
   /// The mean squared error of what is reconstructed of the data.
   public static let reconstructionError = Metric("reconstruction_error", isBetterLarger: false)
 
+  /// The part of the patterns that a memory recalls whole.
+  public static let recalled = Metric("recalled", isBetterLarger: true)
+
   /// All that can be watched.
   public static let all: [Metric] = [
     .accuracy, .loss, .meanIoU, .auc, .f1, .mse, .mae, .r2, .reconstructionError,
-    .perplexity,
+    .perplexity, .recalled,
   ]
 
   /// Whether one number is better than another; none is better than one that is not a number, and that

@@ -103,11 +103,12 @@ public struct TrainingGraph {
     parameters = context.parameters
   }
 
-  /// All graphs that a step of a network's training runs, stage by stage.
+  /// All graphs that a step of a network's training runs, stage by stage; none where nothing is learnt.
   public static func all(
     of model: Model, batchSize: Int, update: ParameterUpdate, seed: UInt64 = 0
   ) throws -> [TrainingGraph] {
-    try model.stages().flatMap { stage in
+    if model.task == .logic { return [] }
+    return try model.stages().flatMap { stage in
       try stage.objective.passes.map {
         try TrainingGraph(
           model: model, objective: stage.objective, pass: $0, batchSize: batchSize, update: update,

@@ -52,12 +52,14 @@ public struct LossFunction: Hashable, Sendable {
     "gaussian_nll_loss": .numbers,
     "binary_cross_entropy": .probabilities, "binary_cross_entropy_with_logits": .probabilities,
     "kl_div": .probabilities,
-    "hinge_loss": .signs, "squared_hinge_loss": .signs, "soft_margin_loss": .signs,
+    hebbianName: .signs, adalineName: .signs, "hinge_loss": .signs, "squared_hinge_loss": .signs,
+    "soft_margin_loss": .signs,
     "contrastive_loss": .pairs,
   ]
 
   /// The names that a loss can have.
-  public static let names = OperationSpec.losses.map(\.name) + [perceptronName]
+  public static let names =
+    OperationSpec.losses.map(\.name) + [perceptronName, hebbianName, adalineName]
 
   var form: TargetForm { Self.forms[name] ?? .numbers }
 
@@ -134,6 +136,10 @@ public struct LossFunction: Hashable, Sendable {
   /// The mean over the batch of the largest score less that of the true class: what the perceptron
   /// rule descends, for it is zero where the true class wins. Rosenblatt, 1958.
   static let perceptronName = "perceptron"
+  /// The mean over the batch of −Σ t·y: Hebb's rule descends it, whatever the outputs y are. Hebb, 1949.
+  static let hebbianName = "hebbian"
+  /// The mean over the batch of ½ Σ (t − y)²: least mean squares. Widrow and Hoff, 1960.
+  static let adalineName = "adaline"
   private static let gaussianName = "gaussian_nll_loss"
 
   private func perceptron(_ scores: Tensor, _ targets: Tensor) throws -> Tensor {
@@ -144,6 +150,23 @@ public struct LossFunction: Hashable, Sendable {
       throw TernError(.usage, "the perceptron rule has neither label smoothing nor class weights")
     }
     return try scores.amax([1]).mean() + scores.nllLoss(targets)
+  }
+
+  private func linearRule(
+    _ outputs: Tensor, _ targets: Tensor, _ reduction: LossReduction
+  ) throws -> Tensor {
+    guard outputs.shape.rank == 2, targets.shape == outputs.shape else {
+      throw ShapeError(
+        name, "target", expected: "1 or -1 per output \(outputs.shape)", got: "\(targets.shape)")
+    }
+    guard labelSmoothing == 0, classWeights.isEmpty else {
+      throw TernError(.usage, "loss \(name) has neither label smoothing nor class weights")
+    }
+    let sum =
+      try
+      (name == Self.hebbianName
+      ? -(outputs * targets).sum() : (targets - outputs).square().sum().affine(scale: 0.5))
+    return reduction == .sum ? sum : try sum.affine(scale: 1 / Float(outputs.shape[0]))
   }
 
   /// Appends the loss.
@@ -164,6 +187,9 @@ public struct LossFunction: Hashable, Sendable {
   ) throws -> Tensor {
     let x = outputs[0]
     if name == Self.perceptronName { return try perceptron(x, targets) }
+    if [Self.hebbianName, Self.adalineName].contains(name) {
+      return try linearRule(x, targets, reduction)
+    }
     guard let operation = OperationSpec.named(name), operation.inputs.contains("target") else {
       throw TernError(.usage, "unknown loss '\(name)'")
     }

@@ -27,6 +27,8 @@ package struct ObjectiveSettings: Sendable {
   var gibbsSteps = 1
   /// The epochs that each machine of a belief network is trained before all are.
   var pretrainingEpochs = 1
+  /// The part of a pattern that an associative memory is asked to make up for.
+  var damage = 0.15
 
   /// The loss of a classifier.
   func classLoss(_ name: String = "cross_entropy") -> LossFunction {
@@ -51,6 +53,9 @@ extension Model {
     }
     if let loss = settings.lossFunction {
       let takesNumbers = [.regression, .multilabel].contains(task)
+      guard !isMemory else {
+        throw TernError(.usage, "loss: \(name) is trained for \(task.name), which has its own")
+      }
       guard !takesNumbers || loss.form != .classes, takesNumbers || loss.form != .pairs else {
         throw TernError(
           .usage,
@@ -64,11 +69,10 @@ extension Model {
     switch task {
     case .classification, .segmentation:
       return [TrainingStage(Classification(settings.classLoss(), isMixed: settings.isMixed))]
-    case .perceptron:
+    case .perceptron, .hebbian, .adaline:
+      // Each is descent on the loss of the same name.
       return [
-        TrainingStage(
-          Classification(
-            settings.classLoss(LossFunction.perceptronName), isMixed: settings.isMixed))
+        TrainingStage(Classification(settings.classLoss(task.name), isMixed: settings.isMixed))
       ]
     case .languageModel: return [TrainingStage(LanguageModeling(settings.classLoss()))]
     case .regression:
@@ -86,8 +90,35 @@ extension Model {
       return try machines().map {
         TrainingStage($0, epochCount: settings.pretrainingEpochs)
       } + [TrainingStage(Classification(settings.classLoss()))]
+    case .boltzmannMachine:
+      let part = try partName(BoltzmannMachine.self)
+      return [TrainingStage(BoltzmannLearning(part: part, sweeps: settings.gibbsSteps))]
+    case .deepBoltzmannMachine:
+      let part = try partName(DeepBoltzmannMachine.self)
+      let depth = (try self.part(part) as? DeepBoltzmannMachine)?.hiddenCounts.count ?? 0
+      return (0..<depth).map {
+        TrainingStage(
+          LayerwisePretraining(part: part, level: $0, steps: settings.gibbsSteps),
+          epochCount: settings.pretrainingEpochs)
+      } + [TrainingStage(DeepBoltzmannLearning(part: part, steps: settings.gibbsSteps))]
+    case .association:
+      return [
+        TrainingStage(
+          Association(part: try partName(HopfieldNetwork.self), damage: settings.damage))
+      ]
+    case .pairAssociation:
+      return [
+        TrainingStage(
+          PairAssociation(part: try partName(BidirectionalMemory.self), damage: settings.damage))
+      ]
+    case .logic:
+      throw TernError(
+        .usage, "\(name) has nothing to learn; tern test --model \(name) shows what it does")
     }
   }
+
+  /// Whether it stores patterns.
+  private var isMemory: Bool { [.association, .pairAssociation, .logic].contains(task) }
 
   /// What the network is for.
   public func objective() throws -> any Objective { try stages().last!.objective }

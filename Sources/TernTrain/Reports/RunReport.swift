@@ -52,7 +52,7 @@ struct RunReport {
 
   /// Colours of curves and axes are set again for dark schemes, past the attributes that a picture of
   /// its own has.
-  private static let style = """
+  static let style = """
     :root { --ink: #222; --ground: #fff; --muted: #555; --line: #ddd }
     body { font: 15px/1.45 system-ui, sans-serif; max-width: 860px; margin: 2em auto; padding: 0 1em;
       color: var(--ink); background: var(--ground) }

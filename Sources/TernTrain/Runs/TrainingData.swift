@@ -189,7 +189,7 @@ public struct TrainingData: Sendable {
   /// - Throws: ``TernError`` of kind `usage` where it does not.
   public func check(_ model: Model) throws {
     let isPerPixel = training.targetShape.rank == 2
-    let takesNumbers = [.regression, .multilabel].contains(model.task)
+    let takesNumbers = [.regression, .multilabel, .pairAssociation].contains(model.task)
     guard takesNumbers == training.hasNumericTargets || model.isGenerative else {
       throw TernError(
         .usage,

@@ -5,10 +5,11 @@ import TernNN
 import TernRuntime
 
 /// Many runs that differ in some settings, to find the best: a grid, random points, or a Bayesian
-/// search. Each run has a folder of its own, and a sweep that was interrupted goes on.
+/// search, by densities (`bayesian`) or by a Gaussian process. Each run has a folder of its own, and a
+/// sweep that was interrupted goes on.
 ///
 /// ```yaml
-/// method: bayesian          # grid, random, bayesian
+/// method: bayesian          # grid, random, bayesian, gaussian-process
 /// trials: 20                # not for a grid
 /// metric: test_accuracy     # what --monitor may name
 /// seed: 0
@@ -19,7 +20,10 @@ import TernRuntime
 ///   optimizer: [sgd, adam]
 /// ```
 package struct Sweep: Sendable {
-  package enum Method: String, CaseIterable, Sendable { case grid, random, bayesian }
+  package enum Method: String, CaseIterable, Sendable {
+    case grid, random, bayesian
+    case gaussianProcess = "gaussian-process"
+  }
 
   package let method: Method
   package let metric: MonitoredMetric
@@ -159,6 +163,9 @@ package struct Sweep: Sendable {
     case .random: return space.random(trial: number, seed: seed)
     case .bayesian:
       return ParzenSearch(space: space, seed: seed).point(
+        trial: number, after: trials.map { ($0.point, loss($0.result)) })
+    case .gaussianProcess:
+      return GaussianProcessSearch(space: space, seed: seed).point(
         trial: number, after: trials.map { ($0.point, loss($0.result)) })
     }
   }
