@@ -5,7 +5,7 @@ PACKAGES := ocl-icd-opencl-dev opencl-headers libclblast-dev libdnnl-dev zlib1g-
 SWIFT ?= swift
 TERN := .build/release/tern
 
-.PHONY: all build train test quick examples lint kernels attack meters packages format clean
+.PHONY: all build train test quick examples notes lint kernels attack meters packages format clean
 
 all: build
 
@@ -40,6 +40,10 @@ quick: packages
 examples: packages
 	$(SWIFT) build -c release --package-path Examples
 	Tests/examples.sh Examples/.build
+
+# The page on the notes: its tests are there, its short commands print what it says.
+notes: build
+	Tests/notes.py --tern $(TERN)
 
 # swift-format's rules, every kernel as OpenCL C 1.2 with the defaults of its defines, and what users see:
 # no public name in two modules, and a word about every public declaration.
