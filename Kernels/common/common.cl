@@ -200,6 +200,10 @@ static inline float max_lanes(VECTOR value) {
 #define TEAM_START ((int)get_local_id(0) / GROUP * GROUP)
 #endif
 
+// The elements of a row of `length` that a work-item goes through: none where there is no such row, for
+// where results take the place of what is read the last row is being written.
+#define OWN_LENGTH (ROW < rows ? length : 0)
+
 // One value of each work-item of a row, put together in a fixed order; every one of them gets the
 // result. Two rounds, each of which a few add up what lies in local memory: three barriers, where a
 // tree has one for every halving.

@@ -31,6 +31,19 @@
 #else
 #define OUTPUT_OF_TERM (gradient_at + left_positions[cursor].OUTPUT_AT)
 #endif
+#if SPECULATES && LEFT_WIDTH == 1
+// What lies in rows beyond the last is never stored: the last one's floats do as well.
+#define LOAD_GRADIENT(start)                                                                       \
+  {                                                                                                \
+    const bool is_term = IS_TERM(start, left_end);                                                 \
+    const int at = is_term ? OUTPUT_OF_TERM : 0;                                                   \
+    _Pragma("unroll") for (int q = 0; q < SHARE(TILE_ROWS); ++q) {                                 \
+      const uint byte = (uint)(at + lines[q]) * 4;                                                 \
+      const float value = *(__global const float *)((__global const char *)dy + byte);             \
+      next_left[q] = is_term ? value : 0.0f;                                                       \
+    }                                                                                              \
+  }
+#else
 #define LOAD_GRADIENT(start)                                                                       \
   {                                                                                                \
     __global const float *source = gradient + OUTPUT_OF_TERM;                                      \
@@ -41,6 +54,7 @@
                        first_row + LEFT_LINE + q * LEFT_STEP < rows))                              \
     }                                                                                              \
   }
+#endif
 
 #if RIGHT_WIDTH == 4
 #define RIGHT_TERM FAST(TILE_COLUMNS, true, 4)
@@ -125,8 +139,14 @@ __kernel __attribute__((reqd_work_group_size(THREADS, 1, 1))) void conv2d_tile_w
   // The terms that the work-item reads, and the first line of each operand.
   const int left_end = end - LEFT_TERM, right_end = end - RIGHT_TERM;
   const int row = first_row + LEFT_LINE;
+#if SPECULATES && LEFT_WIDTH == 1
+  int lines[SHARE(TILE_ROWS)];
+#pragma unroll
+  for (int q = 0; q < SHARE(TILE_ROWS); ++q) lines[q] = min(row + q * LEFT_STEP, rows - 1) * plane;
+#else
   __global const float *gradient =
       dy + (SHARE(TILE_ROWS) == LEFT_WIDTH ? min(row, rows - 1) : row) * plane;
+#endif
 #if LEFT_WIDTH == 4
   gradient += LEFT_TERM;
 #else

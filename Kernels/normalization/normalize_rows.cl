@@ -11,11 +11,11 @@ __kernel void normalize_rows(IN(x), OUT(y), OUT(mean), OUT(rstd), const int rows
   const int row = min(ROW, rows - 1);
   x += row * length;
   y += row * length;
-  const int whole = IN_VECTORS(length);
+  const int own = OWN_LENGTH, whole = IN_VECTORS(own);
   VECTOR sums = 0;
   for (int i = MEMBER * V; i < whole; i += GROUP * V) sums += READ(x + i);
   float sum = sum_lanes(sums);
-  for (int i = whole + MEMBER; i < length; i += GROUP) sum += x[i];
+  for (int i = whole + MEMBER; i < own; i += GROUP) sum += x[i];
   const float m = group_sum(sum, scratch) / length;
   // A second pass: the difference of large squares would cancel.
   sums = 0;
@@ -24,11 +24,11 @@ __kernel void normalize_rows(IN(x), OUT(y), OUT(mean), OUT(rstd), const int rows
     sums += d * d;
   }
   sum = sum_lanes(sums);
-  for (int i = whole + MEMBER; i < length; i += GROUP) sum += (x[i] - m) * (x[i] - m);
+  for (int i = whole + MEMBER; i < own; i += GROUP) sum += (x[i] - m) * (x[i] - m);
   const float r = 1.0f / sqrt(group_sum(sum, scratch) / length + epsilon);
   if (ROW >= rows) return;
   for (int i = MEMBER * V; i < whole; i += GROUP * V) WRITE((READ(x + i) - m) * r, y + i);
-  for (int i = whole + MEMBER; i < length; i += GROUP) y[i] = (x[i] - m) * r;
+  for (int i = whole + MEMBER; i < own; i += GROUP) y[i] = (x[i] - m) * r;
   if (MEMBER == 0) {
     mean[row] = m;
     rstd[row] = r;
@@ -45,7 +45,7 @@ __kernel void normalize_rows_backward(IN(dy), IN(y), IN(rstd), OUT(dx), const in
   dy += row * length;
   y += row * length;
   dx += row * length;
-  const int whole = IN_VECTORS(length);
+  const int own = OWN_LENGTH, whole = IN_VECTORS(own);
   VECTOR sums = 0, products = 0;
   for (int i = MEMBER * V; i < whole; i += GROUP * V) {
     const VECTOR d = READ(dy + i);
@@ -53,7 +53,7 @@ __kernel void normalize_rows_backward(IN(dy), IN(y), IN(rstd), OUT(dx), const in
     products += d * READ(y + i);
   }
   float sum = sum_lanes(sums), product = sum_lanes(products);
-  for (int i = whole + MEMBER; i < length; i += GROUP) {
+  for (int i = whole + MEMBER; i < own; i += GROUP) {
     sum += dy[i];
     product += dy[i] * y[i];
   }
@@ -64,5 +64,5 @@ __kernel void normalize_rows_backward(IN(dy), IN(y), IN(rstd), OUT(dx), const in
   for (int i = MEMBER * V; i < whole; i += GROUP * V) {
     WRITE(r * (READ(dy + i) - sum - READ(y + i) * product), dx + i);
   }
-  for (int i = whole + MEMBER; i < length; i += GROUP) dx[i] = r * (dy[i] - sum - y[i] * product);
+  for (int i = whole + MEMBER; i < own; i += GROUP) dx[i] = r * (dy[i] - sum - y[i] * product);
 }

@@ -33,16 +33,16 @@ __kernel void softmax_rows(IN(x), OUT(y), const int rows, const int length,
   BIND_OUT(y);
   x += min(ROW, rows - 1) * length;
   y += min(ROW, rows - 1) * length;
-  const int whole = IN_VECTORS(length);
+  const int own = OWN_LENGTH, whole = IN_VECTORS(own);
   VECTOR largest = -INFINITY;
   for (int i = MEMBER * V; i < whole; i += GROUP * V) largest = fmax(largest, READ(x + i));
   float value = max_lanes(largest);
-  for (int i = whole + MEMBER; i < length; i += GROUP) value = fmax(value, x[i]);
+  for (int i = whole + MEMBER; i < own; i += GROUP) value = fmax(value, x[i]);
   const float maximum = group_max(value, scratch);
   VECTOR sums = 0;
   for (int i = MEMBER * V; i < whole; i += GROUP * V) sums += exp(READ(x + i) - maximum);
   value = sum_lanes(sums);
-  for (int i = whole + MEMBER; i < length; i += GROUP) value += exp(x[i] - maximum);
+  for (int i = whole + MEMBER; i < own; i += GROUP) value += exp(x[i] - maximum);
   const float sum = group_sum(value, scratch);
   if (ROW >= rows) return;
   // Subtracted one after the other: beside a large maximum the logarithm would be lost.
@@ -51,7 +51,7 @@ __kernel void softmax_rows(IN(x), OUT(y), const int rows, const int length,
     const VECTOR element = READ(x + i);
     WRITE(LOGARITHMIC ? (element - maximum) - logarithm : exp(element - maximum) / sum, y + i);
   }
-  for (int i = whole + MEMBER; i < length; i += GROUP) {
+  for (int i = whole + MEMBER; i < own; i += GROUP) {
     y[i] = LOGARITHMIC ? (x[i] - maximum) - logarithm : exp(x[i] - maximum) / sum;
   }
 }
@@ -85,16 +85,16 @@ __kernel void softmax_backward_rows(IN(dy), IN(y), OUT(dx), const int rows,
   dy += min(ROW, rows - 1) * length;
   y += min(ROW, rows - 1) * length;
   dx += min(ROW, rows - 1) * length;
-  const int whole = IN_VECTORS(length);
+  const int own = OWN_LENGTH, whole = IN_VECTORS(own);
   VECTOR sums = 0;
   for (int i = MEMBER * V; i < whole; i += GROUP * V) sums += PART(READ(dy + i), READ(y + i));
   float value = sum_lanes(sums);
-  for (int i = whole + MEMBER; i < length; i += GROUP) value += PART(dy[i], y[i]);
+  for (int i = whole + MEMBER; i < own; i += GROUP) value += PART(dy[i], y[i]);
   const float sum = group_sum(value, scratch);
   if (ROW >= rows) return;
   for (int i = MEMBER * V; i < whole; i += GROUP * V) {
     const VECTOR d = READ(dy + i), element = READ(y + i);
     WRITE(GRADIENT(d, element, sum), dx + i);
   }
-  for (int i = whole + MEMBER; i < length; i += GROUP) dx[i] = GRADIENT(dy[i], y[i], sum);
+  for (int i = whole + MEMBER; i < own; i += GROUP) dx[i] = GRADIENT(dy[i], y[i], sum);
 }

@@ -35,6 +35,8 @@ import Testing
     // By rows: 3. Strides of 4 KiB fall on one another in caches.
     ([1024, 1024], [1024, 1024], ["packed", "packed", "packed"]),
     ([256, 256], [256, 256], ["rows", "packed", "rows"]),
+    // A vector and its gradients; the outer product by CLBlast: 20.
+    ([7680, 2560], [2560, 1], ["rows", "packed", "thin 1x"]),
     // The gradient of the left factor packed: 2.
     ([512, 32], [32, 512], ["rows", "dot", "rows"]),
   ]

@@ -61,10 +61,13 @@ extension MatrixProduct {
   ) -> Double {
     if method.kind == .library {
       // It computes whole tiles.
-      func whole(_ extent: Int) -> Int { (extent + Self.libraryTile - 1) / Self.libraryTile }
-      let elements =
-        Double(batch * whole(m) * whole(n)) * Double(Self.libraryTile * Self.libraryTile)
-      return architecture.libraryProductCost * 2 * elements * Double(k)
+      func whole(_ extent: Int) -> Double {
+        Double((extent + Self.libraryTile - 1) / Self.libraryTile * Self.libraryTile)
+      }
+      let operations = 2 * whole(m) * whole(n) * whole(k)
+      return Double(batch)
+        * max(
+          architecture.libraryProductCost * operations, architecture.operationsPerByte * leastBytes)
     }
     let work = WideCoreWork(self, method)
     // The unit that has the most groups of work-items keeps the others waiting.
@@ -75,7 +78,10 @@ extension MatrixProduct {
     return Double(batch) * max(arithmetic, architecture.operationsPerByte * work.bytes)
   }
 
-  /// The rows and columns of results that CLBlast computes together.
+  /// What one product reads and writes at least.
+  fileprivate var leastBytes: Double { 4 * Double(m * k + k * n + m * n) }
+
+  /// The rows, columns and terms that CLBlast computes together.
   private static let libraryTile = 32
 
   /// Whether blocks beside each other are computed one after the other: they share rows of A, and all of B
@@ -126,7 +132,7 @@ private struct WideCoreWork {
 
   init(_ product: MatrixProduct, _ method: ProductMethod) {
     let (m, n, k) = (product.m, product.n, product.k)
-    bytes = 4 * Double(m * k + k * n + m * n)
+    bytes = product.leastBytes
     func blocks(_ extent: Int, _ size: Int) -> Double { Double((extent + size - 1) / size) }
     // Operands of a row of blocks are loaded once for all of them, or a vector at a time for each.
     let width = method.kind == .dot ? method.columns : method.columns * method.vectorWidth
@@ -156,7 +162,7 @@ private struct WideCoreWork {
       let length = blocks(method.isTransposed ? m : n, method.vectorWidth)
       vectors = rows * length * terms * Self.sumInCache
       items = blocks(method.isTransposed ? m : n, width)
-      bytes = 4 * Double(m * k + k * n + m * n) + Self.rowStart * terms * items
+      bytes = product.leastBytes + Self.rowStart * terms * items
       isMuch = true
     case .library, .tile, .tensor: preconditionFailure("no way of wide cores")
     }
