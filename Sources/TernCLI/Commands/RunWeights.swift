@@ -74,12 +74,8 @@ struct RunWeights {
   func load(into session: Session) throws {
     let (named, prefix) = weights.named(as: Set(session.variableNames))
     if let prefix { Output.progress(weights.note(of: prefix)) }
-    let places = session.variableNames.compactMap { name in
-      session.variableType(name).map { (name: name, type: $0) }
-    }
-    let match = WeightMatch(
-      named.tensors, to: places, unread: named.unread, requiresFinite: false)
-    try match.requireAll(of: configuration.model, place: "\(path): ", allowsUnused: true)
-    try session.write(match.values)
+    try session.load(
+      named.tensors, of: configuration.model, place: "\(path): ", unread: named.unread,
+      requiresFinite: false)
   }
 }

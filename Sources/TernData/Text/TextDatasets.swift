@@ -16,9 +16,6 @@ public struct TokenWindows: Dataset {
     (self.tokens, self.length, classNames) = (tokens, length, vocabulary.tokens)
   }
 
-  /// How many tokens fill no window.
-  var restCount: Int { (tokens.count - 1) % length }
-
   public var count: Int { (tokens.count - 1) / length }
   public var sampleShape: Shape { [length] }
   public var targetType: TensorType { TensorType([length], .int32) }

@@ -84,10 +84,4 @@ public struct Vocabulary: Hashable, Sendable {
     }
     return result
   }
-
-  /// How a token is shown to people: ends of lines and other controls are visible.
-  public func name(_ token: Int32) -> String {
-    let text = tokens[Int(token)]
-    return text == "\n" ? "\u{23CE}" : text
-  }
 }

@@ -42,7 +42,7 @@ extension NetworkLook {
     let names = training.parameters.filter { $0.isTrainable && $0.shape.rank >= 2 }.map(\.name)
       .filter(executable.hasOutput)
     return try states.map { state in
-      try load(state.weights, of: training.parameters.map(\.name), into: session)
+      try session.load(state.weights, into: training.parameters.map(\.name), of: model.name)
       var magnitudes: [(parameter: String, mean: Double)] = []
       try batches(of: data.training, size: size, limit: 1) { batch in
         try executable.upload(batch)

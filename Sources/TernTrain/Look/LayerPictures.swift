@@ -180,7 +180,7 @@ extension NetworkLook {
       step: builder.input(Optimizer.stepInput, TensorType([], .int32)))
     let session = Session(device: device)
     let executable = try session.compile(builder.graph)
-    try load(weights, of: context.parameters.map(\.name), into: session)
+    try session.load(weights, into: context.parameters.map(\.name), of: model.name)
     let noise = Philox(seed: seed, stream: .noise).normals(pictures.shape.elementCount)
     try session.write([
       "maximal_input": HostTensor(pictures.shape, noise.map { min(max(0.5 + 0.05 * $0, 0), 1) })

@@ -37,7 +37,7 @@ extension NetworkLook {
     let session = Session(device: device)
     let executable = try session.compile(evaluation.graph)
     let names = session.variableNames
-    try load(weights, of: names, into: session)
+    try session.load(weights, of: model.name)
     let moved = names.filter { weights[$0].map { $0.shape.rank >= 2 } ?? false }
     let directions = (0..<2).map { direction in
       moved.map { self.direction($0, number: direction) }

@@ -60,25 +60,11 @@ package final class NetworkLook {
     return (builder.graph, layers)
   }
 
-  /// Sets the variables of a session that are parameters; others, such as the states of an optimizer,
-  /// stay 0.
-  ///
-  /// - Throws: ``TernError`` where the weights lack one.
-  func load(_ values: [String: HostTensor], of parameters: [String], into session: Session) throws {
-    let variables = Set(session.variableNames)
-    for name in parameters where variables.contains(name) {
-      guard let value = values[name] else {
-        throw TernError(.badData, "the weights lack \(name) of \(model.name)")
-      }
-      try session.write([name: value])
-    }
-  }
-
   /// A network compiled, with its weights.
   func compiled(_ graph: Graph) throws -> Executable {
     let session = Session(device: device)
     let executable = try session.compile(graph)
-    try load(weights, of: session.variableNames, into: session)
+    try session.load(weights, of: model.name)
     return executable
   }
 

@@ -44,13 +44,9 @@ public final class TrainedNetwork {
   ) throws {
     self.model = model
     session = Session(device: device)
-    let (graph, context) = try model.inferenceGraph(batchSize: batchSize)
-    executables[batchSize] = try session.compile(graph)
+    executables[batchSize] = try session.compile(model.inferenceGraph(batchSize: batchSize).graph)
     // What inference does not read, such as auxiliary heads, has no variable.
-    let read = Set(session.variableNames)
-    let match = WeightMatch(weights, to: context.parameters.filter { read.contains($0.name) })
-    try match.requireAll(of: model.name, place: place, allowsUnused: true)
-    try session.write(match.values)
+    try session.load(weights, of: model.name, place: place)
   }
 
   /// The network's outputs for a batch of any size; see ``outputs(for:)``.

@@ -2,6 +2,7 @@ import TernCore
 import TernData
 import TernGraph
 import TernNN
+import TernRuntime
 
 /// Weights held against the parameters and running statistics of a network: what fits by name, shape
 /// and type, and what does not.
@@ -125,5 +126,29 @@ public struct WeightMatch: Sendable {
     guard allowsUnused || unusedNames.isEmpty else {
       throw TernError(.badData, "\(place)\(model) has no place for \(prefix)\(unusedNames[0])")
     }
+  }
+}
+
+extension Session {
+  /// Gives every variable its value.
+  ///
+  /// - Parameters:
+  ///   - names: the variables, where others hold no weights.
+  ///   - model: what messages call the network.
+  ///   - place: what messages begin with, a path and a colon.
+  ///   - unread: what a file holds in types that are not read, and why.
+  /// - Throws: ``TernError`` of kind `badData` where a variable has none of its shape and type.
+  package func load(
+    _ tensors: [String: HostTensor], into names: [String]? = nil, of model: String,
+    place: String = "weights: ",
+    unread: [String: String] = [:], requiresFinite: Bool = true
+  ) throws {
+    let wanted = names.map(Set.init)
+    let places = variableNames.filter { wanted?.contains($0) ?? true }
+    let match = WeightMatch(
+      tensors, to: places.map { ($0, variableType($0)!) }, unread: unread,
+      requiresFinite: requiresFinite)
+    try match.requireAll(of: model, place: place, allowsUnused: true)
+    try write(match.values)
   }
 }

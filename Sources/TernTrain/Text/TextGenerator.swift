@@ -62,11 +62,7 @@ public final class TextGenerator {
     builder.output(Self.scoresOutput, row)
     let session = Session(device: device)
     executable = try session.compile(builder.graph)
-    let read = Set(session.variableNames)
-    let match = WeightMatch(
-      weights, to: context.parameters.filter { read.contains($0.name) })
-    try match.requireAll(of: model.name, place: "\(place): ", allowsUnused: true)
-    try session.write(match.values)
+    try session.load(weights, of: model.name, place: "\(place): ")
   }
 
   /// The scores of the tokens that may follow, [V].
