@@ -9,6 +9,8 @@ package struct ModelBenchmark {
     /// The time of whole steps.
     package let timing: StepTimer.Timing
     package let planByteCount: Int
+    /// What is computed again, in words; `nil` where all is kept.
+    package let recomputation: String?
     package let peakRSSByteCount: Int
     /// From the start of planning to the end of the first step: compiling and choosing included, in
     /// seconds.
@@ -30,10 +32,13 @@ package struct ModelBenchmark {
 
   package let model: Model
   package let batchSize: Int
+  /// The bytes that a step may take, where that is less than the device has.
+  package let memoryLimit: Int?
 
-  package init(model: Model, batchSize: Int) {
+  package init(model: Model, batchSize: Int, memoryLimit: Int? = nil) {
     self.model = model
     self.batchSize = batchSize
+    self.memoryLimit = memoryLimit
   }
 
   /// - Parameters:
@@ -50,7 +55,7 @@ package struct ModelBenchmark {
         model: model, objective: objective, pass: $0, batchSize: batchSize,
         update: .init(.sgd(momentum: 0.9)), seed: 0)
     }
-    let session = Session(device: device)
+    let session = Session(device: device, memoryLimit: memoryLimit)
     let passes = try session.compile(graphs.map(\.graph))
     for parameter in graphs.flatMap(\.parameters).largestFirst {
       let value = parameter.initializer.value(parameter.shape, name: parameter.name, seed: 0)
@@ -115,6 +120,7 @@ package struct ModelBenchmark {
     return Result(
       name: model.name, batchSize: batchSize, timing: timing,
       planByteCount: passes.map(\.plan.peakByteCount).max() ?? 0,
+      recomputation: passes.lazy.compactMap(\.plan.recomputation?.description).first,
       peakRSSByteCount: peakRSSByteCount, setupSeconds: setupSeconds,
       launchCount: passes.reduce(0) { $0 + $1.launchCount }, hostOverheadSeconds: overhead,
       peak: peak, operations: operations, trace: trace)

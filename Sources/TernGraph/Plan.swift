@@ -30,6 +30,8 @@ public struct Plan: Sendable {
   package let workspaces: [Location?]
   /// The size of each arena, in bytes.
   package let arenaByteCounts: [Int]
+  /// What is computed twice so that it needs no memory in between; `nil` where everything had room.
+  package var recomputation: Recomputation?
 
   package func location(_ id: ValueID) -> Location {
     guard let location = locations[id.index] else {
@@ -60,20 +62,33 @@ extension Plan {
   ///
   /// - Parameters:
   ///   - maximumArenaByteCount: the largest single allocation of the device.
+  ///   - sharesMemory: whether values whose lifetimes do not overlap may lie in the same memory; that they need
+  ///     not is for tests.
   ///   - workspaceByteCount: the scratch memory a node needs while it runs.
   /// - Throws: ``TernError`` where a single value exceeds the largest allocation.
   package init(
-    _ graph: Graph, maximumArenaByteCount: Int = .max,
+    _ graph: Graph, maximumArenaByteCount: Int = .max, sharesMemory: Bool = true,
     workspaceByteCount: (Node) throws -> Int = { _ in 0 }
   ) throws {
     var planner = Planner(graph, maximumArenaByteCount: maximumArenaByteCount)
-    self = try planner.plan(workspaceByteCount)
+    planner.sharesMemory = sharesMemory
+    self = try planner.plan(graph.workspaceByteCounts(workspaceByteCount))
   }
 }
 
-private struct Planner {
+extension Graph {
+  /// The scratch memory of each node while it runs, in bytes.
+  func workspaceByteCounts(_ byteCount: (Node) throws -> Int) rethrows -> [Int] {
+    try nodes.map { $0.operation.isView ? 0 : try byteCount($0) }
+  }
+}
+
+/// Decides where values live, step by step.
+struct Planner {
   let graph: Graph
   let maximumArenaByteCount: Int
+  /// Whether values whose lifetimes do not overlap may lie in the same memory.
+  var sharesMemory = true
 
   /// A stretch of memory and the steps between which it is taken.
   struct Block {
@@ -96,7 +111,26 @@ private struct Planner {
     fixed = [Plan.Location?](repeating: nil, count: graph.values.count)
   }
 
-  mutating func plan(_ workspaceByteCount: (Node) throws -> Int) throws -> Plan {
+  /// - Parameter workspaces: the scratch memory of each node, in bytes.
+  mutating func plan(_ workspaces: [Int]) throws -> Plan {
+    let (order, workspaceBlock) = try findLifetimes(workspaces)
+    let arenas =
+      try blocks.count <= Self.largestGreedyCount ? assignOffsets() : assignOffsetsInTime()
+    let locations = graph.values.indices.map { i in
+      fixed[i] ?? blockOf[i].flatMap { blocks[$0].location }
+    }
+    return Plan(
+      graph: graph, order: order, locations: locations,
+      workspaces: workspaceBlock.map { $0.flatMap { blocks[$0].location } },
+      arenaByteCounts: arenas)
+  }
+
+  /// Finds the block of each value, and the steps between which it is taken.
+  ///
+  /// - Returns: the nodes that run, in order, and per node the block of its workspace.
+  mutating func findLifetimes(
+    _ workspaces: [Int]
+  ) throws -> (order: [Int], workspaces: [Int?]) {
     for (i, id) in graph.inputs.enumerated() {
       fixed[id.index] = .init(region: .input(i), offset: 0)
     }
@@ -120,21 +154,12 @@ private struct Planner {
       for (position, output) in node.outputs.enumerated() {
         try place(output, position, of: node, at: step, lastUse)
       }
-      let scratch = try workspaceByteCount(node)
-      if scratch > 0 {
+      if workspaces[step] > 0 {
         workspaceBlock[step] = blocks.count
-        blocks.append(Block(byteCount: scratch, first: step, last: step))
+        blocks.append(Block(byteCount: workspaces[step], first: step, last: step))
       }
     }
-    let arenas =
-      try blocks.count <= Self.largestGreedyCount ? assignOffsets() : assignOffsetsInTime()
-    let locations = graph.values.indices.map { i in
-      fixed[i] ?? blockOf[i].flatMap { blocks[$0].location }
-    }
-    return Plan(
-      graph: graph, order: order, locations: locations,
-      workspaces: workspaceBlock.map { $0.flatMap { blocks[$0].location } },
-      arenaByteCounts: arenas)
+    return (order, workspaceBlock)
   }
 
   /// Per value: the last step that reads it or a view of it.
@@ -181,7 +206,10 @@ private struct Planner {
       return
     }
     blockOf[output.index] = blocks.count
-    blocks.append(Block(byteCount: byteCount, first: step, last: last))
+    blocks.append(
+      Block(
+        byteCount: byteCount, first: sharesMemory ? step : 0,
+        last: sharesMemory ? last : graph.nodes.count))
   }
 
   /// Greedy by size: the largest block first, each at the lowest offset where no block that lives
@@ -248,7 +276,7 @@ private struct Planner {
     return arenas.map(\.byteCount)
   }
 
-  private static func aligned(_ byteCount: Int) -> Int {
+  static func aligned(_ byteCount: Int) -> Int {
     (byteCount + Plan.alignment - 1) / Plan.alignment * Plan.alignment
   }
 
@@ -275,53 +303,5 @@ private struct Planner {
       candidate = max(candidate, Self.aligned(end))
     }
     return candidate + size <= maximumArenaByteCount ? candidate : nil
-  }
-}
-
-/// What of an arena is free at a moment.
-private struct FreeMemory {
-  let limit: Int
-  /// What was ever taken.
-  private(set) var byteCount = 0
-  /// Free ranges below ``byteCount``, lowest first; none touches another.
-  private var holes: [Range<Int>] = []
-
-  init(limit: Int) { self.limit = limit }
-
-  /// The lowest offset with so many free bytes, which are taken; `nil` where the arena has none.
-  mutating func take(_ size: Int) -> Int? {
-    if let index = holes.firstIndex(where: { $0.count >= size }) {
-      let hole = holes[index]
-      if hole.count == size {
-        holes.remove(at: index)
-      } else {
-        holes[index] = hole.lowerBound + size..<hole.upperBound
-      }
-      return hole.lowerBound
-    }
-    let isOpen = holes.last?.upperBound == byteCount
-    let start = isOpen ? holes.last!.lowerBound : byteCount
-    guard start + size <= limit else { return nil }
-    if isOpen { holes.removeLast() }
-    byteCount = start + size
-    return start
-  }
-
-  mutating func release(_ range: Range<Int>) {
-    var (low, high) = (0, holes.count)
-    while low < high {
-      let middle = (low + high) / 2
-      if holes[middle].lowerBound < range.lowerBound { low = middle + 1 } else { high = middle }
-    }
-    let joinsNext = low < holes.count && holes[low].lowerBound == range.upperBound
-    let joinsPrevious = low > 0 && holes[low - 1].upperBound == range.lowerBound
-    switch (joinsPrevious, joinsNext) {
-    case (true, true):
-      holes[low - 1] = holes[low - 1].lowerBound..<holes[low].upperBound
-      holes.remove(at: low)
-    case (true, false): holes[low - 1] = holes[low - 1].lowerBound..<range.upperBound
-    case (false, true): holes[low] = range.lowerBound..<holes[low].upperBound
-    case (false, false): holes.insert(range, at: low)
-    }
   }
 }

@@ -21,8 +21,24 @@ public final class Session {
 
   private var variables: [String: Variable] = [:]
 
+  private let memoryLimit: Int
+  private let sharesMemory: Bool
+
   /// A session without variables.
-  public init(device: any Device) { self.device = device }
+  ///
+  /// - Parameter memoryLimit: how many bytes its variables and one of its graphs may take at once, where that
+  ///   is less than the device has. Values that do not fit are computed again where they are read.
+  public convenience init(device: any Device, memoryLimit: Int? = nil) {
+    self.init(device: device, memoryLimit: memoryLimit, sharesMemory: true)
+  }
+
+  /// - Parameter sharesMemory: whether values whose lifetimes do not overlap may lie in the same memory; that
+  ///   they need not is for tests, and for graphs that fit.
+  package init(device: any Device, memoryLimit: Int? = nil, sharesMemory: Bool) {
+    self.device = device
+    self.sharesMemory = sharesMemory
+    self.memoryLimit = min(memoryLimit ?? .max, device.info.memoryByteCount)
+  }
 
   /// Compiles one graph. See ``compile(_:)-([Graph])``.
   public func compile(_ graph: Graph) throws -> Executable { try compile([graph])[0] }
@@ -40,13 +56,7 @@ public final class Session {
 
   private func compileOnce(_ graphs: [Graph]) throws -> [Executable] {
     // The first graph that reads a variable chooses its layout for all of them.
-    var layouts = variables.mapValues(\.layout)
-    let plans = try graphs.map { graph in
-      let plan = try plan(graph, variableLayouts: layouts)
-      for id in plan.graph.variables { layouts[plan.graph[id].name] = plan.graph[id].layout }
-      return plan
-    }
-    try checkMemory(plans)
+    let plans = try fittingPlans(graphs)
     var arenas: [any DeviceBuffer] = []
     for index in 0..<(plans.map(\.arenaByteCounts.count).max() ?? 0) {
       let size = plans.map { index < $0.arenaByteCounts.count ? $0.arenaByteCounts[index] : 0 }
@@ -71,31 +81,60 @@ public final class Session {
   /// Plans graphs as ``compile(_:)-([Graph])`` does, without allocating anything.
   ///
   /// - Throws: ``TernError`` where they cannot be compiled, of kind `outOfMemory` where they do not fit.
-  package func check(_ graphs: [Graph]) throws { try checkMemory(graphs.map(plan)) }
+  package func check(_ graphs: [Graph]) throws { _ = try fittingPlans(graphs) }
 
-  /// Finds out before anything is allocated that plans cannot fit: a system may promise memory that
-  /// it does not have.
+  /// Plans of graphs that fit together, found before anything is allocated: a system may promise memory that
+  /// it does not have. What does not fit as it is computes values again.
   ///
   /// - Throws: ``TernError`` of kind `outOfMemory`.
-  private func checkMemory(_ plans: [Plan]) throws {
+  private func fittingPlans(_ graphs: [Graph]) throws -> [Plan] {
+    func plans(arenaByteCount: Int?) throws -> [Plan] {
+      var layouts = variables.mapValues(\.layout)
+      return try graphs.map { graph in
+        let plan = try plan(graph, variableLayouts: layouts, arenaByteCount: arenaByteCount)
+        for id in plan.graph.variables { layouts[plan.graph[id].name] = plan.graph[id].layout }
+        return plan
+      }
+    }
+    let whole = try plans(arenaByteCount: nil)
+    let taken = byteCounts(of: whole)
+    if taken.fixed + taken.arenas <= memoryLimit { return whole }
+    guard taken.fixed < memoryLimit else {
+      throw TernError(
+        .outOfMemory,
+        "\((taken.fixed + taken.arenas) >> 20) MiB are needed, \(taken.fixed >> 20) of them for parameters, "
+          + "their state and inputs, and \(memoryWords)")
+    }
+    do { return try plans(arenaByteCount: memoryLimit - taken.fixed) } catch let error as TernError
+      where error.kind == .outOfMemory
+    {
+      throw TernError(
+        .outOfMemory,
+        "\((taken.fixed + taken.arenas) >> 20) MiB are needed, and \(memoryWords); \(error.message)"
+      )
+    }
+  }
+
+  private var memoryWords: String {
+    memoryLimit < device.info.memoryByteCount
+      ? "\(memoryLimit >> 20) MiB are given"
+      : "\(device.info.id) has \(memoryLimit >> 20) MiB"
+  }
+
+  /// What plans take together: variables, inputs and constants; arenas, of which one after the other is used.
+  private func byteCounts(of plans: [Plan]) -> (fixed: Int, arenas: Int) {
     var variableBytes = variables.mapValues(\.buffer.byteCount)
-    var total = 0
+    var (total, arenas) = (0, 0)
     for plan in plans {
       let graph = plan.graph
       for id in graph.variables { variableBytes[graph[id].name] = graph[id].byteCount }
       total += (graph.inputs + graph.constants.map(\.id)).reduce(0) { $0 + graph[$1].byteCount }
     }
     for index in 0..<(plans.map(\.arenaByteCounts.count).max() ?? 0) {
-      total +=
+      arenas +=
         plans.map { index < $0.arenaByteCounts.count ? $0.arenaByteCounts[index] : 0 }.max() ?? 0
     }
-    total += variableBytes.values.reduce(0, +)
-    guard total <= device.info.memoryByteCount else {
-      throw TernError(
-        .outOfMemory,
-        "\(total >> 20) MiB are needed, and \(device.info.id) has "
-          + "\(device.info.memoryByteCount >> 20) MiB")
-    }
+    return (total + variableBytes.values.reduce(0, +), arenas)
   }
 
   /// Runs all passes and plans the memory of a graph, without allocating anything.
@@ -103,7 +142,10 @@ public final class Session {
     try plan(graph, variableLayouts: variables.mapValues(\.layout))
   }
 
-  private func plan(_ graph: Graph, variableLayouts: [String: Layout]) throws -> Plan {
+  /// - Parameter arenaByteCount: what the values of a step may take; all that they need where `nil`.
+  private func plan(
+    _ graph: Graph, variableLayouts: [String: Layout], arenaByteCount: Int? = nil
+  ) throws -> Plan {
     try checkSize(graph)
     let supported = try graph.removingDeadNodes().decomposing { [device] node, graph in
       node.operation.isView
@@ -111,9 +153,15 @@ public final class Session {
     }
     let laidOut = try device.assignLayouts(supported, variableLayouts: variableLayouts)
     let final = try laidOut.materializingAssignments()
-    return try Plan(final, maximumArenaByteCount: device.maximumAllocationByteCount) {
-      [device] in try device.workspaceByteCount(of: $0, in: final)
+    if !sharesMemory {
+      return try Plan(final, sharesMemory: false) { [device] in
+        try device.workspaceByteCount(of: $0, in: final)
+      }
     }
+    return try Plan(
+      final, arenaByteCount: arenaByteCount ?? .max,
+      maximumArenaByteCount: device.maximumAllocationByteCount
+    ) { [device] in try device.workspaceByteCount(of: $0, in: final) }
   }
 
   /// The nodes that a graph has at most: planning takes some seconds and half a GiB of them.

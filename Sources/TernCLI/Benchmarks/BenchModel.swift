@@ -23,6 +23,11 @@ struct BenchModel: ParsableCommand {
   @Option(help: "Samples per step.")
   var batchSize = 64
   @OptionGroup var device: DeviceArguments
+  @Option(
+    help: ArgumentHelp(
+      "The most memory that a step takes, such as 2GiB: values that do not fit are computed again. (default: what the device has)",
+      valueName: "SIZE"))
+  var memory: String?
   @Option(help: "How long to measure each.")
   var seconds = 3.0
   @Option(
@@ -44,6 +49,12 @@ struct BenchModel: ParsableCommand {
       throw TernError(.usage, "batch-size: expected 1 to 1000000, got \(batchSize)")
     }
     try Bench.check(seconds: seconds)
+    let limit = try memory.map {
+      guard let size = ByteCount.parse($0) else {
+        throw TernError(.usage, "memory: expected a size such as 2GiB, got '\($0)'")
+      }
+      return size
+    }
     for path in [profile, plan].compactMap({ $0 }) { try AtomicFile.check(path) }
     let format = try output.chosen()
     let comparison = try comparison.base()
@@ -62,7 +73,7 @@ struct BenchModel: ParsableCommand {
     EarlyEnd.install { printer.end() }
     var trace: [JSON] = []
     for network in networks {
-      let result = try ModelBenchmark(model: network, batchSize: batchSize)
+      let result = try ModelBenchmark(model: network, batchSize: batchSize, memoryLimit: limit)
         .run(on: device, seconds: seconds, measuresNodes: verbose || profile != nil)
       trace += result.trace
       printer.append(result, isVerbose: verbose)

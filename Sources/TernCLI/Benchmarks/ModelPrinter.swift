@@ -101,8 +101,9 @@ final class ModelPrinter: Sendable {
       host overhead \(Format.count(result.hostOverheadSeconds * 1e6)) µs per step \
       (\(Format.fixed(overhead, 1)) %)
       """
-    guard isVerbose, let peak = result.peak else { return summary }
-    return summary + "\n" + operations(result, peak)
+    let words = summary + (result.recomputation.map { "\n" + $0 } ?? "")
+    guard isVerbose, let peak = result.peak else { return words }
+    return words + "\n" + operations(result, peak)
   }
 
   /// The heaviest operations of a step.
