@@ -8,11 +8,15 @@ struct Verify: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Check that a device computes correctly.",
     discussion: """
-      Runs the built-in cases against the reference backend, or the cases of a folder.
+      Runs the built-in cases against the reference backend, or the cases of a folder, or random networks:
+      those against the reference in double precision, differences of the loss, memory of its own for every
+      value, and values computed again. A network that is not computed right is shown with as few
+      operations as do it.
 
       Examples:
         tern verify --device opencl
         tern verify --device opencl --cases cases/ --op conv2d
+        tern verify --device opencl --random 500
       """)
 
   @OptionGroup var device: DeviceArguments
@@ -22,6 +26,12 @@ struct Verify: ParsableCommand {
 
   @Option(help: "Only cases of this operation, or one built-in case: matmul/odd.")
   var op: String?
+
+  @Option(help: ArgumentHelp("So many random networks instead.", valueName: "N"))
+  var random: Int?
+
+  @Option(help: "The seed of the first random network; the others have those after it.")
+  var seed: UInt64 = 0
 
   @Option(
     help: ArgumentHelp(
@@ -43,6 +53,7 @@ struct Verify: ParsableCommand {
       Output.result(try Coverage(devices: devices).markdown())
       return
     }
+    if let random { return try verify(random) }
     let runner = CaseRunner(device: try device.open(), algorithm: device.algorithm?.algorithm)
     var counts: [CaseResult.Status: Int] = [:]
     func count(_ result: CaseResult) {
@@ -74,6 +85,31 @@ struct Verify: ParsableCommand {
           + "\(runner.device.info.id) (\(runner.device.info.name))")
     if let kernels { try writeKernels(of: runner.device, to: kernels) }
     if failed + errors > 0 { throw ExitCode(1) }
+  }
+
+  private func verify(_ count: Int) throws {
+    guard (1...1_000_000).contains(count), seed <= UInt64(Int.max) else {
+      throw TernError(.usage, "random: expected 1 to 1000000 networks, got \(count)")
+    }
+    let check = RandomNetworkCheck(device: try device.open())
+    var faultCount = 0
+    for number in seed..<seed + UInt64(count) {
+      guard let fault = check.fault(seed: number) else { continue }
+      faultCount += 1
+      Output.result(
+        json
+          ? JSON.object([
+            "seed": .int(Int(number)), "message": .string(fault.message),
+            "network": .string(fault.network.description),
+          ]).description : "failed  \(fault)")
+    }
+    let passed = count - faultCount
+    Output.result(
+      json
+        ? JSON.object(["passed": .int(passed), "failed": .int(faultCount)]).description
+        : "\(passed) passed, \(faultCount) failed, random networks on \(check.device.info.id) "
+          + "(\(check.device.info.name))")
+    if faultCount > 0 { throw ExitCode(1) }
   }
 
   private func writeKernels(of device: any Device, to path: String) throws {

@@ -24,7 +24,7 @@ extension Conv2DGeometry {
     let candidates = [
       favouriteFormats(pass, context), ConvolutionFormats(.channelsLast, .channelsLast),
       ConvolutionFormats(.dense, .dense),
-    ]
+    ].filter { $0 != ConvolutionFormats(.channelsLast, .channelsLast) || !packsChannels }
     switch context.algorithm {
     // oneDNN multiplies matrices, the windows as their columns, where rows of planes are dense.
     case .im2col, .gemm, .implicitGEMM: return candidates.reversed()
@@ -71,6 +71,14 @@ extension Conv2DGeometry {
       return ConvolutionFormats(.channelsLast, .channelsLast)
     }
     return ConvolutionFormats(.blocked16, .blocked16)
+  }
+
+  /// Whether oneDNN (2.6) packs the pixels that a window of one pixel leaves out of others, for each thread
+  /// into room for exactly as many channels as there are, by vectors of eight or sixteen: what stands over the
+  /// end goes into the next thread's room, and gradients of weights come out wrong.
+  private var packsChannels: Bool {
+    kernelHeight == 1 && kernelWidth == 1 && inChannels % 16 != 0
+      && (window.strideHeight > 1 || window.strideWidth > 1)
   }
 
   private var isDepthwise: Bool { groups == inChannels && groups == outChannels }
