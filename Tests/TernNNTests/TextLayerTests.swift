@@ -1,3 +1,4 @@
+import Foundation
 import Tern
 import TernTestSupport
 import Testing
@@ -22,6 +23,67 @@ import Testing
       let executable = try Session(device: device).compile(builder.graph)
       let y = try executable.run(["x": Self.sequence, "mask": Self.mask])["y"]
       #expect(y == HostTensor([2, 2], expected), "\(mode)")
+    }
+  }
+
+  /// Scores v · tanh(W q + U k) and their weighted sums, written out in double precision; without the tanh
+  /// the query has no say, since it adds the same to all scores.
+  @Test(arguments: TestDevices.ids, [false, true])
+  func learntScoresWeighValues(device: String, isLinear: Bool) throws {
+    let (length, keys, width, keyWidth, valueWidth, hidden) = (2, 3, 2, 3, 2, 4)
+    func numbers(_ count: Int, _ rate: Double) -> [Double] {
+      (0..<count).map { sin(rate * Double($0 + 1)) }
+    }
+    let (q, k) = (numbers(length * width, 0.7), numbers(keys * keyWidth, 1.3))
+    let v = numbers(keys * valueWidth, 2.1)
+    let weights = [
+      "attention.query.weight": (Shape([hidden, width]), numbers(hidden * width, 0.9)),
+      "attention.key.weight": (Shape([hidden, keyWidth]), numbers(hidden * keyWidth, 1.7)),
+      "attention.score.weight": (Shape([1, hidden]), numbers(hidden, 0.4)),
+    ]
+    let builder = GraphBuilder()
+    let context = LayerContext(builder: builder, mode: .inference)
+    func input(_ name: String, _ shape: Shape) throws -> Tensor {
+      try builder.input(name, TensorType(shape))
+    }
+    let inputs = try [
+      input("q", [1, length, width]), input("k", [1, keys, keyWidth]),
+      input("v", [1, keys, valueWidth]),
+    ]
+    let layer = try LayerFactory.make(
+      "additive_attention", ["hidden_size": .int(hidden), "linear": .bool(isLinear)])
+    builder.output("y", try context.apply(layer, named: "attention", to: inputs))
+    let session = Session(device: try TestDevices.open(device))
+    let executable = try session.compile(builder.graph)
+    #expect(Set(context.parameters.map(\.name)) == Set(weights.keys))
+    func tensor(_ shape: Shape, _ values: [Double]) -> HostTensor {
+      HostTensor(shape, values.map(Float.init))
+    }
+    try session.write(weights.mapValues { tensor($0, $1) })
+    let y = try #require(
+      try executable.run([
+        "q": tensor([1, length, width], q), "k": tensor([1, keys, keyWidth], k),
+        "v": tensor([1, keys, valueWidth], v),
+      ])["y"])
+    func product(_ name: String, _ x: [Double], _ row: Int, _ count: Int, _ unit: Int) -> Double {
+      (0..<count).reduce(0) { $0 + weights[name]!.1[unit * count + $1] * x[row * count + $1] }
+    }
+    for i in 0..<length {
+      let scores = (0..<keys).map { j in
+        (0..<hidden).reduce(0.0) { sum, unit in
+          let inner =
+            product("attention.query.weight", q, i, width, unit)
+            + product("attention.key.weight", k, j, keyWidth, unit)
+          return sum + weights["attention.score.weight"]!.1[unit] * (isLinear ? inner : tanh(inner))
+        }
+      }
+      let parts = scores.map { exp($0) }
+      for column in 0..<valueWidth {
+        let expected =
+          (0..<keys).reduce(0.0) { $0 + parts[$1] * v[$1 * valueWidth + column] }
+          / parts.reduce(0, +)
+        #expect(abs(Double(y.floats[i * valueWidth + column]) - expected) < 1e-5)
+      }
     }
   }
 

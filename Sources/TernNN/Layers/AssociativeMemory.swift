@@ -1,8 +1,8 @@
 import TernCore
 import TernGraph
 
-// Memories of units that are 1 or −1. What is stored is a sum of outer products, Hebb's rule; what is
-// recalled comes of units that go along with their fields, one after the other.
+// Memories of units that are 1 or −1. What is stored is a sum of outer products, by Hebb's rule or Storkey's;
+// what is recalled comes of units that go along with their fields, one after the other.
 
 extension Tensor {
   /// 1 where above 0, else −1.
@@ -18,15 +18,32 @@ extension Tensor {
 ///
 /// As a layer it recalls: from samples [N, F], above 0 or not, the units go along with their fields one
 /// at a time, in an order drawn anew for each sweep, → [N, F] of 1 and −1. Parameter: `weight` [F, F],
-/// symmetric with a diagonal of 0, to which storing adds x xᵀ/F for every pattern x.
+/// symmetric with a diagonal of 0, to which storing adds what its rule says.
 ///
 /// Source: Hopfield, "Neural networks and physical systems with emergent collective computational
 /// abilities", 1982.
 public struct HopfieldNetwork: Layer {
-  package let sweepCount: Int
+  /// What storing a pattern x adds to the weight.
+  public enum Rule: String, Hashable, Sendable, CaseIterable {
+    /// x xᵀ/F.
+    case hebb
+    /// (x xᵀ − x hᵀ − h xᵀ)/F, where h_j for the weight of i and j is the field of j without i and j: what
+    /// the patterns before make of x anyway is not added once more. More patterns fit, and they come back
+    /// whole.
+    ///
+    /// Source: Storkey, "Increasing the capacity of a Hopfield network without sacrificing functionality",
+    /// 1997.
+    case storkey
+  }
 
-  /// A network whose units are gone through so many times.
-  public init(sweeps: Int = 5) { sweepCount = sweeps }
+  package let sweepCount: Int
+  package let rule: Rule
+
+  /// A network whose units are gone through so many times, and which stores patterns by a rule.
+  public init(sweeps: Int = 5, rule: Rule = .hebb) {
+    sweepCount = sweeps
+    self.rule = rule
+  }
 
   public var kind: String { "hopfield_network" }
 
@@ -52,10 +69,22 @@ public struct HopfieldNetwork: Layer {
   package func storing(_ patterns: Tensor, in context: LayerContext) throws -> Tensor {
     let weight = try weight(for: patterns, in: context)
     let count = patterns.shape[1]
-    var mask = [Float](repeating: 1 / Float(count), count: count * count)
-    for unit in 0..<count { mask[unit * count + unit] = 0 }
-    let products = try patterns.transpose(0, 1).matmul(patterns)
-    return try weight + products * context.builder.constant(HostTensor([count, count], mask))
+    var values = [Float](repeating: 1 / Float(count), count: count * count)
+    for unit in 0..<count { values[unit * count + unit] = 0 }
+    let mask = context.builder.constant(HostTensor([count, count], values))
+    func outer(_ rows: Tensor) throws -> Tensor { try rows.transpose(0, 1).matmul(rows) }
+    switch rule {
+    case .hebb: return try weight + outer(patterns) * mask
+    case .storkey:
+      // A field without i and j is h_j − w_ij x_i, so that each of both products leaves a w_ij behind:
+      // x xᵀ − x hᵀ − h xᵀ + 2 w, whose products are (x − h)(x − h)ᵀ − h hᵀ.
+      return try (0..<patterns.shape[0]).reduce(weight) { weight, row in
+        let pattern = try patterns.narrow(0, start: row, length: 1)
+        let field = try pattern.matmul(weight)
+        let added = try outer(pattern - field) - outer(field) + weight.affine(scale: 2)
+        return try weight + added * mask
+      }
+    }
   }
 
   /// E(s) of states [N, F], [N].

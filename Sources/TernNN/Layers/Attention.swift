@@ -49,6 +49,50 @@ public struct MultiheadAttention: Layer {
   }
 }
 
+/// Attention whose scores are learnt: query [N, L, E], key [N, S, F] and value [N, S, V] → [N, L, V], the
+/// values of each position weighted by the softmax of
+///
+/// e_ij = v · tanh(W q_i + U k_j)
+///
+/// or, linear, without the tanh. One input is query, key and value; two are query, and key with value.
+/// Parameters: `query.weight` [H, E], `key.weight` [H, F], `score.weight` [1, H].
+///
+/// Source: Bahdanau, Cho, Bengio, "Neural machine translation by jointly learning to align and translate",
+/// 2015.
+public struct AdditiveAttention: Layer {
+  package let hiddenSize: Int
+  package let isLinear: Bool
+
+  /// Attention with scores from so many units, H, without their tanh where linear.
+  public init(hiddenSize: Int, isLinear: Bool = false) {
+    self.hiddenSize = hiddenSize
+    self.isLinear = isLinear
+  }
+
+  public var kind: String { "additive_attention" }
+
+  public func forward(_ inputs: [Tensor], in context: LayerContext) throws -> Tensor {
+    let (query, key, value) = (inputs[0], inputs[min(1, inputs.count - 1)], inputs.last!)
+    guard (1...3).contains(inputs.count), hiddenSize >= 1,
+      [query, key, value].allSatisfy({ $0.shape.rank == 3 }), key.shape[1] == value.shape[1]
+    else {
+      throw ShapeError(
+        kind, "input", expected: "[N, L, E], [N, S, F] and [N, S, V]",
+        got: inputs.map { "\($0.shape)" }.joined(separator: ", "))
+    }
+    let (count, length, keyCount) = (query.shape[0], query.shape[1], key.shape[1])
+    func units(_ x: Tensor, _ name: String) throws -> Tensor {
+      try context.apply(Linear(hiddenSize, hasBias: false), named: name, to: [x])
+    }
+    let sums =
+      try units(query, "query").reshape([count, length, 1, hiddenSize])
+      + units(key, "key").reshape([count, 1, keyCount, hiddenSize])
+    let scores = try context.apply(
+      Linear(1, hasBias: false), named: "score", to: [isLinear ? sums : sums.tanh()])
+    return try scores.reshape([count, length, keyCount]).softmax(dim: 2).matmul(value)
+  }
+}
+
 /// The linear layer behind the heads, whose bias starts at 0 whatever its weight does.
 private struct AttentionOutput: Layer {
   var kind: String { "linear" }

@@ -68,6 +68,10 @@ package enum LayerFactory {
       MultiheadAttention(
         headCount: try a.int("num_heads"), isCausal: try a.bool("is_causal", default: false))
     },
+    "additive_attention": { a in
+      AdditiveAttention(
+        hiddenSize: try a.int("hidden_size"), isLinear: try a.bool("linear", default: false))
+    },
     "transformer_encoder_layer": { a in
       TransformerEncoderLayer(
         headCount: try a.int("nhead"),
@@ -118,7 +122,7 @@ package enum LayerFactory {
 
   /// Whether a layer can read the outputs of several others.
   static func readsSeveral(_ kind: String) -> Bool {
-    functionals.contains(kind) || kind == "sequence_pool"
+    functionals.contains(kind) || ["sequence_pool", "additive_attention"].contains(kind)
   }
 
   /// Whether a layer has an argument `init`, a ``WeightInitializer``.

@@ -1,6 +1,6 @@
 import TernCore
 
-/// Memories that store what they are given by Hebb's rule, in one pass.
+/// Memories that store what they are given in one pass.
 extension ZooEntry {
   /// Units as many as inputs, which are on where an input is above 0.
   ///
@@ -12,6 +12,19 @@ extension ZooEntry {
   ) { _, _ in
     Functional.flatten.named("flatten")
     HopfieldNetwork().named("memory")
+  }
+
+  /// The same, which stores by Storkey's rule: more patterns fit, and they come back whole.
+  ///
+  /// Source: Storkey, "Increasing the capacity of a Hopfield network without sacrificing functionality",
+  /// 1997.
+  static let storkey = ZooEntry(
+    "hopfield-storkey", source: "Storkey, 1997", inputShape: [100], classCount: 2,
+    task: .association,
+    settings: ["epochs": .int(1), "normalize": .string("none"), "test_split": .double(0)]
+  ) { _, _ in
+    Functional.flatten.named("flatten")
+    HopfieldNetwork(rule: .storkey).named("memory")
   }
 
   /// Units as many as inputs, and others as many as targets.

@@ -43,7 +43,9 @@ extension ZooEntry {
   /// w += η·(t − w·x)·x; what is told is the class of the largest, for two classes the sign.
   static let adaline = ZooEntry(
     "adaline", source: "Widrow and Hoff, 1960", inputShape: [1, 28, 28], classCount: 10,
-    task: .adaline, settings: ["lr": .double(0.01), "momentum": .double(0)]
+    // A step is stable below 2 over the largest eigenvalue of the inputs' products: some hundreds for
+    // pictures.
+    task: .adaline, settings: ["lr": .double(0.001), "momentum": .double(0)]
   ) { _, classes in
     Functional.flatten.named("flatten")
     Linear(classes, initializer: .zeros).named("fc")

@@ -102,7 +102,7 @@ public struct ZooEntry: Sendable {
     nnlm, nnlmDirect, lstmLanguageModel, gruLanguageModel, transformerLanguageModel,
     textMean, textCNN, textLSTM,
     linearAutoencoder, autoencoder, denoisingAutoencoder, convAutoencoder, vae, dcgan,
-    hopfield, bam, boltzmann, rbm, dbn, dbm,
+    hopfield, storkey, bam, boltzmann, rbm, dbn, dbm,
   ]
 
   /// - Throws: ``TernError`` with the nearest known name.
