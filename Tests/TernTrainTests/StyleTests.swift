@@ -89,8 +89,10 @@ import Testing
     #expect(abs(losses.style - style) <= 1e-4 * style, "\(losses.style)")
   }
 
-  @Test(arguments: TestDevices.ids) func theLossFalls(device: String) throws {
+  @Test(arguments: TestDevices.ids, StyleTransfer.PictureOptimizer.allCases)
+  func theLossFalls(device: String, optimizer: StyleTransfer.PictureOptimizer) throws {
     var options = Self.options()
+    options.optimizer = optimizer
     options.variationWeight = 0.1
     options.startsFromNoise = true
     let transfer = try Self.transfer(options, on: device)
@@ -105,6 +107,61 @@ import Testing
     let image = try transfer.image()
     #expect(image.shape == [3, 16, 16] && image.floats.allSatisfy { 0...1 ~= $0 })
     #expect(image != Self.content)
+  }
+
+  /// L-BFGS, written again in double precision beside it, on a bowl with axes of very different lengths.
+  @Test(arguments: TestDevices.ids) func limitedMemoryStepsAreThoseOfTheRecursion(device: String)
+    throws
+  {
+    let (count, target) = (6, [0.31, 0.62, 0.45, 0.53, 0.27, 0.71])
+    let curvatures = (0..<count).map { pow(3, Double($0)) }
+    let rule = PictureLBFGS(historyCount: 3)
+    let builder = GraphBuilder()
+    let x = try builder.variable("x", [count])
+    let residual = try x - builder.constant(HostTensor([count], target.map(Float.init)))
+    let gradient = try residual * builder.constant(HostTensor([count], curvatures.map(Float.init)))
+    try Optimizer(rule).update(
+      [(x, gradient)], in: builder, learningRate: builder.constant(1),
+      step: builder.input(Optimizer.stepInput, TensorType([], .int32)))
+    let session = Session(device: try TestDevices.open(device))
+    let executable = try session.compile(builder.graph)
+    try session.write(["x": HostTensor(repeating: 0.5, [count])])
+
+    var place = [Double](repeating: 0.5, count: count)
+    var history: [(s: [Double], y: [Double])] = []
+    var last: (place: [Double], gradient: [Double])?
+    func dot(_ a: [Double], _ b: [Double]) -> Double { zip(a, b).reduce(0) { $0 + $1.0 * $1.1 } }
+    func sum(_ a: [Double], _ b: [Double], _ factor: Double) -> [Double] {
+      zip(a, b).map { $0 + factor * $1 }
+    }
+    for step in 1...60 {
+      _ = try executable.run([Optimizer.stepInput: HostTensor([], [Int32(step)])])
+      let g = zip(zip(place, target), curvatures).map { ($0.0 - $0.1) * $1 }
+      if let last { history.insert((sum(place, last.place, -1), sum(g, last.gradient, -1)), at: 0) }
+      history = Array(history.prefix(4))
+      last = (place, g)
+      var direction = g
+      var factors: [Double] = []
+      for (s, y) in history {
+        factors.append(dot(s, direction) / dot(s, y))
+        direction = sum(direction, y, -factors.last!)
+      }
+      if let (s, y) = history.first { direction = direction.map { $0 * dot(s, y) / dot(y, y) } }
+      for ((s, y), factor) in zip(history, factors).reversed() {
+        direction = sum(direction, s, factor - dot(y, direction) / dot(s, y))
+      }
+      let length = (dot(direction, direction) / Double(count)).squareRoot()
+      let part = history.isEmpty ? 0.02 / length : min(1, 0.02 / length)
+      place = zip(place, direction).map { min(1, max(0, $0 - part * $1)) }
+      // Rounding of single precision grows from step to step.
+      guard step <= 8 else { continue }
+      for (got, value) in zip(try session.read("x").doubles, place) {
+        #expect(abs(got - value) < 1e-4, "step \(step): \(got) for \(value)")
+      }
+    }
+    for (got, value) in zip(try session.read("x").doubles, target) {
+      #expect(abs(got - value) < 1e-3)
+    }
   }
 
   @Test func theSameSeedGivesTheSamePicture() throws {

@@ -14,6 +14,8 @@ struct Style: ParsableCommand {
       Weights are torchvision's vgg16, as safetensors; without them the features are random ones, which
       carry textures and colours, not objects.
 
+      Adam needs no care; L-BFGS comes to a lower loss in as many steps where the features are smooth.
+
       Source: Gatys, Ecker, Bethge, "A neural algorithm of artistic style", 2015.
 
       Example:
@@ -53,10 +55,12 @@ struct Style: ParsableCommand {
   var pooling = Pooling.max
   @Option(help: "What the picture starts as: content, noise.")
   var start = Start.content
-  @Option(help: "Steps of Adam.")
+  @Option(help: "What moves the picture: adam, lbfgs.")
+  var optimizer = Mover.adam
+  @Option(help: "Steps of the optimizer.")
   var steps = 300
-  @Option(help: "The learning rate.")
-  var lr = 0.02
+  @Option(help: "The learning rate. (default: 0.02; of lbfgs 1)")
+  var lr: Double?
   @Option(help: "The seed of random features and of noise.")
   var seed: UInt64 = 0
   @Option(help: "Steps between log lines.")
@@ -77,6 +81,7 @@ struct Style: ParsableCommand {
   @Flag(name: .shortAndLong, help: "Print the result only.")
   var quiet = false
 
+  enum Mover: String, ExpressibleByArgument, CaseIterable { case adam, lbfgs }
   enum Pooling: String, ExpressibleByArgument, CaseIterable { case max, average }
   enum Start: String, ExpressibleByArgument, CaseIterable { case content, noise }
 
@@ -167,7 +172,7 @@ struct Style: ParsableCommand {
     where value < 1 || value > Int(Int32.max) {
       throw TernError(.usage, "\(name): expected at least 1, got \(value)")
     }
-    guard lr > 0, lr.isFinite else {
+    if let lr, !(lr > 0 && lr.isFinite) {
       throw TernError(.usage, "lr: expected a number above 0, got \(lr)")
     }
     for (name, value) in [
@@ -182,6 +187,7 @@ struct Style: ParsableCommand {
     options.styleWeight = options.styleLayers.isEmpty ? 0 : styleWeight
     options.variationWeight = tvWeight
     options.averages = pooling == .average
+    options.optimizer = optimizer == .adam ? .adam : .lbfgs
     options.learningRate = lr
     options.seed = seed
     options.startsFromNoise = start == .noise

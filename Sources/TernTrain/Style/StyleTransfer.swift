@@ -24,12 +24,26 @@ package final class StyleTransfer {
     package var styleWeight = 1000.0
     package var variationWeight = 0.0
     package var averages = false
-    package var learningRate = 0.02
+    package var optimizer = PictureOptimizer.adam
+    /// That of the optimizer where `nil`.
+    package var learningRate: Double?
     package var seed: UInt64 = 0
     /// Whether the picture starts from noise, not from the content.
     package var startsFromNoise = false
 
     package init() {}
+  }
+
+  /// What moves the picture.
+  package enum PictureOptimizer: String, Sendable, CaseIterable {
+    case adam, lbfgs
+
+    /// The rate that suits it.
+    package var standardRate: Double { self == .adam ? 0.02 : 1 }
+
+    fileprivate var optimizer: Optimizer {
+      self == .adam ? Optimizer(PictureAdam()) : Optimizer(PictureLBFGS())
+    }
   }
 
   /// The parts of the loss at a step.
@@ -121,7 +135,7 @@ package final class StyleTransfer {
     try session.write([Self.imageName: start])
   }
 
-  /// One step as a graph: the losses, the gradient of the picture, Adam's update of it.
+  /// One step as a graph: the losses, the gradient of the picture, the optimizer's update of it.
   private static func stepGraph(
     _ shape: Shape, _ features: StyleFeatures, content: [(Int, Double)], style: [(Int, Double)],
     targets: [String: HostTensor], _ options: Options
@@ -161,7 +175,7 @@ package final class StyleTransfer {
     guard let gradient = try builder.gradients(of: loss, withRespectTo: [image])[0] else {
       throw TernError(.usage, "every weight of the loss is 0")
     }
-    try Optimizer(PictureAdam()).update(
+    try options.optimizer.optimizer.update(
       [(image, gradient)], in: builder,
       learningRate: builder.input(Optimizer.learningRateInput, []),
       step: builder.input(Optimizer.stepInput, TensorType([], .int32)))
@@ -206,8 +220,9 @@ package final class StyleTransfer {
   /// Makes a step.
   package func step() throws {
     stepCount += 1
+    let rate = options.learningRate ?? options.optimizer.standardRate
     try executable.upload(
-      Float(PictureAdam.rate(options.learningRate, step: stepCount)),
+      Float(options.optimizer == .adam ? PictureAdam.rate(rate, step: stepCount) : rate),
       toInput: Optimizer.learningRateInput)
     try executable.step()
   }
@@ -221,7 +236,8 @@ package final class StyleTransfer {
       total: try value(TrainingGraph.lossOutput), content: try value("content"),
       style: try value("style"), variation: try value("variation"))
     guard losses.total.isFinite else {
-      throw TernError(.diverged, "step \(stepCount): the loss is not finite; try a smaller --lr")
+      throw TernError(
+        .diverged, "step \(stepCount): the loss is not finite; try a smaller learning rate")
     }
     return losses
   }
