@@ -59,6 +59,7 @@ final class Reporter {
         show(CompilationDisplay.line(event.device, event.deviceName, event.deviceReason))
       }
       show("plan \(Format.bytes(event.planByteCount)) at batch size \(configuration.batchSize)")
+      if let recomputation = event.recomputation { show(recomputation) }
       for note in event.data.notes { show(note) }
       if let run = event.runDirectory { show("run \(run)") }
     case .firstStep(let seconds): show("first step after \(Format.fixed(seconds, 1)) s")
@@ -71,7 +72,7 @@ final class Reporter {
           + scores("test", event.test) + (event.validation.map { "  " + scores("val", $0) } ?? "")
           + "  \(Format.count(event.imagesPerSecond)) images/s  "
           + "\(Format.fixed(event.seconds, 1)) s", isOwn: true)
-    case .checkpoint, .end: break
+    case .gradients, .checkpoint, .end: break
     }
   }
 

@@ -4,14 +4,14 @@ import Testing
 
 /// `tern look`: pictures and a page of what is inside a run.
 @Suite struct LookTests {
-  private func trained(_ model: String, _ workspace: Workspace) throws {
+  private func trained(_ model: String, _ workspace: Workspace, _ more: [String] = []) throws {
     try workspace.writeDataset(train: 60, test: 20)
     let result = try Command.run(
       [
         "train", model, "--data", "idx:data", "--epochs", "3", "--batch-size", "20", "--device",
         "cpu",
         "--out", "run", "-q",
-      ], in: workspace.path)
+      ] + more, in: workspace.path)
     #expect(result.status == 0, "\(result.errors)")
   }
 
@@ -69,6 +69,35 @@ import Testing
       return
     }
     #expect(flows.count == 2 && flows[0]["mean_magnitudes"] != flows[1]["mean_magnitudes"])
+  }
+
+  /// Where distributions were asked for, the log keeps how large gradients were, epoch by epoch, also of
+  /// a run that went on.
+  @Test func gradientsAreFollowedOverTraining() throws {
+    let workspace = try Workspace()
+    defer { workspace.remove() }
+    try trained("mlp", workspace, ["--histograms"])
+    let more = try Command.run(
+      ["train", "--resume", "run", "--epochs", "4", "-q"], in: workspace.path)
+    #expect(more.status == 0, "\(more.errors)")
+    let result = try look(workspace, "--only gradients --json")
+    #expect(result.status == 0, "\(result.errors)")
+    guard case .array(let flows)? = try JSON(parsing: result.output)["gradients"] else {
+      Issue.record("no gradients in \(result.output)")
+      return
+    }
+    #expect(
+      flows.map { $0["state"]?.stringValue }
+        == ["at the start", "now", "epoch 1", "epoch 2", "epoch 3", "epoch 4"])
+    for flow in flows {
+      let mean = flow["mean_magnitudes"]?["fc1.weight"]?.doubleValue ?? .nan
+      #expect(mean > 0 && mean < 1, "\(flow)")
+    }
+    // The last epoch ended with the weights as they are, on another batch.
+    #expect(flows[5]["mean_magnitudes"] != flows[2]["mean_magnitudes"])
+    let page = String(decoding: try #require(workspace.bytes("run/look/index.html")), as: UTF8.self)
+    #expect(page.contains("<h2>Gradient flow over training</h2>") && page.contains("fc2.weight"))
+    #expect(workspace.bytes("run/look/gradients-course.svg") != nil)
   }
 
   /// Twice the same command is twice the same page; parts can be asked for by name.

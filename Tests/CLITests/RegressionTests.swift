@@ -76,6 +76,38 @@ import Testing
     #expect(abs((other["mse"]?.doubleValue ?? .nan) - mse) < 1e-2)
   }
 
+  /// Numbers without the task that predicts them.
+  @Test func differentNumbersAreNoClasses() throws {
+    defer { workspace.remove() }
+    try workspace.write("commute.csv", Self.commute)
+    let result = try tern(
+      "train linear --data csv:commute.csv --target minutes --device cpu --out run -q")
+    #expect(
+      result.status == 65 && result.errors.contains("the task regression"), "\(result.errors)")
+  }
+
+  /// The area under the curve decides which epoch is best, where it is asked for.
+  @Test func theAreaUnderTheCurveIsWatched() throws {
+    defer { workspace.remove() }
+    let rows = (0..<40).map { "\($0 % 7),\($0 * 5 % 11),\($0 * 3 % 7 < 3 ? "low" : "high")" }
+    try workspace.write("two.csv", "a,b,label\n" + rows.joined(separator: "\n") + "\n")
+    let words = "linear --data csv:two.csv --epochs 3 --device cpu"
+    let result = try tern("train \(words) --monitor test_auc --out watched -q")
+    #expect(result.status == 0, "\(result.errors)")
+    let results = String(
+      decoding: try #require(workspace.bytes("watched/results.csv")), as: UTF8.self)
+    let lines = results.split(separator: "\n").map {
+      $0.split(separator: ",", omittingEmptySubsequences: false)
+    }
+    let column = try #require(lines[0].firstIndex(of: "test_auc"))
+    #expect(
+      lines.dropFirst().allSatisfy { (0...1).contains(Double($0[column]) ?? .nan) }, "\(results)")
+    // It takes every score sorted: not where nobody asks.
+    _ = try tern("train \(words) --out plain -q")
+    let plain = String(decoding: try #require(workspace.bytes("plain/results.csv")), as: UTF8.self)
+    #expect(!plain.contains("auc"), "\(plain)")
+  }
+
   private static let points = """
     x1,x2,x3,x4,y
     -0.5,0.25,-0.8,-1,1

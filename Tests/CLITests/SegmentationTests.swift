@@ -37,9 +37,12 @@ import Testing
       [
         "train", "unet", "--data", "images:data", "--image-size", "16", "--epochs", "1",
         "--batch-size", "4", "--augment", "flip,crop:2,hsv", "--device", "cpu", "--out", "run",
-        "-q",
+        "--monitor", "test_mean_iou", "-q",
       ], in: workspace.path)
     #expect(training.status == 0, "\(training.errors)")
+    // What is watched is told of every epoch.
+    let results = String(decoding: try #require(workspace.bytes("run/results.csv")), as: UTF8.self)
+    #expect(results.contains("test_mean_iou"), "\(results)")
     let test = try Command.run(["test", "run", "--json", "--device", "cpu"], in: workspace.path)
     #expect(test.status == 0, "\(test.errors)")
     let metrics = try JSON(parsing: test.output)

@@ -86,6 +86,44 @@ import Testing
     #expect(changed < original.count * 2 / 5)
   }
 
+  /// In hue, saturation and value: all pixels of a picture turn by the same hue, at most by 0.1; value, and
+  /// saturation, keep the order of the pixels, being powers, multiples and sums.
+  @Test func colourJitterTurnsHuesAlike() throws {
+    let (original, jittered) = (try images("none"), try images("hsv"))
+    func colour(_ values: [Float], _ picture: Int, _ pixel: Int) -> (h: Float, s: Float, v: Float) {
+      let c = (0..<3).map { values[(picture * 3 + $0) * 80 + pixel] }
+      let (low, high) = (c.min()!, c.max()!)
+      let spread = high - low
+      guard spread > 0 else { return (.nan, 0, high) }
+      let hue =
+        high == c[0]
+        ? (c[1] - c[2]) / spread
+        : high == c[1] ? 2 + (c[2] - c[0]) / spread : 4 + (c[0] - c[1]) / spread
+      return ((hue / 6).truncatingRemainder(dividingBy: 1), spread / high, high)
+    }
+    var turns: [Float] = []
+    for picture in 0..<12 {
+      var own: [Float] = []
+      var pairs: [(v: (Float, Float), s: (Float, Float))] = []
+      for pixel in 0..<80 {
+        let (a, b) = (colour(original, picture, pixel), colour(jittered, picture, pixel))
+        pairs.append(((a.v, b.v), (a.s, b.s)))
+        guard a.s > 0.1, b.s > 0.1, a.v > 0.1, b.v > 0.1 else { continue }
+        let turn = b.h - a.h
+        own.append(turn - turn.rounded())
+      }
+      #expect((own.max() ?? 0) - (own.min() ?? 0) < 2e-3, "picture \(picture): \(own)")
+      #expect(own.allSatisfy { abs($0) <= 0.1 + 1e-3 })
+      turns += own.prefix(1)
+      for order in [pairs.map(\.v), pairs.map(\.s)] {
+        let sorted = order.sorted { $0.0 < $1.0 }
+        #expect(
+          zip(sorted, sorted.dropFirst()).allSatisfy { $1.1 >= $0.1 - 2e-3 }, "picture \(picture)")
+      }
+    }
+    #expect(turns.count > 6 && Set(turns).count == turns.count, "each picture by another: \(turns)")
+  }
+
   @Test func fancyPCAShiftsAllPixelsOfAChannelAlike() throws {
     let (original, shifted) = (try images("none"), try images("fancy-pca:0.5"))
     for plane in 0..<36 {

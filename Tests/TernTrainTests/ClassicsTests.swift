@@ -38,15 +38,19 @@ import Testing
   }
 
   /// A network that was trained on patterns as a user trains one.
-  private func stored(_ patterns: HostTensor, on device: String) throws -> [String: HostTensor] {
-    let model = try ZooEntry.named("hopfield").model(inputShape: [patterns.shape[1]])
+  private func stored(
+    _ patterns: HostTensor, by name: String = "hopfield", on device: String
+  ) throws -> [String: HostTensor] {
+    let model = try ZooEntry.named(name).model(inputShape: [patterns.shape[1]])
     let data = try TrainingData(
       ValueDataset(
         values: patterns.floats, labels: [Int32](repeating: 0, count: patterns.shape[0]),
         sampleShape: [patterns.shape[1]], classNames: ["a", "b"]))
+    // What Storkey's rule adds depends on the patterns before.
+    var options = TrainingLoop.Options(batchSize: 16, epochs: 1)
+    options.shuffles = false
     let loop = try TrainingLoop(
-      model, data: data, on: TestDevices.open(device),
-      options: .init(batchSize: 16, epochs: 1))
+      model, data: data, on: TestDevices.open(device), options: options)
     try loop.trainEpoch()
     return try loop.weights()
   }
@@ -86,6 +90,43 @@ import Testing
       weights, from: Self.damaged(patterns, trials: 100, flips: 30), on: device)
     let recalled = Self.overlaps(states, patterns).count { $0 >= 0.95 }
     #expect(recalled >= 95, "\(recalled) of 100")
+  }
+
+  /// Δw_ij = (x_i x_j − x_i h_ji − h_ij x_j)/F with h_ij = Σ w_ik x_k over all k but i and j, pattern by
+  /// pattern.
+  @Test(arguments: TestDevices.ids) func storkeysRuleStoresWhatIsNew(device: String) throws {
+    let (count, width) = (24, 20)
+    let patterns = Self.patterns(count, width)
+    let weight = try #require(
+      try stored(patterns, by: "hopfield-storkey", on: device)["memory.weight"])
+    var expected = [[Double]](repeating: .init(repeating: 0, count: width), count: width)
+    for row in 0..<count {
+      let x = (0..<width).map { Double(patterns.floats[row * width + $0]) }
+      let old = expected
+      func field(_ i: Int, without j: Int) -> Double {
+        (0..<width).filter { $0 != i && $0 != j }.reduce(0) { $0 + old[i][$1] * x[$1] }
+      }
+      for i in 0..<width {
+        for j in 0..<width where i != j {
+          expected[i][j] +=
+            (x[i] * x[j] - x[i] * field(j, without: i) - field(i, without: j) * x[j])
+            / Double(width)
+        }
+      }
+    }
+    for (got, value) in zip(weight.doubles, expected.flatMap(\.self)) {
+      #expect(abs(got - value) < 1e-4, "\(got) for \(value)")
+    }
+  }
+
+  /// N = 200 units, 0.10·N patterns, 15 % of the units turned round: whole, where it is Storkey's rule.
+  @Test(arguments: TestDevices.fast) func storkeysRuleRecallsWholePatterns(device: String) throws {
+    let patterns = Self.patterns(20, 200)
+    let states = try recall(
+      try stored(patterns, by: "hopfield-storkey", on: device),
+      from: Self.damaged(patterns, trials: 100, flips: 30), on: device)
+    let whole = Self.overlaps(states, patterns).count { $0 == 1 }
+    #expect(whole >= 95, "\(whole) of 100")
   }
 
   @Test func capacityFallsBeyondItsLimit() throws {

@@ -9,8 +9,9 @@ struct Look: ParsableCommand {
       Parts are filters (of the first layers), features (the maps of a picture, layer by layer),
       maximal (the inputs that units like most), activations (their distributions, and units that are
       dead), fields (how far layers see), energy (of a Hopfield network that recalls), gradients (their
-      size from layer to layer, at the start of training and now) and surface (the loss around the
-      weights). What a network has none of is left out.
+      size from layer to layer, at the start of training and now, and epoch by epoch where the run was
+      trained with --histograms) and surface (the loss around the weights). What a network has none of is
+      left out.
 
       The folder gets the pictures (PNG, SVG) and index.html, which needs no other file.
 
@@ -173,9 +174,10 @@ struct Look: ParsableCommand {
       let flows = try look.gradientFlow(
         [("at the start", look.model.trainedValues(seed: look.seed)), ("now", look.weights)],
         batchSize: min(weights.configuration.batchSize, samples))
-      page.add(gradientFlow: flows)
+      let course = GradientFlow.course(ofRun: runPath)
+      page.add(gradientFlow: flows, course: course)
       found["gradients"] = .array(
-        flows.map { flow in
+        (flows + course).map { flow in
           .object([
             "state": .string(flow.name),
             "mean_magnitudes": .object(

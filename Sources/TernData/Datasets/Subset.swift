@@ -81,8 +81,17 @@ public struct Subset: DatasetWrapper {
         .badData,
         base.hasNumericTargets || part != 0.2
           ? "\(name): no test set, and holding out \(part) of \(base.count) samples leaves one part empty"
-          : "\(name): no test set, and no class has the five samples to hold one out of")
+          : "\(name): no test set, and no class has the five samples to hold one out of"
+            + (base.hasOnlyDifferentNumbers
+              ? "; labels that are all different numbers are learnt as such by the task regression" : ""))
     }
     return (Subset(base, parts.0), Subset(base, parts.1))
+  }
+}
+
+extension Dataset {
+  /// Whether what is taken for classes is a number of its own for each sample.
+  fileprivate var hasOnlyDifferentNumbers: Bool {
+    classCount == count && classNames.count == count && classNames.allSatisfy { Double($0) != nil }
   }
 }

@@ -13,27 +13,29 @@ extension TrainingConfiguration {
   mutating func resolve() throws {
     // As it was written: 0.9, not the nearest number of half the length.
     func written(_ value: Float) -> Double { Double(value.description) ?? Double(value) }
-    learningRate = resolvedLearningRate
+    self.learningRate = resolvedLearningRate
     switch try makeOptimizer().standardRule {
     case .sgd(let rule, _, let decay), .rmsprop(_, _, let rule, _, let decay):
-      momentum = momentum ?? written(rule)
-      weightDecay = weightDecay ?? written(decay)
-    case .momentumEMA(let rho): momentum = momentum ?? written(rho)
+      self.momentum = self.momentum ?? written(rule)
+      self.weightDecay = self.weightDecay ?? written(decay)
+    case .momentumEMA(let rho): self.momentum = self.momentum ?? written(rho)
     case .normalizedGradient, nil: break
     case .adagrad(_, let decay), .adadelta(_, _, let decay):
-      weightDecay = weightDecay ?? written(decay)
+      self.weightDecay = self.weightDecay ?? written(decay)
     case .adam(let beta1, let beta2, _, let decay, _):
-      betas = betas ?? [written(beta1), written(beta2)]
-      weightDecay = weightDecay ?? written(decay)
+      self.betas = self.betas ?? [written(beta1), written(beta2)]
+      self.weightDecay = self.weightDecay ?? written(decay)
     }
-    guard !decoupledDecay || weightDecay ?? 0 > 0 else {
+    guard !self.decoupledDecay || self.weightDecay ?? 0 > 0 else {
       throw TernError(
-        .usage, "decoupled-decay: expected a --weight-decay above 0, got \(weightDecay ?? 0)")
+        .usage,
+        "decoupled-decay: expected a \(Setting.flag("weight_decay")) above 0, got \(self.weightDecay ?? 0)"
+      )
     }
     switch try makeSchedule().form {
     case .step(_, let factor), .multiStep(_, let factor), .exponential(let factor),
       .plateau(let factor, _):
-      scheduleParameters.factor = factor
+      self.learningRateFactor = factor
     case .constant, .inverseSqrt, .cosine, .oneCycle: break
     }
   }
@@ -42,22 +44,22 @@ extension TrainingConfiguration {
   public func makeOptimizer() throws -> Optimizer {
     try checkOptimizerSettings()
     var values: [String: AttributeValue] = [:]
-    if let betas { values["betas"] = .list(betas.map(AttributeValue.double)) }
+    if let betas = self.betas { values["betas"] = .list(betas.map(AttributeValue.double)) }
     // The momentum everyone uses, where the optimizer has one and none is given.
-    if let momentum {
-      values[optimizer == "momentum_ema" ? "rho" : "momentum"] = .double(momentum)
-    } else if optimizer == "sgd" {
+    if let momentum = self.momentum {
+      values[self.optimizer == "momentum_ema" ? "rho" : "momentum"] = .double(momentum)
+    } else if self.optimizer == "sgd" {
       values["momentum"] = .double(0.9)
     }
-    if nesterov { values["nesterov"] = .bool(true) }
-    if let epsilon { values["eps"] = .double(epsilon) }
+    if self.nesterov { values["nesterov"] = .bool(true) }
+    if let epsilon = self.epsilon { values["eps"] = .double(epsilon) }
     // AdamW's decay is decoupled as it is; other rules get theirs before the step.
-    if let weightDecay, !decoupledDecay || optimizer == "adamw" {
+    if let weightDecay = self.weightDecay, !self.decoupledDecay || self.optimizer == "adamw" {
       values["weight_decay"] = .double(weightDecay)
     }
-    var attributes = Attributes(optimizer, values)
+    var attributes = Attributes(self.optimizer, values)
     do {
-      let result = try Optimizer(optimizer, &attributes)
+      let result = try Optimizer(self.optimizer, &attributes)
       try attributes.finish()
       return result
     } catch let error as ShapeError {
@@ -68,34 +70,36 @@ extension TrainingConfiguration {
   /// Refuses settings that the optimizer has no use for.
   private func checkOptimizerSettings() throws {
     let users: [(setting: String, isGiven: Bool, optimizers: [String])] = [
-      ("momentum", momentum != nil, ["sgd", "momentum_ema", "rmsprop"]),
-      ("nesterov", nesterov, ["sgd"]), ("betas", betas != nil, ["adam", "adamw"]),
+      ("momentum", self.momentum != nil, ["sgd", "momentum_ema", "rmsprop"]),
+      ("nesterov", self.nesterov, ["sgd"]), ("betas", self.betas != nil, ["adam", "adamw"]),
       (
-        "eps", epsilon != nil,
+        "eps", self.epsilon != nil,
         ["normalized_gradient", "adagrad", "rmsprop", "adadelta", "adam", "adamw"]
       ),
       (
-        "weight-decay", weightDecay != nil && !decoupledDecay,
+        "weight-decay", self.weightDecay != nil && !self.decoupledDecay,
         ["sgd", "adagrad", "rmsprop", "adadelta", "adam", "adamw"]
       ),
     ]
-    for user in users where user.isGiven && !user.optimizers.contains(optimizer) {
-      guard Optimizer.names.contains(optimizer) else { return }
+    for user in users where user.isGiven && !user.optimizers.contains(self.optimizer) {
+      guard Optimizer.names.contains(self.optimizer) else { return }
       throw TernError(
         .usage,
-        "\(user.setting): \(optimizer) has none; it is for \(user.optimizers.joined(separator: ", "))"
+        "\(user.setting): \(self.optimizer) has none; it is for \(user.optimizers.joined(separator: ", "))"
       )
     }
   }
 
   /// What becomes of the gradients.
   public func makeUpdate() throws -> ParameterUpdate {
-    var update = ParameterUpdate(try makeOptimizer(), clipNorm: clipGradient)
-    update.l1 = l1
-    update.l2 = l2
-    if decoupledDecay, optimizer != "adamw" { update.decoupledDecay = weightDecay ?? 0 }
-    update.keepsAverage = averageDecay != nil
-    if let parameterGroups {
+    var update = ParameterUpdate(try makeOptimizer(), clipNorm: self.clipGradient)
+    update.l1 = self.l1
+    update.l2 = self.l2
+    if self.decoupledDecay, self.optimizer != "adamw" {
+      update.decoupledDecay = self.weightDecay ?? 0
+    }
+    update.keepsAverage = self.averageDecay != nil
+    if let parameterGroups = self.parameterGroups {
       update.groups = try parameterGroups.split(separator: ";").map {
         try ParameterGroup(parsing: $0.trimmingCharacters(in: .whitespaces))
       }
@@ -109,22 +113,29 @@ extension TrainingConfiguration {
   /// - Throws: ``TernError`` of kind `usage` where there is not a weight per class.
   package func makeObjectiveSettings(for training: any Dataset) throws -> ObjectiveSettings {
     ObjectiveSettings(
-      lossFunction: try loss.map(LossFunction.init(parsing:)), labelSmoothing: labelSmoothing,
-      classWeights: try classWeights.map { try Self.weights($0, of: training) } ?? [],
-      isMixed: try Augmentation(augment).mixup != nil, gibbsSteps: gibbsSteps,
-      pretrainingEpochs: pretrainingEpochs, damage: damage)
+      lossFunction: try self.loss.map(LossFunction.init(parsing:)),
+      labelSmoothing: self.labelSmoothing,
+      classWeights: try self.classWeights.map { try Self.weights($0, of: training) } ?? [],
+      isMixed: try Augmentation(self.augment).mixup != nil, gibbsSteps: self.gibbsSteps,
+      pretrainingEpochs: self.pretrainingEpochs, damage: self.damage, furtherMetric: furtherMetric)
+  }
+
+  /// The area under the curve takes all scores sorted: it is measured where it is asked for.
+  private var furtherMetric: Metric? {
+    let metric = self.monitor.flatMap(MonitoredMetric.named)?.metric
+    return metric == .auc ? metric : nil
   }
 
   /// What the network is for in the end, as the settings say: how it is measured.
   public func objective(of model: Model) throws -> any Objective {
     let settings = ObjectiveSettings(
-      lossFunction: try loss.map(LossFunction.init(parsing:)), gibbsSteps: gibbsSteps,
-      damage: damage)
+      lossFunction: try self.loss.map(LossFunction.init(parsing:)), gibbsSteps: self.gibbsSteps,
+      damage: self.damage, furtherMetric: furtherMetric)
     return try model.stages(settings).last!.objective
   }
 
   /// The task that is asked for; `nil` for the model's own.
-  public func chosenTask() throws -> ModelTask? { try task.map(ModelTask.named) }
+  public func chosenTask() throws -> ModelTask? { try self.task.map(ModelTask.named) }
 
   /// The network for data.
   ///
@@ -141,11 +152,11 @@ extension TrainingConfiguration {
   public func network(
     _ path: String? = nil, sampleShape: Shape, targetCount: Int, vocabularyCount: Int? = nil
   ) throws -> Model {
-    let function = try loss.map(LossFunction.init(parsing:))
+    let function = try self.loss.map(LossFunction.init(parsing:))
     // How wide the outputs are that are compared with one another, the data does not say.
     let isPaired = function?.form == .pairs
     return try Model.named(
-      path ?? model, inputShape: sampleShape,
+      path ?? self.model, inputShape: sampleShape,
       classCount: isPaired ? nil : targetCount * (function?.outputsPerTarget ?? 1),
       task: chosenTask(), vocabularyCount: vocabularyCount)
   }
@@ -163,11 +174,11 @@ extension TrainingConfiguration {
     // there are tokens.
     let limit = ModelFile.isPath(self.model) ? model.vocabularyCount : nil
     return TargetSelection(
-      kind, columns: target.map { $0.split(separator: ",").map(String.init) } ?? [],
-      testSplit: testSplit,
+      kind, columns: self.target.map { $0.split(separator: ",").map(String.init) } ?? [],
+      testSplit: self.testSplit,
       text: TextOptions(
-        tokens, vocabularyLimit: min(vocabulary, limit ?? vocabulary),
-        length: sequenceLength ?? model.inputShape.first ?? 64, column: textColumn))
+        self.tokens, vocabularyLimit: min(self.vocabulary, limit ?? self.vocabulary),
+        length: self.sequenceLength ?? model.inputShape.first ?? 64, column: self.textColumn))
   }
 
   /// `auto`: samples / (classes · samples of the class), or pixels; a class without any weighs nothing.
@@ -204,7 +215,7 @@ extension TrainingConfiguration {
   /// The schedule the settings describe.
   public func makeSchedule() throws -> Schedule {
     try Schedule(
-      named: schedule, baseRate: resolvedLearningRate, warmupEpochs: warmupEpochs,
+      named: self.schedule, baseRate: resolvedLearningRate, warmupEpochs: self.warmupEpochs,
       parameters: scheduleParameters)
   }
 
@@ -214,16 +225,16 @@ extension TrainingConfiguration {
   func stages(of model: Model, for data: TrainingData) throws -> [TrainingStage] {
     let stages = try model.stages(makeObjectiveSettings(for: data.training))
     let before = stages.compactMap(\.epochCount).reduce(0, +)
-    guard epochs > before else {
+    guard self.epochs > before else {
       throw TernError(
         .usage,
         "epochs: \(model.name) is pre-trained for \(before) epochs; give more than that, got "
-          + "\(epochs)")
+          + "\(self.epochs)")
     }
     try data.check(model)
     let classSettings = [
-      ("class-weights", classWeights != nil),
-      ("label-smoothing", labelSmoothing > 0),
+      ("class-weights", self.classWeights != nil),
+      ("label-smoothing", self.labelSmoothing > 0),
     ]
     for (name, isGiven) in classSettings
     where isGiven
@@ -235,7 +246,7 @@ extension TrainingConfiguration {
       throw TernError(.usage, "\(name): it is for classifiers, which \(model.name) is not")
     }
     guard
-      try Augmentation(augment).mixup == nil
+      try Augmentation(self.augment).mixup == nil
         || stages.allSatisfy({ $0.objective is Classification })
     else {
       throw TernError(.usage, "augment: mixup is for classifiers, which \(model.name) is not")
@@ -251,19 +262,21 @@ extension TrainingConfiguration {
 
   /// How the loop is to train.
   func makeOptions() throws -> TrainingLoop.Options {
-    var options = TrainingLoop.Options(batchSize: batchSize, epochs: epochs)
-    options.steps = steps
+    var options = TrainingLoop.Options(batchSize: self.batchSize, epochs: self.epochs)
+    options.steps = self.steps
     options.update = try makeUpdate()
     options.schedule = try makeSchedule()
-    options.scheduleEpochs = scheduleEpochs
-    options.accumulate = accumulate
-    options.averageDecay = averageDecay
-    options.seed = seed
-    options.shuffles = shuffle
-    options.workers = workers
-    options.frozen = FrozenParameters(freeze ?? "")
-    options.keepsGradients = histograms
-    options.folds = folds
+    options.scheduleEpochs = self.scheduleEpochs
+    options.accumulate = self.accumulate
+    options.averageDecay = self.averageDecay
+    options.seed = self.seed
+    options.shuffles = self.shuffle
+    options.workers = self.workers
+    options.frozen = FrozenParameters(self.freeze ?? "")
+    options.keepsGradients = self.histograms
+    options.folds = self.folds
+    options.batchSizeWords = { "\(Setting.flag("batch_size")) \($0)" }
+    options.memoryLimit = self.memory.flatMap(ByteCount.parse)
     return options
   }
 }

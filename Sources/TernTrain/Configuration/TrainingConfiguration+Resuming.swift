@@ -29,12 +29,12 @@ extension TrainingConfiguration {
   /// decides where they are not given.
   public func isRun(of asked: TrainingConfiguration) -> Bool {
     var asked = asked
-    if asked.device == "auto" || DeviceInfo.isID(device, of: asked.device) {
-      asked.device = device
+    if asked.device == "auto" || DeviceInfo.isID(self.device, of: asked.device) {
+      asked.device = self.device
     }
-    asked.imageSize = asked.imageSize ?? imageSize
-    asked.monitor = asked.monitor ?? monitor
-    asked.workingDirectory = workingDirectory
+    asked.imageSize = asked.imageSize ?? self.imageSize
+    asked.monitor = asked.monitor ?? self.monitor
+    asked.workingDirectory = self.workingDirectory
     return asked == self
   }
 
@@ -49,14 +49,15 @@ extension TrainingConfiguration {
   /// A path of the settings as it is found from here: where the run was begun, or from here, if it is
   /// not there any more.
   func located(_ path: String) -> String {
-    guard let workingDirectory, workingDirectory != FileSystem.workingDirectory,
+    guard let workingDirectory = self.workingDirectory,
+      workingDirectory != FileSystem.workingDirectory,
       !path.hasPrefix("/"), FileSystem.exists("\(workingDirectory)/\(path)")
     else { return path }
     return "\(workingDirectory)/\(path)"
   }
 
   /// ``data`` with its place as it is found from here.
-  public var locatedData: String { Self.placing(data, located) }
+  public var locatedData: String { Self.placing(self.data, located) }
 
   /// Replaces the paths of a specification such as `csv:TRAIN,TEST`.
   private static func placing(_ data: String, _ place: (String) -> String) -> String {
@@ -70,7 +71,8 @@ extension TrainingConfiguration {
 
   /// A specification as it is meant from here, for a run that was begun elsewhere.
   func specification(_ data: String) -> String {
-    guard let here = FileSystem.workingDirectory, let workingDirectory, here != workingDirectory
+    guard let here = FileSystem.workingDirectory, let workingDirectory = self.workingDirectory,
+      here != workingDirectory
     else { return data }
     return Self.placing(data) { $0.hasPrefix("/") ? $0 : "\(here)/\($0)" }
   }
@@ -130,12 +132,14 @@ public struct Resumption {
       }
     }
     guard differences.isEmpty else {
+      let flag = Setting.flag
       let was = differences.map { "\($0.name) \($0.stored)" }.joined(separator: ", ")
       let now = differences.map { "\($0.name) \($0.given)" }.joined(separator: ", ")
       throw TernError(
         .usage,
-        "\(run.path) was trained with \(was), not with \(now); --resume takes a larger --epochs, "
-          + "another place of the same --data, --device, --threads, --workers and what is logged")
+        "\(run.path) was trained with \(was), not with \(now); a run that goes on takes a larger "
+          + "\(flag("epochs")), another place of the same \(flag("data")), \(flag("device")), "
+          + "\(flag("threads")), \(flag("workers")) and what is logged")
     }
     var configuration = try TrainingConfiguration(settings)
     notes += try Self.planSchedule(&configuration, stored, restarts: restartsSchedule)

@@ -18,9 +18,15 @@ public struct ClassificationMetrics: Sendable {
   private var keepsScores = true
   private var scores: [(scores: [Float], label: Int, sample: Int)] = []
 
+  let furtherMetric: Metric?
+
   /// The metrics of no samples.
-  public init(classCount: Int) {
+  ///
+  /// - Parameter furtherMetric: what ``OutputMetrics/values`` are to tell: ``Metric/meanIoU`` or
+  ///   ``Metric/auc``.
+  public init(classCount: Int, furtherMetric: Metric? = nil) {
     self.classCount = classCount
+    self.furtherMetric = furtherMetric
     matrix = ConfusionMatrix(classCount: classCount)
   }
 

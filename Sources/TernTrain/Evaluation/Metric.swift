@@ -94,4 +94,7 @@ public struct MonitoredMetric: Hashable, Sendable {
 
   /// The metric of that name; `nil` where there is none.
   public static func named(_ name: String) -> MonitoredMetric? { all.first { $0.name == name } }
+
+  /// The names of all.
+  public static let names = all.map(\.name)
 }

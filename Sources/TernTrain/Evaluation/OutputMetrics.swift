@@ -30,5 +30,11 @@ extension ClassificationMetrics: OutputMetrics {
   }
 
   public var accuracyOfAll: Double? { accuracy }
-  public var values: [String: Double] { [:] }
+  public var values: [String: Double] {
+    switch furtherMetric {
+    case .meanIoU: [Metric.meanIoU.name: meanIntersectionOverUnion]
+    case .auc: auc.map { [Metric.auc.name: $0] } ?? [:]
+    default: [:]
+    }
+  }
 }

@@ -8,8 +8,10 @@ import TernRuntime
 
 /// How large the gradients of the parameters are, from the first layer to the last.
 package struct GradientFlow: Sendable {
-  /// Where the network stands: at its start, at a checkpoint.
+  /// Where the network stands: at its start, at the end of an epoch, now.
   package let name: String
+  /// The epoch at whose end that is, counted from 1.
+  package var epoch: Int?
   /// The parameters that are weights, with the mean of their gradients' magnitudes, in the order of the
   /// layers; not a number where none reaches them.
   package let magnitudes: [(parameter: String, mean: Double)]
@@ -20,6 +22,42 @@ package struct GradientFlow: Sendable {
     let means = magnitudes.map(\.mean).filter { $0 > 0 && $0.isFinite }
     guard let low = means.min(), let high = means.max() else { return .nan }
     return high / low
+  }
+}
+
+extension HostTensor {
+  /// The mean of the magnitudes of its elements.
+  var meanMagnitude: Double {
+    floats.reduce(0.0) { $0 + Double(abs($1)) } / Double(max(floats.count, 1))
+  }
+}
+
+extension GradientFlow {
+  /// What a run's log tells of its gradients, epoch by epoch; of an epoch that was trained again the last.
+  ///
+  /// - Parameter epochCount: how many epochs to tell of at most; the rest, evenly spread, is left out.
+  package static func course(ofRun run: String, epochCount: Int = 200) -> [GradientFlow] {
+    guard
+      let log = FileSystem.contents(
+        of: run.appendingPath(RunDirectory.logFile), upToCount: RunDirectory.maximumLogByteCount)
+    else { return [] }
+    var flows: [Int: GradientFlow] = [:]
+    for line in log.split(separator: UInt8(ascii: "\n")) {
+      guard line.starts(with: #"{"event":"gradients""#.utf8),
+        let event = try? JSON(parsing: String(decoding: line, as: UTF8.self)),
+        let epoch = event["epoch"]?.intValue,
+        case .object(let members)? = event["mean_magnitudes"]
+      else { continue }
+      flows[epoch] = GradientFlow(
+        name: "epoch \(epoch)", epoch: epoch,
+        magnitudes: members.map { ($0.name, $0.value.doubleValue ?? .nan) })
+    }
+    let epochs = flows.keys.sorted()
+    let stride =
+      Double(max(epochs.count - 1, 1)) / Double(max(min(epochs.count, epochCount) - 1, 1))
+    return (0..<min(epochs.count, epochCount)).map {
+      flows[epochs[Int((Double($0) * stride).rounded())]]!
+    }
   }
 }
 
@@ -49,9 +87,7 @@ extension NetworkLook {
         try executable.uploadIfRead(Int32(1), toInput: Optimizer.stepInput)
         try executable.step()
         magnitudes = try names.map { name in
-          let values = try executable.read(name).floats
-          let sum = values.reduce(0.0) { $0 + Double(abs($1)) }
-          return (name, sum / Double(max(values.count, 1)))
+          (name, try executable.read(name).meanMagnitude)
         }
       }
       return GradientFlow(name: state.name, magnitudes: magnitudes)

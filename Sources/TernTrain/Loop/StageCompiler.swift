@@ -28,7 +28,8 @@ struct StageCompiler {
   func fits(_ device: any Device) -> Bool {
     var trial = self
     trial.plansOnly = true
-    return (try? trial.compile(in: Session(device: device))) != nil
+    return (try? trial.compile(in: Session(device: device, memoryLimit: options.memoryLimit)))
+      != nil
   }
 
   /// - Returns: the stages, and every parameter and running statistic of the network.
@@ -147,7 +148,7 @@ struct StageCompiler {
         guard (try? build(.init(size: 2, position: .only))) != nil else { throw error }
         let others = (1..<max(sampleCount, 2)).lazy.flatMap { [batchSize + $0, batchSize - $0] }
           .filter { size in size > 1 && counts.allSatisfy { rest($0.sampleCount, size) > 1 } }
-        let hint = others.first.map { "; --batch-size \($0) leaves none alone" } ?? ""
+        let hint = others.first.map { "; \(options.batchSizeWords($0)) leaves none alone" } ?? ""
         throw TernError(
           .usage,
           "batch-size \(batchSize): the last batch of \(name) \(sampleCount) samples holds one "

@@ -29,8 +29,13 @@ extension TrainingLoop {
     public var workers = 1
     /// The parameters that keep their values.
     public var frozen = FrozenParameters("")
+    /// The bytes that a step may take on the device, where that is less than the device has: values that do
+    /// not fit are computed again in the backward pass, with the same results.
+    public var memoryLimit: Int?
     /// Whether gradients can be read, for their distributions.
     var keepsGradients = false
+    /// How messages propose another batch size.
+    var batchSizeWords: @Sendable (Int) -> String = { "a batch size of \($0)" }
     /// Parts of a cross-validation, of which the data is one.
     var folds = 1
 

@@ -56,7 +56,7 @@ public final class TrainingLoop {
     self.model = model
     self.data = data
     self.options = options
-    session = Session(device: device)
+    session = Session(device: device, memoryLimit: options.memoryLimit)
     batches = options.batches(of: data.training.count)
     (self.stages, parameters) = try StageCompiler(
       model: model, stages: stages, options: options, data: data

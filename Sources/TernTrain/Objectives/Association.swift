@@ -2,13 +2,13 @@ import TernCore
 import TernGraph
 import TernNN
 
-/// A Hopfield network stores every pattern it is given by Hebb's rule. It is measured by what it recalls
-/// of patterns of which a part of the units was turned round. A state s has an overlap of s·x/F with its
+/// A Hopfield network stores every pattern it is given by its rule. It is measured by what it recalls of
+/// patterns of which a part of the units was turned round. A state s has an overlap of s·x/F with its
 /// pattern x: `recalled` is the part of the patterns that come back with 0.95 or more of it, `exact` the
 /// part that come back whole. The loss is the energy at the end, `energy_damaged` that at the start.
 ///
-/// Many patterns disturb one another, so that single units of what is recalled are wrong: Amit, Gutfreund,
-/// Sompolinsky, "Storing infinite numbers of patterns in a spin-glass model of neural networks", 1985.
+/// Many patterns stored by Hebb's rule disturb one another, so that single units of what is recalled are
+/// wrong: Amit, Gutfreund, Sompolinsky, "Storing infinite numbers of patterns in a spin-glass model of neural networks", 1985.
 struct Association: Objective {
   /// The network's part.
   let part: String

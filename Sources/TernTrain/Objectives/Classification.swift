@@ -18,20 +18,24 @@ public struct Classification: Objective {
   /// two counts with its own, and the sum is divided by the number of samples, as PyTorch's
   /// cross-entropy of class probabilities is, not by the weights.
   public let isMixed: Bool
+  /// What logs show besides loss and accuracy: ``Metric/meanIoU`` of pixels, ``Metric/auc`` of samples.
+  public let furtherMetric: Metric?
 
   /// Classes, by a loss.
   public init(
-    _ loss: LossFunction = LossFunction(), targetType: TensorType? = nil, isMixed: Bool = false
+    _ loss: LossFunction = LossFunction(), targetType: TensorType? = nil, isMixed: Bool = false,
+    furtherMetric: Metric? = nil
   ) {
     lossFunction = loss
+    self.furtherMetric = furtherMetric
     self.isMixed = isMixed
     self.targetType = targetType
   }
 
   public var monitoredMetric: Metric? { .accuracy }
-  public var metrics: [Metric] { [.accuracy, .loss] }
+  public var metrics: [Metric] { [.accuracy, .loss] + (furtherMetric.map { [$0] } ?? []) }
   public func outputMetrics(classCount: Int, targetScale: TargetScale?) -> (any OutputMetrics)? {
-    ClassificationMetrics(classCount: classCount)
+    ClassificationMetrics(classCount: classCount, furtherMetric: furtherMetric)
   }
 
   public func loss(

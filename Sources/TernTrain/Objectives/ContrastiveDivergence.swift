@@ -48,13 +48,10 @@ struct ContrastiveDivergence: Objective {
       throw TernError(
         .badData, "model \(model.name): part \(part) is not a restricted Boltzmann machine")
     }
-    var data = try samples.images()
-    for layer in model.layers.layers.prefix(while: { $0.name != part }) {
-      data = try model.forward(layer.name ?? "", data, in: context)
+    let data = try model.inputs(of: part, samples.images(), in: context)
+    let chain = try model.within(part, in: context) {
+      try machine.chain(from: data, steps: steps, in: context)
     }
-    return (
-      data,
-      try context.within(part) { try machine.chain(from: data, steps: steps, in: context) }
-    )
+    return (data, chain)
   }
 }

@@ -29,6 +29,8 @@ package struct ObjectiveSettings: Sendable {
   var pretrainingEpochs = 1
   /// The part of a pattern that an associative memory is asked to make up for.
   var damage = 0.15
+  /// What logs show of a classifier besides loss and accuracy.
+  var furtherMetric: Metric?
 
   /// The loss of a classifier.
   func classLoss(_ name: String = "cross_entropy") -> LossFunction {
@@ -68,7 +70,12 @@ extension Model {
     }
     switch task {
     case .classification, .segmentation:
-      return [TrainingStage(Classification(settings.classLoss(), isMixed: settings.isMixed))]
+      return [
+        TrainingStage(
+          Classification(
+            settings.classLoss(), isMixed: settings.isMixed,
+            furtherMetric: task == .segmentation ? .meanIoU : settings.furtherMetric))
+      ]
     case .perceptron, .hebbian, .adaline:
       // Each is descent on the loss of the same name.
       return [
@@ -113,7 +120,7 @@ extension Model {
       ]
     case .logic:
       throw TernError(
-        .usage, "\(name) has nothing to learn; tern test --model \(name) shows what it does")
+        .usage, "\(name) has nothing to learn; test it as it is")
     }
   }
 

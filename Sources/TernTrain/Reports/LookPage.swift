@@ -180,7 +180,9 @@ package struct LookPage {
   }
 
   /// How large gradients are from layer to layer.
-  package mutating func add(gradientFlow: [GradientFlow]) {
+  ///
+  /// - Parameter course: the same at the end of each epoch of the training; none where nothing tells of it.
+  package mutating func add(gradientFlow: [GradientFlow], course: [GradientFlow] = []) {
     guard let first = gradientFlow.first, !first.magnitudes.isEmpty else { return }
     let panel = LinePanel(
       title: "gradients of the weights", xLabel: "weights, from the first layer to the last",
@@ -213,7 +215,39 @@ package struct LookPage {
       "Gradient flow",
       "The logarithm (base 10) of the mean magnitude of each weight's gradient, on a batch of training "
         + "samples. Gradients that vanish on their way back rise from the first layer to the last, those "
-        + "that explode fall. Largest over smallest: \(ratios.joined(separator: ", ")).", body)
+        + "that explode fall. Largest over smallest: \(ratios.joined(separator: ", "))."
+        + (course.isEmpty
+          ? " Training with \(Setting.flag("histograms")) keeps their course over the epochs."
+          : ""),
+      body)
+    guard !course.isEmpty else { return }
+    add(
+      "Gradient flow over training",
+      "The same at the end of each epoch, a line per weight\(first.magnitudes.count > Self.courseCount ? ", of which some are shown" : "").",
+      drawing(Self.coursePanel(course), "gradients-course"))
+  }
+
+  private static let courseCount = LinePanel.colors.count
+
+  /// The logarithm of gradients over the epochs, a line per weight, from the first layer to the last.
+  private static func coursePanel(_ course: [GradientFlow]) -> String {
+    let names = course[0].magnitudes.map(\.parameter)
+    let count = min(names.count, courseCount)
+    let shown = (0..<count).map { names[$0 * (names.count - 1) / max(count - 1, 1)] }
+    let tables = course.map {
+      Dictionary($0.magnitudes.map { ($0.parameter, $0.mean) }) { first, _ in first }
+    }
+    let curves = shown.enumerated().map { index, name in
+      LinePanel.Curve(
+        label: name, color: LinePanel.colors[index],
+        points: zip(course, tables).map { flow, table in
+          let mean = table[name] ?? .nan
+          return (Double(flow.epoch ?? 0), mean > 0 ? log10(mean) : .nan)
+        })
+    }
+    let panel = LinePanel(
+      title: "gradients of the weights", xLabel: "epoch", xScale: .counting, curves: curves)
+    return LinePanel.picture([panel], width: 640, height: 320)
   }
 
   /// The loss around the weights.

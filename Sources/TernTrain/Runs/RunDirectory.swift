@@ -32,6 +32,11 @@ public final class RunDirectory {
   /// A folder that may be there or not.
   public init(path: String) { self.path = path }
 
+  /// The name of the file of events.
+  static let logFile = "log.jsonl"
+  /// What of a log is read at most.
+  static let maximumLogByteCount = 1 << 28
+
   func file(_ name: String) -> String { path.hasSuffix("/") ? path + name : "\(path)/\(name)" }
 
   /// The file of the settings.
@@ -69,7 +74,7 @@ public final class RunDirectory {
       }
       try run.writeHistory([])
       // Whatever the folder had under this name is not appended to.
-      try AtomicFile.write(Data(), to: run.file("log.jsonl"))
+      try AtomicFile.write(Data(), to: run.file(logFile))
       var configuration = configuration
       configuration.workingDirectory = FileSystem.workingDirectory
       try run.write(configuration, notes: notes)
@@ -139,7 +144,7 @@ public final class RunDirectory {
   /// Finds out before anything is trained that one of the files is a link, which would be refused later.
   private func refuseLinks() throws {
     for name in [
-      "config.yaml", "log.jsonl", "results.csv", "summary.json", "report.html", "samples.png",
+      "config.yaml", Self.logFile, "results.csv", "summary.json", "report.html", "samples.png",
       "checkpoints/\(Checkpoint.historyFile)",
     ] { try AtomicFile.refuseLink(file(name)) }
   }
@@ -154,7 +159,7 @@ public final class RunDirectory {
   /// again; any other stays. What others have put into the folder stays too.
   func discard() {
     guard isDisposable else { return }
-    for name in ["config.yaml", "results.csv", "log.jsonl", "checkpoints/history.jsonl"] {
+    for name in ["config.yaml", "results.csv", Self.logFile, "checkpoints/history.jsonl"] {
       _ = file(name).withFilePath { unlink($0) }
     }
     for name in FileSystem.names(in: file("model")) ?? [] {
@@ -293,7 +298,7 @@ public final class RunDirectory {
 
   /// Appends an event to `log.jsonl`.
   public func append(_ event: TrainingEvent) throws {
-    try AppendedFile.append(Data((event.json.description + "\n").utf8), to: file("log.jsonl"))
+    try AppendedFile.append(Data((event.json.description + "\n").utf8), to: file(Self.logFile))
   }
 }
 

@@ -72,7 +72,7 @@ package struct Sweep: Sendable {
       "method", default: "grid", oneOf: Method.allCases.map(\.rawValue))
     method = Method(rawValue: name) ?? .grid
     metric = MonitoredMetric.named(
-      try a.string("metric", default: "test_accuracy", oneOf: TrainingConfiguration.monitors))!
+      try a.string("metric", default: "test_accuracy", oneOf: MonitoredMetric.names))!
     let seedValue = try a.int("seed", default: 0, limit: UInt(Int.max))
     guard seedValue >= 0 else {
       throw ShapeError("sweep", "seed", expected: "at least 0", got: "\(seedValue)")

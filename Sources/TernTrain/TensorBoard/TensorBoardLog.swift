@@ -39,7 +39,7 @@ struct TensorBoardLog {
         values.append(("metrics/\(name)", .scalar(value)))
       }
       try file.append(values, step: step)
-    case .start, .firstStep, .checkpoint, .end: break
+    case .start, .firstStep, .gradients, .checkpoint, .end: break
     }
   }
 

@@ -65,7 +65,8 @@ extension Trainer {
     return nil
   }
 
-  /// Tells TensorBoard how the parameters, and the gradients of the next batch, are distributed.
+  /// Tells TensorBoard how the parameters, and the gradients of the next batch, are distributed, and the log
+  /// how large the weights' gradients are.
   func writeDistributions() throws {
     let executables = stage.gradients
     guard !executables.isEmpty, let tensorBoard else { return }
@@ -73,14 +74,19 @@ extension Trainer {
     defer { loader.cancel() }
     guard let batch = try loader.next() else { return }
     let trainable = parameters.filter(\.isTrainable).map(\.name)
+    let weights = Set(parameters.filter { $0.isTrainable && $0.shape.rank >= 2 }.map(\.name))
+    var magnitudes: [(parameter: String, mean: Double)] = []
     var histograms = try trainable.map { ("parameters/\($0)", try session.read($0).floats) }
     for executable in executables {
       try loop.upload(batch, number: 0, to: executable, rate: 0)
       try executable.step()
       for name in trainable where executable.hasOutput(name) {
-        histograms.append(("gradients/\(name)", try executable.read(name).floats))
+        let gradient = try executable.read(name)
+        histograms.append(("gradients/\(name)", gradient.floats))
+        if weights.contains(name) { magnitudes.append((name, gradient.meanMagnitude)) }
       }
     }
+    try emit(.gradients(.init(epoch: progress.epoch, magnitudes: magnitudes)))
     try tensorBoard.append(histograms, step: progress.step)
   }
 
@@ -106,7 +112,7 @@ extension Trainer {
     let hint =
       low == 0
       ? "not even a batch of 1 fits"
-      : "the largest batch that fits is about \(low): --batch-size \(low)"
+      : "the largest batch that fits is about \(low): \(Setting.flag("batch_size")) \(low)"
     return TernError(
       .outOfMemory, "batch size \(configuration.batchSize): \(error.message); \(hint)")
   }

@@ -19,7 +19,9 @@ extension Trainer {
   ) throws {
     var configuration = configuration
     let modelPath = run?.modelPath(configuration.model) ?? configuration.model
-    let choice = try Self.hinting(run, .deviceUnavailable, "--device goes on with another") {
+    let choice = try Self.hinting(
+      run, .deviceUnavailable, "\(Setting.flag("device")) goes on with another"
+    ) {
       try catalog.choose(configuration.device, allowsFallback: allowsFallback)
     }
     let device = try catalog.open(choice, options: configuration.deviceOptions)
@@ -29,7 +31,9 @@ extension Trainer {
       located.model = modelPath
       configuration.imageSize = located.resolvedImageSize
     }
-    let data = try Self.hinting(run, .notFound, "where the data has moved, --data says its place") {
+    let data = try Self.hinting(
+      run, .notFound, "where the data has moved, \(Setting.flag("data")) says its place"
+    ) {
       try TrainingData(configuration, checkpoint: checkpoint, model: modelPath)
     }
     let model = try configuration.network(modelPath, for: data.training)

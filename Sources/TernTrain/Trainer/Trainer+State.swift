@@ -57,7 +57,7 @@ extension Trainer {
     TernError(
       .diverged,
       "training diverged at step \(progress.step): \(tensor) is not finite; "
-        + "try a smaller --lr than \(configuration.resolvedLearningRate)")
+        + "try a smaller \(Setting.flag("lr")) than \(configuration.resolvedLearningRate)")
   }
 
   // MARK: The end

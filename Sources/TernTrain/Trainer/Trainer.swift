@@ -103,7 +103,8 @@ public final class Trainer {
     .init(
       model: model.name, parameterCount: parameterCount, device: device.info.id,
       deviceName: device.info.name, deviceReason: deviceReason,
-      planByteCount: trainingPlan.peakByteCount, runDirectory: run?.path,
+      planByteCount: trainingPlan.peakByteCount,
+      recomputation: trainingPlan.recomputation?.description, runDirectory: run?.path,
       epochs: (loop.totalSteps - loop.stepShift + batches.stepsPerEpoch - 1)
         / batches.stepsPerEpoch,
       stepsPerEpoch: batches.stepsPerEpoch,
@@ -161,17 +162,18 @@ public final class Trainer {
     var pending: PendingLoss?
     let clock = ContinuousClock()
     var lastPulse = clock.now
+    let (logEvery, saveEvery) = (configuration.logEvery, configuration.saveEvery)
 
     let isComplete = try loop.runBatches { batch in
       try reportFirstStep()
       meter.count(batch.sampleCount)
       guard batch.isUpdated else { return true }
 
-      if let loss = pending, loss.read.isComplete || progress.step % configuration.logEvery == 0 {
+      if let loss = pending, loss.read.isComplete || progress.step % logEvery == 0 {
         try log(loss, &meter)
         pending = nil
       }
-      let isLogged = progress.step % configuration.logEvery == 0
+      let isLogged = progress.step % logEvery == 0
       let isPulse = pulse.map { pending == nil && clock.now - lastPulse >= $0 } ?? false
       if isLogged || isPulse {
         pending = PendingLoss(
@@ -179,7 +181,7 @@ public final class Trainer {
           learningRate: batch.rate, isLogged: isLogged, loader: batch.loader)
         if pulse != nil { lastPulse = clock.now }
       }
-      let isDue = configuration.saveEvery.map { progress.step % $0 == 0 } ?? false
+      let isDue = saveEvery.map { progress.step % $0 == 0 } ?? false
       let signal = Interruption.stop
       if isDue || signal != nil || Interruption.takeCheckpointRequest() {
         try session.synchronize()
@@ -301,7 +303,7 @@ public final class Trainer {
       if monitor.set == .validation, data.validation == nil {
         throw TernError(
           .usage,
-          "monitor: \(asked) needs samples for validation; give --validation-split, or "
+          "monitor: \(asked) needs samples for validation; give \(Setting.flag("validation_split")), or "
             + MonitoredMetric(monitor.metric, of: .test).name)
       }
       let known = objective.monitoredMetric == nil ? [.loss] : objective.metrics
@@ -315,7 +317,9 @@ public final class Trainer {
     if configuration.monitor == nil, objective.monitoredMetric == nil {
       if configuration.patience != nil {
         throw TernError(
-          .usage, "patience: nothing says when \(model.name) is good enough; give --epochs alone")
+          .usage,
+          "patience: nothing says when \(model.name) is good enough; give \(Setting.flag("epochs")) alone"
+        )
       }
       if case .plateau = loop.options.schedule.form {
         throw TernError(

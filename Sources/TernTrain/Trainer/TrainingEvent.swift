@@ -16,6 +16,8 @@ public enum TrainingEvent: Sendable {
     public let deviceReason: String
     /// All device memory of a training step, in bytes.
     public let planByteCount: Int
+    /// What a step computes again because it has no room to keep it, in words; `nil` where all is kept.
+    public let recomputation: String?
     /// The folder of the run; `nil` where nothing is written.
     public let runDirectory: String?
     /// How often the training set is gone through.
@@ -93,6 +95,13 @@ public enum TrainingEvent: Sendable {
     /// How long training it took, in seconds.
     public let seconds: Double
   }
+  /// How large gradients are at the end of an epoch, on the first batch of the training set.
+  public struct Gradients: Sendable {
+    /// The epoch, counted from 1.
+    public let epoch: Int
+    /// The mean of the magnitudes of each weight's gradient, by the weights' names in the order of the layers.
+    public let magnitudes: [(parameter: String, mean: Double)]
+  }
   /// Why training ended.
   public enum EndReason: String, Sendable {
     /// All epochs are over; a signal came; a value was not finite.
@@ -120,6 +129,8 @@ public enum TrainingEvent: Sendable {
   case step(Step)
   /// An epoch has ended.
   case epoch(Epoch)
+  /// The gradients of an epoch, where their distributions are asked for.
+  case gradients(Gradients)
   /// A checkpoint was written there.
   case checkpoint(path: String)
   /// Training has ended.
@@ -133,6 +144,7 @@ public enum TrainingEvent: Sendable {
         "event": .string("start"), "model": .string(e.model), "parameters": .int(e.parameterCount),
         "device": .string(e.device), "device_name": .string(e.deviceName),
         "device_reason": .string(e.deviceReason), "plan_bytes": .int(e.planByteCount),
+        "recomputation": e.recomputation.map(JSON.string) ?? .null,
         "epochs": .int(e.epochs), "steps_per_epoch": .int(e.stepsPerEpoch),
         "run": e.runDirectory.map(JSON.string) ?? .null,
         "data": .object([
@@ -152,6 +164,12 @@ public enum TrainingEvent: Sendable {
         "data_wait_ms": .double(e.dataWaitMilliseconds),
       ])
     case .epoch(let e): return e.json
+    case .gradients(let e):
+      return .object([
+        "event": .string("gradients"), "epoch": .int(e.epoch),
+        "mean_magnitudes": .object(
+          e.magnitudes.map { JSON.Member(name: $0.parameter, value: .double($0.mean)) }),
+      ])
     case .checkpoint(let path):
       return .object(["event": .string("checkpoint"), "path": .string(path)])
     case .end(let e):
