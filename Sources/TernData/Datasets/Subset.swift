@@ -83,7 +83,8 @@ public struct Subset: DatasetWrapper {
           ? "\(name): no test set, and holding out \(part) of \(base.count) samples leaves one part empty"
           : "\(name): no test set, and no class has the five samples to hold one out of"
             + (base.hasOnlyDifferentNumbers
-              ? "; labels that are all different numbers are learnt as such by the task regression" : ""))
+              ? "; labels that are all different numbers are learnt as such by the task regression"
+              : ""))
     }
     return (Subset(base, parts.0), Subset(base, parts.1))
   }
