@@ -15,8 +15,8 @@ package struct ModelBenchmark {
     /// From the start of planning to the end of the first step: compiling and choosing included, in
     /// seconds.
     package let setupSeconds: Double
-    /// What a step hands to the device: kernels, copies and calls of libraries.
-    package let launchCount: Int
+    /// What a step hands to the device, and what the device merged.
+    package let plan: PlanSummary
     /// The time of a step that the host spends outside nodes, in seconds: starting the work where a
     /// device works by itself, else what is left of a step without its nodes.
     package let hostOverheadSeconds: Double
@@ -122,7 +122,9 @@ package struct ModelBenchmark {
       planByteCount: passes.map(\.plan.peakByteCount).max() ?? 0,
       recomputation: passes.lazy.compactMap(\.plan.recomputation?.description).first,
       peakRSSByteCount: peakRSSByteCount, setupSeconds: setupSeconds,
-      launchCount: passes.reduce(0) { $0 + $1.launchCount }, hostOverheadSeconds: overhead,
+      plan: PlanSummary(
+        graphs.map(\.graph), passes.map(\.plan),
+        launchCount: passes.reduce(0) { $0 + $1.launchCount }), hostOverheadSeconds: overhead,
       peak: peak, operations: operations, trace: trace)
   }
 

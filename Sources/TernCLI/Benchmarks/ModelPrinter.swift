@@ -95,7 +95,7 @@ final class ModelPrinter: Sendable {
       \(Format.fixed(timing.least * 1e3, 3)) ms least, \
       \(Format.fixed(timing.percentile95 * 1e3, 3)) ms at 95%
       first step after \(Format.fixed(result.setupSeconds, 1)) s, \
-      \(Format.count(Double(result.launchCount))) launches per step, \
+      \(Format.count(Double(result.plan.launchCount))) launches per step, \
       plan \(Format.bytes(result.planByteCount)), \
       peak resident \(Format.bytes(result.peakRSSByteCount)), \
       host overhead \(Format.count(result.hostOverheadSeconds * 1e6)) µs per step \
@@ -103,7 +103,7 @@ final class ModelPrinter: Sendable {
       """
     let words = summary + (result.recomputation.map { "\n" + $0 } ?? "")
     guard isVerbose, let peak = result.peak else { return words }
-    return words + "\n" + operations(result, peak)
+    return [words, result.plan.text, operations(result, peak)].joined(separator: "\n")
   }
 
   /// The heaviest operations of a step.
@@ -171,7 +171,7 @@ extension ModelBenchmark.Result {
         "p95": .double(timing.percentile95 * 1e3),
       ]),
       "peak_rss_bytes": .int(peakRSSByteCount), "plan_bytes": .int(planByteCount),
-      "setup_seconds": .double(setupSeconds), "launches": .int(launchCount),
+      "setup_seconds": .double(setupSeconds), "launches": .int(plan.launchCount),
       "host_overhead_us": .double(hostOverheadSeconds * 1e6),
     ])
   }

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Tern
+import TernRuntime
 
 struct Summary: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -46,9 +47,10 @@ struct Summary: ParsableCommand {
     let multiplyAdds = layers.reduce(0) { $0 + $1.multiplyAdds }
 
     let session = Session(device: try DeviceCatalog.standard.open(device))
-    let training = try TrainingGraph.all(
+    let graphs = try TrainingGraph.all(
       of: model, batchSize: batchSize, update: .init(.sgd(momentum: 0.9))
-    ).map { try session.plan($0.graph) }
+    ).map(\.graph)
+    let training = try graphs.map(session.plan)
     let trainingPeak = training.map(\.peakByteCount).max() ?? 0
     let inference = try session.plan(model.inferenceGraph(batchSize: batchSize).graph)
 
@@ -69,6 +71,8 @@ struct Summary: ParsableCommand {
             }),
           "train_peak_bytes": .int(trainingPeak),
           "inference_peak_bytes": .int(inference.peakByteCount),
+          "launches": .int(
+            try PlanSummary(graphs, training, on: session.device).launchCount),
         ]))
       return
     }
@@ -90,7 +94,9 @@ struct Summary: ParsableCommand {
       training \(Format.bytes(trainingPeak)), \
       inference \(Format.bytes(inference.peakByteCount))
       """)
-    if verbose { for plan in training { Output.result("\(reorders(plan))\n\n\(plan.graph)") } }
+    guard verbose else { return }
+    Output.result(try PlanSummary(graphs, training, on: session.device).text)
+    for plan in training { Output.result("\(reorders(plan))\n\n\(plan.graph)") }
   }
 
   /// How often a step copies a value from one format to another.
@@ -98,8 +104,7 @@ struct Summary: ParsableCommand {
     let nodes = plan.order.map { plan.graph.nodes[$0] }
     let reorders = nodes.filter { $0.operation is Operations.Reorder }
     let byteCount = reorders.reduce(0) { $0 + plan.graph.cost(of: $1).bytes }
-    return "a training step: \(nodes.count) nodes, \(reorders.count) of them reorders, which move "
-      + Format.bytes(byteCount)
+    return "\(reorders.count) of them are reorders, which move \(Format.bytes(byteCount))"
   }
 
   private func outputShape(_ layer: LayerSummary) -> [Int] {
