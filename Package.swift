@@ -122,7 +122,7 @@ let package = Package(
       name: "TernTestSupport", dependencies: ["Tern", "TernReference"],
       path: "Tests/TernTestSupport"),
     .testTarget(name: "TernCoreTests", dependencies: ["TernCore"]),
-    .testTarget(name: "TernGraphTests", dependencies: ["Tern"]),
+    .testTarget(name: "TernGraphTests", dependencies: ["Tern", "TernTestSupport"]),
     .testTarget(name: "TernRuntimeTests", dependencies: ["TernCore", "TernRuntime"]),
     .testTarget(
       name: "TernNNTests", dependencies: ["Tern", "TernTestSupport"],

@@ -78,6 +78,9 @@ static const char convolution_winograd_transforms[] = {
 static const char elementwise_binary[] = {
 #embed "elementwise/binary.cl"
     , 0};
+static const char elementwise_binary_functions[] = {
+#embed "elementwise/binary_functions.cl"
+    , 0};
 static const char elementwise_dropout[] = {
 #embed "elementwise/dropout.cl"
     , 0};
@@ -86,6 +89,9 @@ static const char elementwise_random[] = {
     , 0};
 static const char elementwise_unary[] = {
 #embed "elementwise/unary.cl"
+    , 0};
+static const char elementwise_unary_functions[] = {
+#embed "elementwise/unary_functions.cl"
     , 0};
 static const char embedding_embedding[] = {
 #embed "embedding/embedding.cl"
@@ -192,9 +198,11 @@ static const struct {
     {"convolution/winograd_tiles", convolution_winograd_tiles},
     {"convolution/winograd_transforms", convolution_winograd_transforms},
     {"elementwise/binary", elementwise_binary},
+    {"elementwise/binary_functions", elementwise_binary_functions},
     {"elementwise/dropout", elementwise_dropout},
     {"elementwise/random", elementwise_random},
     {"elementwise/unary", elementwise_unary},
+    {"elementwise/unary_functions", elementwise_unary_functions},
     {"embedding/embedding", embedding_embedding},
     {"loss/nll_loss", loss_nll_loss},
     {"matmul/epilogue", matmul_epilogue},

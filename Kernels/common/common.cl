@@ -48,6 +48,9 @@
 #define STORE_FIRST(value, p) (*(p) = (value).s0)
 #endif
 
+// Selection between vectors takes vectors.
+#define ALL(value) ((VECTOR)(value))
+
 // Vectors in global memory. The language lets vload4 meet any address, which costs a GPU four loads.
 // With -DALIGNED every vector of the kernel lies at a multiple of its size: one load of 128 bits.
 #if defined(ALIGNED) && V > 1

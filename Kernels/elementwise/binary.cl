@@ -1,4 +1,4 @@
-#include "../common/common.cl"
+#include "binary_functions.cl"
 #include "../common/strided.cl"
 
 // A function of two tensors. -DFUNCTION names it.
@@ -11,20 +11,6 @@
 #define B_STEP 1
 #endif
 
-#define ALL(value) ((VECTOR)(value))
-
-static inline VECTOR add(VECTOR a, VECTOR b) { return a + b; }
-static inline VECTOR sub(VECTOR a, VECTOR b) { return a - b; }
-static inline VECTOR mul(VECTOR a, VECTOR b) { return a * b; }
-static inline VECTOR div(VECTOR a, VECTOR b) { return a / b; }
-// NaN if one of them is.
-static inline VECTOR maximum(VECTOR a, VECTOR b) { return ((a > b) | isnan(a)) ? a : b; }
-static inline VECTOR minimum(VECTOR a, VECTOR b) { return ((a < b) | isnan(a)) ? a : b; }
-static inline VECTOR heaviside(VECTOR a, VECTOR b) {
-  return a > b ? ALL(1.0f) : (a == b ? ALL(0.5f) : ALL(0.0f));
-}
-static inline VECTOR equal(VECTOR a, VECTOR b) { return a == b ? ALL(1.0f) : ALL(0.0f); }
-
 // A work-item computes V elements.
 __kernel void binary_same(IN(a), IN(b), OUT(y), const int n) {
   BIND(a);
@@ -34,19 +20,6 @@ __kernel void binary_same(IN(a), IN(b), OUT(y), const int n) {
   ELEMENTS(item, n);
   if (count <= 0) return;
   write_some(FUNCTION(read_some(a + i, count), read_some(b + i, count)), y + i, count);
-}
-
-// (p·a + q) + (r·b + s): one launch where running statistics, which are short, would take three.
-__kernel void blend(IN(a), IN(b), OUT(y), const int n, const float p, const float q, const float r,
-                    const float s) {
-  BIND(a);
-  BIND(b);
-  BIND_OUT(y);
-  const int item = get_global_id(0);
-  ELEMENTS(item, n);
-  if (count <= 0) return;
-  const VECTOR left = p * read_some(a + i, count) + q, right = r * read_some(b + i, count) + s;
-  write_some(left + right, y + i, count);
 }
 
 static inline VECTOR operand(__global const float *p, int step, int count) {

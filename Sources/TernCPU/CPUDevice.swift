@@ -41,10 +41,14 @@ final class CPUDevice: Device {
     (operation as? any CPUOperation)?.isSupported(inputs) ?? false
   }
 
+  func fusing(_ graph: Graph) throws -> Graph {
+    context.threads.activate()
+    return try graph.fusedForCPU(context)
+  }
+
   func assignLayouts(_ graph: Graph, variableLayouts: [String: Layout]) throws -> Graph {
     context.threads.activate()
-    var pass = LayoutPass(
-      try graph.fusedForCPU(context), variableLayouts: variableLayouts, context: context)
+    var pass = LayoutPass(graph, variableLayouts: variableLayouts, context: context)
     return try pass.run()
   }
 

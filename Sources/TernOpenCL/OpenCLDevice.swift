@@ -110,6 +110,10 @@ package final class OpenCLDevice: Device {
     operation is any OpenCLOperation
   }
 
+  package func fusing(_ graph: Graph) throws -> Graph {
+    try graph.takingPartsFirst().chainingElementwise(.openCL)
+  }
+
   package func workspaceByteCount(of node: Node, in graph: Graph) throws -> Int {
     guard let operation = node.operation as? any OpenCLOperation else { return 0 }
     return try operation.workspaceByteCount(

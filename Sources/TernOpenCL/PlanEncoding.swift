@@ -11,7 +11,7 @@ extension OpenCLDevice {
     -> [StepEncoder]
   {
     let graph = plan.graph
-    let together = architecture == .manyThreads ? NodesTogether(plan) : NodesTogether()
+    let together = NodesTogether(plan, mergesUpdates: architecture == .manyThreads)
     func view(_ id: ValueID) -> View {
       let id = together.places[id] ?? id
       return place(plan.location(id), graph.type(id))
@@ -24,11 +24,6 @@ extension OpenCLDevice {
         case .elsewhere: encoder.implementation = "together"
         case .updates(let update, let nodes):
           try update.encode(nodes.map { graph.nodes[$0].inputs.map(view) }, in: encoder)
-        case .blend(let terms):
-          try Blend(
-            operands: terms.map { (view($0.value), $0.scale, $0.shift) },
-            result: view(node.outputs[0])
-          ).encode(in: encoder)
         }
         return encoder
       }

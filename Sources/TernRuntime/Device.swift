@@ -98,6 +98,10 @@ public protocol Device: AnyObject, Sendable {
   /// Whether the device has a lowering of its own for a node on dense values.
   func supports(_ operation: any Operation, inputs: [TensorType]) -> Bool
 
+  /// The graph with nodes merged into operations that the device computes in one, and swapped where that
+  /// costs less. Every operation that it puts in is one that the device supports.
+  func fusing(_ graph: Graph) throws -> Graph
+
   /// Chooses the layouts of values, and inserts ``Operations/Reorder`` nodes where two disagree.
   ///
   /// - Parameter variableLayouts: the layouts of variables that already exist on the device.
@@ -135,6 +139,7 @@ extension Device {
 
   public var precision: Precision { .fp32 }
   public var isAsynchronous: Bool { false }
+  public func fusing(_ graph: Graph) throws -> Graph { graph }
   public func assignLayouts(_ graph: Graph, variableLayouts: [String: Layout]) throws -> Graph {
     graph
   }

@@ -23,6 +23,8 @@ public final class Session {
 
   private let memoryLimit: Int
   private let sharesMemory: Bool
+  /// Whether devices merge nodes: without, every operation that a device supports runs by itself.
+  package var fuses = true
 
   /// A session without variables.
   ///
@@ -151,7 +153,8 @@ public final class Session {
       node.operation.isView
         || device.supports(node.operation, inputs: graph.types(node.inputs))
     }
-    let laidOut = try device.assignLayouts(supported, variableLayouts: variableLayouts)
+    let fused = fuses ? try device.fusing(supported) : supported
+    let laidOut = try device.assignLayouts(fused, variableLayouts: variableLayouts)
     let final = try laidOut.materializingAssignments()
     if !sharesMemory {
       return try Plan(final, sharesMemory: false) { [device] in

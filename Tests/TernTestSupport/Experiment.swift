@@ -45,8 +45,13 @@ package struct Experiment {
   }
 
   /// Runs the graph `steps` times and returns the last outputs and all variables.
-  package func run(on device: any Device, steps: Int = 1) throws -> [String: HostTensor] {
+  ///
+  /// - Parameter fuses: whether the device may merge nodes.
+  package func run(
+    on device: any Device, steps: Int = 1, fuses: Bool = true
+  ) throws -> [String: HostTensor] {
     let session = Session(device: device)
+    session.fuses = fuses
     let executable = try session.compile(builder.graph)
     try session.write(variables)
     var results: [String: HostTensor] = [:]

@@ -1,5 +1,7 @@
 import Synchronization
+import TernCore
 import TernKernels
+import TernRuntime
 
 /// A kernel file, such as `elementwise/unary`, with what it includes put in.
 ///
@@ -18,17 +20,34 @@ package final class KernelSource: Sendable {
   /// - Precondition: there is such a file.
   package static func named(_ file: String) -> KernelSource {
     if let source = read.withLock({ $0[file] }) { return source }
-    let source = KernelSource(file)
+    guard let text = tern_kernel_source(file) else {
+      preconditionFailure("no kernel file named \(file)")
+    }
+    return note(KernelSource(file, String(cString: text)), as: file)
+  }
+
+  /// A kernel file that is written when it is needed.
+  ///
+  /// - Parameter stem: what its name begins with.
+  /// - Returns: its name, by which ``named(_:)`` knows it from then on.
+  static func generated(_ stem: String, _ text: String) -> String {
+    let file = "\(stem)-\(hexadecimal(FNV1a.hash64(text.utf8)))"
+    if read.withLock({ $0[file] }) == nil { note(KernelSource(file, text), as: file) }
+    return file
+  }
+
+  @discardableResult
+  private static func note(_ source: KernelSource, as file: String) -> KernelSource {
     read.withLock { $0[file] = source }
     return source
   }
 
-  private init(_ file: String) {
-    var included: Set<String> = []
+  private init(_ file: String, _ text: String) {
+    var included: Set<String> = [file]
     var parts: [(kernel: String?, lines: String)] = []
     var (kernels, functions, macros): ([String], [String], [String]) = ([], [], [])
     var kernel: String?
-    for line in Self.lines(of: file, &included) {
+    for line in Self.lines(of: file, text, &included) {
       if line.hasPrefix("__kernel ") {
         // What stands between `void` and a parenthesis.
         kernel = line.firstRange(of: "void ").map {
@@ -54,20 +73,22 @@ package final class KernelSource: Sendable {
     (kernelNames, functionNames, macroNames) = (kernels, functions, Array(Set(macros)).sorted())
   }
 
-  private static func lines(of file: String, _ included: inout Set<String>) -> [Substring] {
-    guard included.insert(file).inserted else { return [] }
-    guard let text = tern_kernel_source(file) else {
-      preconditionFailure("no kernel file named \(file)")
-    }
+  /// - Parameter included: the files that are in already, this one too.
+  private static func lines(
+    of file: String, _ text: String, _ included: inout Set<String>
+  ) -> [Substring] {
     let directive = "#include \""
-    return String(cString: text).split(separator: "\n", omittingEmptySubsequences: false).flatMap {
-      line in
+    return text.split(separator: "\n", omittingEmptySubsequences: false).flatMap { line in
       guard line.hasPrefix(directive) else { return [line] }
       // Relative to the file: "window.cl" or "../common/common.cl".
       let path = line.dropFirst(directive.count).prefix { $0 != "\"" }.dropLast(".cl".count)
       let folder = file.prefix { $0 != "/" }
-      return lines(
-        of: path.hasPrefix("../") ? String(path.dropFirst(3)) : "\(folder)/\(path)", &included)
+      let other = path.hasPrefix("../") ? String(path.dropFirst(3)) : "\(folder)/\(path)"
+      guard included.insert(other).inserted else { return [] }
+      guard let text = tern_kernel_source(other) else {
+        preconditionFailure("no kernel file named \(other)")
+      }
+      return lines(of: other, String(cString: text), &included)
     }
   }
 

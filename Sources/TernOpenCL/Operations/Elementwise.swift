@@ -1,8 +1,11 @@
 import TernGraph
 
 extension Operations.Unary.Function {
-  /// The function's name in `elementwise/unary.cl`, and its settings there.
-  fileprivate var kernel: (name: String, p: Float, q: Float) {
+  /// The function's name in `elementwise/unary_functions.cl`, and its settings there. That of its slope has
+  /// the suffix `_slope`.
+  ///
+  /// - Parameter isSlope: whether the settings are for the slope.
+  fileprivate func kernel(isSlope: Bool = false) -> (name: String, p: Float, q: Float) {
     switch self {
     case .relu: ("relu", 0, 0)
     case .leakyReLU(let slope): ("leaky_relu", slope, 0)
@@ -20,52 +23,60 @@ extension Operations.Unary.Function {
     case .reciprocal: ("reciprocal", 0, 0)
     case .abs: ("abs_", 0, 0)
     case .square: ("square", 0, 0)
-    case .pow(let exponent): ("pow_", exponent, 0)
+    case .pow(let exponent):
+      // The slope has an exponent that is one less.
+      Operations.Unary.quarters(isSlope ? exponent - 1 : exponent).map {
+        ("pow_quarters", exponent, Float($0))
+      } ?? ("pow_", exponent, 0)
     case .clamp(let min, let max): ("clamp_", min, max)
     case .affine(let scale, let shift): ("affine", scale, shift)
     }
   }
 
-  /// What the kernel is specialised by, and that for the derivative.
-  fileprivate var defines: (value: [String: Int], slope: [String: Int]) {
-    if self == .square { return ([:], ["TWICE": 1]) }
-    guard case .pow(let exponent) = self else { return ([:], [:]) }
-    func quarters(_ exponent: Float) -> [String: Int] {
-      Operations.Unary.quarters(exponent).map { ["QUARTERS": $0] } ?? [:]
-    }
-    return (quarters(exponent), quarters(exponent - 1))
-  }
+  /// Whether the kernel of the slope gives half of it.
+  fileprivate var hasHalfSlope: Bool { self == .square }
 }
 
 extension Operations.Unary: OpenCLOperation {
   func encode(_ x: [View], _ y: [View], in encoder: StepEncoder) throws {
-    let (name, p, q) = function.kernel
+    let (name, p, q) = function.kernel()
     try encoder.elements(
       "unary", in: "elementwise/unary", count: y[0].count,
-      [.tensor(x[0]), .tensor(y[0]), .int(y[0].count), .float(p), .float(q)],
-      defines: function.defines.value, function: name)
+      [.tensor(x[0]), .tensor(y[0]), .int(y[0].count), .float(p), .float(q)], function: name)
   }
 }
 
 extension Operations.UnaryBackward: OpenCLOperation {
   func encode(_ x: [View], _ y: [View], in encoder: StepEncoder) throws {
-    let (name, p, q) = function.kernel
+    let (name, p, q) = function.kernel(isSlope: true)
     try encoder.elements(
       "unary_backward", in: "elementwise/unary", count: y[0].count,
       [.tensor(x[0]), .tensor(x[1]), .tensor(y[0]), .int(y[0].count), .float(p), .float(q)],
-      defines: function.defines.slope, function: name)
+      defines: function.hasHalfSlope ? ["TWICE": 1] : [:], function: name)
   }
 }
 
-/// a·scale + shift of two tensors of one shape, added up.
-struct Blend {
-  let operands: [(view: View, scale: Float, shift: Float)]
-  let result: View
+extension Operations.ElementwiseChain.Function {
+  /// The function of operands in the language of kernels, by the functions of
+  /// `elementwise/unary_functions.cl` and `elementwise/binary_functions.cl`.
+  func expression(_ operands: [String]) -> String {
+    switch self {
+    case .unary(let function):
+      let (name, p, q) = function.kernel()
+      return "\(name)(\(operands[0]), \(p.literal), \(q.literal))"
+    case .unaryBackward(let function):
+      let (name, p, q) = function.kernel(isSlope: true)
+      let slope = "\(name)_slope(\(operands[1]), \(p.literal), \(q.literal))"
+      let product = "passed_on(\(operands[0]), \(slope))"
+      return function.hasHalfSlope ? "doubled(\(product))" : product
+    case .binary(let function): return "\(function.rawValue)(\(operands.joined(separator: ", ")))"
+    }
+  }
+}
 
-  func encode(in encoder: StepEncoder) throws {
-    try encoder.elements(
-      "blend", in: "elementwise/binary", count: result.count,
-      (operands.map(\.view) + [result]).map(Argument.tensor) + [.int(result.count)]
-        + operands.flatMap { [.float($0.scale), .float($0.shift)] })
+extension Float {
+  /// The number in the language of kernels.
+  var literal: String {
+    isFinite ? "\(self)f" : "as_float(0x\(String(bitPattern, radix: 16))u)"
   }
 }

@@ -1,14 +1,12 @@
-import TernGraph
-
 /// Who computes and who reads every value of a graph.
-struct GraphReaders {
-  let graph: Graph
+package struct GraphReaders {
+  package let graph: Graph
   /// Per value, the nodes that read it, once per input.
   private let readers: [[Int]]
   /// The values that are read after the step.
   private let kept: Set<ValueID>
 
-  init(_ graph: Graph) {
+  package init(_ graph: Graph) {
     self.graph = graph
     var readers = [[Int]](repeating: [], count: graph.values.count)
     for (index, node) in graph.nodes.enumerated() {
@@ -19,49 +17,42 @@ struct GraphReaders {
   }
 
   /// The nodes that read a value; `nil` where it is also read after the step.
-  func readers(of id: ValueID) -> [Int]? { kept.contains(id) ? nil : readers[id.index] }
+  package func readers(of id: ValueID) -> [Int]? { kept.contains(id) ? nil : readers[id.index] }
+
+  /// The nodes of the step that read a value, once per input.
+  package func allReaders(of id: ValueID) -> [Int] { readers[id.index] }
 
   /// Whether a node of the step reads a value.
-  func isReadInStep(_ id: ValueID) -> Bool { !readers[id.index].isEmpty }
+  package func isReadInStep(_ id: ValueID) -> Bool { !readers[id.index].isEmpty }
 
   /// The node that alone reads a value.
-  func onlyReader(of id: ValueID) -> Int? {
+  package func onlyReader(of id: ValueID) -> Int? {
     guard let readers = readers(of: id), readers.count == 1 else { return nil }
     return readers[0]
   }
 
   /// The node that computes a value as its first output.
-  func producer(of id: ValueID) -> Int? {
+  package func producer(of id: ValueID) -> Int? {
     guard case .node(let index, output: 0) = graph[id].source else { return nil }
     return index
   }
 
   /// Whether a node is a relu, forward.
-  func isReLU(_ index: Int) -> Bool {
+  package func isReLU(_ index: Int) -> Bool {
     (graph.nodes[index].operation as? Operations.Unary)?.function == .relu
   }
 
   /// The only node that differentiates a relu.
-  func backwardNode(ofReLU index: Int) -> Int? {
+  package func backwardNode(ofReLU index: Int) -> Int? {
     let output = graph.nodes[index].outputs[0]
     let backward = readers[output.index].filter { isReLUBackward($0, saved: output) }
     return backward.count == 1 ? backward[0] : nil
   }
 
   /// Whether a node is a relu, backward, by the output `saved`.
-  func isReLUBackward(_ index: Int, saved: ValueID) -> Bool {
+  package func isReLUBackward(_ index: Int, saved: ValueID) -> Bool {
     let node = graph.nodes[index]
     return (node.operation as? Operations.UnaryBackward)?.function == .relu
       && node.inputs[1] == saved
-  }
-}
-
-extension Graph {
-  /// The graph with nodes merged or swapped where the processor then moves less memory. The results
-  /// stay the same.
-  func fusedForCPU(_ context: CPUContext) throws -> Graph {
-    try movingReLUBehindMaxPool().fusingBatchNormReLU().fusingReLU().fusingReLUBackward()
-      .fusingCrossEntropy().computingGradientsInUpdates(context).mergingUpdates()
-      .chainingElementwise()
   }
 }

@@ -1,0 +1,84 @@
+import TernCore
+import TernGraph
+
+/// Chains of tensors of one shape, a block at a time, so that what is in between never leaves the cache.
+extension Operations.ElementwiseChain: CPUOperation {
+  /// The chains that the processor computes in one: more links would not fit the first-level cache.
+  static let claim = ElementwiseClaim(links: 9, tensors: .max, outputs: 1, readsAnyPlace: false)
+
+  func isSupported(_ inputs: [TensorType]) -> Bool {
+    writes == [.link(links.count - 1)] && (2...Self.claim.links).contains(links.count)
+      && inputs.allSatisfy { $0 == TensorType(shape) }
+      && reads.enumerated().allSatisfy { $1 == Read(input: $0, views: []) }
+      && !links.flatMap(\.operands).contains { if case .number = $0 { true } else { false } }
+  }
+
+  func wishes(_ request: LayoutRequest) throws -> [Layout?] { request.passedOn }
+
+  func layouts(_ request: LayoutRequest) throws -> LayoutAssignment {
+    .following(request, keepsPadding: links.allSatisfy(\.function.keepsPadding))
+  }
+
+  /// The elements of a block: with eight links in between, all are in the first-level cache.
+  private static let blockLength = 512
+
+  func lower(_ node: Signature, _ context: CPUContext) throws -> Lowering {
+    let count = node.outputs[0].storedCount
+    let scratchLength = (links.count - 1) * Self.blockLength
+    let links = links
+    return Lowering(workspaceByteCount: 4 * scratchLength * context.threads.count) { addresses in
+      let inputs = node.inputs.indices.map(addresses.input)
+      let (output, scratch) = (addresses.output(0), addresses.workspace())
+      let kernels = links.map(\.function.kernel)
+      return context.threads.partitioned(
+        count, grain: Threads.elementwiseGrain, alignment: 16
+      ) { range, part in
+        let blocks = scratch + part * scratchLength
+        for start in stride(from: range.lowerBound, to: range.upperBound, by: Self.blockLength) {
+          let length = min(Self.blockLength, range.upperBound - start)
+          func address(_ operand: Operand) -> UnsafePointer<Float> {
+            switch operand {
+            case .read(let index): inputs[index] + start
+            case .link(let index): UnsafePointer(blocks + index * Self.blockLength)
+            case .number: preconditionFailure("numbers are not claimed")
+            }
+          }
+          for index in links.indices {
+            let operands = links[index].operands
+            let result =
+              index == links.count - 1 ? output + start : blocks + index * Self.blockLength
+            switch kernels[index] {
+            case .unary(let kernel): kernel(address(operands[0]), result, length)
+            case .binary(let kernel):
+              kernel(address(operands[0]), address(operands[1]), result, length)
+            }
+          }
+        }
+      }
+    }
+  }
+}
+
+extension Operations.ElementwiseChain.Function {
+  fileprivate enum Kernel {
+    case unary(UnaryKernel)
+    case binary(BinaryKernel)
+  }
+
+  fileprivate var kernel: Kernel {
+    switch self {
+    case .unary(let function): .unary(function.kernel)
+    case .unaryBackward(let function): .binary(function.backwardKernel)
+    case .binary(let function): .binary(Operations.Binary(function).kernel)
+    }
+  }
+
+  /// Whether zeros of a padded layout stay zeros.
+  fileprivate var keepsPadding: Bool {
+    switch self {
+    case .unary(let function): function.isZeroAtZero
+    case .unaryBackward(let function): function.hasFiniteDerivativeAtZero
+    case .binary(let function): Operations.Binary(function).keepsPadding
+    }
+  }
+}
