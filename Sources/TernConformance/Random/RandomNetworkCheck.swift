@@ -5,7 +5,8 @@ import TernReference
 ///
 /// - The reference in double precision: outputs and gradients. How far off rounding may be is measured on
 ///   the network itself: by how much its outputs move with inputs that are a little off, and where the
-///   reference rounds every value to single precision.
+///   reference rounds every value to single precision. Twice: as the device merges operations, and taken
+///   apart.
 /// - Central differences of the loss, in double precision.
 /// - Memory of its own for every value, and values computed again for want of memory: the same bits, with
 ///   and without an update of the parameters.
@@ -67,17 +68,22 @@ package struct RandomNetworkCheck {
     // What cancels out whatever the inputs are, rounding does not leave at zero.
     let rounded = try Session(device: ReferenceDevice()).compile(built.graph).run(built.values)
       .mapValues(\.doubles)
-    let got = try Session(device: device).compile(built.graph).run(built.values)
-    for (name, tensor) in got.sorted(by: { $0.key < $1.key }) {
-      let scale = expected[name]!.reduce(0) { max($0, abs($1)) }
-      for (index, value) in tensor.doubles.enumerated() {
-        let wanted = expected[name]![index]
-        let tolerance =
-          1e-5 + 2e-4 * scale + 30 * abs(disturbed[name]![index] - wanted)
-          + 10 * abs(rounded[name]![index] - wanted)
-        if !(abs(value - wanted) <= tolerance) {
-          return
-            "\(device.info.id): \(name)[\(index)] is \(value), expected \(wanted) ± \(tolerance)"
+    for fuses in [true, false] {
+      let session = Session(device: device)
+      session.fuses = fuses
+      let got = try session.compile(built.graph).run(built.values)
+      for (name, tensor) in got.sorted(by: { $0.key < $1.key }) {
+        let scale = expected[name]!.reduce(0) { max($0, abs($1)) }
+        for (index, value) in tensor.doubles.enumerated() {
+          let wanted = expected[name]![index]
+          let tolerance =
+            1e-5 + 2e-4 * scale + 30 * abs(disturbed[name]![index] - wanted)
+            + 10 * abs(rounded[name]![index] - wanted)
+          if !(abs(value - wanted) <= tolerance) {
+            return
+              "\(device.info.id)\(fuses ? "" : ", taken apart"): \(name)[\(index)] is \(value), "
+              + "expected \(wanted) ± \(tolerance)"
+          }
         }
       }
     }
