@@ -94,18 +94,20 @@ let package = Package(
     .target(name: "TernOptim", dependencies: ["TernCore", "TernGraph"]),
     .target(name: "TernData", dependencies: ["TernCore", "CImages", "CMicrokernels", "CZlib"]),
     .target(
+      name: "TernFormats", dependencies: ["TernCore", "TernGraph", "TernNN", "TernData"]),
+    .target(
       name: "TernTrain",
       dependencies: [
-        "TernCore", "TernGraph", "TernRuntime", "TernNN", "TernOptim", "TernData",
+        "TernCore", "TernGraph", "TernRuntime", "TernNN", "TernOptim", "TernData", "TernFormats",
       ]),
     .target(
       name: "Tern",
       dependencies: [
         "TernCore", "TernGraph", "TernRuntime", "TernReference", "TernCPU", "TernOpenCL", "TernNN",
-        "TernOptim", "TernData", "TernTrain",
+        "TernOptim", "TernData", "TernFormats", "TernTrain",
       ]),
     .target(
-      name: "TernConformance", dependencies: ["Tern", "TernReference"]),
+      name: "TernConformance", dependencies: ["Tern", "TernFormats", "TernReference"]),
     .target(
       name: "TernBenchmark",
       dependencies: ["Tern", "TernConformance", "TernOpenCL", "TernReference", "TernSuites"],
@@ -129,6 +131,8 @@ let package = Package(
       exclude: ["torchvision_parameters.txt"]),
     .testTarget(name: "TernOptimTests", dependencies: ["Tern", "TernTestSupport"]),
     .testTarget(name: "TernDataTests", dependencies: ["TernCore", "TernData", "CZlib"]),
+    .testTarget(
+      name: "TernFormatsTests", dependencies: ["Tern", "TernFormats", "TernTestSupport"]),
     .testTarget(
       name: "TernTrainTests", dependencies: ["Tern", "TernTrain", "TernTestSupport"]),
     .testTarget(

@@ -1,4 +1,5 @@
 import Foundation
+import Tern
 import Testing
 
 @testable import TernTrain
@@ -12,7 +13,7 @@ import Testing
   }
 
   @Test func messagesFollowTheWireFormat() {
-    var writer = ProtobufWriter()
+    var writer = WireWriter()
     writer.int(1, 300)
     writer.string(2, "ab")
     writer.message(3) { $0.int(1, 1) }

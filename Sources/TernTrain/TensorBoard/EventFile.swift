@@ -1,6 +1,7 @@
 import Foundation
 import TernCore
 import TernData
+import TernFormats
 
 /// A file of events that TensorBoard shows: scalars, histograms and images by step.
 ///
@@ -65,7 +66,7 @@ package final class EventFile {
     }
   }
 
-  private static func encode(_ tag: String, _ value: Value, _ message: inout ProtobufWriter) {
+  private static func encode(_ tag: String, _ value: Value, _ message: inout WireWriter) {
     message.string(1, tag)
     switch value {
     case .scalar(let number): message.float(2, Float(number))
@@ -89,8 +90,8 @@ package final class EventFile {
     }
   }
 
-  private func append(step: Int = 0, _ body: (inout ProtobufWriter) -> Void) throws {
-    var event = ProtobufWriter()
+  private func append(step: Int = 0, _ body: (inout WireWriter) -> Void) throws {
+    var event = WireWriter()
     event.double(1, clock())
     event.int(2, step)
     body(&event)
