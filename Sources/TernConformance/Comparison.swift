@@ -48,7 +48,7 @@ struct Comparison {
     }
   }
 
-  private mutating func fail(_ location: String, _ message: String) {
+  mutating func fail(_ location: String, _ message: String) {
     if failure == nil { failure = (location, message) }
   }
 

@@ -9,6 +9,8 @@ public enum Initializer: Hashable, Sendable {
   case normal(deviation: Float)
   /// U(−bound, bound)
   case uniform(bound: Float)
+  /// What a file of another program says.
+  case given(GivenValue)
 
   /// All 0.
   public static let zeros = Initializer.constant(0)
@@ -41,6 +43,7 @@ public enum Initializer: Hashable, Sendable {
     let count = shape.elementCount
     // Scaled in place: a large layer's weight would take its memory twice.
     switch self {
+    case .given(let given): return given.value()
     case .constant(let value): return HostTensor(repeating: value, shape)
     case .normal(let deviation):
       var values = generator.normals(count, FNV1a.hash32(name.utf8))
@@ -90,4 +93,18 @@ public enum WeightInitializer: String, Hashable, Sendable, CaseIterable {
   public func bias(fanIn: Int) -> Initializer {
     self == .standard ? .inverseSqrt(fanIn: fanIn) : .zeros
   }
+}
+
+/// The initial value of a parameter from a file, which is read when it is asked for.
+public final class GivenValue: Hashable, Sendable {
+  private let read: @Sendable () -> HostTensor
+
+  /// A value of the parameter's shape that the closure reads.
+  package init(_ read: @escaping @Sendable () -> HostTensor) { self.read = read }
+
+  /// The value.
+  public func value() -> HostTensor { read() }
+
+  public static func == (a: GivenValue, b: GivenValue) -> Bool { a === b }
+  public func hash(into hasher: inout Hasher) { hasher.combine(ObjectIdentifier(self)) }
 }

@@ -14,7 +14,7 @@ struct Run: ParsableCommand {
         tern run resnet18 --weights resnet18.safetensors --input x.safetensors --output y.safetensors
       """)
 
-  @Argument(help: "A model's name (see 'tern models') or a model file (.yaml).")
+  @Argument(help: "A model's name (see 'tern models') or a model file (.yaml, .onnx).")
   var model: String
   @Option(
     help: ArgumentHelp(
@@ -34,16 +34,22 @@ struct Run: ParsableCommand {
     }
     let file = try Safetensors(contentsOf: input)
     // Its inputs have the same names whatever their size.
-    let first = try file.tensor(Model.named(model).inputs[0].name, in: input)
+    let name = try ONNXNetwork.isPath(model) ? nil : Model.named(model).inputs[0].name
+    // A network of an ONNX file may leave its sizes open, which the samples then say.
+    let first =
+      try name.map { try file.tensor($0, in: input) }
+      ?? onlyInput(of: file, named: ONNXNetwork.firstInput(of: model))
     guard first.shape.rank >= 2, first.shape.allSatisfy({ $0 >= 1 }) else {
       throw TernError(
         .badData, "\(input): expected samples [N, …], such as [N, C, H, W], got \(first.type)")
     }
     let count = first.shape[0]
     let model = try Model.named(
-      model, inputShape: Shape(Array(first.shape.dimensions.dropFirst())), classCount: classes)
+      model, inputShape: Shape(Array(first.shape.dimensions.dropFirst())), classCount: classes,
+      keepsSoftmax: true)
+    model.notes.forEach(Output.progress)
     let inputs = try model.inputs.map { field in
-      let value = try file.tensor(field.name, in: input)
+      let value = try model.inputs.count == 1 ? first : file.tensor(field.name, in: input)
       guard value.type == field.batched(count) else {
         throw TernError(
           .badData, "\(input): \(field.name): expected \(field.batched(count)), got \(value.type)")
@@ -52,6 +58,9 @@ struct Run: ParsableCommand {
     }
     guard let weights else {
       let parameters = try model.inferenceGraph(batchSize: 1).context.parameters
+      if ONNXNetwork.isPath(self.model) {
+        return try apply(model.initialValues(seed: 0), model, inputs)
+      }
       guard parameters.isEmpty else {
         throw TernError(.usage, "which weights? give --weights, a file or a run of \(model.name)")
       }
@@ -59,6 +68,14 @@ struct Run: ParsableCommand {
     }
     try apply(
       WeightImport(model: model).read(weights, note: Output.progress), model, inputs)
+  }
+
+  /// The samples of a network with one input, under its name in the file or under Tern's.
+  private func onlyInput(of file: Safetensors, named name: String) throws -> HostTensor {
+    for known in [name, Field.samplesName, Field.tokensName] {
+      if let tensor = file.tensors[known] { return tensor }
+    }
+    return try file.tensor(name, in: input)
   }
 
   private func apply(

@@ -10,7 +10,7 @@ struct Summary: ParsableCommand {
         tern summary lenet5 --batch-size 128
       """)
 
-  @Argument(help: "A model's name (see 'tern models') or a model file (.yaml).")
+  @Argument(help: "A model's name (see 'tern models') or a model file (.yaml, .onnx).")
   var model: String
 
   @Option(help: ArgumentHelp("The input's shape: C,H,W.", valueName: "C,H,W"))
@@ -40,6 +40,7 @@ struct Summary: ParsableCommand {
     }
     let model = try Model.named(
       model, inputShape: try input.map(Shape.init(argument:)), classCount: classes)
+    model.notes.forEach(Output.progress)
     let (_, context) = try model.inferenceGraph(batchSize: 1)
     let layers = context.summaries
     let parameterCount = context.parameters.filter(\.isTrainable)

@@ -79,7 +79,9 @@ struct Train: ParsableCommand {
         run: job.run, checkpoint: job.checkpoint, report: reporter.report)
     }
     if !quiet {
-      for note in job.notes + trainer.resumptionNotes { Output.progress(note) }
+      for note in trainer.model.notes + job.notes + trainer.resumptionNotes {
+        Output.progress(note)
+      }
       for note in trainer.initializationNotes { Output.progress("init: \(note)") }
       if let note = trainer.freezingNote { Output.progress("freeze: \(note)") }
       if let note = trainer.algorithmNote { Output.progress("algorithm: \(note)") }

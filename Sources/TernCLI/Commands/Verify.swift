@@ -17,12 +17,19 @@ struct Verify: ParsableCommand {
         tern verify --device opencl
         tern verify --device opencl --cases cases/ --op conv2d
         tern verify --device opencl --random 500
+        tern verify --onnx /usr/share/libonnx-testdata/data/node
       """)
 
   @OptionGroup var device: DeviceArguments
 
   @Option(help: ArgumentHelp("A folder of .safetensors cases, or one such file.", valueName: "DIR"))
   var cases: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "A folder of ONNX's backend tests: model.onnx, test_data_set_*/input_*.pb, output_*.pb.",
+      valueName: "DIR"))
+  var onnx: String?
 
   @Option(help: "Only cases of this operation, or one built-in case: matmul/odd.")
   var op: String?
@@ -60,7 +67,12 @@ struct Verify: ParsableCommand {
       counts[result.status, default: 0] += 1
       report(result, device: runner.device.info.id)
     }
-    if let cases {
+    if let onnx {
+      guard cases == nil else { throw TernError(.usage, "give --cases or --onnx, not both") }
+      for testCase in try ONNXCase.cases(in: onnx) where op == nil || op == testCase.name {
+        count(testCase.run(on: runner.device))
+      }
+    } else if let cases {
       for path in try ConformanceCase.paths(inDirectory: cases) {
         let testCase = try ConformanceCase(contentsOf: path)
         if op == nil || op == testCase.operation { count(runner.run(testCase)) }

@@ -3,10 +3,10 @@ import TernCore
 
 /// Whole files, mapped into memory: their pages come when they are looked at, and go when the memory
 /// is wanted for something else.
-enum InputFile {
+package enum InputFile {
   /// - Parameter limit: the most bytes that make sense.
   /// - Throws: ``TernError`` of kind `notFound` where the file is missing or cannot be read.
-  static func contents(of path: String, limit: Int = 1 << 36) throws -> Data {
+  package static func contents(of path: String, limit: Int = 1 << 36) throws -> Data {
     try mapped(OpenFile(path), path, limit: limit)
   }
 

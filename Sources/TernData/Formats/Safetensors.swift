@@ -14,7 +14,7 @@ public struct Safetensors: Sendable {
   public var metadata: [String: String]
   /// What of a file was not read, by its name, and why: tensors of types that no network here has, or
   /// of numbers that do not fit. Somebody may not need them.
-  package private(set) var unread: [String: String] = [:]
+  package var unread: [String: String] = [:]
 
   /// A file of these tensors and texts.
   public init(tensors: [String: HostTensor] = [:], metadata: [String: String] = [:]) {
@@ -191,7 +191,7 @@ extension Safetensors {
     case "BF16":
       return HostTensor(entry.shape, words(UInt16.self).map { Float(bitPattern: UInt32($0) << 16) })
     case "F16":
-      return HostTensor(entry.shape, words(UInt16.self).map(Self.float(half:)))
+      return HostTensor(entry.shape, words(UInt16.self).map(HalfPrecision.float))
     case "I64":
       return HostTensor(
         entry.shape,
@@ -203,20 +203,6 @@ extension Safetensors {
         })
     default:
       throw Unread(reason: "has the unsupported type \(entry.type)")
-    }
-  }
-
-  /// IEEE 754 binary16 widened. (`Float16` is not available on every platform.)
-  private static func float(half bits: UInt16) -> Float {
-    let sign: Float = bits & 0x8000 == 0 ? 1 : -1
-    let exponent = Int(bits >> 10 & 0x1F)
-    let fraction = Float(bits & 0x3FF)
-    switch exponent {
-    case 0: return sign * fraction * 0x1p-24
-    case 31: return fraction == 0 ? sign * .infinity : .nan
-    default:
-      return sign * (1 + fraction * 0x1p-10)
-        * Float(sign: .plus, exponent: exponent - 15, significand: 1)
     }
   }
 }

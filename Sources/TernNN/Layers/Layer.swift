@@ -120,7 +120,16 @@ public final class LayerContext {
   public func parameter(
     _ name: String?, _ shape: Shape, _ initializer: Initializer, isTrainable: Bool = true
   ) throws -> Tensor {
-    let full = (path + [name].compactMap(\.self)).joined(separator: ".")
+    try parameter(
+      named: (path + [name].compactMap(\.self)).joined(separator: "."), shape, initializer,
+      isTrainable: isTrainable)
+  }
+
+  /// Declares a parameter under its full name, or finds it again, for a network that names its
+  /// parameters otherwise than by layers.
+  package func parameter(
+    named full: String, _ shape: Shape, _ initializer: Initializer, isTrainable: Bool = true
+  ) throws -> Tensor {
     let tensor = try builder.variable(variablePrefix + full, shape)
     if !parameters.contains(where: { $0.name == full }) {
       parameters.append(
@@ -154,8 +163,11 @@ public final class LayerContext {
     names.allSatisfy { isFrozen((path + [$0]).joined(separator: ".")) }
   }
 
+  /// Whether training leaves the parameters of these full names as they are.
+  package func keeps(named names: [String]) -> Bool { names.allSatisfy(isFrozen) }
+
   /// Tells dropout layers apart.
-  func nextDropoutStream() -> UInt32 {
+  package func nextDropoutStream() -> UInt32 {
     defer { dropoutCount += 1 }
     return dropoutCount
   }
@@ -250,7 +262,9 @@ public final class LayerContext {
   func beginField(_ input: Tensor) { fields[input.id] = ReceptiveField(extent: 1, jump: 1) }
 
   /// Records that `output` reads windows of `input`.
-  func recordWindow(_ output: Tensor, from input: Tensor, kernel: Int, stride: Int, dilation: Int) {
+  package func recordWindow(
+    _ output: Tensor, from input: Tensor, kernel: Int, stride: Int, dilation: Int
+  ) {
     guard var field = fields[input.id] ?? nil else { return }
     field.extent += Double((kernel - 1) * dilation) * field.jump
     field.jump *= Double(stride)
@@ -266,7 +280,7 @@ public final class LayerContext {
   }
 
   /// Records that `output` mixes all pixels.
-  func endField(_ output: Tensor) { fields[output.id] = .some(nil) }
+  package func endField(_ output: Tensor) { fields[output.id] = .some(nil) }
 
   /// Elementwise layers and joins see what their widest input sees; mixing all pixels ends it.
   private func inheritField(_ output: Tensor, from inputs: [Tensor]) {

@@ -101,10 +101,32 @@ public struct Sequential: Layer {
           return tensor
         }
       }
+      if let network = entry.layer as? any NetworkLayer {
+        let results = try network.outputs(reading: outputs, in: context)
+        for (name, output) in results { outputs[name] = output }
+        previous = [results[0].output]
+        continue
+      }
       let output = try context.apply(entry.layer, named: name, to: previous)
       outputs[name] = output
       previous = [output]
     }
     return (previous[0], outputs)
+  }
+}
+
+/// A whole network as a layer: it reads inputs by their names, and has outputs with names of its own.
+package protocol NetworkLayer: Layer {
+  /// Appends the network.
+  ///
+  /// - Returns: at least one output.
+  func outputs(
+    reading inputs: [String: Tensor], in context: LayerContext
+  ) throws -> [(name: String, output: Tensor)]
+}
+
+extension NetworkLayer {
+  package func forward(_ inputs: [Tensor], in context: LayerContext) throws -> Tensor {
+    try outputs(reading: ["input": inputs[0]], in: context)[0].output
   }
 }

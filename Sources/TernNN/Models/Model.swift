@@ -102,6 +102,8 @@ public struct Model: Sendable {
   public let layers: Sequential
   /// What it is for.
   public let task: ModelTask
+  /// What a user should know of how it was read, a line each.
+  package var notes: [String] = []
 
   /// A network with one input, `images`.
   ///
@@ -167,9 +169,11 @@ public struct Model: Sendable {
         .usage, "task: \(name) is made for \(self.task.name), it cannot be trained for \(task.name)"
       )
     }
-    return Model(
+    var model = Model(
       name: name, inputs: inputs, outputs: outputs, classCount: classCount, layers: layers,
       task: task)
+    model.notes = notes
+    return model
   }
 
   /// Appends one of the network's outermost layers, which a network of several parts names:

@@ -116,36 +116,3 @@ public struct ZooEntry: Sendable {
           ?? "; known are \(names.joined(separator: ", "))"))
   }
 }
-
-extension Model {
-  /// The network that a user names: from the zoo, or from a `.yaml` file.
-  ///
-  /// - Parameters:
-  ///   - inputShape: the input [C, H, W], where it is not the network's own.
-  ///   - classCount: the number of classes, or of numbers to be predicted, where it is not the network's
-  ///     own.
-  ///   - task: what it is trained for, where that is not what it is made for.
-  ///   - vocabularyCount: how many tokens the data has, where it is text.
-  /// - Throws: ``TernError`` where there is no such network, or a file does not fit the data.
-  public static func named(
-    _ name: String, inputShape: Shape? = nil, classCount: Int? = nil, task: ModelTask? = nil,
-    vocabularyCount: Int? = nil
-  ) throws -> Model {
-    guard ModelFile.isPath(name) else {
-      let model = try ZooEntry.named(name).model(
-        inputShape: inputShape, classCount: classCount, vocabularyCount: vocabularyCount)
-      return try task.map(model.trained) ?? model
-    }
-    var model = try ModelFile.read(name)
-    if let task { model = try model.trained(for: task) }
-    guard inputShape ?? model.inputShape == model.inputShape,
-      classCount ?? model.classCount == model.classCount
-    else {
-      throw TernError(
-        .badData,
-        "\(name): is for inputs \(model.inputShape) and \(model.classCount) classes, not for "
-          + "\(inputShape ?? model.inputShape) and \(classCount ?? model.classCount)")
-    }
-    return model
-  }
-}

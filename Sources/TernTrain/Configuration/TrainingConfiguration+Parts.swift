@@ -1,6 +1,7 @@
 import Foundation
 import TernCore
 import TernData
+import TernFormats
 import TernNN
 import TernOptim
 

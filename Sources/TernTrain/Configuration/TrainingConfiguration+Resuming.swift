@@ -1,5 +1,6 @@
 import TernCore
 import TernData
+import TernFormats
 import TernNN
 import TernOptim
 import TernRuntime
@@ -174,11 +175,11 @@ public struct Resumption {
   private static func isSameModel(
     _ value: AttributeValue, _ run: RunDirectory, _ stored: TrainingConfiguration
   ) -> Bool {
-    guard case .string(let path) = value, ModelFile.isPath(path), ModelFile.isPath(stored.model),
-      let text = try? YAML.text(ofFile: path),
-      let own = try? YAML.text(ofFile: run.modelPath(stored.model))
+    guard case .string(let path) = value, Model.isFile(path), Model.isFile(stored.model),
+      let given = try? InputFile.contents(of: path),
+      let own = try? InputFile.contents(of: run.modelPath(stored.model))
     else { return false }
-    return text == own
+    return given == own
   }
 
   private static func isSameFile(_ value: AttributeValue, _ other: AttributeValue) -> Bool {

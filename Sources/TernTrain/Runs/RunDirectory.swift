@@ -1,6 +1,7 @@
 import Foundation
 import TernCore
 import TernData
+import TernFormats
 import TernNN
 
 /// The folder a training run writes: configuration, logs, results and checkpoints.
@@ -46,7 +47,7 @@ public final class RunDirectory {
   /// Where a run's network is read: a model file as it was when the run began.
   public func modelPath(_ model: String) -> String {
     let copy = modelCopy(model)
-    return ModelFile.isPath(model) && FileSystem.exists(copy) ? copy : model
+    return Model.isFile(model) && FileSystem.exists(copy) ? copy : model
   }
 
   private func modelCopy(_ model: String) -> String {
@@ -68,9 +69,11 @@ public final class RunDirectory {
     do {
       try run.createDirectory(run.file("checkpoints"))
       let model = configuration.model
-      if ModelFile.isPath(model) {
+      if Model.isFile(model) {
         try run.createDirectory(run.file("model"))
-        try AtomicFile.write(Data(YAML.text(ofFile: model).utf8), to: run.modelCopy(model))
+        for file in try Model.files(of: model) {
+          try AtomicFile.write(InputFile.contents(of: file), to: run.modelCopy(file))
+        }
       }
       try run.writeHistory([])
       // Whatever the folder had under this name is not appended to.

@@ -1,5 +1,6 @@
 import TernCore
 import TernData
+import TernFormats
 import TernNN
 
 /// The sets of a run, and how their samples enter the network.
