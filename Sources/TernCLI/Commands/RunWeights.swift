@@ -39,7 +39,9 @@ struct RunWeights {
       }
       path = run.checkpointPath(checkpoint) + "/" + Checkpoint.weightsFile
     } else {
-      guard let model, let weights else {
+      // An ONNX file has its own.
+      let own = model.flatMap { ONNXNetwork.isPath($0) ? $0 : nil }
+      guard let model, let weights = weights ?? own else {
         throw TernError(.usage, "\(verb) what? give a run, or --model and --weights")
       }
       settings["model"] = .string(model)

@@ -6,23 +6,23 @@ import TernCore
 ///
 /// Source: PKWARE, ".ZIP File Format Specification", 6.3. Encrypted, split and 64-bit members are
 /// refused where they are read.
-struct ZipArchive {
-  struct Member {
-    let name: String
+package struct ZipArchive {
+  package struct Member {
+    package let name: String
     let method: Int
     let checksum: UInt32
     let packedSize: Int
-    let size: Int
+    package let size: Int
     let offset: Int
     let isEncrypted: Bool
   }
 
-  let members: [Member]
+  package let members: [Member]
   private let path: String
   private let data: Data
 
   /// - Throws: ``TernError`` naming the file and its fault.
-  init(contentsOf path: String) throws {
+  package init(contentsOf path: String) throws {
     self.path = path
     data = try InputFile.contents(of: path)
     members = try data.withUnsafeBytes { try Self.directory($0, path) }
@@ -70,7 +70,7 @@ struct ZipArchive {
   /// The content of a member, its checksum verified.
   ///
   /// - Throws: ``TernError`` naming file, member and fault.
-  func contents(of member: Member) throws -> Data {
+  package func contents(of member: Member) throws -> Data {
     func fault(_ text: String) -> TernError {
       TernError(.badData, "\(path): \(member.name): \(text)")
     }

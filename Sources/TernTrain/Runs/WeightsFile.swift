@@ -1,9 +1,10 @@
 import Foundation
 import TernCore
 import TernData
+import TernFormats
 
-/// The weights that a path names: a safetensors file, or the folder of a run, whose last checkpoint
-/// counts.
+/// The weights that a path names: a safetensors file, one of PyTorch's (`.pt`, `.pth`, `.ckpt`), an ONNX file, or the
+/// folder of a run, whose last checkpoint counts.
 public struct WeightsFile: Sendable {
   /// The file that was read.
   public let path: String
@@ -23,6 +24,14 @@ public struct WeightsFile: Sendable {
       }
     } else {
       self.path = path
+    }
+    if TorchFile.isTorch(self.path) {
+      file = try TorchFile.weights(contentsOf: self.path)
+      return
+    }
+    if ONNXNetwork.isPath(self.path) {
+      file = try ONNXModel(contentsOf: self.path).weights()
+      return
     }
     do { file = try Safetensors(contentsOf: self.path) } catch let error as TernError
       where error.kind == .badData
@@ -65,25 +74,14 @@ public struct WeightsFile: Sendable {
     func starts(_ bytes: [UInt8]) -> Bool { head.starts(with: bytes) }
     let target = path.parentPath.appendingPath(path.pathStem + ".safetensors").shellWord
     let words = "\(path.shellWord) \(target)"
-    let torch =
-      "python3 -c 'import sys, torch; from safetensors.torch import save_file; "
-      + "w = torch.load(sys.argv[1], map_location=\"cpu\", weights_only=True); "
-      + "w = w.get(\"state_dict\", w.get(\"model\", w)); "
-      + "save_file({k: v.contiguous() for k, v in w.items()}, sys.argv[2])' \(words)"
-    // A zip archive, in which torch.save puts a pickle, and NumPy arrays; or the pickle alone.
+    // A zip archive, in which NumPy puts arrays.
     if starts(Array("PK".utf8) + [3, 4]) {
-      if head.range(of: Data("data.pkl".utf8)) != nil {
-        return "a PyTorch file; write its weights as safetensors: \(torch)"
-      }
       if head.range(of: Data(".npy".utf8)) != nil {
         return "NumPy's .npz; write the arrays as safetensors: python3 -c 'import sys, numpy; "
           + "from safetensors.numpy import save_file; save_file(dict(numpy.load(sys.argv[1])), "
           + "sys.argv[2])' \(words)"
       }
       return "a zip archive; expected a safetensors file"
-    }
-    if starts([0x80, 2]) || starts([0x80, 3]) || starts([0x80, 4]) || starts([0x80, 5]) {
-      return "a Python pickle, as PyTorch wrote them before 1.6; write it as safetensors: \(torch)"
     }
     if starts([0x89] + Array("HDF".utf8)) {
       return "an HDF5 file, as Keras writes them; save its weights as safetensors, under PyTorch's "
@@ -93,7 +91,7 @@ public struct WeightsFile: Sendable {
       return "one NumPy array; expected a safetensors file with a tensor per parameter"
     }
     let suffixes = [
-      "onnx": "an ONNX file", "caffemodel": "Caffe's weights", "prototxt": "a Caffe network",
+      "caffemodel": "Caffe's weights", "prototxt": "a Caffe network",
       "pb": "a TensorFlow graph", "tflite": "a TensorFlow Lite file", "gguf": "a GGUF file",
       "yaml": "a model file or settings",
     ]

@@ -1,0 +1,89 @@
+import Foundation
+import TernCore
+import TernData
+import Testing
+
+@testable import TernFormats
+
+/// PyTorch's files of weights; `Tests/format_cases.py` wrote the two that are read.
+@Suite struct TorchFileTests {
+  private static let folder =
+    URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent().path
+    + "/FormatCases/"
+
+  /// Shared and strided storages, float16, a counter of int64, under `state_dict` beside other things.
+  @Test(arguments: ["weights.pt", "weights-legacy.pth"])
+  func weightsAreRead(name: String) throws {
+    let file = try TorchFile.weights(contentsOf: Self.folder + name)
+    #expect(file.tensors.count == 4)
+    #expect(
+      file.tensors["module.fc.weight"] == HostTensor([2, 3], [0, 0.25, 0.5, 0.75, 1, 1.25]))
+    #expect(
+      file.tensors["module.fc.turned"] == HostTensor([3, 2], [0.5, 1.25, 0.75, 1.5, 1, 1.75]))
+    #expect(file.tensors["module.fc.bias"] == HostTensor([3], [1, -2.5, 0.333_251_95]))
+    #expect(file.tensors["module.bn.num_batches_tracked"] == HostTensor([], [Int32(7)]))
+  }
+
+  @Test(arguments: ["weights.pt", "weights-legacy.pth"])
+  func damagedFilesAreOneLine(name: String) throws {
+    let data = try Data(contentsOf: URL(fileURLWithPath: Self.folder + name))
+    func attempt(_ damaged: Data) throws -> Bool {
+      try ONNXFixture.withFile(damaged) { path in
+        do {
+          _ = try TorchFile.weights(contentsOf: path)
+          return true
+        } catch let error as TernError {
+          #expect(error.kind == .badData)
+          #expect(!error.message.contains("\n"))
+          return false
+        }
+      }
+    }
+    for length in data.indices {
+      let isRead = try attempt(data[..<length])
+      #expect(!isRead, "cut to \(length) bytes")
+    }
+    for index in data.indices {
+      var damaged = data
+      damaged[index] ^= 0xFF
+      _ = try attempt(damaged)
+    }
+  }
+
+  private func fault(_ pickle: [UInt8]) -> String {
+    do {
+      _ = try pickle.withUnsafeBytes { bytes in
+        var reader = PickleReader(bytes)
+        return try reader.value()
+      }
+      return "read"
+    } catch { return "\(error)" }
+  }
+
+  /// `os.system("…")`, as a protocol of 0 and of 4 spell it, and an instruction of old that calls.
+  @Test func nothingIsExecuted() {
+    #expect(fault(Array("cos\nsystem\n(U\u{2}lstR.".utf8)).contains("os.system, which is not read"))
+    let four: [UInt8] =
+      [0x80, 4, 0x8C, 2] + Array("os".utf8) + [0x8C, 6] + Array("system".utf8) + [0x93, 0x2E]
+    #expect(fault(four).contains("os.system, which is not read"))
+    #expect(fault(Array("(ios\nsystem\n.".utf8)).contains("0x69"))
+    // A name that is allowed is no function of the reader's.
+    #expect(fault(Array("ctorch\nFloatStorage\n)R.".utf8)).contains("is not called"))
+  }
+
+  /// Lists in lists, a million deep, end without taking the stack.
+  @Test func depthTakesNoStack() {
+    var bytes = [UInt8](repeating: UInt8(ascii: "]"), count: 1_000_000)
+    bytes += [UInt8](repeating: UInt8(ascii: "a"), count: 999_999) + [UInt8(ascii: ".")]
+    #expect(fault(bytes) == "read")
+  }
+
+  @Test(
+    arguments: [
+      [0x2E], [0x30], [0x65], [0x75], [0x52], [0x68, 9], [0x51], [0x58, 0xFF, 0xFF, 0xFF, 0xFF],
+      [0x8D, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF], [0x28, 0x31, 0x31], [0x4B],
+    ] as [[UInt8]])
+  func instructionsWithoutOperandsAreFaults(bytes: [UInt8]) {
+    #expect(fault(bytes) != "read")
+  }
+}
