@@ -88,12 +88,13 @@ package struct ONNXCase: Sendable {
     let context = LayerContext(builder: builder, mode: .inference)
     let indices = ONNXNetwork.indexInputs(of: model.graph)
     var (inputs, arrays) = ([String: ONNXValue](), [String: HostTensor]())
-    var position = 0
-    for info in model.graph.inputs {
+    // Weights are inputs too, in old files, without data of their own.
+    let last = "\(set)/input_\(model.graph.inputs.count - 1).pb"
+    let fed =
+      FileSystem.exists(last)
+      ? model.graph.inputs : model.graph.inputs.filter { model.graph.initializers[$0.name] == nil }
+    for (position, info) in fed.enumerated() {
       let file = "\(set)/input_\(position).pb"
-      // Weights are inputs too, in old files, without data of their own.
-      if model.graph.initializers[info.name] != nil, !FileSystem.exists(file) { continue }
-      position += 1
       let array = try known(info, file)
       guard Shape(array.shape).isUsable else {
         // Nothing is computed with; the shape may be what counts.
