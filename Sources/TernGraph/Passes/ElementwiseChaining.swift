@@ -125,20 +125,17 @@ private struct Chaining {
     for member in region.members { regionOf[member] = region.members[0] }
   }
 
-  /// Lets regions write what joins their values; they become one.
+  /// Lets a region write what joins its values.
   private mutating func join(_ index: Int, _ cat: Operations.Cat) {
     let inputs = graph.nodes[index].inputs
-    let firsts = inputs.map { readers.producer(of: $0).flatMap { regionOf[$0] } }
-    let known = Set(firsts.compactMap(\.self)).sorted()
-    guard claim.readsAnyPlace, firsts.allSatisfy({ $0 != nil }), var region = regions[known[0]],
-      known.allSatisfy({ regions[$0]!.shape == region.shape })
+    let firsts = Set(inputs.map { readers.producer(of: $0).flatMap { regionOf[$0] } })
+    guard claim.readsAnyPlace, firsts.count == 1, let first = firsts.first.flatMap(\.self),
+      var region = regions[first]
     else { return }
-    region.members = known.flatMap { regions[$0]!.members }.sorted()
-    region.joins = known.flatMap { regions[$0]!.joins } + [index]
+    region.joins.append(index)
     guard fits(region, before: index) else { return }
-    for first in known { regions[first] = nil }
-    regions[region.members[0]] = region
-    for member in region.members + region.joins { regionOf[member] = region.members[0] }
+    regions[first] = region
+    regionOf[index] = first
   }
 
   /// Whether a region may run as a chain at the place of `last`.
