@@ -201,11 +201,11 @@ import Testing
       counts["{\"event\":\"\(event)\""] ?? 0
     }
     func wait(until condition: ([String: Int]) -> Bool) {
-      for _ in 0..<1200 {
+      for _ in 0..<6000 {
         if condition(counts()) { return }
         usleep(50_000)
       }
-      Issue.record("nothing came in a minute: \(counts())")
+      Issue.record("nothing came in five minutes: \(counts())")
     }
     wait { count("step", $0) > 0 }
     let before = counts()

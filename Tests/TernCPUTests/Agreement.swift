@@ -1,3 +1,4 @@
+import Foundation
 import TernCPU
 import TernReference
 import TernRuntime
@@ -24,3 +25,7 @@ func cpu(threads: Int? = nil) throws -> any Device {
   let backend = CPUBackend()
   return try backend.open(backend.devices()[0], options: DeviceOptions(threads: threads))
 }
+
+/// What oneDNN's Winograd kernels take, and those for blocks of sixteen channels.
+let hasAVX512 =
+  (try? String(contentsOfFile: "/proc/cpuinfo", encoding: .utf8))?.contains("avx512f") ?? false

@@ -1,4 +1,3 @@
-import Foundation
 import TernCPU
 import TernCore
 import TernGraph
@@ -78,10 +77,6 @@ import Testing
         ("few rows and an update", ["sgemm", "fused", "apart", "onednn"], { try layer() }),
       ]
 
-  /// What oneDNN's Winograd kernels take.
-  private static let hasAVX512 =
-    (try? String(contentsOfFile: "/proc/cpuinfo", encoding: .utf8))?.contains("avx512f") ?? false
-
   @Test(arguments: graphs.indices)
   func everyCandidateComputesTheSame(index: Int) throws {
     let (name, kinds, make) = Self.graphs[index]
@@ -98,7 +93,7 @@ import Testing
         device.candidates.tuning.force(problem.description, candidate.name)
         let executable = try Session(device: device).compile(graph)
         // Updates apart are nodes of their own; what oneDNN has not on a processor it does otherwise.
-        if candidate.kind != "apart", candidate.kind != "winograd" || Self.hasAVX512 {
+        if candidate.kind != "apart", candidate.kind != "winograd" || hasAVX512 {
           #expect(
             executable.bound.implementations.contains { $0.hasPrefix(candidate.name + " (") },
             "\(name): \(candidate.name) in \(executable.bound.implementations)")

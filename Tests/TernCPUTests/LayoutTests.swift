@@ -98,7 +98,8 @@ import Testing
     try experiment.expectAgreement(steps: 2, tolerance: 2e-3)
   }
 
-  @Test func activationsAreNotReordered() throws {
+  /// Other processors have no kernels for some passes in the formats of their neighbours.
+  @Test(.enabled(if: hasAVX512)) func activationsAreNotReordered() throws {
     var experiment = Experiment()
     try Self.network(
       channels: 16, rule: .sgd(momentum: 0, isNesterov: false, weightDecay: 0), &experiment)
