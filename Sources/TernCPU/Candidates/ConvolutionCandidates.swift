@@ -65,8 +65,10 @@ extension Conv2DGeometry {
     return CandidateProblem(description(pass), candidates)
   }
 
-  /// The convolution whose columns are paired; `nil` where a pass has none.
+  /// The convolution whose columns are paired; `nil` where a pass has none, or the processor no kernels.
   private func pairedGeometry(_ pass: ConvolutionPass) -> Conv2DGeometry? {
+    // oneDNN's kernels for pairs take AVX-512; without, it has its reference alone, a thousand times slower.
+    guard tern_has_avx512() else { return nil }
     let isImage = inChannels <= 3 && groups == 1
     if pass == .backwardInput { return isImage ? nil : PairedConvolution.inputGradient(of: self) }
     return isImage && PairedConvolution.fits(self) ? self : nil
