@@ -6,7 +6,7 @@ import Testing
 @Suite(.serialized) struct TuneTests {
   private static let suite = """
     {"name": "tiny", "cases": [
-      {"op": "conv2d", "batch": 1, "in_channels": 1, "height": 8, "width": 8, "out_channels": 2,
+      {"op": "conv2d", "batch": 2, "in_channels": 1, "height": 8, "width": 8, "out_channels": 2,
        "kernel_size": [3, 3]}
     ]}
     """
