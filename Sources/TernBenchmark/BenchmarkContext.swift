@@ -28,13 +28,13 @@ package struct BenchmarkContext: Sendable {
   /// What decides how fast something runs: results that differ in one of these say nothing about
   /// each other. With the advice for a user who meant the other.
   static let decisive: [(key: String, advice: String)] = [
-    ("device", "give the --device it was recorded on"),
-    ("name", "give the --device it was recorded on"),
+    ("device", "give the device it was recorded on"),
+    ("name", "give the device it was recorded on"),
     ("driver", "record a base with this driver"),
     ("compute_units", "record a base on as many"),
-    ("threads", "give the --threads it was recorded with"),
-    ("algorithm", "give the --algorithm it was recorded with"),
-    ("precision", "give the --precision it was recorded with"),
+    ("threads", "give the threads it was recorded with"),
+    ("algorithm", "give the algorithm it was recorded with"),
+    ("precision", "give the precision it was recorded with"),
   ]
 
   /// What may explain a difference: versions are compared on purpose.

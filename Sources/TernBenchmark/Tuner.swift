@@ -48,8 +48,7 @@ package struct Tuner {
     guard let device = device as? any CandidateDevice else {
       throw TernError(
         .usage,
-        "\(device.info.id) has nothing to tune; tune the CPU (--device cpu) or an OpenCL device "
-          + "(--device opencl)")
+        "\(device.info.id) has nothing to tune; the devices cpu and opencl have")
     }
     self.device = device
     // The CPU's own loops are held against its library's primitives.

@@ -16,6 +16,17 @@ extension TernError.Kind {
   }
 }
 
+extension TernError.Remedy {
+  /// What to type, as the end of a line.
+  var words: String {
+    switch self {
+    case .resume(let run): "; go on with: tern train --resume \(run.shellPath)"
+    case .resumeOrChooseFolder: "; resume it with --resume or choose another --out"
+    case .chooseFolder: "; choose another --out"
+    }
+  }
+}
+
 enum Failure {
   static func exit(_ message: String, code: Int32) -> Never {
     Output.error(message)

@@ -26,7 +26,7 @@ struct TernCommand: ParsableCommand {
       defer { if let summary = PictureWarnings.summary { Output.warning(summary) } }
       try CompilationDisplay(isBar: CompilationDisplay.isTerminal).during { try command.run() }
     } catch let error as TernError {
-      Failure.exit(error.message, code: error.kind.exitCode)
+      Failure.exit(error.message + (error.remedy?.words ?? ""), code: error.kind.exitCode)
     } catch let error as ShapeError {
       Failure.exit(error.description, code: TernError.Kind.badData.exitCode)
     } catch {

@@ -21,15 +21,28 @@ public struct TernError: Error, Hashable, Sendable, CustomStringConvertible {
     case runtime
   }
 
+  /// What to do about it, where a program that asks its user can say how.
+  public enum Remedy: Hashable, Sendable {
+    /// Training goes on from what the run in a folder has saved.
+    case resume(run: String)
+    /// The folder holds a run: it can be resumed, or another folder chosen.
+    case resumeOrChooseFolder
+    /// Another folder is to be chosen.
+    case chooseFolder
+  }
+
   /// What went wrong.
   public let kind: Kind
   /// One line: what, where, and where possible what to do.
   public let message: String
+  /// What to do about it, where that is more than ``message`` says.
+  public let remedy: Remedy?
 
   /// An error of a kind, with a message of one line.
-  public init(_ kind: Kind, _ message: String) {
+  public init(_ kind: Kind, _ message: String, remedy: Remedy? = nil) {
     self.kind = kind
     self.message = message
+    self.remedy = remedy
   }
 
   public var description: String { message }

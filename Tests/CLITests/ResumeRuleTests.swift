@@ -241,7 +241,7 @@ import Testing
         + "--schedule \(schedule) --out kept -q", in: workspace.path)
     _ = try Command.shell("cp -r kept restarted", in: workspace.path)
     let kept = try run("train --resume kept --epochs 8", in: workspace.path)
-    #expect(kept.errors.contains("--restart-schedule"), "\(kept.errors)")
+    #expect(kept.errors.contains("restart-schedule"), "\(kept.errors)")
     let rates = try rates(workspace, "kept")
     #expect(rates.count == 32)
     #expect(rates[16...].allSatisfy { $0 <= rates[15] }, "\(rates[14...])")

@@ -46,7 +46,7 @@ struct BenchmarkComparisonTests {
       throws: TernError(
         .badData,
         "base: recorded on another device: device 'opencl:0.0', now 'cpu'; "
-          + "give the --device it was recorded on")
+          + "give the device it was recorded on")
     ) {
       try BenchmarkComparison(
         Self.report([]), base: Self.report([], device: "opencl:0.0"), source: "base",

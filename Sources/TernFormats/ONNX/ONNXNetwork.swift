@@ -165,7 +165,7 @@ package struct ONNXNetwork: NetworkLayer {
     guard shape.rank == extents.count, Shape([1] + shape.dimensions).isUsable else {
       throw TernError(
         .badData,
-        "\(path): input '\(info.name)' is \(text(info.shape)): say which shape with --input, or --size"
+        "\(path): input '\(info.name)' is \(text(info.shape)): its shape has to be given"
       )
     }
     return shape

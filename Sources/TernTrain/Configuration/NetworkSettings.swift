@@ -58,13 +58,13 @@ public struct NetworkSettings: Sendable {
   /// How often the training set is gone through.
   public let epochs = SettingKey.integer(
     "epochs", 10, 1...Int.max, "How often to go through the training set.",
-    standard: "10, or what --steps takes"
+    standard: "10, or as many as the steps take"
   ).with(resuming: .growing)
   /// Ends the run after so many steps, where given; alone, it decides, whatever ``epochs`` usually
   /// is.
   public let steps = SettingKey.integer(
     "steps", 1...Int.max, "How many steps to train, at most.",
-    standard: "those of --epochs")
+    standard: "as many as the epochs have")
   /// Samples per step.
   public let batchSize = SettingKey.integer("batch_size", 64, 1...1 << 20, "Samples per step.")
 }

@@ -89,7 +89,7 @@ public struct OptimizationSettings: Sendable {
   /// Whether ``weightDecay`` shrinks the parameters past the optimizer's rule.
   public let decoupledDecay = SettingKey.truth(
     "decoupled_decay", false, .flag,
-    "Apply --weight-decay to the weights, not to the gradients.")
+    "Apply weight decay to the weights, not to the gradients.")
   /// `auto` (in inverse proportion to how often a class occurs) or a weight per class: `1,2.5,1`.
   public let classWeights = SettingKey.text(
     "class_weights", "What each class counts in the loss.", standard: "1",

@@ -167,7 +167,7 @@ public struct Resumption {
     configuration.scheduleEpochs = planned
     return [
       "schedule \(name) ends with epoch \(planned), as it was planned; the epochs after that keep its "
-        + "last learning rate (--restart-schedule stretches it over \(epochs))"
+        + "last learning rate (restart-schedule stretches it over \(epochs))"
     ]
   }
 

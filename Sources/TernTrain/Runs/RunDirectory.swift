@@ -153,9 +153,7 @@ public final class RunDirectory {
   }
 
   private static func holdsRun(_ path: String) -> TernError {
-    TernError(
-      .cannotWrite,
-      "\(path): holds a run already; resume it with --resume or choose another --out")
+    TernError(.cannotWrite, "\(path): holds a run already", remedy: .resumeOrChooseFolder)
   }
 
   /// Removes a run that failed before its first checkpoint, so that the same command can be given

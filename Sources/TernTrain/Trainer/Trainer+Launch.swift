@@ -66,7 +66,8 @@ extension Trainer {
     var checkpoint: Checkpoint?
     if let run = begun {
       guard try run.configuration().isRun(of: configuration) else {
-        throw TernError(.usage, "\(path): was run with other settings; choose another --out")
+        throw TernError(
+          .usage, "\(path): was run with other settings", remedy: .chooseFolder)
       }
       try run.claim()
       checkpoint = try run.lastCheckpoint()

@@ -62,7 +62,7 @@ extension Trainer {
 
   // MARK: The end
 
-  /// The same fault, with the command that goes on.
+  /// The same fault, with the run that goes on from what is saved.
   ///
   /// Where a sample could not be read, what was trained until then is saved first; after a failure of
   /// the device what was saved before is good.
@@ -73,8 +73,7 @@ extension Trainer {
       try? save()
       dataFault = nil
     }
-    return TernError(
-      error.kind, "\(error.message); go on with: tern train --resume \(run.path.shellPath)")
+    return TernError(error.kind, error.message, remedy: .resume(run: run.path))
   }
 
   func finish(_ reason: TrainingEvent.EndReason) throws -> TrainingEvent.End {
