@@ -74,6 +74,26 @@ import Testing
     try experiment.expectAgreement()
   }
 
+  /// Two convolutions, so that one reads what the other wrote: oneDNN's reference would be a thousand times
+  /// slower than its kernels, and takes whatever no kernel does.
+  @Test(arguments: [
+    [1, 16, 16], [3, 16, 16], [3, 16, 32], [16, 16, 16], [32, 16, 8], [3, 64, 128],
+  ])
+  func nothingIsLeftToTheReference(channels: [Int]) throws {
+    var experiment = Experiment()
+    let x = try experiment.input("x", [2, channels[0], 8, 8])
+    let v = try experiment.input("v", [channels[1], channels[0], 3, 3])
+    let w = try experiment.input("w", [channels[2], channels[1], 3, 3])
+    let y = try x.conv2d(weight: v, padding: [1, 1]).relu().conv2d(weight: w, padding: [1, 1])
+    experiment.builder.output("y", y)
+    try experiment.differentiate(y, by: ["v": v, "w": w])
+    let implementations = try Session(device: cpu()).compile(experiment.builder.graph).bound
+      .implementations
+    #expect(implementations.count > 4)
+    #expect(!implementations.contains { $0.contains("ref:") }, "\(implementations)")
+    try experiment.expectAgreement()
+  }
+
   /// Batches of eight are many enough tiles for Winograd's algorithm, single images too few.
   @Test func winogradAgreesWithTheDirectAlgorithm() throws {
     let (batch, channels, extent) = (8, 64, 16)

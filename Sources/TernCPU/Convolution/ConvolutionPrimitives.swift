@@ -66,13 +66,16 @@ struct ConvolutionPrimitives {
     _ geometry: Conv2DGeometry, _ pass: ConvolutionPass, _ context: CPUContext, source: Operand,
     destination: Operand
   ) throws {
-    // Several formats may be one layout; oneDNN wants to hear the pair that belongs together.
-    for formats in geometry.candidateFormats(pass, context) {
-      let layouts = try formats.layouts(geometry, context)
-      if layouts.source == source.layout, layouts.destination == destination.layout {
-        try self.init(geometry, pass, context, formats)
-        return
-      }
+    // Several formats may be one layout, such as a block of 16 channels and their pixels one behind the other;
+    // oneDNN wants to hear the pair that belongs together, and may have kernels for one of them only.
+    let fitting = try geometry.candidateFormats(pass, context).filter {
+      let layouts = try $0.layouts(geometry, context)
+      return layouts.source == source.layout && layouts.destination == destination.layout
+    }
+    let primitives = try fitting.map { try ConvolutionPrimitives(geometry, pass, context, $0) }
+    if let best = try primitives.first(where: { try !$0.isReference }) ?? primitives.first {
+      self = best
+      return
     }
     self.init(
       geometry, pass, context, source: try context.descriptor(source),
