@@ -71,6 +71,9 @@ let package = Package(
     // The threads that run loops, oneDNN's too.
     .target(name: "CTeam"),
 
+    // The calls of MPI, of a library that is loaded where a launcher asks for it.
+    .target(name: "CMPI"),
+
     // A target imports only what stands above it.
     .target(
       name: "TernCore", dependencies: ["CSystem", .product(name: "Yams", package: "Yams")]),
@@ -95,16 +98,18 @@ let package = Package(
     .target(name: "TernData", dependencies: ["TernCore", "CImages", "CMicrokernels", "CZlib"]),
     .target(
       name: "TernFormats", dependencies: ["TernCore", "TernGraph", "TernNN", "TernData"]),
+    .target(name: "TernCluster", dependencies: ["TernCore", "CMPI"]),
     .target(
       name: "TernTrain",
       dependencies: [
-        "TernCore", "TernGraph", "TernRuntime", "TernNN", "TernOptim", "TernData", "TernFormats",
+        "TernCluster", "TernCore", "TernGraph", "TernRuntime", "TernNN", "TernOptim", "TernData",
+        "TernFormats",
       ]),
     .target(
       name: "Tern",
       dependencies: [
         "TernCore", "TernGraph", "TernRuntime", "TernReference", "TernCPU", "TernOpenCL", "TernNN",
-        "TernOptim", "TernData", "TernFormats", "TernTrain",
+        "TernOptim", "TernData", "TernFormats", "TernCluster", "TernTrain",
       ]),
     .target(
       name: "TernConformance", dependencies: ["Tern", "TernFormats", "TernReference"]),

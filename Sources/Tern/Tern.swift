@@ -1,4 +1,5 @@
 // One import for the whole library.
+@_exported import TernCluster
 @_exported import TernCore
 @_exported import TernData
 @_exported import TernFormats

@@ -29,7 +29,6 @@ extension TernError.Remedy {
 
 enum Failure {
   static func exit(_ message: String, code: Int32) -> Never {
-    Output.error(message)
-    Foundation.exit(code)
+    Cluster.exit(message, code: code)
   }
 }

@@ -86,6 +86,14 @@ public final class GraphBuilder {
     graph.assignments.append((variable.id, value.id))
   }
 
+  /// Takes back what was assigned to `variable`, and returns it; `nil` where nothing was.
+  package func removeAssignment(of variable: Tensor) -> Tensor? {
+    guard let index = graph.assignments.firstIndex(where: { $0.variable == variable.id }) else {
+      return nil
+    }
+    return tensor(graph.assignments.remove(at: index).value)
+  }
+
   /// What `variable` will hold after the step, as far as it is assigned to yet.
   public func assignedValue(of variable: Tensor) -> Tensor {
     graph.assignments.last { $0.variable == variable.id }.map { tensor($0.value) } ?? variable

@@ -32,11 +32,17 @@ import Testing
       BatchLoader(dataset, batchSize: 4, normalization: plain, shuffle: (9, 1)))
     let rest = try batches(
       BatchLoader(
-        dataset, batchSize: 4, normalization: plain, shuffle: (9, 1), startBatch: 3, workers: 2))
+        dataset, batchSize: 4, normalization: plain, shuffle: (9, 1), batches: [3, 4, 5], workers: 2
+      ))
     #expect(rest.map(\.labels) == whole.dropFirst(3).map(\.labels))
     #expect(rest.map(\.images) == whole.dropFirst(3).map(\.images))
     #expect(
-      try batches(BatchLoader(dataset, batchSize: 4, normalization: plain, startBatch: 6)).isEmpty)
+      try batches(BatchLoader(dataset, batchSize: 4, normalization: plain, batches: [])).isEmpty)
+    let some = try batches(
+      BatchLoader(
+        dataset, batchSize: 4, normalization: plain, shuffle: (9, 1), batches: [1, 5, 4], workers: 2
+      ))
+    #expect(some.map(\.labels) == [1, 5, 4].map { whole[$0].labels })
   }
 
   @Test func withoutShufflingTheOrderIsTheDatasets() throws {

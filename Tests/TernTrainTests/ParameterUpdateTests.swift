@@ -64,9 +64,9 @@ import Testing
     let loss = LossFunction(labelSmoothing: 0.1, classWeights: classWeights)
     let (whole, wholeStep) = try session(device, update, batchSize: 10, loss: loss)
     let parts = Session(device: try DeviceCatalog.standard.open(device))
-    let forms: [(Range<Int>, ParameterUpdate.Position)] = [
-      (8..<10, .last), (0..<4, .first), (4..<8, .middle),
-    ]
+    let forms = [(8..<10, 2), (0..<4, 0), (4..<8, 1)].map {
+      ($0.0, BatchPosition($0.1, of: 3))
+    }
     let compiled = try parts.compile(
       forms.map {
         try TrainingGraph(

@@ -65,7 +65,16 @@ struct Train: ParsableCommand {
       throw TernError(.usage, "restart-schedule: is for --resume")
     }
     try profile.map(AtomicFile.check)
-    let job = try resume.map(resumedJob) ?? newJob()
+    let group = try Cluster.join()
+    // The first process alone writes and prints.
+    if !Cluster.isFirst { quiet = true }
+    var job = try resume.map(resumedJob) ?? newJob()
+    if let group {
+      guard !dryRun, profile == nil, job.configuration.folds == 1 else {
+        throw TernError(.usage, "dry-run, profile and folds: are for one process")
+      }
+      job.configuration.shards = job.configuration.shards ?? group.size
+    }
     if json { logFormat = .json }
     let reporter = Reporter(
       format: logFormat, color: color, isQuiet: quiet, configuration: job.configuration)
@@ -76,7 +85,8 @@ struct Train: ParsableCommand {
     let trainer = try reporter.showingCompilation {
       try Trainer(
         job.configuration, catalog: reporter.watching(.standard), allowsFallback: allowFallback,
-        run: job.run, checkpoint: job.checkpoint, report: reporter.report)
+        run: job.run, checkpoint: job.checkpoint, group: group,
+        report: Cluster.isFirst ? reporter.report : { _ in })
     }
     if !quiet {
       for note in trainer.model.notes + job.notes + trainer.resumptionNotes {
@@ -92,9 +102,15 @@ struct Train: ParsableCommand {
       reporter.finishDryRun(loss: try trainer.dryRun())
       return
     }
-    trainer.pulse = reporter.pulse
     // Nothing is written before everything that can be wrong with the input was found.
     Interruption.install()
+    guard Cluster.isFirst else {
+      let end = try trainer.train(writingTo: nil)
+      try group?.finish()
+      if end.reason == .interrupted { throw ExitCode(128 + (Interruption.stop ?? SIGINT)) }
+      return
+    }
+    trainer.pulse = reporter.pulse
     let run =
       try job.run
       ?? RunDirectory.create(
@@ -103,6 +119,7 @@ struct Train: ParsableCommand {
     // What went wrong stands on a line of its own.
     defer { reporter.closeBar() }
     let end = try trainer.train(writingTo: run)
+    try group?.finish()
     reporter.finish(end, run: run.path)
     if !quiet, job.checkpoint?.progress.step == trainer.stepCount, end.reason != .interrupted {
       let isOpen = job.configuration.steps == nil && end.reason == .finished
@@ -161,7 +178,7 @@ struct Train: ParsableCommand {
 
 extension Train {
   struct Job {
-    let configuration: TrainingConfiguration
+    var configuration: TrainingConfiguration
     var run: RunDirectory?
     var checkpoint: Checkpoint?
     /// What is to be said before it begins.
@@ -201,7 +218,9 @@ extension Train {
       if !recipe.isEmpty {
         job.notes = ["recipe of \(job.configuration.model): \(recipe.joined(separator: ", "))"]
       }
-      if !dryRun, job.configuration.folds == 1 { try RunDirectory.check(path: out) }
+      if !dryRun, Cluster.isFirst, job.configuration.folds == 1 {
+        try RunDirectory.check(path: out)
+      }
       return job
     } catch let error as TernError {
       // What is wrong without the flags is the file's fault.
@@ -223,7 +242,7 @@ extension Train {
       throw TernError(.usage, "--resume takes its settings from the run; drop --config and --out")
     }
     // Before anything is read that another process may be writing.
-    if !dryRun { try run.claim() }
+    if !dryRun, Cluster.isFirst { try run.claim() }
     let resumption = try Resumption(
       of: run, given: givenSettings(), restartsSchedule: restartSchedule)
     return Job(

@@ -15,7 +15,9 @@ public final class BatchLoader {
   public private(set) var waitSeconds = 0.0
 
   private let assembly: BatchAssembly
-  private var position: Int
+  /// The batches that are delivered, and how many of them were.
+  private let batches: [Int]
+  private var position = 0
   private var held: BatchSlot?
   /// Why there are too few threads, which the next call of ``next()`` throws.
   private var startError: (any Error)?
@@ -23,7 +25,7 @@ public final class BatchLoader {
   /// - Parameters:
   ///   - targetScale: what becomes of numbers to be predicted; `nil` leaves them as they are.
   ///   - shuffle: the seed and the epoch that decide the order; `nil` keeps the dataset's own.
-  ///   - startBatch: the first batch delivered; those before are skipped.
+  ///   - batches: which batches of the epoch are delivered, in this order; all where `nil`.
   ///   - augmentation: how samples are changed, and the seed and the epoch that decide it; `nil`
   ///     leaves them as they are.
   ///   - workers: threads that prepare batches; no more are started than there are batches. Where the
@@ -32,10 +34,10 @@ public final class BatchLoader {
   public init(
     _ dataset: any Dataset, batchSize: Int, normalization: Normalization,
     targetScale: TargetScale? = nil, shuffle: (seed: UInt64, epoch: Int)? = nil,
-    augmentation: (Augmentation, seed: UInt64, epoch: Int)? = nil, startBatch: Int = 0,
+    augmentation: (Augmentation, seed: UInt64, epoch: Int)? = nil, batches: [Int]? = nil,
     workers: Int = 1
   ) {
-    precondition(batchSize >= 1 && workers >= 1 && startBatch >= 0)
+    precondition(batchSize >= 1 && workers >= 1)
     precondition(
       normalization.fits(dataset.sampleShape),
       "normalization of \(normalization.means.count) channels for \(dataset.sampleShape)")
@@ -51,12 +53,13 @@ public final class BatchLoader {
       },
       workers: workers)
     self.assembly = assembly
-    position = startBatch
+    let batches = batches ?? Array(0..<assembly.batchCount)
+    self.batches = batches
     for worker in 0..<assembly.workers {
       // The threads hold the assembly, not the loader, so that a loader left early goes away.
       do {
         try BackgroundThread.start("tern-loader-\(worker)") {
-          assembly.work(first: startBatch + worker, stride: assembly.workers)
+          assembly.work(batches, first: worker)
         }
       } catch {
         startError = error
@@ -74,12 +77,12 @@ public final class BatchLoader {
   public func next() throws -> Batch? {
     held?.isFree.signal()
     held = nil
-    guard position < batchCount else { return nil }
+    guard position < batches.count else { return nil }
     if let startError {
       cancel()
       throw startError
     }
-    let slot = assembly.slot(ofBatch: position)
+    let slot = assembly.slot(position)
     let start = DispatchTime.now().uptimeNanoseconds
     slot.isFull.wait()
     waitSeconds += Double(DispatchTime.now().uptimeNanoseconds - start) * 1e-9
@@ -87,7 +90,7 @@ public final class BatchLoader {
       cancel()
       throw error
     }
-    let count = assembly.count(ofBatch: position)
+    let count = assembly.count(ofBatch: batches[position])
     position += 1
     held = slot
     return Batch(count: count, slot.buffers)
@@ -95,7 +98,7 @@ public final class BatchLoader {
 
   /// Ends the epoch and the workers.
   public func cancel() {
-    position = batchCount
+    position = batches.count
     assembly.cancel()
   }
 }
@@ -185,20 +188,20 @@ private final class BatchAssembly: Sendable {
     }
   }
 
-  func slot(ofBatch batch: Int) -> BatchSlot { slots[batch % slots.count] }
+  func slot(_ position: Int) -> BatchSlot { slots[position % slots.count] }
 
   func count(ofBatch batch: Int) -> Int { min(batchSize, sampleCount - batch * batchSize) }
 
-  /// Prepares every `stride`-th batch, up to one that fails.
-  func work(first: Int, stride: Int) {
+  /// Prepares the batches at every so manieth place of a list, up to one that fails.
+  func work(_ batches: [Int], first: Int) {
     let scratch = UnsafeMutablePointer<Float>.allocate(
       capacity: fields[0].type.elementCount)
     defer { scratch.deallocate() }
-    for batch in Swift.stride(from: first, to: batchCount, by: stride) {
-      let slot = slot(ofBatch: batch)
+    for position in stride(from: first, to: batches.count, by: workers) {
+      let slot = slot(position)
       slot.isFree.wait()
       if isCancelled.load(ordering: .acquiring) { return }
-      do { try fill(slot, batch, scratch) } catch { slot.error = error }
+      do { try fill(slot, batches[position], scratch) } catch { slot.error = error }
       slot.isFull.signal()
       if slot.error != nil { return }
     }

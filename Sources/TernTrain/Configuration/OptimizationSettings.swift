@@ -72,6 +72,12 @@ public struct OptimizationSettings: Sendable {
   /// Batches whose gradients one update sums.
   public let accumulate = SettingKey.integer(
     "accumulate", 1, 1...Int.max, "Batches whose gradients one update sums.")
+  /// The parts of a batch that are computed one by one, by one process or by several; one for each process
+  /// where `nil`.
+  public let shards = SettingKey.integer(
+    "shards", 1...1 << 16,
+    "Parts of a batch that are computed one by one, each with its own statistics, by one process or by several.",
+    standard: "one for each process")
   /// The decay of the moving average of the parameters; none is kept where `nil`.
   public let averageDecay = SettingKey.number(
     "ema", "between 0 and 1",

@@ -269,6 +269,7 @@ extension TrainingConfiguration {
     options.schedule = try makeSchedule()
     options.scheduleEpochs = self.scheduleEpochs
     options.accumulate = self.accumulate
+    options.shards = self.shards ?? 1
     options.averageDecay = self.averageDecay
     options.seed = self.seed
     options.shuffles = self.shuffle

@@ -1,3 +1,4 @@
+import TernCluster
 import TernCore
 import TernData
 import TernGraph
@@ -132,17 +133,101 @@ public final class Evaluator {
 
   /// The metrics over all samples that `loader` delivers.
   ///
-  /// - Parameter check: called before each batch; what it throws ends the evaluation.
+  /// - Parameters:
+  ///   - group: whose members measure together, each the batches of its own loader.
+  ///   - check: called before each batch; what it throws ends the evaluation. Not where there is a group.
   /// - Throws: ``TernError`` where there is no sample, or nothing of the samples counts.
-  public func evaluate(_ loader: BatchLoader, check: () throws -> Void = {}) throws
-    -> EvaluationResult
-  {
-    var sums = metricNames.map { _ in 0.0 }
+  public func evaluate(
+    _ loader: BatchLoader, group: (any ProcessGroup)? = nil, check: () throws -> Void = {}
+  ) throws -> EvaluationResult {
+    var sums = Sums(metricNames, isWeighted: isWeighted, outputMetrics)
+    /// In the order of the batches, so that the sums do not depend on who measured them.
+    func add(_ measured: StartedBatch?) throws {
+      guard let group else {
+        if let measured { sums.add(try measured.wait()) }
+        return
+      }
+      for bytes in try group.allGather(try measured?.wait().encoded ?? []) where !bytes.isEmpty {
+        sums.add(MeasuredBatch(encoded: bytes))
+      }
+    }
+    // While a batch is on the device, the host counts what the one before gave.
+    var pending: StartedBatch?
+    var added = 0
+    while let batch = try loader.next() {
+      if group == nil { try check() }
+      let executable = executables[batch.count]
+      try executable.upload(batch)
+      try executable.step()
+      let reads = outputMetrics != nil && executable.hasOutput(EvaluationGraph.logitsOutput)
+      let started = StartedBatch(
+        count: batch.count, targets: reads ? Array(batch.targets) : [],
+        summary: try executable.startReading(EvaluationGraph.summaryOutput),
+        outputs: reads ? try executable.startReading(EvaluationGraph.logitsOutput) : nil)
+      if let pending {
+        try add(pending)
+        added += 1
+      }
+      pending = started
+    }
+    // Members with fewer batches take part in every round.
+    let rounds =
+      group.map { (loader.batchCount + $0.size - 1) / $0.size } ?? (pending == nil ? 0 : 1)
+    while added < rounds || pending != nil {
+      try add(pending)
+      pending = nil
+      added += 1
+    }
+    return try sums.result()
+  }
+
+  /// A batch whose measures are being read from the device.
+  private struct StartedBatch {
+    let count: Int
+    let targets: [UInt8]
+    let summary: any PendingRead
+    let outputs: (any PendingRead)?
+
+    func wait() throws -> MeasuredBatch {
+      MeasuredBatch(
+        count: count, targets: targets, summary: try summary.wait().floats,
+        outputs: try outputs?.wait().floats ?? [])
+    }
+  }
+
+  /// What a batch gave.
+  fileprivate struct MeasuredBatch {
+    let count: Int
+    let targets: [UInt8]
+    /// The metrics, and the weight of the loss where it has its own.
+    let summary: [Float]
+    let outputs: [Float]
+
+    /// For another member of a group, which has the same processor: the counts, then all numbers.
+    var encoded: [UInt8] {
+      [Int64(count), Int64(summary.count), Int64(outputs.count)].withUnsafeBytes(Array.init)
+        + summary.withUnsafeBytes(Array.init) + outputs.withUnsafeBytes(Array.init) + targets
+    }
+  }
+
+  /// What is summed over the batches of a set.
+  private struct Sums {
+    let metricNames: [String]
+    let isWeighted: Bool
+    var sums: [Double]
     var sampleCount = 0
     var lossWeights = 0.0
-    var metrics = outputMetrics
-    func add(_ measured: MeasuredBatch) throws {
-      let summary = try measured.summary.wait().floats.map(Double.init)
+    var metrics: (any OutputMetrics)?
+
+    init(_ metricNames: [String], isWeighted: Bool, _ metrics: (any OutputMetrics)?) {
+      self.metricNames = metricNames
+      self.isWeighted = isWeighted
+      self.metrics = metrics
+      sums = metricNames.map { _ in 0 }
+    }
+
+    mutating func add(_ measured: MeasuredBatch) {
+      let summary = measured.summary.map(Double.init)
       let lossWeight = isWeighted ? summary[metricNames.count] : Double(measured.count)
       for (place, name) in metricNames.enumerated() {
         sums[place] +=
@@ -150,51 +235,46 @@ public final class Evaluator {
       }
       sampleCount += measured.count
       lossWeights += lossWeight
-      let outputs = try measured.outputs?.wait().floats ?? []
       measured.targets.withUnsafeBytes {
         metrics?.add(
-          outputs: outputs, targets: $0, loss: summary[0], weight: lossWeight,
+          outputs: measured.outputs, targets: $0, loss: summary[0], weight: lossWeight,
           sampleCount: measured.count)
       }
     }
-    // While a batch is on the device, the host counts what the one before gave.
-    var pending: MeasuredBatch?
-    while let batch = try loader.next() {
-      try check()
-      let executable = executables[batch.count]
-      try executable.upload(batch)
-      try executable.step()
-      let reads = metrics != nil && executable.hasOutput(EvaluationGraph.logitsOutput)
-      let measured = MeasuredBatch(
-        count: batch.count, targets: reads ? Array(batch.targets) : [],
-        summary: try executable.startReading(EvaluationGraph.summaryOutput),
-        outputs: reads ? try executable.startReading(EvaluationGraph.logitsOutput) : nil)
-      if let pending { try add(pending) }
-      pending = measured
-    }
-    if let pending { try add(pending) }
-    guard lossWeights > 0 else {
-      throw TernError(
-        .badData,
-        sampleCount == 0
-          ? "there is no sample to measure"
-          : "nothing counts in the \(sampleCount) samples that are measured: every target is ignored"
-      )
-    }
-    var means: [String: Double] = [:]
-    for (name, sum) in zip(metricNames, sums) {
-      means[name] = sum / (name == TrainingGraph.lossOutput ? lossWeights : Double(sampleCount))
-    }
-    means.merge(metrics?.values ?? [:]) { _, new in new }
-    return EvaluationResult(sampleCount: sampleCount, means: means, outputs: metrics)
-  }
 
-  /// What a batch is to give, as it is read from the device.
-  private struct MeasuredBatch {
-    let count: Int
-    let targets: [UInt8]
-    let summary: any PendingRead
-    let outputs: (any PendingRead)?
+    func result() throws -> EvaluationResult {
+      guard lossWeights > 0 else {
+        throw TernError(
+          .badData,
+          sampleCount == 0
+            ? "there is no sample to measure"
+            : "nothing counts in the \(sampleCount) samples that are measured: every target is ignored"
+        )
+      }
+      var means: [String: Double] = [:]
+      for (name, sum) in zip(metricNames, sums) {
+        means[name] = sum / (name == TrainingGraph.lossOutput ? lossWeights : Double(sampleCount))
+      }
+      means.merge(metrics?.values ?? [:]) { _, new in new }
+      return EvaluationResult(sampleCount: sampleCount, means: means, outputs: metrics)
+    }
+  }
+}
+
+extension Evaluator.MeasuredBatch {
+  init(encoded bytes: [UInt8]) {
+    (count, summary, outputs, targets) = bytes.withUnsafeBytes { bytes in
+      let counts = (0..<3).map { Int(bytes.loadUnaligned(fromByteOffset: 8 * $0, as: Int64.self)) }
+      var offset = 24
+      func floats(_ count: Int) -> [Float] {
+        defer { offset += 4 * count }
+        return (0..<count).map {
+          bytes.loadUnaligned(fromByteOffset: offset + 4 * $0, as: Float.self)
+        }
+      }
+      let (summary, outputs) = (floats(counts[1]), floats(counts[2]))
+      return (counts[0], summary, outputs, Array(bytes[offset...]))
+    }
   }
 }
 

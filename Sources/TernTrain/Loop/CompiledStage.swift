@@ -23,5 +23,13 @@ struct CompiledStage {
   let gradients: [Executable]
 
   /// The passes of a full training step.
-  var fullStep: [Executable] { steps.max { $0.key.size < $1.key.size }?.value ?? [] }
+  var fullStep: [Executable] {
+    func rank(_ step: (key: BatchSchedule.Form, value: [Executable])) -> (Int, Int) {
+      (
+        step.key.position.source == .total ? 0 : step.key.size,
+        step.value.reduce(0) { $0 + $1.plan.peakByteCount }
+      )
+    }
+    return steps.max { rank($0) < rank($1) }?.value ?? []
+  }
 }

@@ -32,14 +32,8 @@ public struct ParameterUpdate: Hashable, Sendable {
 
   /// What the names of averaged parameters start with.
   public static let averagePrefix = "ema."
-  /// What the names of gradients that are being summed start with.
-  public static let gradientSumPrefix = "gradient_sum."
-  /// The sum of the weights of the batches whose gradients are being summed.
-  private static let weightSum = gradientSumPrefix + "weights"
   /// The input that holds 1 − decay.
   public static let averageRateInput = "average_rate"
-  /// The input that holds 1 / the number of samples that the gradients were summed over.
-  public static let gradientScaleInput = "gradient_scale"
 
   /// The part of the way to the present parameters that the average goes in a step: 1 − decay; early
   /// in a run more, so that it forgets the initial values: decay is at most (1 + t)/(10 + t) in step
@@ -48,86 +42,31 @@ public struct ParameterUpdate: Hashable, Sendable {
     1 - min(decay, Double(1 + step) / Double(10 + step))
   }
 
-  /// Where a batch stands among those whose gradients one update sums.
-  public enum Position: Hashable, Sendable {
-    /// The update's only batch.
-    case only
-    /// The first of several: its gradients are kept.
-    case first
-    /// Neither: its gradients are added to those kept.
-    case middle
-    /// The last: its gradients are added, and the parameters updated.
-    case last
-
-    /// Whether the parameters are updated.
-    public var isEnd: Bool { self == .only || self == .last }
-  }
-
   typealias Update = (parameter: Tensor, gradient: Tensor)
 
-  /// Appends what follows the gradients of one batch.
-  ///
-  /// - Parameters:
-  ///   - parameters: those of the network, running statistics too.
-  ///   - batchSize: the samples that the gradients were averaged over.
-  ///   - weight: what they were averaged over instead, see ``LossTerms/weight``.
-  ///   - position: whether the batch has an update of its own.
-  func append(
-    _ updates: [Update], parameters: [Parameter], batchSize: Int, weight: Tensor? = nil,
-    position: Position, in builder: GraphBuilder, learningRate: @autoclosure () throws -> Tensor,
-    step: Tensor
-  ) throws {
-    // What is left as it is has no part in the norm of the gradients either.
-    let isFrozen = { (update: Update) in factors(of: update.parameter).rate == 0 }
-    guard updates.isEmpty || !updates.allSatisfy(isFrozen) else {
+  /// The updates without those of parameters that are left as they are, which have no part in the norm of the
+  /// gradients either.
+  func moving(_ updates: [Update]) throws -> [Update] {
+    let moving = updates.filter { factors(of: $0.parameter).rate != 0 }
+    guard updates.isEmpty || !moving.isEmpty else {
       throw TernError(.usage, "parameter groups: every learning rate is multiplied by 0")
     }
-    var updates = updates.filter { !isFrozen($0) }
-    if position != .only {
-      updates = try summed(
-        updates, batchSize: batchSize, weight: weight, position: position, in: builder)
-    }
-    guard position.isEnd else { return }
-    let rate = try learningRate()
-    updates = try builder.scope("penalty") { try updates.map(penalized) }
-    if let clipNorm { updates = try Self.clipped(updates, norm: clipNorm, in: builder) }
-    try optimizer.update(
-      updates, groups: groups, in: builder, learningRate: rate, step: step,
-      decoupledDecay: Float(decoupledDecay))
-    if keepsAverage { try average(parameters, in: builder) }
+    return moving
   }
 
-  /// Sums gradients over batches, each weighted by what it was averaged over; at the last their mean.
-  private func summed(
-    _ updates: [Update], batchSize: Int, weight: Tensor?, position: Position,
-    in builder: GraphBuilder
-  ) throws -> [Update] {
-    try builder.scope("accumulate") {
-      var scale: Tensor?
-      if let weight {
-        let sum = try builder.variable(Self.weightSum, [])
-        let total = position == .first ? weight : try sum + weight
-        // Where nothing counted in any of the batches the gradients are zeros: no update comes of them.
-        if position == .last {
-          scale = try total.clamp(min: .leastNormalMagnitude).reciprocal()
-        } else {
-          builder.assign(sum, total)
-        }
-      } else if position == .last {
-        scale = try builder.input(Self.gradientScaleInput, [])
-      }
-      return try updates.map { parameter, gradient in
-        let sum = try builder.variable(
-          Self.gradientSumPrefix + builder.graph[parameter.id].name, parameter.type)
-        var total = try weight.map { try gradient * $0 } ?? gradient.affine(scale: Float(batchSize))
-        if position != .first { total = try sum + total }
-        guard let scale else {
-          builder.assign(sum, total)
-          return (parameter, total)
-        }
-        return (parameter, try total * scale)
-      }
-    }
+  /// Appends what follows the gradients of an update.
+  ///
+  /// - Parameter parameters: those of the network, running statistics too.
+  func append(
+    _ updates: [Update], parameters: [Parameter], in builder: GraphBuilder, learningRate: Tensor,
+    step: Tensor
+  ) throws {
+    var updates = try builder.scope("penalty") { try updates.map(penalized) }
+    if let clipNorm { updates = try Self.clipped(updates, norm: clipNorm, in: builder) }
+    try optimizer.update(
+      updates, groups: groups, in: builder, learningRate: learningRate, step: step,
+      decoupledDecay: Float(decoupledDecay))
+    if keepsAverage { try average(parameters, in: builder) }
   }
 
   /// What the groups multiply the learning rate and the decay of a parameter by.

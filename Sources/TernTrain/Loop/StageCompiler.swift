@@ -47,17 +47,19 @@ struct StageCompiler {
       ).sorted(by: >)
     }
     let batches = batches
-    // An update's last batch first: its graph has every variable, so it chooses their layouts.
-    let forms = batches.forms.sorted { $0.position.isEnd && !$1.position.isEnd }
+    // An update's last batch first: its graph has every variable, so it chooses their layouts. The update of
+    // sums that others have computed too has no layers to choose for.
+    let forms = batches.forms.sorted { $0.order < $1.order }
 
-    let firstForm = batches.form(ofBatch: 0)
+    let firstForm = batches.form(ofBatch: batches.ownBatches(from: 0).first ?? 0)
     let firstIndex = forms.firstIndex(of: firstForm) ?? 0
     func training(_ objective: any Objective, _ form: BatchSchedule.Form) throws -> [TrainingGraph]
     {
       try objective.passes.map {
         try TrainingGraph(
           model: model, objective: objective, pass: $0, batchSize: form.size, update: update,
-          seed: options.seed, position: form.position, frozen: frozen)
+          seed: options.seed, position: form.position, averagesStatistics: options.shards > 1,
+          frozen: frozen)
       }
     }
     try checkLastBatches { form in for stage in stages { _ = try training(stage.objective, form) } }
@@ -141,7 +143,7 @@ struct StageCompiler {
       let rest = sampleCount % batchSize
       return rest == 0 ? min(batchSize, sampleCount) : rest
     }
-    let batchSize = options.batchSize
+    let batchSize = options.shardSize
     for (sampleCount, name) in counts where rest(sampleCount, batchSize) == 1 {
       do { try build(.init(size: 1, position: .only)) } catch {
         // A network that no batch fits has another fault.

@@ -40,7 +40,7 @@ public struct TrainingGraph {
   public init(
     model: Model, batchSize: Int, update: ParameterUpdate, seed: UInt64,
     loss: LossFunction = LossFunction(), targetType: TensorType? = nil,
-    position: ParameterUpdate.Position = .only
+    position: BatchPosition = .only
   ) throws {
     try self.init(
       model: model, objective: Classification(loss, targetType: targetType), pass: .only,
@@ -49,11 +49,13 @@ public struct TrainingGraph {
 
   /// - Parameters:
   ///   - position: where the batch stands among those of one update.
+  ///   - averagesStatistics: whether the batches of an update start from the same running statistics, and leave
+  ///     their mean; each goes on from those of the batch before where not.
   ///   - frozen: the parameters that the step leaves as they are.
   public init(
     model: Model, objective: any Objective, pass: TrainingPass, batchSize: Int,
-    update: ParameterUpdate, seed: UInt64, position: ParameterUpdate.Position = .only,
-    frozen: FrozenParameters = FrozenParameters("")
+    update: ParameterUpdate, seed: UInt64, position: BatchPosition = .only,
+    averagesStatistics: Bool = false, frozen: FrozenParameters = FrozenParameters("")
   ) throws {
     let builder = GraphBuilder()
     let samples = SampleInputs(builder, model: model, batchSize: batchSize)
@@ -63,23 +65,12 @@ public struct TrainingGraph {
     let context = LayerContext(
       builder: builder, mode: .training, seed: seed, step: batch, isFrozen: frozen.contains)
     let terms = try objective.loss(of: pass, model, on: samples, in: context)
-    builder.output(Self.lossOutput, terms.loss)
-    let metrics =
-      (pass == objective.passes[0] ? [(Self.lossOutput, terms.loss)] : []) + terms.metrics
+    let isFirst = pass == objective.passes[0]
+    let metrics = (isFirst ? [(Self.lossOutput, terms.loss)] : []) + terms.metrics
     metricNames = metrics.map(\.0)
-    isWeighted = terms.weight != nil && pass == objective.passes[0]
-    try builder.scope("metrics") {
-      for (name, value) in metrics {
-        let sum = try builder.variable(Self.metricPrefix + name, [])
-        if name == Self.lossOutput, let weight = terms.weight {
-          builder.assign(sum, try sum + value * weight)
-          let total = try builder.variable(Self.weightSum, [])
-          builder.assign(total, try total + weight)
-        } else {
-          builder.assign(sum, try sum + value.affine(scale: Float(batchSize)))
-        }
-      }
-    }
+    isWeighted = terms.weight != nil && isFirst
+    var measured = try Self.sums(metrics, terms.weight, batchSize: batchSize, in: builder)
+    if position == .only { try Self.add(measured, in: builder) }
 
     let owned = context.parameters.filter { $0.name.hasPrefix(pass.parameterPrefix) }
     let trainable = owned.filter { $0.isTrainable && !frozen.contains($0.name) }
@@ -96,11 +87,82 @@ public struct TrainingGraph {
       updates.append((parameter.tensor, gradient))
     }
     self.gradients = updates.map { (builder.graph[$0.parameter.id].name, $0.gradient.id) }
-    try update.append(
-      updates, parameters: owned, batchSize: batchSize, weight: terms.weight, position: position,
-      in: builder, learningRate: try builder.input(Optimizer.learningRateInput, []), step: step)
-    graph = builder.graph
+    updates = try update.moving(updates)
     parameters = context.parameters
+    var loss = terms.loss
+    if position != .only {
+      let statistics =
+        averagesStatistics ? Self.takingStatistics(of: owned, in: builder) : []
+      if averagesStatistics {
+        try Self.checkShards(model, objective, learns: !trainable.isEmpty, builder.graph)
+      }
+      let sums = BatchSums(
+        gradients: updates, measured: measured, statistics: statistics, weight: terms.weight)
+      guard let total = try sums.append(position, batchSize: batchSize, in: builder) else {
+        builder.output(Self.lossOutput, terms.loss)
+        graph = builder.graph
+        return
+      }
+      (updates, measured) = (total.gradients, total.measured)
+      for (statistic, value) in total.statistics { builder.assign(statistic, value) }
+      try Self.add(measured, in: builder)
+      if isFirst { loss = try measured[0].value * total.scale }
+    }
+    builder.output(Self.lossOutput, loss)
+    try update.append(
+      updates, parameters: owned, in: builder,
+      learningRate: try builder.input(Optimizer.learningRateInput, []), step: step)
+    graph = builder.graph
+  }
+
+  /// What is measured of a batch as sums: each mean times what it is the mean over.
+  private static func sums(
+    _ metrics: [(String, Tensor)], _ weight: Tensor?, batchSize: Int, in builder: GraphBuilder
+  ) throws -> [BatchSums.Item] {
+    try builder.scope("metrics") {
+      var sums: [BatchSums.Item] = []
+      for (name, value) in metrics {
+        if name == lossOutput, let weight {
+          sums.append((metricPrefix + name, try value * weight))
+          sums.append((weightSum, weight))
+        } else {
+          sums.append((metricPrefix + name, try value.affine(scale: Float(batchSize))))
+        }
+      }
+      return sums
+    }
+  }
+
+  /// Adds what was measured to the sums of the epoch.
+  private static func add(_ measured: [BatchSums.Item], in builder: GraphBuilder) throws {
+    try builder.scope("metrics") {
+      for (name, value) in measured {
+        let sum = try builder.variable(name, [])
+        builder.assign(sum, try sum + value)
+      }
+    }
+  }
+
+  /// - Throws: ``TernError`` of kind `usage` where the shards of a batch cannot be computed one by one.
+  private static func checkShards(
+    _ model: Model, _ objective: any Objective, learns: Bool, _ graph: Graph
+  ) throws {
+    let reason =
+      objective.passes.count > 1
+      ? "trains its parts in turn"
+      : !learns
+        ? "learns without gradients"
+        : !graph.assignments.isEmpty ? "keeps a state of its own from batch to batch" : nil
+    if let reason { throw TernError(.usage, "shards: \(model.name) \(reason); give 1") }
+  }
+
+  /// Takes back what a batch would make of running statistics.
+  private static func takingStatistics(of parameters: [Parameter], in builder: GraphBuilder)
+    -> [ParameterUpdate.Update]
+  {
+    parameters.filter { !$0.isTrainable }.compactMap { parameter in
+      builder.removeAssignment(of: parameter.tensor).map { (parameter.tensor, $0) }
+    }
   }
 
   /// All graphs that a step of a network's training runs, stage by stage; none where nothing is learnt.

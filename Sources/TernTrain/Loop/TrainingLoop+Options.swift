@@ -1,3 +1,4 @@
+import TernCluster
 import TernCore
 import TernOptim
 
@@ -18,6 +19,12 @@ extension TrainingLoop {
     public var scheduleEpochs: Int?
     /// Batches whose gradients one update sums.
     public var accumulate = 1
+    /// The parts of a batch that are computed one by one, by this process or by those of ``group``. Each has
+    /// its own statistics of normalisation; the results depend on the number of shards, not on who computes
+    /// them.
+    public var shards = 1
+    /// The processes that train together, each on its share of the shards; `nil` where this one is alone.
+    public var group: (any ProcessGroup)?
     /// The decay of the moving average of the parameters, which is what is evaluated; none is kept where
     /// `nil`.
     public var averageDecay: Double?
@@ -54,7 +61,7 @@ extension TrainingLoop {
     func check() throws {
       let counts = [
         ("batchSize", batchSize), ("epochs", epochs), ("accumulate", accumulate),
-        ("workers", workers), ("steps", steps ?? 1),
+        ("shards", shards), ("workers", workers), ("steps", steps ?? 1),
       ]
       for (name, value) in counts where value < 1 {
         throw TernError(.usage, "\(name): expected at least 1, got \(value)")
@@ -66,13 +73,29 @@ extension TrainingLoop {
         throw TernError(
           .usage, "workers: expected at most \(BackgroundThread.limit), got \(workers)")
       }
+      guard batchSize.isMultiple(of: shards) else {
+        throw TernError(
+          .usage,
+          "shards: \(batchSizeWords(batchSize)) cannot be divided by \(shards); "
+            + "\(batchSizeWords((batchSize / shards + 1) * shards)) can")
+      }
+      if let group, group.size > accumulate * shards {
+        throw TernError(
+          .usage,
+          "shards: \(accumulate * shards) of an update are too few for \(group.size) processes")
+      }
       if let averageDecay, !(averageDecay > 0 && averageDecay < 1) {
         throw TernError(.usage, "averageDecay: expected between 0 and 1, got \(averageDecay)")
       }
     }
 
+    /// The samples of a shard: what one graph computes.
+    var shardSize: Int { batchSize / shards }
+
     func batches(of sampleCount: Int) -> BatchSchedule {
-      BatchSchedule(sampleCount: sampleCount, batchSize: batchSize, accumulate: accumulate)
+      BatchSchedule(
+        sampleCount: sampleCount, batchSize: shardSize, accumulate: accumulate * shards,
+        rank: group?.rank ?? 0, worldSize: group?.size ?? 1)
     }
   }
 }

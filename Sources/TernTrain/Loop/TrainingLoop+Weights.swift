@@ -79,7 +79,7 @@ extension TrainingLoop {
   /// The variables that decide how training goes on. Sums of gradients do not: a checkpoint is taken
   /// after an update, and the next batch starts a new sum.
   var storedVariables: [String] {
-    session.variableNames.filter { !$0.hasPrefix(ParameterUpdate.gradientSumPrefix) }
+    session.variableNames.filter { !$0.hasPrefix(BatchSums.variablePrefix) }
   }
 
   /// The weights, and what else the variables hold: the optimizer's state, sums of metrics.

@@ -1,3 +1,4 @@
+import TernCluster
 import TernCore
 import TernData
 import TernGraph
@@ -30,6 +31,12 @@ public final class TrainingLoop {
   let stages: [CompiledStage]
   /// All parameters and running statistics, in the order of the layers.
   let parameters: [Parameter]
+  private let shared: SharedUpdate?
+  /// The batches of the update under way that this member of a group has computed.
+  private var computedCount = 0
+  /// What this member of the group asks for with the update under way, and what any asked for with the last.
+  var ownRequests: () -> StepRequests = { StepRequests() }
+  private(set) var requests = StepRequests()
 
   /// Plans and compiles, and gives the parameters their initial values.
   ///
@@ -58,6 +65,7 @@ public final class TrainingLoop {
     self.options = options
     session = Session(device: device, memoryLimit: options.memoryLimit)
     batches = options.batches(of: data.training.count)
+    shared = options.group.map(SharedUpdate.init)
     (self.stages, parameters) = try StageCompiler(
       model: model, stages: stages, options: options, data: data
     ).compile(in: session)
@@ -97,17 +105,17 @@ public final class TrainingLoop {
 
   // MARK: Steps
 
+  /// Hands over the numbers of a step.
+  ///
   /// - Parameter number: the batch's place in its epoch, counted from 0.
-  func upload(_ batch: Batch, number: Int, to executable: Executable, rate: Double) throws {
-    try executable.upload(batch)
+  private func uploadNumbers(of number: Int, to executable: Executable, rate: Double) throws {
     try executable.uploadIfRead(Float(rate), toInput: Optimizer.learningRateInput)
     try executable.uploadIfRead(Int32(clamping: progress.step + 1), toInput: Optimizer.stepInput)
-    if options.accumulate > 1 {
+    if batches.accumulate > 1 {
       let position = progress.epoch * batches.batchCount + number + 1
       try executable.uploadIfRead(Int32(clamping: position), toInput: TrainingGraph.batchInput)
       try executable.uploadIfRead(
-        1 / Float(batches.samplesOfUpdate(withBatch: number)),
-        toInput: ParameterUpdate.gradientScaleInput)
+        1 / Float(batches.samplesOfUpdate(withBatch: number)), toInput: BatchSums.scaleInput)
     }
     if let decay = options.averageDecay {
       try executable.uploadIfRead(
@@ -116,7 +124,18 @@ public final class TrainingLoop {
     }
   }
 
-  /// Starts the next batch of the epoch under way.
+  /// - Parameter number: the batch's place in its epoch, counted from 0.
+  func upload(_ batch: Batch, number: Int, to executable: Executable, rate: Double) throws {
+    try executable.upload(batch)
+    try uploadNumbers(of: number, to: executable, rate: rate)
+  }
+
+  /// The batches of the update under way that this member of a group has still to compute.
+  private var ownBatches: Range<Int> {
+    batches.ownBatches(ofUpdateWith: progress.batch).dropFirst(computedCount)
+  }
+
+  /// Starts the next batch of the epoch under way that this member computes.
   ///
   /// - Parameters:
   ///   - rate: the learning rate, where it is not the schedule's.
@@ -126,19 +145,54 @@ public final class TrainingLoop {
   func step(
     on batch: Batch, rate: Double? = nil, before: ((_ pass: Int) throws -> Void)? = nil
   ) throws -> (passes: [Executable], isUpdated: Bool) {
-    let form = batches.form(ofBatch: progress.batch)
+    let number = shared == nil ? progress.batch : ownBatches.lowerBound
+    let form = batches.form(ofBatch: number)
     guard let passes = stage.steps[form] else {
       preconditionFailure("no executable for \(form)")
     }
     let rate = rate ?? learningRate(ofStep: progress.step)
-    for (number, pass) in passes.enumerated() {
-      try before?(number)
-      try upload(batch, number: progress.batch, to: pass, rate: rate)
+    for (index, pass) in passes.enumerated() {
+      try before?(index)
+      try upload(batch, number: number, to: pass, rate: rate)
       try pass.step()
     }
-    progress.batch += 1
+    if let shared,
+      let block = batches.tree(ofBatch: number).handedOver(
+        withLeaf: number % batches.accumulate, rank: batches.rank)
+    {
+      let isLast = ownBatches.count == 1
+      shared.add(
+        try passes[0].read(BatchSums.sumsName).floats, of: block,
+        requests: isLast ? ownRequests() : StepRequests())
+    }
+    if shared == nil { progress.batch += 1 } else { computedCount += 1 }
     if form.position.isEnd { progress.step += 1 }
     return (passes, form.position.isEnd)
+  }
+
+  /// Updates the parameters by the sums of all members' batches, where this member has computed its own.
+  ///
+  /// - Returns: what runs it; `nil` where a batch of its own is still to be computed, or the update was a
+  ///   batch's.
+  private func updateTogether(rate: Double) throws -> [Executable]? {
+    guard let shared, let form = batches.updateForm, progress.batch < batches.batchCount,
+      ownBatches.isEmpty
+    else { return nil }
+    let update = stage.steps[form]![0]
+    guard let input = update.inputIndex(BatchSums.sumsName) else {
+      preconditionFailure("an update that reads no sums")
+    }
+    let type = update.plan.graph[update.plan.graph.inputs[input]].type
+    let (sums, requests) = try shared.total(
+      batches.tree(ofBatch: progress.batch), count: type.elementCount)
+    self.requests = requests
+    try sums.withUnsafeBytes { try update.upload($0, toInput: input) }
+    try uploadNumbers(of: progress.batch, to: update, rate: rate)
+    try update.step()
+    progress.batch = batches.batchesOfUpdate(withBatch: progress.batch).upperBound
+    progress.step += 1
+    computedCount = 0
+    return [update]
   }
 
   /// A batch that was started.
@@ -166,12 +220,22 @@ public final class TrainingLoop {
   ) throws -> Bool {
     let loader = data.trainingLoader(options, epoch: progress.epoch, startBatch: progress.batch)
     defer { loader.cancel() }
-    while progress.step < lastStep ?? totalSteps, let batch = try loader.next() {
+    while progress.step < lastStep ?? totalSteps {
       let rate = rate?(progress.step) ?? learningRate(ofStep: progress.step)
+      let start = progress.batch
+      if let update = try updateTogether(rate: rate) {
+        let started = StartedBatch(
+          sampleCount: batches.samplesOfUpdate(withBatch: start), passes: update, isUpdated: true,
+          rate: rate, loader: loader)
+        guard try each(started) else { return false }
+        continue
+      }
+      guard let batch = try loader.next() else { break }
       let (passes, isUpdated) = try step(
         on: batch, rate: rate, before: before.map { before in { try before($0, batch) } })
       let started = StartedBatch(
-        sampleCount: batch.count, passes: passes, isUpdated: isUpdated, rate: rate, loader: loader)
+        sampleCount: shared == nil ? batch.count : 0, passes: passes, isUpdated: isUpdated,
+        rate: rate, loader: loader)
       guard try each(started) else { return false }
     }
     return true
@@ -205,6 +269,7 @@ public final class TrainingLoop {
   /// - Parameter learningRate: that of the schedule where `nil`.
   public func train(on batch: Batch, learningRate: Double? = nil) throws {
     try step(on: batch, rate: learningRate)
+    _ = try updateTogether(rate: learningRate ?? self.learningRate(ofStep: progress.step))
   }
 
   /// Ends the epoch under way.
@@ -213,6 +278,8 @@ public final class TrainingLoop {
   /// - Throws: ``TernError`` of kind `diverged` where the loss is not finite.
   @discardableResult
   public func endEpoch() throws -> [String: Double] {
+    // The last update may have no batch of this member.
+    _ = try updateTogether(rate: learningRate(ofStep: progress.step))
     try session.synchronize()
     let means = try trainingMetrics()
     try resetTrainingMetrics()
@@ -231,7 +298,7 @@ public final class TrainingLoop {
   /// The means over the batches of the epoch under way: sums, divided once.
   func trainingMetrics() throws -> [String: Double] {
     let stage = stage
-    let sampleCount = min(progress.batch * options.batchSize, data.training.count)
+    let sampleCount = min(progress.batch * options.shardSize, data.training.count)
     var means: [String: Double] = [:]
     for name in stage.metricNames {
       let sum = try sumOfEpoch(TrainingGraph.metricPrefix + name)
@@ -267,7 +334,8 @@ public final class TrainingLoop {
 
   /// Measures the network on a set: its test set unless another is given.
   ///
-  /// - Parameter check: called before each batch; what it throws ends the evaluation.
+  /// - Parameter check: called before each batch; what it throws ends the evaluation. Not where a group
+  ///   measures together.
   public func evaluate(
     _ set: (any Dataset)? = nil, check: () throws -> Void = {}
   ) throws -> EvaluationResult {
@@ -281,9 +349,9 @@ public final class TrainingLoop {
         variablePrefix: options.averageDecay == nil ? "" : ParameterUpdate.averagePrefix)
     }
     let loader = data.evaluationLoader(
-      set, batchSize: evaluator.batchSize, workers: options.workers)
+      set, batchSize: evaluator.batchSize, workers: options.workers, group: options.group)
     defer { loader.cancel() }
-    return try evaluator.evaluate(loader, check: check)
+    return try evaluator.evaluate(loader, group: options.group, check: check)
   }
 
   /// The sheet of the first test samples, where there is something to see.

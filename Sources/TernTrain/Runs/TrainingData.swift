@@ -1,3 +1,4 @@
+import TernCluster
 import TernCore
 import TernData
 import TernFormats
@@ -234,21 +235,26 @@ public struct TrainingData: Sendable {
     -> BatchLoader
   {
     BatchLoader(
-      training, batchSize: options.batchSize, normalization: normalization,
+      training, batchSize: options.shardSize, normalization: normalization,
       targetScale: targetScale,
       shuffle: options.shuffles ? (options.seed, epoch) : nil,
-      augmentation: (augmentation, options.seed, epoch), startBatch: startBatch,
+      augmentation: (augmentation, options.seed, epoch),
+      batches: options.batches(of: training.count).ownBatches(from: startBatch),
       workers: options.workers)
   }
 
   /// The batches of a set, in its own order.
   ///
-  /// - Parameter batchSize: the evaluator's.
+  /// - Parameters:
+  ///   - batchSize: the evaluator's.
+  ///   - group: whose members share the batches: each gets every so manieth.
   public func evaluationLoader(
-    _ set: any Dataset, batchSize: Int, workers: Int = 1
+    _ set: any Dataset, batchSize: Int, workers: Int = 1, group: (any ProcessGroup)? = nil
   ) -> BatchLoader {
-    BatchLoader(
+    let batchCount = (set.count + batchSize - 1) / batchSize
+    return BatchLoader(
       set, batchSize: batchSize, normalization: normalization, targetScale: targetScale,
+      batches: group.map { Array(stride(from: $0.rank, to: batchCount, by: $0.size)) },
       workers: workers)
   }
 

@@ -10,12 +10,15 @@ private let checkpointRequested = Atomic<Bool>(false)
 /// The first SIGINT or SIGTERM asks for a checkpoint and an end, the second ends the process at
 /// once; SIGUSR1 asks for a checkpoint only.
 public enum Interruption {
+  /// What asks for an end.
+  static let signals = [SIGINT, SIGTERM]
+
   /// Starts listening.
   public static func install() {
     // Touched here, so that no handler runs a global's first access.
     stopSignal.store(0, ordering: .relaxed)
     checkpointRequested.store(false, ordering: .relaxed)
-    for number in [SIGINT, SIGTERM] {
+    for number in signals {
       signal(number) { number in
         if stopSignal.exchange(number, ordering: .relaxed) != 0 { _exit(128 + number) }
       }

@@ -100,7 +100,7 @@ extension Trainer {
       var configuration = configuration
       configuration.batchSize = batchSize
       guard let stages = try? configuration.stages(of: model, for: data),
-        let options = try? configuration.makeOptions()
+        let options = try? configuration.makeOptions(), options.shardSize > 0
       else { return false }
       return StageCompiler(model: model, stages: stages, options: options, data: data).fits(device)
     }
@@ -109,6 +109,7 @@ extension Trainer {
       let middle = (low + high) / 2
       if fits(middle) { low = middle } else { high = middle }
     }
+    low -= low % (configuration.shards ?? 1)
     let hint =
       low == 0
       ? "not even a batch of 1 fits"

@@ -1,3 +1,5 @@
+import Foundation
+import TernCluster
 import TernCore
 import TernData
 import TernNN
@@ -11,13 +13,18 @@ extension Trainer {
   ///   - allowsFallback: whether the CPU stands in for a device that is not there.
   ///   - run: the folder of a run that is gone on with.
   ///   - checkpoint: where to go on.
+  ///   - group: the processes that train together.
   ///   - report: told what happens.
   public convenience init(
     _ configuration: TrainingConfiguration, catalog: DeviceCatalog, allowsFallback: Bool = false,
-    run: RunDirectory? = nil, checkpoint: Checkpoint? = nil,
+    run: RunDirectory? = nil, checkpoint: Checkpoint? = nil, group: (any ProcessGroup)? = nil,
     report: @escaping (TrainingEvent) throws -> Void
   ) throws {
     var configuration = configuration
+    // The same number whoever computes the shards, for the number of threads decides the last bits.
+    if let shards = configuration.shards, shards > 1, configuration.threads == nil {
+      configuration.threads = max(1, ProcessInfo.processInfo.processorCount / shards)
+    }
     let modelPath = run?.modelPath(configuration.model) ?? configuration.model
     let choice = try Self.hinting(
       run, .deviceUnavailable, "\(Setting.flag("device")) goes on with another"
@@ -39,7 +46,7 @@ extension Trainer {
     let model = try configuration.network(modelPath, for: data.training)
     try self.init(
       configuration: configuration, model: model, data: data, device: device,
-      deviceReason: choice.reason, checkpoint: checkpoint, report: report)
+      deviceReason: choice.reason, checkpoint: checkpoint, group: group, report: report)
   }
 
   /// Adds to a fault of going on with a run what can be done about it.

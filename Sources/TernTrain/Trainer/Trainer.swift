@@ -1,4 +1,5 @@
 import Foundation
+import TernCluster
 import TernCore
 import TernData
 import TernGraph
@@ -44,10 +45,11 @@ public final class Trainer {
   ///
   /// - Parameters:
   ///   - checkpoint: where to go on.
+  ///   - group: the processes that train together; only the first of them writes and reports.
   ///   - report: told what happens.
   public init(
     configuration: TrainingConfiguration, model: Model, data: TrainingData, device: any Device,
-    deviceReason: String, checkpoint: Checkpoint? = nil,
+    deviceReason: String, checkpoint: Checkpoint? = nil, group: (any ProcessGroup)? = nil,
     report: @escaping (TrainingEvent) throws -> Void
   ) throws {
     try configuration.validate()
@@ -56,20 +58,42 @@ public final class Trainer {
     self.deviceReason = deviceReason
     self.report = report
     let stages = try configuration.stages(of: model, for: data)
+    var options = try configuration.makeOptions()
+    options.group = group
     do {
-      loop = try TrainingLoop(
-        model, stages: stages, data: data, on: device, options: configuration.makeOptions())
+      loop = try TrainingLoop(model, stages: stages, data: data, on: device, options: options)
     } catch let error as TernError where error.kind == .outOfMemory {
       throw Self.outOfMemory(error, configuration, model, data, device)
     }
     try checkMonitor()
     self.configuration.monitor = monitor?.name
+    if group != nil {
+      loop.ownRequests = {
+        StepRequests(stop: Interruption.stop, checkpoint: Interruption.takeCheckpointRequest())
+      }
+    }
 
     if let checkpoint {
       try restore(checkpoint)
     } else {
       try initialize()
     }
+    try group?.check(facts)
+  }
+
+  /// What all members of a group must have in common.
+  private var facts: [(name: String, value: String)] {
+    [
+      ("device", device.info.name),
+      ("settings", configuration.decisiveSettings.map { "\($0) \($1)" }.joined(separator: ", ")),
+      ("threads", configuration.threads.map { "\($0)" } ?? "all"),
+      ("data", fingerprint), ("step", "\(progress.step)"),
+      (
+        "plan",
+        batches.updateForm.map { stage.steps[$0]![0].plan.graph.description }
+          .map { "\(FNV1a.hash64($0.utf8))" } ?? ""
+      ),
+    ]
   }
 
   /// The network that is trained.
@@ -182,8 +206,9 @@ public final class Trainer {
         if pulse != nil { lastPulse = clock.now }
       }
       let isDue = saveEvery.map { progress.step % $0 == 0 } ?? false
-      let signal = Interruption.stop
-      if isDue || signal != nil || Interruption.takeCheckpointRequest() {
+      let requests = self.requests
+      let signal = requests.stop
+      if isDue || signal != nil || requests.checkpoint {
         try session.synchronize()
         // A run that goes on from this checkpoint does not come by this step again.
         if let loss = pending { try log(loss, &meter) }
@@ -201,6 +226,13 @@ public final class Trainer {
     if let loss = pending { try log(loss, &meter) }
     progress.seconds += seconds
     return try endEpoch(imagesPerSecond: Double(meter.sampleCount) / seconds, seconds: seconds)
+  }
+
+  /// What is asked for between two steps: by any member of a group, of which all hear with an update.
+  private var requests: StepRequests {
+    loop.options.group == nil
+      ? StepRequests(stop: Interruption.stop, checkpoint: Interruption.takeCheckpointRequest())
+      : loop.requests
   }
 
   /// Says how long it took until the first step of this process was done: planning, choosing and

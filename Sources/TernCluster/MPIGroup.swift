@@ -1,0 +1,94 @@
+import CMPI
+import Foundation
+import TernCore
+
+/// The processes that a launcher of MPI started: `mpirun -np 4 tern train …`.
+public final class MPIGroup: ProcessGroup {
+  public let rank: Int
+  public let size: Int
+
+  /// Whether a launcher started this process together with others.
+  public static var isLaunched: Bool { launchedCount > 1 }
+
+  /// What launchers say of how many processes they started: Open MPI's mpirun, PMIx and PMI (Slurm's srun).
+  private static var launchedCount: Int {
+    let environment = ProcessInfo.processInfo.environment
+    for name in ["OMPI_COMM_WORLD_SIZE", "PMI_SIZE"] {
+      if let count = environment[name].flatMap({ Int($0) }) { return count }
+    }
+    return environment["PMIX_RANK"] == nil
+      ? 1 : environment["SLURM_NTASKS"].flatMap { Int($0) } ?? 2
+  }
+
+  /// The processes of the launcher on this machine, as far as it says.
+  public static var localCount: Int? {
+    ProcessInfo.processInfo.environment["OMPI_COMM_WORLD_LOCAL_SIZE"].flatMap { Int($0) }
+  }
+
+  /// Joins the processes of the launcher.
+  ///
+  /// - Throws: ``TernError`` of kind `runtime` where there is no Open MPI, or the others cannot be reached.
+  public init() throws {
+    if let reason = tern_mpi_load() {
+      throw TernError(.runtime, "mpi: \(String(cString: reason)); install openmpi-bin")
+    }
+    try Self.check(tern_mpi_init(), "cannot join the other processes")
+    var (rank, size): (Int32, Int32) = (0, 0)
+    try Self.check(tern_mpi_rank(&rank), "no rank")
+    try Self.check(tern_mpi_size(&size), "no size")
+    (self.rank, self.size) = (Int(rank), Int(size))
+  }
+
+  public func send(_ bytes: UnsafeRawBufferPointer, to rank: Int) throws {
+    try Self.inParts(bytes.count) { start, count in
+      try Self.check(
+        tern_mpi_send(bytes.baseAddress! + start, count, Int32(rank)),
+        "nothing can be sent to rank \(rank)")
+    }
+  }
+
+  public func receive(_ bytes: UnsafeMutableRawBufferPointer, from rank: Int) throws {
+    try Self.inParts(bytes.count) { start, count in
+      try Self.check(
+        tern_mpi_receive(bytes.baseAddress! + start, count, Int32(rank)),
+        "nothing comes from rank \(rank)")
+    }
+  }
+
+  public func broadcast(_ bytes: UnsafeMutableRawBufferPointer, from root: Int) throws {
+    try Self.inParts(bytes.count) { start, count in
+      try Self.check(
+        tern_mpi_broadcast(bytes.baseAddress! + start, count, Int32(root)),
+        "nothing comes from rank \(root)")
+    }
+  }
+
+  /// Leaves the group; all members have to.
+  public func finish() throws {
+    try Self.check(tern_mpi_finalize(), "cannot leave the other processes")
+  }
+
+  /// Ends the processes of all members.
+  public func abort(exitCode: Int32) -> Never {
+    tern_mpi_abort(exitCode)
+    exit(exitCode)
+  }
+
+  /// MPI counts in 32 bits.
+  private static func inParts(_ count: Int, _ body: (_ start: Int, _ count: Int32) throws -> Void)
+    rethrows
+  {
+    let largest = 1 << 30
+    for start in stride(from: 0, to: count, by: largest) {
+      try body(start, Int32(min(largest, count - start)))
+    }
+  }
+
+  private static func check(_ code: Int32, _ what: String) throws {
+    guard code != 0 else { return }
+    var text = [CChar](repeating: 0, count: 256)
+    tern_mpi_describe(code, &text, text.count)
+    let reason = text.withUnsafeBufferPointer { String(cString: $0.baseAddress!) }
+    throw TernError(.runtime, "mpi: \(what): \(reason)")
+  }
+}

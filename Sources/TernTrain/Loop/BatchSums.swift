@@ -1,0 +1,123 @@
+import TernCore
+import TernGraph
+import TernNN
+
+/// What the batches of one update sum: gradients, what is measured, and where they are averaged running
+/// statistics; each times what it is the mean over in the batch.
+struct BatchSums {
+  /// What the names of the variables start with that hold sums of blocks of batches.
+  static let variablePrefix = "gradient_sum."
+  /// The input that holds 1 / the number of samples that an update's batches have.
+  static let scaleInput = "gradient_scale"
+  /// The input, and the output, that holds the sums of all batches, or of a block, one behind the other.
+  static let sumsName = "sums"
+
+  typealias Item = (name: String, value: Tensor)
+
+  let gradients: [ParameterUpdate.Update]
+  /// What is measured, by the names of the variables that sum it over an epoch.
+  let measured: [Item]
+  /// Running statistics, and what the batch would make of them.
+  let statistics: [ParameterUpdate.Update]
+  /// What the batch's gradients are the mean over, where that is not its samples.
+  let weight: Tensor?
+
+  /// The same after all batches: means, and what was measured as sums.
+  struct Total {
+    let gradients: [ParameterUpdate.Update]
+    let measured: [Item]
+    let statistics: [ParameterUpdate.Update]
+    /// What a sum of losses is to be multiplied by.
+    let scale: Tensor
+  }
+
+  /// Appends the sums of a batch, and what becomes of them.
+  ///
+  /// - Parameter batchSize: the samples of the batch.
+  /// - Returns: the totals where the parameters are updated; `nil` where the sums are kept or handed over.
+  func append(_ position: BatchPosition, batchSize: Int, in builder: GraphBuilder) throws -> Total?
+  {
+    try builder.scope("accumulate") {
+      let samples = Float(batchSize)
+      var items: [Item] = try gradients.map { parameter, gradient in
+        (
+          builder.graph[parameter.id].name,
+          try weight.map { try gradient * $0 } ?? gradient.affine(scale: samples)
+        )
+      }
+      items += measured
+      items += try statistics.map {
+        (builder.graph[$0.parameter.id].name, try $0.gradient.affine(scale: samples))
+      }
+      if let weight { items.append(("weights", weight)) }
+      let values = try sums(items, position, in: builder)
+      switch position.result {
+      case .kept(let level):
+        for (item, value) in zip(items, values) {
+          builder.assign(try variable(item, level, in: builder), value)
+        }
+        return nil
+      case .handedOver:
+        builder.output(Self.sumsName, try joined(values))
+        return nil
+      case .update:
+        // As the graph of an update reads them that several processes share: the order in which a norm adds up
+        // its squares depends on how they lie.
+        return try total(
+          position.source == .total ? values : parts(of: joined(values), items), in: builder)
+      }
+    }
+  }
+
+  /// All sums, one behind the other: [P].
+  private func joined(_ values: [Tensor]) throws -> Tensor {
+    let flat = try values.map { try $0.reshape([$0.shape.elementCount]) }
+    return flat.count == 1 ? flat[0] : try Tensor.cat(flat)
+  }
+
+  /// The opposite of ``joined(_:)``.
+  private func parts(of sums: Tensor, _ items: [Item]) throws -> [Tensor] {
+    var start = 0
+    return try items.map { item in
+      let length = item.value.shape.elementCount
+      defer { start += length }
+      return try sums.narrow(0, start: start, length: length).reshape(item.value.shape)
+    }
+  }
+
+  private func variable(_ item: Item, _ level: Int, in builder: GraphBuilder) throws -> Tensor {
+    try builder.variable("\(Self.variablePrefix)\(level).\(item.name)", item.value.type)
+  }
+
+  private func sums(
+    _ items: [Item], _ position: BatchPosition, in builder: GraphBuilder
+  ) throws -> [Tensor] {
+    if position.source == .total {
+      let count = items.reduce(0) { $0 + $1.value.shape.elementCount }
+      return try parts(of: builder.input(Self.sumsName, [count]), items)
+    }
+    return try items.map { item in
+      try position.merges.reduce(item.value) { try variable(item, $1, in: builder) + $0 }
+    }
+  }
+
+  private func total(_ values: [Tensor], in builder: GraphBuilder) throws -> Total {
+    let perSample = try builder.input(Self.scaleInput, [])
+    // Where nothing counted in any of the batches the gradients are zeros: no update comes of them.
+    let scale =
+      try weight.map { _ in
+        try values.last!.clamp(min: .leastNormalMagnitude).reciprocal()
+      } ?? perSample
+    var rest = values[...]
+    func next(_ updates: [ParameterUpdate.Update], _ scale: Tensor) throws
+      -> [ParameterUpdate.Update]
+    {
+      try updates.map { ($0.parameter, try rest.removeFirst() * scale) }
+    }
+    let gradients = try next(gradients, scale)
+    let measured = measured.map { ($0.name, rest.removeFirst()) }
+    return Total(
+      gradients: gradients, measured: measured, statistics: try next(statistics, perSample),
+      scale: scale)
+  }
+}

@@ -1,0 +1,103 @@
+import Foundation
+import TernTestSupport
+import Testing
+
+/// Processes that a launcher of MPI started: the same weights whoever computes them.
+@Suite struct ClusterTests {
+  static let launcher =
+    "export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1; "
+    + "mpirun --oversubscribe --bind-to none"
+
+  private static func run(_ count: Int, _ arguments: String, in workspace: Workspace) throws
+    -> Command.Result
+  {
+    try Command.shell("\(launcher) -np \(count) \"$0\" \(arguments)", in: workspace.path)
+  }
+
+  private static func weights(_ run: String, _ workspace: Workspace) throws -> Data {
+    try #require(workspace.bytes("\(run)/checkpoints/last/weights.safetensors"))
+  }
+
+  @Test(arguments: [
+    ("lenet5", "cpu"), ("resnet20", "cpu"), ("lenet5", "opencl"),
+  ]) func ranksDoNotChangeTheWeights(model: String, device: String) throws {
+    let workspace = try Workspace()
+    defer { workspace.remove() }
+    try workspace.writeDataset(train: 120, test: 40)
+    let train =
+      "train \(model) --data idx:data --steps 5 --batch-size 32 --shards 4 --device \(device) -q --out"
+    for count in [1, 2, 4] {
+      let result =
+        count == 1
+        ? try Command.run(
+          (train + " one").split(separator: " ").map(String.init), in: workspace.path)
+        : try Self.run(count, "\(train) of\(count)", in: workspace)
+      #expect(result.status == 0, "\(count): \(result.errors)")
+      // One process alone prints.
+      #expect(result.output.split(separator: "\n").count { $0.contains("test accuracy") } == 1)
+    }
+    let one = try Self.weights("one", workspace)
+    for count in [2, 4] {
+      #expect(try Self.weights("of\(count)", workspace) == one, "\(count) ranks")
+    }
+  }
+
+  @Test func anotherNumberOfRanksGoesOn() throws {
+    let workspace = try Workspace()
+    defer { workspace.remove() }
+    try workspace.writeDataset(train: 120, test: 40)
+    let train = "train lenet5 --data idx:data --batch-size 32 --shards 4 --device cpu -q"
+    let whole = try Self.run(1, "\(train) --epochs 3 --out whole", in: workspace)
+    #expect(whole.status == 0, "\(whole.errors)")
+    for (count, arguments) in [
+      (4, "\(train) --epochs 1 --out parts"), (2, "train --resume parts --epochs 2 -q"),
+      (3, "train --resume parts --epochs 3 -q"),
+    ] {
+      let result = try Self.run(count, arguments, in: workspace)
+      #expect(result.status == 0, "\(count): \(result.errors)")
+    }
+    #expect(try Self.weights("parts", workspace) == Self.weights("whole", workspace))
+  }
+
+  @Test func faultsOfOneRankEndAll() throws {
+    let workspace = try Workspace()
+    defer { workspace.remove() }
+    try workspace.writeDataset(train: 60, test: 20)
+    let train = "train lenet5 --data idx:data --epochs 1000 --batch-size 30 --device cpu -q --out"
+    // Other settings on one of them.
+    let differing = try Command.shell(
+      "\(Self.launcher) -np 2 bash -c '\"$0\" \(train) one --lr 0.0$((1 + OMPI_COMM_WORLD_RANK))' \"$0\"",
+      in: workspace.path)
+    #expect(differing.status == 64, "\(differing.errors)")
+    #expect(differing.errors.contains("rank 1 has another settings"), "\(differing.errors)")
+    #expect(workspace.bytes("one/config.yaml") == nil)
+    // One that is killed.
+    let killed = try Command.shell(
+      "\(Self.launcher) -np 2 bash -c 'if [ $OMPI_COMM_WORLD_RANK = 1 ]; then (sleep 3; kill -9 $$) & fi; "
+        + "exec \"$0\" \(train) two' \"$0\"", in: workspace.path)
+    #expect(killed.status != 0)
+    #expect(killed.errors.contains("rank 1"), "\(killed.errors)")
+    let resumed = try Self.run(2, "train --resume two --steps 1 -q", in: workspace)
+    #expect([0, 64].contains(resumed.status), "\(resumed.errors)")
+  }
+
+  @Test func whatShardsCannotDoIsSaid() throws {
+    let workspace = try Workspace()
+    defer { workspace.remove() }
+    try workspace.writeDataset(train: 60, test: 20)
+    func errors(_ arguments: String) throws -> (Int32, String) {
+      let result = try Command.run(
+        arguments.split(separator: " ").map(String.init), in: workspace.path)
+      return (result.status, result.errors)
+    }
+    let odd = try errors("train lenet5 --data idx:data --batch-size 32 --shards 3 --device cpu -q")
+    #expect(odd.0 == 64 && odd.1.contains("--batch-size 33"), "\(odd)")
+    let parts = try errors("train dcgan --data idx:data --batch-size 32 --shards 2 --device cpu -q")
+    #expect(parts.0 == 64 && parts.1.contains("trains its parts in turn"), "\(parts)")
+    let patterns = "a,b,c,d,y\n" + String(repeating: "1,-1,1,-1,0\n-1,-1,1,1,1\n", count: 4)
+    try workspace.write("patterns.csv", patterns)
+    let memory = try errors(
+      "train hopfield --data csv:patterns.csv --batch-size 4 --shards 2 --device cpu -q")
+    #expect(memory.0 == 64 && memory.1.contains("learns without gradients"), "\(memory)")
+  }
+}

@@ -1,0 +1,226 @@
+import Foundation
+import Synchronization
+import Tern
+import TernTestSupport
+import Testing
+
+@testable import TernTrain
+
+/// Several members that train together: their weights do not depend on how many there are.
+@Suite struct GroupTests {
+  /// 46 pictures of three classes: batches of 12 leave a rest of 10, so that shards of 3 leave one of 1.
+  private static let pictures: ValueDataset = {
+    let generator = Philox(seed: 7, stream: .data)
+    return ValueDataset(
+      values: generator.normals(46 * 36, 0), labels: (0..<46).map { Int32($0 % 3) },
+      sampleShape: [1, 6, 6], classNames: ["a", "b", "c"])
+  }()
+
+  private static func model(normalizes: Bool) -> Model {
+    Model(
+      name: "small", inputShape: [1, 6, 6], classCount: 3,
+      layers: Sequential {
+        Conv2D(4, kernel: 3).named("conv")
+        if normalizes { BatchNorm2D().named("norm") }
+        Functional.relu.named("relu")
+        Functional.flatten.named("flatten")
+        Dropout(0.25).named("dropout")
+        Linear(3).named("fc")
+      })
+  }
+
+  private static func loop(
+    _ device: String, shards: Int = 1, accumulate: Int = 1, batchSize: Int = 12,
+    normalizes: Bool = true, group: (any ProcessGroup)? = nil
+  ) throws -> TrainingLoop {
+    var options = TrainingLoop.Options(batchSize: batchSize, learningRate: 0.05)
+    options.shards = shards
+    options.accumulate = accumulate
+    options.group = group
+    options.update.clipNorm = 1
+    options.averageDecay = 0.9
+    options.update.keepsAverage = true
+    var deviceOptions = DeviceOptions()
+    deviceOptions.threads = 1
+    return try TrainingLoop(
+      model(normalizes: normalizes), data: TrainingData(pictures),
+      on: DeviceCatalog.standard.open(device, options: deviceOptions), options: options)
+  }
+
+  struct Outcome: Sendable {
+    var weights: [String: HostTensor] = [:]
+    var training: [String: Double] = [:]
+    var test: [String: Double] = [:]
+
+    /// What is not the same to the bit.
+    func differences(from other: Outcome) -> [String] {
+      differences(ofWeightsFrom: other)
+        + (training == other.training ? [] : ["training \(training) \(other.training)"])
+        + (test == other.test ? [] : ["test \(test) \(other.test)"])
+    }
+
+    func differences(ofWeightsFrom other: Outcome) -> [String] {
+      weights.keys.filter { weights[$0] != other.weights[$0] }.sorted()
+    }
+  }
+
+  /// Trains two epochs with so many members, each a thread.
+  private static func train(
+    _ count: Int, _ make: @escaping @Sendable (ThreadGroup) throws -> TrainingLoop
+  ) throws -> [Outcome] {
+    let members = ThreadGroup.members(count)
+    let outcomes = Mutex([Outcome](repeating: Outcome(), count: count))
+    let failure = Mutex<(any Error)?>(nil)
+    let done = DispatchSemaphore(value: 0)
+    for member in members {
+      Thread.detachNewThread {
+        defer { done.signal() }
+        do {
+          let loop = try make(member)
+          var outcome = Outcome()
+          for _ in 0..<2 { outcome.training = try loop.trainEpoch() }
+          outcome.test = try loop.evaluate().means
+          outcome.weights = try loop.weights()
+          outcomes.withLock { [outcome] in $0[member.rank] = outcome }
+        } catch {
+          failure.withLock { $0 = $0 ?? error }
+          member.abort(TernError(.runtime, "\(error)"))
+        }
+      }
+    }
+    for _ in members { done.wait() }
+    if let error = failure.withLock({ $0 }) { throw error }
+    return outcomes.withLock { $0 }
+  }
+
+  private static func whole(_ loop: TrainingLoop) throws -> Outcome {
+    var outcome = Outcome()
+    for _ in 0..<2 { outcome.training = try loop.trainEpoch() }
+    outcome.test = try loop.evaluate().means
+    outcome.weights = try loop.weights()
+    return outcome
+  }
+
+  @Test(arguments: TestDevices.ids) func anyNumberOfMembersGivesTheSameBits(device: String) throws {
+    let one = try Self.whole(Self.loop(device, shards: 4))
+    for count in [2, 3, 4] {
+      let outcomes = try Self.train(count) { try Self.loop(device, shards: 4, group: $0) }
+      for outcome in outcomes { #expect(outcome.differences(from: one) == [], "\(count) members") }
+    }
+  }
+
+  @Test func shardsAreLikeAccumulatedBatches() throws {
+    let shards = try Self.whole(Self.loop("cpu", shards: 4, normalizes: false))
+    let batches = try Self.whole(
+      Self.loop("cpu", accumulate: 4, batchSize: 3, normalizes: false))
+    #expect(shards.differences(ofWeightsFrom: batches) == [])
+    let both = try Self.train(3) {
+      try Self.loop("cpu", shards: 2, accumulate: 2, batchSize: 6, normalizes: false, group: $0)
+    }
+    for outcome in both { #expect(outcome.differences(ofWeightsFrom: shards) == []) }
+  }
+
+  @Test func whatCannotBeSharedIsSaid() throws {
+    func message(_ body: () throws -> TrainingLoop) -> String {
+      do { _ = try body() } catch { return "\(error)" }
+      return ""
+    }
+    #expect(message { try Self.loop("cpu", shards: 5) }.contains("cannot be divided by 5"))
+    let many = ThreadGroup.members(5)[0]
+    #expect(message { try Self.loop("cpu", shards: 4, group: many) }.contains("too few for 5"))
+  }
+
+  /// Sums by any number of members are those of one, whatever the number of batches.
+  @Test(arguments: 1...9) func sumsDoNotDependOnTheMembers(planned: Int) throws {
+    let generator = Philox(seed: 11, stream: .data)
+    for leafCount in 1...planned {
+      let values = generator.normals(leafCount, UInt32(leafCount))
+      var expected: Float?
+      for worldSize in 1...planned {
+        let tree = SumTree(
+          leafCount: leafCount, plannedLeafCount: planned, worldSize: worldSize)
+        let owned = (0..<worldSize).flatMap { Array(tree.leaves(of: $0)) }
+        #expect(owned == Array(0..<leafCount))
+        let members = ThreadGroup.members(worldSize)
+        let totals = Mutex([Float](repeating: .nan, count: worldSize))
+        let done = DispatchSemaphore(value: 0)
+        for member in members {
+          Thread.detachNewThread {
+            defer { done.signal() }
+            let sum = try? Self.sum(values, tree, member)
+            totals.withLock { $0[member.rank] = sum ?? .nan }
+          }
+        }
+        for _ in members { done.wait() }
+        for total in totals.withLock({ $0 }) {
+          expected = expected ?? total
+          #expect(total == expected, "\(leafCount) of \(planned) by \(worldSize)")
+        }
+      }
+      #expect(abs(try #require(expected) - values.reduce(0, +)) < 1e-4)
+    }
+  }
+
+  /// What the graphs of a member and its ``SharedUpdate`` compute, in numbers.
+  private static func sum(
+    _ values: [Float], _ tree: SumTree, _ member: ThreadGroup
+  ) throws -> Float {
+    let shared = SharedUpdate(member)
+    var kept: [Int: Float] = [:]
+    var result: Float?
+    for leaf in tree.leaves(of: member.rank) {
+      let position = tree.position(ofLeaf: leaf, rank: member.rank)
+      let sum = position.merges.reduce(values[leaf]) { kept[$1]! + $0 }
+      switch position.result {
+      case .kept(let level): kept[level] = sum
+      case .update: result = sum
+      case .handedOver:
+        shared.add(
+          [sum], of: try #require(tree.handedOver(withLeaf: leaf, rank: member.rank)),
+          requests: StepRequests())
+      }
+    }
+    if let result { return result }
+    return try shared.total(tree, count: 1).sums[0]
+  }
+
+  /// A request of one member reaches all with the next update.
+  @Test func requestsReachAll() throws {
+    let tree = SumTree(leafCount: 3, plannedLeafCount: 3, worldSize: 3)
+    let members = ThreadGroup.members(3)
+    let heard = Mutex([StepRequests?](repeating: nil, count: 3))
+    let done = DispatchSemaphore(value: 0)
+    for member in members {
+      Thread.detachNewThread {
+        defer { done.signal() }
+        let shared = SharedUpdate(member)
+        let own = StepRequests(stop: member.rank == 1 ? SIGTERM : nil, checkpoint: member.rank == 2)
+        shared.add([1], of: .init(start: member.rank, level: 0), requests: own)
+        let requests = try? shared.total(tree, count: 1).requests
+        heard.withLock { $0[member.rank] = requests }
+      }
+    }
+    for _ in members { done.wait() }
+    let expected = StepRequests(stop: SIGTERM, checkpoint: true)
+    #expect(heard.withLock { $0 } == [expected, expected, expected])
+  }
+
+  @Test func membersThatDifferAreNamed() throws {
+    let members = ThreadGroup.members(3)
+    let done = DispatchSemaphore(value: 0)
+    let message = Mutex("")
+    for member in members {
+      Thread.detachNewThread {
+        defer { done.signal() }
+        do {
+          try member.check([("data", "same"), ("threads", member.rank == 2 ? "4" : "1")])
+        } catch let error as TernError {
+          if member.rank == 0 { message.withLock { $0 = error.message } }
+          member.abort(error)
+        } catch {}
+      }
+    }
+    for _ in members { done.wait() }
+    #expect(message.withLock { $0 } == "rank 2 has another threads: 4, where rank 0 has 1")
+  }
+}
