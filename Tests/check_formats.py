@@ -7,12 +7,13 @@
 
 Checks results.csv and log.jsonl against each other, the TensorBoard events against the log (every
 record's checksums are verified by TensorBoard's own reader), the pictures, the weights with
-safetensors, and `tern export` to .npz with numpy.
+safetensors, and `tern export` to .npz with numpy, and to .pt with PyTorch where that is installed.
 """
 
 import argparse
 import csv
 import glob
+import importlib.util
 import io
 import json
 import os
@@ -121,7 +122,13 @@ def main():
 
     if arguments.tern:
         with tempfile.TemporaryDirectory() as folder:
-            for kind, load in [("npz", lambda p: dict(np.load(p))), ("safetensors", load_file)]:
+            loaders = {"npz": lambda p: dict(np.load(p)), "safetensors": load_file}
+            if importlib.util.find_spec("torch"):
+                import torch
+
+                loaders["pt"] = lambda p: {
+                    name: value.numpy() for name, value in torch.load(p, weights_only=True).items()}
+            for kind, load in loaders.items():
                 out = os.path.join(folder, f"weights.{kind}")
                 subprocess.run(
                     [arguments.tern, "export", arguments.run, "--out", out], check=True,

@@ -50,6 +50,26 @@ import Testing
     }
   }
 
+  @Test func whatIsWrittenIsRead() throws {
+    let tensors = [
+      "conv.weight": HostTensor([300, 2, 1, 1], (0..<600).map { Float($0) / 7 }),
+      "conv.bias": HostTensor([3], [-.infinity, Float(bitPattern: 7), -0.5]),
+      "größe": HostTensor([], [2.5]), "count": HostTensor([2], [Int32.min, 7]),
+      "wide": HostTensor([1, 70_000], (0..<70_000).map(Float.init)),
+    ]
+    let data = try TorchWriter.encoded(tensors)
+    try ONNXFixture.withFile(data) { path in
+      #expect(TorchFile.isTorch(path))
+      let file = try TorchFile.weights(contentsOf: path)
+      #expect(file.tensors == tensors)
+      #expect(file.unread.isEmpty)
+    }
+    // PyTorch maps what starts at multiples of 64.
+    let values = tensors["wide"]!.withUnsafeBytes { Data($0) }
+    let place = try #require(data.range(of: values)).lowerBound
+    #expect(place % 64 == 0)
+  }
+
   private func fault(_ pickle: [UInt8]) -> String {
     do {
       _ = try pickle.withUnsafeBytes { bytes in
