@@ -61,8 +61,37 @@ import Testing
       in: workspace.path)
     #expect(wrong.status == 65)
     #expect(wrong.errors.contains("conv1.weight"))
-    let type = try Command.run(["export", "run", "--out", "w.pt"], in: workspace.path)
+    let type = try Command.run(["export", "run", "--out", "w.h5"], in: workspace.path)
     #expect(type.status == 64)
+  }
+
+  /// A run as PyTorch's file and as a network of ONNX, both read again.
+  @Test func exportsToOtherFormats() throws {
+    let workspace = try trained()
+    defer { workspace.remove() }
+    _ = try run(workspace, "export run --out w.safetensors")
+    let weights = try Safetensors(contentsOf: workspace.file("w.safetensors")).tensors
+    _ = try run(workspace, "export run --out w.pt")
+    _ = try run(workspace, "import w.pt --model mlp --out again.safetensors")
+    #expect(
+      try Safetensors(contentsOf: workspace.file("again.safetensors")).tensors == weights)
+    let said = try run(workspace, "export run --out net.onnx")
+    #expect(said.contains("opset 17, images → logits"))
+    _ = try run(workspace, "export net.onnx --out twice.onnx")
+    _ = try run(workspace, "export twice.onnx --out twice.safetensors")
+    #expect(
+      try Safetensors(contentsOf: workspace.file("twice.safetensors")).tensors == weights)
+    for (arguments, word) in [
+      ("export run --batch-size 4 --out w.npz", "batch-size"),
+      ("export run --classes 3 --out w.onnx", "for a model"),
+      ("export lenet5 --batch-size 0 --out w.onnx", "batch-size"),
+    ] {
+      let result = try Command.run(
+        arguments.split(separator: " ").map(String.init), in: workspace.path)
+      #expect(result.status == 64 && result.errors.contains(word), "\(result.errors)")
+    }
+    _ = try run(workspace, "export rbm --out rbm.safetensors")
+    _ = try run(workspace, "export rbm --weights rbm.safetensors --out rbm.onnx")
   }
 
   @Test func writesAReportAndEvents() throws {

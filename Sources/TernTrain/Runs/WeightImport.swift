@@ -20,6 +20,14 @@ public struct WeightImport {
     return all.filter { names.insert($0.name).inserted }
   }
 
+  /// How all of the network starts, also what it needs in training alone.
+  package func initialValues(seed: UInt64) throws -> [String: HostTensor] {
+    Dictionary(
+      uniqueKeysWithValues: try parameters().map {
+        ($0.name, $0.initializer.value($0.shape, name: $0.name, seed: seed))
+      })
+  }
+
   /// The parameters of the network, by name.
   ///
   /// - Parameters:
