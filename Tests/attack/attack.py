@@ -88,7 +88,8 @@ class Attack:
              "--device", "reference")
         make("train", "nnlm", "--data", "text:words.txt", "--sequence-length", "4", "--vocabulary", "12", "--epochs", "1",
              "--out", "textrun", "--device", "reference")
-        make("export", "run", "--out", "weights.safetensors")
+        for name in ("weights.safetensors", "weights.pt", "net.onnx"):
+            make("export", "run", "--out", name)
         if with_opencl:
             cache = {"XDG_CACHE_HOME": os.path.join(self.base, "cache")}
             for command in (["verify", "--device", "opencl/stored-programs", "--op", "conv2d/basic"],

@@ -221,7 +221,7 @@ def npy(r, data):
     return data[:8] + struct.pack("<H", len(header) % 65536) + header + data[10 + length:]
 
 
-def archive(r, data):
+def archive(r, data, change=npy):
     """Damages one member of an .npz file, or the file."""
     if r.random() < 0.3:
         return damage(r, data)
@@ -235,7 +235,7 @@ def archive(r, data):
     name, content = members[number]
     action = r.randrange(8)
     if action <= 5:
-        content = npy(r, content)
+        content = change(r, content)
     elif action == 6:
         name = r.choice(["../x.npy", "/x.npy", "x_train.npy", "y_test", "x_val.npy", "é.npy", "", "a" * 60000 + ".npy"])
     else:
@@ -248,5 +248,10 @@ def archive(r, data):
     return buffer.getvalue()
 
 
+def torch(r, data):
+    """Damages one member of a file of PyTorch's, or the file."""
+    return archive(r, data, damage)
+
+
 BY_NAME = {"damage": damage, "text": text, "json": json_tree, "safetensors": safetensors, "png": png,
-           "gzip": compressed, "archive": archive, "floats": floats}
+           "gzip": compressed, "archive": archive, "torch": torch, "floats": floats}
