@@ -219,11 +219,13 @@ class Build:
         builds = set()
         if isinstance(content, list):
             for entry in content:
+                GENERATED[entry["file"]] = entry.get("source")
                 words = [w[2:] for w in entry["options"].split() if w.startswith("-D")]
                 builds.add(Build.of(entry["file"], entry["kernel"], dict(w.split("=", 1) for w in words)))
         else:
             for model in content["models"]:
                 for launch in (l for node in model["nodes"] for l in node["launches"] if "file" in l):
+                    GENERATED[launch["file"]] = launch.get("source")
                     builds.add(Build.of(launch["file"], launch["name"], launch["defines"]))
         return sorted(builds, key=lambda b: (b.file, b.kernel, b.defines))
 
@@ -244,9 +246,15 @@ class Build:
         return " ".join(f"{name}={value}" for name, value in self.defines)
 
 
+# Kernels that stand in no file: their sources, as Tern wrote them for a plan.
+GENERATED = {}
+
+
 @functools.cache
 def flattened(file):
     """A kernel file with what it includes put in, once each."""
+    if GENERATED.get(file):
+        return GENERATED[file]
     seen = set()
 
     def read(path):

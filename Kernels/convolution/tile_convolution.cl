@@ -7,6 +7,11 @@
 // The gradient of the input of a strided convolution is as many dense convolutions as there are
 // phases: input positions of one remainder by the strides meet the same taps. Forward has one phase.
 
+// Whether weights lie in rows of a term each, a multiple of four floats: those of one tap, as the gradient of
+// the input reads them.
+#ifndef LEFT_BY_COLUMNS
+#define LEFT_BY_COLUMNS 0
+#endif
 // 4 where a term's positions are neighbours in memory by fours: one tap, no stride and no padding.
 #ifndef RIGHT_WIDTH
 #define RIGHT_WIDTH 1
@@ -42,11 +47,20 @@
 #endif
 #define TERMS_EACH (SHARE(TILE_COLUMNS) / COLUMNS_EACH)
 
+#if LEFT_BY_COLUMNS
+#define LOAD_WEIGHTS(start)                                                                   \
+  _Pragma("unroll") for (int q = 0; q < SHARE(TILE_ROWS) / 4; ++q) {                          \
+    const int term = (start) + SLOW(TILE_ROWS, false, 4) + q * SLOW_STEP(TILE_ROWS, false, 4); \
+    LOAD_FLOATS(next_left, q, 4, weight[0] + term * rows, term < end)                         \
+  }
+#define STORE_WEIGHTS(stage) STORE_SHARE(stage, LEFT, next_left, TILE_ROWS, false, 4)
+#else
 #define LOAD_WEIGHTS(start)                                                                   \
   _Pragma("unroll") for (int q = 0; q < SHARE(TILE_ROWS) / 4; ++q) {                          \
     LOAD_FLOATS(next_left, q, 4, weight[q] + (start), (start) + FAST(TILE_ROWS, true, 4) < end) \
   }
 #define STORE_WEIGHTS(stage) STORE_SHARE(stage, LEFT, next_left, TILE_ROWS, true, 4)
+#endif
 
 #if RIGHT_WIDTH == 4
 #define LOAD_WINDOWS(start)                                                                   \
@@ -109,6 +123,11 @@ __kernel __attribute__((reqd_work_group_size(THREADS, 1, 1))) void conv2d_tile(
   const int plane = height * width;
   // The rows of weights that the work-item reads. Those beyond the last are read as the last: what
   // comes of them is not stored.
+#if LEFT_BY_COLUMNS
+  __global const float *weight[1];
+  weight[0] = weights + group * weights_of_group +
+              min(first_row + FAST(TILE_ROWS, false, 4), rows - 4);
+#else
   __global const float *weight[SHARE(TILE_ROWS) / 4];
 #pragma unroll
   for (int q = 0; q < SHARE(TILE_ROWS) / 4; ++q) {
@@ -116,6 +135,7 @@ __kernel __attribute__((reqd_work_group_size(THREADS, 1, 1))) void conv2d_tile(
     weight[q] = weights + group * weights_of_group + FIRST_WEIGHT +
                 min(row, rows - 1) * WEIGHT_PITCH + FAST(TILE_ROWS, true, 4);
   }
+#endif
   x += group * channels * plane;
 
 #if RIGHT_WIDTH == 4

@@ -1,7 +1,24 @@
 #include "../common/common.cl"
 
 // Batch normalisation of [N, C, L]. Statistics are taken of parts of the batch and then put
-// together; the rest is element by element.
+// together; the rest is element by element. -DRESIDUAL adds a tensor to the result, -DRECTIFIES passes it
+// through relu.
+
+// What relu lets through of the gradient at (x - mean)·scale + shift, computed as the forward pass does.
+static inline VECTOR let_through(VECTOR dy, VECTOR x, float mean, float scale, float shift) {
+#ifdef RECTIFIES
+  return fma(x - mean, ALL(scale), ALL(shift)) <= 0 ? ALL(0.0f) : dy;
+#else
+  return dy;
+#endif
+}
+static inline float let_one_through(float dy, float x, float mean, float scale, float shift) {
+#ifdef RECTIFIES
+  return fma(x - mean, scale, shift) <= 0 ? 0.0f : dy;
+#else
+  return dy;
+#endif
+}
 
 // Mean and variance of channel c over part p of the samples, at p·channels + c.
 __kernel void batch_statistics(IN(x), OUT(mean), OUT(variance), const int batch, const int channels,
@@ -66,33 +83,37 @@ __kernel void batch_statistics_combine(IN(means), IN(variances), OUT(mean), OUT(
 }
 
 // The two sums of the gradient of channel c over part p of the samples, at p·channels + c.
-__kernel void batch_norm_backward_sums(IN(dy), IN(x), IN(mean), IN(variance), OUT(dweight),
-                                       OUT(dbias), const int batch, const int channels,
-                                       const int length, const int parts, const float epsilon,
-                                       __local float *scratch) {
+__kernel void batch_norm_backward_sums(IN(dy), IN(x), IN(mean), IN(variance), IN(weight), IN(bias),
+                                       OUT(dweight), OUT(dbias), const int batch,
+                                       const int channels, const int length, const int parts,
+                                       const float epsilon, __local float *scratch) {
   BIND(dy);
   BIND(x);
   BIND(mean);
   BIND(variance);
+  BIND(weight);
+  BIND(bias);
   BIND_OUT(dweight);
   BIND_OUT(dbias);
   const int channel = ROW % channels;
   const int share = (batch + parts - 1) / parts;
   const int begin = ROW / channels * share, end = min(batch, begin + share);
   const int whole = length / V * V;
-  const float m = mean[channel];
+  const float m = mean[channel], shift = bias[channel];
+  const float scale = weight[channel] / sqrt(variance[channel] + epsilon);
   VECTOR sums = 0, products = 0;
   float sum = 0, product = 0;
   for (int n = begin; n < end; ++n) {
     const int start = (n * channels + channel) * length;
     for (int i = start + MEMBER * V; i < start + whole; i += GROUP * V) {
-      const VECTOR d = LOAD(dy + i);
+      const VECTOR element = LOAD(x + i), d = let_through(LOAD(dy + i), element, m, scale, shift);
       sums += d;
-      products += d * (LOAD(x + i) - m);
+      products += d * (element - m);
     }
     for (int i = start + whole + MEMBER; i < start + length; i += GROUP) {
-      sum += dy[i];
-      product += dy[i] * (x[i] - m);
+      const float d = let_one_through(dy[i], x[i], m, scale, shift);
+      sum += d;
+      product += d * (x[i] - m);
     }
   }
   sum = group_sum(sum_lanes(sums) + sum, scratch);
@@ -111,8 +132,8 @@ __kernel void batch_norm_backward_sums(IN(dy), IN(x), IN(mean), IN(variance), OU
   const int c = item / across % channels, column = item % across * V;      \
   const int count = min(V, length - column), at = item / across * length + column;
 
-__kernel void batch_normalize(IN(x), IN(weight), IN(bias), IN(mean), IN(variance), OUT(y),
-                              const int rows, const int channels, const int length,
+__kernel void batch_normalize(IN(x), IN(weight), IN(bias), IN(mean), IN(variance), IN(residual),
+                              OUT(y), const int rows, const int channels, const int length,
                               const float epsilon) {
   BIND(x);
   BIND(weight);
@@ -123,12 +144,19 @@ __kernel void batch_normalize(IN(x), IN(weight), IN(bias), IN(mean), IN(variance
   PLACE
   const float scale = weight[c] / sqrt(variance[c] + epsilon);
   const VECTOR element = count == V ? LOAD(x + at) : load_part(x + at, count);
-  const VECTOR result = (element - mean[c]) * scale + bias[c];
+  VECTOR result = fma(element - mean[c], ALL(scale), ALL(bias[c]));
+#ifdef RESIDUAL
+  BIND(residual);
+  result += count == V ? LOAD(residual + at) : load_part(residual + at, count);
+#endif
+#ifdef RECTIFIES
+  result = result <= 0 ? ALL(0.0f) : result;
+#endif
   if (count == V) STORE(result, y + at);
   else store_part(result, y + at, 0, count);
 }
 
-__kernel void batch_norm_backward_input(IN(dy), IN(x), IN(mean), IN(variance), IN(weight),
+__kernel void batch_norm_backward_input(IN(dy), IN(x), IN(mean), IN(variance), IN(weight), IN(bias),
                                         IN(dweight), IN(dbias), OUT(dx), const int rows,
                                         const int channels, const int length, const int samples,
                                         const float epsilon) {
@@ -137,17 +165,36 @@ __kernel void batch_norm_backward_input(IN(dy), IN(x), IN(mean), IN(variance), I
   BIND(mean);
   BIND(variance);
   BIND(weight);
+  BIND(bias);
   BIND(dweight);
   BIND(dbias);
   BIND_OUT(dx);
   PLACE
   const float rstd = 1.0f / sqrt(variance[c] + epsilon);
   const VECTOR element = count == V ? LOAD(x + at) : load_part(x + at, count);
-  const VECTOR arriving = count == V ? LOAD(dy + at) : load_part(dy + at, count);
+  const float scale = weight[c] / sqrt(variance[c] + epsilon);
+  const VECTOR arriving = let_through(count == V ? LOAD(dy + at) : load_part(dy + at, count),
+                                      element, mean[c], scale, bias[c]);
   const VECTOR normalized = (element - mean[c]) * rstd;
   const float terms = (float)samples * length;
   const VECTOR result =
       weight[c] * rstd * (arriving - (dbias[c] + normalized * dweight[c]) / terms);
   if (count == V) STORE(result, dx + at);
   else store_part(result, dx + at, 0, count);
+}
+
+// The running statistics: keep.x·mean + keep.y·(the batch's), keep.z·variance + keep.w·(the batch's).
+__kernel void running_statistics(IN(mean), IN(variance), IN(old_mean), IN(old_variance),
+                                 OUT(new_mean), OUT(new_variance), const int channels,
+                                 const float4 keep) {
+  BIND(mean);
+  BIND(variance);
+  BIND(old_mean);
+  BIND(old_variance);
+  BIND_OUT(new_mean);
+  BIND_OUT(new_variance);
+  const int c = get_global_id(0);
+  if (c >= channels) return;
+  new_mean[c] = keep.x * old_mean[c] + keep.y * mean[c];
+  new_variance[c] = keep.z * old_variance[c] + keep.w * variance[c];
 }

@@ -1,8 +1,10 @@
 #include "../common/common.cl"
 
-// Batch normalisation of [N, C, L] on devices of many threads. What all elements of a channel share is
-// computed once for each channel, as four coefficients; the rest is a multiplication or two for every
-// element.
+// Batch normalisation of [N, C, L] on devices of many threads. A group has a part of a channel's elements.
+// Sums of the parts are taken by one launch and put together by every group of the next, each for its own
+// channel; with -DONE_PART a group has the whole channel, and one launch does it all. -DRESIDUAL adds a
+// tensor to the result, -DRECTIFIES passes it through relu, -DRUNNING keeps the running statistics. With
+// -DGIVEN mean and variance of a channel are known, and only y is written.
 //
 // A channel's elements are counted through all samples, in vectors of V neighbours: neighbouring
 // work-items take neighbouring vectors also where L is short. A part is a share of them.
@@ -20,17 +22,24 @@
   const int first = part * share, end = min(total, first + share);             \
   const int skip = (channels - 1) * vectors.s0 * V, start = channel * vectors.s0 * V
 
-// Mean and variance of a part of channel c, at part·channels + c. `vectors` divides by L / V.
+// How much of a channel a part is.
+#define WEIGHT(part) ((float)max(0, min(share, total - (part) * share)) / total)
+
+// What relu lets through of the gradient at (x - mean)·scale + shift, computed as the forward pass does.
+static inline VECTOR let_through(VECTOR dy, VECTOR x, float mean, float scale, float shift) {
+#ifdef RECTIFIES
+  return fma(x - mean, ALL(scale), ALL(shift)) <= 0 ? ALL(0.0f) : dy;
+#else
+  return dy;
+#endif
+}
+
+// Mean and variance of the vectors first ..< end of a channel that starts at x. `vectors` divides by L / V.
 //
 // The difference of large squares would cancel: every work-item takes its first element off, and
 // means are put together as distances from the part's first element.
-__kernel void batch_moments(IN(x), OUT(mean), OUT(variance), const int batch, const int channels,
-                            DIVISOR(vectors), const int parts, __local float *scratch) {
-  BIND(x);
-  BIND_OUT(mean);
-  BIND_OUT(variance);
-  PART;
-  x += start;
+static inline float2 moments(__global const float *x, uint4 vectors, int skip, int first, int end,
+                             __local float *scratch) {
   const int own = first + MEMBER;
   const float base = first < end ? x[PLACE(first)] : 0.0f;
   const float shift = own < end ? x[PLACE(own)] : 0.0f;
@@ -58,160 +67,213 @@ __kernel void batch_moments(IN(x), OUT(mean), OUT(variance), const int batch, co
   const float m = group_sum(count * away, scratch) / fmax(terms, 1.0f);
   const float rest = count > 0 ? sum_lanes(squares) - sum * (sum / count) : 0.0f;
   const float v = group_sum(rest + count * (away - m) * (away - m), scratch) / fmax(terms, 1.0f);
-  if (MEMBER == 0) {
-    mean[ROW] = base + m;
-    variance[ROW] = fmax(v, 0.0f);
-  }
+  return (float2)(base + m, fmax(v, 0.0f));
 }
 
-// The coefficients of channel c. The first channel's stand behind the last's again: a row of the last
-// is followed by one of the first.
-static inline void store_quad(float4 quad, int c, int channels, __global float *coefficients) {
-  vstore4(quad, c, coefficients);
-  if (c == 0) vstore4(quad, channels, coefficients);
-}
-
-// The moments of all parts together, and the coefficients of y = (x - k.x)·k.y + k.z.
-__kernel void batch_norm_coefficients(IN(means), IN(variances), IN(weight), IN(bias), OUT(mean),
-                                      OUT(variance), OUT(coefficients), const int total,
-                                      const int channels, const int parts, const float epsilon) {
-  BIND(means);
-  BIND(variances);
-  BIND(weight);
-  BIND(bias);
+// Mean and variance of a part of channel c, at part·channels + c.
+__kernel void batch_moments(IN(x), OUT(mean), OUT(variance), const int batch, const int channels,
+                            DIVISOR(vectors), const int parts, __local float *scratch) {
+  BIND(x);
   BIND_OUT(mean);
   BIND_OUT(variance);
-  BIND_OUT(coefficients);
-  const int c = get_global_id(0);
-  if (c >= channels) return;
-  const int share = (total + parts - 1) / parts;
-  const float base = means[c];
-  float m = 0, v = 0;
-  for (int part = 0; part < parts; ++part) {
-    const float weight = (float)max(0, min(share, total - part * share)) / total;
-    m += weight * (means[part * channels + c] - base);
+  PART;
+  const float2 own = moments(x + start, vectors, skip, first, end, scratch);
+  if (MEMBER == 0) {
+    mean[ROW] = own.x;
+    variance[ROW] = own.y;
   }
-  for (int part = 0; part < parts; ++part) {
-    const float weight = (float)max(0, min(share, total - part * share)) / total;
-    const float d = means[part * channels + c] - base - m;
-    v += weight * (variances[part * channels + c] + d * d);
-  }
-  mean[c] = base + m;
-  variance[c] = v;
-  store_quad((float4)(base + m, weight[c] / sqrt(v + epsilon), bias[c], 0.0f), c, channels,
-             coefficients);
 }
 
-// The sums of dy and of dy·(x - mean) over a part of channel c, at part·channels + c.
-__kernel void batch_norm_backward_moments(IN(dy), IN(x), IN(mean), OUT(sum), OUT(product),
-                                          const int batch, const int channels, DIVISOR(vectors),
-                                          const int parts, __local float *scratch) {
-  BIND(dy);
+// y = (x - mean)·weight / sqrt(variance + epsilon) + bias. The running statistics are
+// keep.x·mean + keep.y·(the batch's), keep.z·variance + keep.w·(the batch's).
+__kernel void batch_norm_apply(IN(x), IN(means), IN(variances), IN(weight), IN(bias), IN(residual),
+                               IN(old_mean), IN(old_variance), OUT(y), OUT(mean), OUT(variance),
+                               OUT(new_mean), OUT(new_variance), const int batch,
+                               const int channels, DIVISOR(vectors), const int parts,
+                               const float epsilon, const float4 keep, __local float *scratch) {
   BIND(x);
-  BIND(mean);
-  BIND_OUT(sum);
-  BIND_OUT(product);
+  BIND(weight);
+  BIND(bias);
+  BIND_OUT(y);
+  BIND_OUT(mean);
+  BIND_OUT(variance);
   PART;
   x += start;
-  dy += start;
-  const float m = mean[channel];
+  y += start;
+#if defined(GIVEN)
+  BIND(means);
+  BIND(variances);
+  const float m = means[channel], v = variances[channel];
+#elif defined(ONE_PART)
+  const float2 all = moments(x, vectors, skip, first, end, scratch);
+  const float m = all.x, v = all.y;
+#else
+  BIND(means);
+  BIND(variances);
+  const float base = means[channel];
+  float away = 0, rest = 0;
+  for (int p = MEMBER; p < parts; p += GROUP) {
+    away += WEIGHT(p) * (means[p * channels + channel] - base);
+  }
+  away = group_sum(away, scratch);
+  for (int p = MEMBER; p < parts; p += GROUP) {
+    const float d = means[p * channels + channel] - base - away;
+    rest += WEIGHT(p) * (variances[p * channels + channel] + d * d);
+  }
+  const float m = base + away, v = group_sum(rest, scratch);
+#endif
+#ifndef GIVEN
+  if (part == 0 && MEMBER == 0) {
+    mean[channel] = m;
+    variance[channel] = v;
+#ifdef RUNNING
+    BIND(old_mean);
+    BIND(old_variance);
+    BIND_OUT(new_mean);
+    BIND_OUT(new_variance);
+    new_mean[channel] = keep.x * old_mean[channel] + keep.y * m;
+    new_variance[channel] = keep.z * old_variance[channel] + keep.w * v;
+#endif
+  }
+#endif
+  const float scale = weight[channel] * (1.0f / sqrt(v + epsilon)), shift = bias[channel];
+#ifdef RESIDUAL
+  BIND(residual);
+  residual += start;
+#define ADDED(value, at) ((value) + READ(residual + (at)))
+#else
+#define ADDED(value, at) (value)
+#endif
+#ifdef RECTIFIES
+#define RECTIFIED(value) ((value) <= 0 ? ALL(0.0f) : (value))
+#else
+#define RECTIFIED(value) (value)
+#endif
+#define APPLY(value, at)                                                               \
+  {                                                                                    \
+    const VECTOR sum = ADDED(fma((value) - m, ALL(scale), ALL(shift)), at);            \
+    WRITE(RECTIFIED(sum), y + (at));                                                   \
+  }
+  int i = first + MEMBER;
+  for (; i + (ROUNDS - 1) * GROUP < end; i += ROUNDS * GROUP) {
+    VECTOR values[ROUNDS];
+#pragma unroll
+    for (int r = 0; r < ROUNDS; ++r) values[r] = READ(x + PLACE(i + r * GROUP));
+#pragma unroll
+    for (int r = 0; r < ROUNDS; ++r) APPLY(values[r], PLACE(i + r * GROUP));
+  }
+  for (; i < end; i += GROUP) APPLY(READ(x + PLACE(i)), PLACE(i));
+}
+
+// The sums of dy and of dy·(x - mean) over the vectors first ..< end of a channel.
+static inline float2 gradient_sums(__global const float *dy, __global const float *x, uint4 vectors,
+                                   int skip, int first, int end, float mean, float scale, float shift,
+                                   __local float *scratch) {
   VECTOR sums = 0, products = 0;
   int i = first + MEMBER;
   for (; i + GROUP < end; i += 2 * GROUP) {
     const int here = PLACE(i), next = PLACE(i + GROUP);
-    const VECTOR d = READ(dy + here), e = READ(dy + next);
     const VECTOR a = READ(x + here), b = READ(x + next);
-    sums += d;
-    products += d * (a - m);
-    sums += e;
-    products += e * (b - m);
+    const VECTOR d = READ(dy + here), e = READ(dy + next);
+    const VECTOR p = let_through(d, a, mean, scale, shift), q = let_through(e, b, mean, scale, shift);
+    sums += p;
+    products += p * (a - mean);
+    sums += q;
+    products += q * (b - mean);
   }
   for (; i < end; i += GROUP) {
     const int here = PLACE(i);
-    const VECTOR d = READ(dy + here);
+    const VECTOR a = READ(x + here), d = let_through(READ(dy + here), a, mean, scale, shift);
     sums += d;
-    products += d * (READ(x + here) - m);
+    products += d * (a - mean);
   }
   const float s = group_sum(sum_lanes(sums), scratch), p = group_sum(sum_lanes(products), scratch);
-  if (MEMBER == 0) {
-    sum[ROW] = s;
-    product[ROW] = p;
-  }
+  return (float2)(s, p);
 }
 
-// The gradients of weight and bias, and the coefficients of dx = k.y·(dy - k.z - (x - k.x)·k.w).
-__kernel void batch_norm_backward_coefficients(IN(sums), IN(products), IN(mean), IN(variance),
-                                               IN(weight), OUT(dweight), OUT(dbias),
-                                               OUT(coefficients), const float terms,
-                                               const int channels, const int parts,
-                                               const float epsilon) {
-  BIND(sums);
-  BIND(products);
+// What all elements of a channel share.
+#define CHANNEL                                                            \
+  const float m = mean[channel], rstd = 1.0f / sqrt(variance[channel] + epsilon); \
+  const float scale = weight[channel] * rstd, shift = bias[channel]
+
+// These sums of a part of channel c, at part·channels + c.
+__kernel void batch_norm_backward_moments(IN(dy), IN(x), IN(mean), IN(variance), IN(weight),
+                                          IN(bias), OUT(sum), OUT(product), const int batch,
+                                          const int channels, DIVISOR(vectors), const int parts,
+                                          const float epsilon, __local float *scratch) {
+  BIND(dy);
+  BIND(x);
   BIND(mean);
   BIND(variance);
   BIND(weight);
-  BIND_OUT(dweight);
-  BIND_OUT(dbias);
-  BIND_OUT(coefficients);
-  const int c = get_global_id(0);
-  if (c >= channels) return;
-  float sum = 0, product = 0;
-  for (int part = 0; part < parts; ++part) {
-    sum += sums[part * channels + c];
-    product += products[part * channels + c];
+  BIND(bias);
+  BIND_OUT(sum);
+  BIND_OUT(product);
+  PART;
+  CHANNEL;
+  const float2 own =
+      gradient_sums(dy + start, x + start, vectors, skip, first, end, m, scale, shift, scratch);
+  if (MEMBER == 0) {
+    sum[ROW] = own.x;
+    product[ROW] = own.y;
   }
-  const float rstd = 1.0f / sqrt(variance[c] + epsilon), slope = product * rstd;
-  dbias[c] = sum;
-  dweight[c] = slope;
-  store_quad((float4)(mean[c], weight[c] * rstd, sum / terms, rstd * slope / terms), c, channels,
-             coefficients);
 }
 
-// The coefficients of the V elements from `at` on, each in a vector. Vectors that go on into the next
-// row (-DSTRADDLES; a row has at least V elements, which are 4) meet two channels.
-typedef struct {
-  VECTOR x, y, z, w;
-} Coefficients;
-
-static inline Coefficients coefficients_of(__global const float *table, int at, uint4 length,
-                                           uint4 channels) {
-  const int row = divided(at, length), channel = row - divided(row, channels) * channels.s0;
-  __global const float4 *quads = (__global const float4 *)table;
-  const float4 k = quads[channel];
-#ifdef STRADDLES
-  const float4 n = quads[channel + 1];
-  // How many lanes are of the row.
-  const int left = (row + 1) * length.s0 - at;
-#define OF(axis)                                                                \
-  (VECTOR)(k.axis, left > 1 ? k.axis : n.axis, left > 2 ? k.axis : n.axis, left > 3 ? k.axis : n.axis)
-#else
-#define OF(axis) (VECTOR)(k.axis)
-#endif
-  return (Coefficients){OF(x), OF(y), OF(z), OF(w)};
-}
-
-__kernel void batch_norm_apply(IN(x), IN(coefficients), OUT(y), const int n, DIVISOR(length),
-                               DIVISOR(channels)) {
-  BIND(x);
-  BIND(coefficients);
-  BIND_OUT(y);
-  const int item = get_global_id(0);
-  ELEMENTS(item, n);
-  if (count <= 0) return;
-  const Coefficients k = coefficients_of(coefficients, i, length, channels);
-  write_some((read_some(x + i, count) - k.x) * k.y + k.z, y + i, count);
-}
-
-__kernel void batch_norm_backward_apply(IN(dy), IN(x), IN(coefficients), OUT(dx), const int n,
-                                        DIVISOR(length), DIVISOR(channels)) {
+// The gradients of weight and bias, and dx = scale·(dy - mean(dy) - (x - mean)·rstd²·mean(dy·(x - mean))).
+__kernel void batch_norm_backward_apply(IN(dy), IN(x), IN(mean), IN(variance), IN(weight), IN(bias),
+                                        IN(sums), IN(products), OUT(dx), OUT(dweight), OUT(dbias),
+                                        const int batch, const int channels, DIVISOR(vectors),
+                                        const int parts, const float epsilon,
+                                        __local float *scratch) {
   BIND(dy);
   BIND(x);
-  BIND(coefficients);
+  BIND(mean);
+  BIND(variance);
+  BIND(weight);
+  BIND(bias);
   BIND_OUT(dx);
-  const int item = get_global_id(0);
-  ELEMENTS(item, n);
-  if (count <= 0) return;
-  const Coefficients k = coefficients_of(coefficients, i, length, channels);
-  const VECTOR element = read_some(x + i, count), arriving = read_some(dy + i, count);
-  write_some(k.y * (arriving - k.z - (element - k.x) * k.w), dx + i, count);
+  BIND_OUT(dweight);
+  BIND_OUT(dbias);
+  PART;
+  CHANNEL;
+  dy += start;
+  x += start;
+  dx += start;
+#ifdef ONE_PART
+  const float2 all = gradient_sums(dy, x, vectors, skip, first, end, m, scale, shift, scratch);
+  const float sum = all.x, product = all.y;
+#else
+  BIND(sums);
+  BIND(products);
+  float s = 0, p = 0;
+  for (int i = MEMBER; i < parts; i += GROUP) {
+    s += sums[i * channels + channel];
+    p += products[i * channels + channel];
+  }
+  const float sum = group_sum(s, scratch), product = group_sum(p, scratch);
+#endif
+  const float terms = (float)total * V, slope = product * rstd;
+  if (part == 0 && MEMBER == 0) {
+    dbias[channel] = sum;
+    dweight[channel] = slope;
+  }
+  const float average = sum / terms, tilt = rstd * slope / terms;
+#define APPLY_BACKWARD(arriving, element, at)                                          \
+  {                                                                                    \
+    const VECTOR through = let_through(arriving, element, m, scale, shift);            \
+    WRITE(scale * (through - average - ((element) - m) * tilt), dx + (at));            \
+  }
+  int i = first + MEMBER;
+  for (; i + GROUP < end; i += 2 * GROUP) {
+    const int here = PLACE(i), next = PLACE(i + GROUP);
+    const VECTOR a = READ(x + here), b = READ(x + next);
+    const VECTOR d = READ(dy + here), e = READ(dy + next);
+    APPLY_BACKWARD(d, a, here);
+    APPLY_BACKWARD(e, b, next);
+  }
+  for (; i < end; i += GROUP) {
+    const int here = PLACE(i);
+    const VECTOR a = READ(x + here), d = READ(dy + here);
+    APPLY_BACKWARD(d, a, here);
+  }
 }

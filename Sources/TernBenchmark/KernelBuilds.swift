@@ -12,6 +12,7 @@ package struct KernelBuilds: Sendable {
       device.builds.map { build in
         .object([
           "file": .string(build.file), "kernel": .string(build.kernel),
+          "source": KernelSource.generatedText(build.file).map(JSON.string) ?? .null,
           "options": .string(build.commandLine),
         ])
       })

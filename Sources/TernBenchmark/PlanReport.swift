@@ -37,6 +37,7 @@ package struct PlanReport: Sendable {
     if let file = launch.file {
       members += [
         .init(name: "file", value: .string(file)),
+        .init(name: "source", value: launch.source.map(JSON.string) ?? .null),
         .init(
           name: "defines",
           value: .object(

@@ -108,6 +108,10 @@ struct KernelRequest {
         var vector = SIMD8<Int32>(repeating: 0)
         for (i, value) in values.enumerated() { vector[i] = Int32(value) }
         try kernel.set(index, vector)
+      case .floats(let values):
+        var vector = SIMD4<Float>(repeating: 0)
+        for (i, value) in values.enumerated() { vector[i] = value }
+        try kernel.set(index, vector)
       case .uints(let values):
         var vector = SIMD8<UInt32>(repeating: 0)
         for (i, value) in values.enumerated() { vector[i] = value }

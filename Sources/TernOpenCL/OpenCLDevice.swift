@@ -111,7 +111,8 @@ package final class OpenCLDevice: Device {
   }
 
   package func fusing(_ graph: Graph) throws -> Graph {
-    try graph.takingPartsFirst().chainingElementwise(.openCL)
+    try graph.joiningSummedProducts().fusingBatchNorm().takingPartsFirst()
+      .chainingElementwise(.openCL)
   }
 
   package func workspaceByteCount(of node: Node, in graph: Graph) throws -> Int {

@@ -35,6 +35,11 @@ struct View {
     View(memory: memory, offset: offset, type: TensorType(shape, type.dataType))
   }
 
+  /// The memory from an element on.
+  func moved(by elements: Int) -> View {
+    View(memory: memory, offset: offset + elements, type: type)
+  }
+
   /// Some samples of a batch [N, …].
   func samples(_ first: Int, count: Int) -> View {
     let perSample = shape.elementCount(in: 1..<shape.rank)
@@ -53,6 +58,8 @@ enum Argument {
   case float(Float)
   /// Up to eight integers as an `int8`.
   case ints([Int])
+  /// Up to four numbers as a `float4`.
+  case floats([Float])
   /// Up to eight numbers of 32 bits as a `uint8`.
   case uints([UInt32])
   /// What divides by a number; see ``Divisor``.

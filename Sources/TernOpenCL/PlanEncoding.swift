@@ -73,7 +73,8 @@ extension PendingLaunch {
     case .library(let name, _): .init(name: name)
     case .kernel(let request):
       .init(
-        name: request.name, file: request.file, defines: request.defines,
+        name: request.name, file: request.file,
+        source: KernelSource.generatedText(request.file), defines: request.defines,
         program: programs[KernelBuild(request)],
         groups: request.range.groups, groupSize: request.range.localSize)
     }

@@ -7,6 +7,8 @@ package struct NodeDescription: Sendable {
     package let name: String
     /// Where the kernel's source is; `nil` for what is no kernel of Tern's.
     package let file: String?
+    /// The source itself where it stands in no file, but was written for the plan.
+    package let source: String?
     /// What the source is specialised by.
     package let defines: [String: String]
     /// The program that the kernel is compiled in, with others of the plan.
@@ -16,10 +18,11 @@ package struct NodeDescription: Sendable {
     package let groupSize: [Int]
 
     package init(
-      name: String, file: String? = nil, defines: [String: String] = [:],
+      name: String, file: String? = nil, source: String? = nil, defines: [String: String] = [:],
       program: String? = nil, groups: [Int] = [], groupSize: [Int] = []
     ) {
-      (self.name, self.file, self.defines, self.program) = (name, file, defines, program)
+      (self.name, self.file, self.source) = (name, file, source)
+      (self.defines, self.program) = (defines, program)
       (self.groups, self.groupSize) = (groups, groupSize)
     }
   }

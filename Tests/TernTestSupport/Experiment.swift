@@ -46,11 +46,13 @@ package struct Experiment {
 
   /// Runs the graph `steps` times and returns the last outputs and all variables.
   ///
-  /// - Parameter fuses: whether the device may merge nodes.
+  /// - Parameters:
+  ///   - fuses: whether the device may merge nodes.
+  ///   - memoryLimit: the bytes that variables and values may take.
   package func run(
-    on device: any Device, steps: Int = 1, fuses: Bool = true
+    on device: any Device, steps: Int = 1, fuses: Bool = true, memoryLimit: Int? = nil
   ) throws -> [String: HostTensor] {
-    let session = Session(device: device)
+    let session = Session(device: device, memoryLimit: memoryLimit)
     session.fuses = fuses
     let executable = try session.compile(builder.graph)
     try session.write(variables)

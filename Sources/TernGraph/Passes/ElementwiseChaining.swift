@@ -125,17 +125,20 @@ private struct Chaining {
     for member in region.members { regionOf[member] = region.members[0] }
   }
 
-  /// Lets a region write what joins its values.
+  /// Lets regions write what joins their values; they become one.
   private mutating func join(_ index: Int, _ cat: Operations.Cat) {
     let inputs = graph.nodes[index].inputs
-    let firsts = Set(inputs.map { readers.producer(of: $0).flatMap { regionOf[$0] } })
-    guard claim.readsAnyPlace, firsts.count == 1, let first = firsts.first.flatMap(\.self),
-      var region = regions[first]
+    let firsts = inputs.map { readers.producer(of: $0).flatMap { regionOf[$0] } }
+    let known = Set(firsts.compactMap(\.self)).sorted()
+    guard claim.readsAnyPlace, firsts.allSatisfy({ $0 != nil }), var region = regions[known[0]],
+      known.allSatisfy({ regions[$0]!.shape == region.shape })
     else { return }
-    region.joins.append(index)
+    region.members = known.flatMap { regions[$0]!.members }.sorted()
+    region.joins = known.flatMap { regions[$0]!.joins } + [index]
     guard fits(region, before: index) else { return }
-    regions[first] = region
-    regionOf[index] = first
+    for first in known { regions[first] = nil }
+    regions[region.members[0]] = region
+    for member in region.members + region.joins { regionOf[member] = region.members[0] }
   }
 
   /// Whether a region may run as a chain at the place of `last`.

@@ -62,6 +62,47 @@ extension Plan {
   }
 }
 
+/// An operation that is computed again by another one: because it writes over what it reads, or because less is to
+/// do when some of its results are still there.
+package protocol RepeatableOperation: Operation {
+  /// What computes outputs once more, with the same bits.
+  var repetition: Repetition { get }
+}
+
+/// What computes some outputs of a node once more.
+package struct Repetition: Sendable {
+  /// A value of the node that is computed again.
+  package enum Source: Sendable {
+    case input(Int)
+    /// An output that is kept.
+    case output(Int)
+  }
+
+  package let operation: any Operation
+  package let reads: [Source]
+  /// The positions of the outputs that it gives; the others cannot be had again.
+  package let outputs: [Int]
+
+  package init(_ operation: any Operation, reading reads: [Source], outputs: [Int]) {
+    (self.operation, self.reads, self.outputs) = (operation, reads, outputs)
+  }
+}
+
+extension Node {
+  /// The node that computes this one's values again; it names outputs of the first run as its own.
+  fileprivate var again: Node {
+    guard let repetition = (operation as? any RepeatableOperation)?.repetition else { return self }
+    return Node(
+      operation: repetition.operation,
+      inputs: repetition.reads.map {
+        switch $0 {
+        case .input(let position): inputs[position]
+        case .output(let position): outputs[position]
+        }
+      }, outputs: repetition.outputs.map { outputs[$0] }, scope: scope)
+  }
+}
+
 /// Gives values up, one after the other, wherever most memory is taken at once.
 private struct RecomputationSearch {
   private(set) var graph: Graph
@@ -91,7 +132,7 @@ private struct RecomputationSearch {
     self.graph = graph
     self.workspaces = workspaces
     try update()
-    originalWork = max(graph.nodes.indices.reduce(0) { $0 + work($1) }, 1)
+    originalWork = max(graph.nodes.reduce(0) { $0 + work($1) }, 1)
   }
 
   /// Gives values up until no more than so many bytes are taken at once.
@@ -132,8 +173,7 @@ private struct RecomputationSearch {
   }
 
   /// The time of a node, in bytes moved.
-  private func work(_ index: Int) -> Double {
-    let node = graph.nodes[index]
+  private func work(_ node: Node) -> Double {
     if node.operation.isView { return 0 }
     let cost = graph.cost(of: node)
     return max(Double(cost.flops) / Self.operationsPerByte, Double(cost.bytes))
@@ -196,7 +236,7 @@ private struct RecomputationSearch {
     }
     let freed = block.byteCount - chain.keptByteCount
     guard freed > 0, freed >= block.byteCount / 2 else { return nil }
-    let added = chain.nodes.reduce(0) { $0 + work($1) }
+    let added = chain.nodes.reduce(0) { $0 + work(graph.nodes[$1].again) }
     return Choice(
       values: late, position: position, nodes: chain.nodes,
       gain: Double(freed) / max(added, 1))
@@ -223,8 +263,8 @@ private struct RecomputationSearch {
     guard let index = producer(of: value) else { return true }
     guard !chain.seen.contains(index) else { return true }
     chain.seen.insert(index)
-    let node = graph.nodes[index]
-    guard chain.seen.count <= RecomputationSearch.largestChain,
+    let node = graph.nodes[index].again
+    guard chain.seen.count <= RecomputationSearch.largestChain, node.outputs.contains(value),
       !node.operation.inPlacePairs.contains(where: \.required)
     else { return false }
     for input in node.inputs {
@@ -242,7 +282,8 @@ private struct RecomputationSearch {
       {
         continue
       }
-      if graph[input].byteCount <= chain.smallByteCount {
+      // What the node itself gave the first time is kept.
+      if graph[input].byteCount <= chain.smallByteCount || producer(of: input) == index {
         chain.keptByteCount += graph[input].byteCount
       } else if !collect(input, into: &chain) {
         return false
@@ -258,8 +299,8 @@ private struct RecomputationSearch {
     var copy: [ValueID: ValueID] = [:]
     var added: [Node] = []
     for index in choice.nodes {
-      var node = graph.nodes[index]
-      addedWork += work(index)
+      var node = graph.nodes[index].again
+      addedWork += work(node)
       if !node.operation.isView { addedNodeCount += 1 }
       node.inputs = node.inputs.map { copy[$0] ?? $0 }
       node.outputs = node.outputs.map { old in

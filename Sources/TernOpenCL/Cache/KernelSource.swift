@@ -10,6 +10,8 @@ import TernRuntime
 package final class KernelSource: Sendable {
   /// Lines that belong to a kernel, or to all of them.
   private let parts: [(kernel: String?, lines: String)]
+  /// Whether there is no such file, but what was written for a graph.
+  package let isGenerated: Bool
   /// What it declares: its kernels, its other functions and types, its macros.
   let kernelNames: [String]
   let functionNames: [String]
@@ -32,8 +34,16 @@ package final class KernelSource: Sendable {
   /// - Returns: its name, by which ``named(_:)`` knows it from then on.
   static func generated(_ stem: String, _ text: String) -> String {
     let file = "\(stem)-\(hexadecimal(FNV1a.hash64(text.utf8)))"
-    if read.withLock({ $0[file] }) == nil { note(KernelSource(file, text), as: file) }
+    if read.withLock({ $0[file] }) == nil {
+      note(KernelSource(file, text, isGenerated: true), as: file)
+    }
     return file
+  }
+
+  /// The text of a file that was written when it was needed; `nil` for others.
+  package static func generatedText(_ file: String) -> String? {
+    let source = named(file)
+    return source.isGenerated ? source.text : nil
   }
 
   @discardableResult
@@ -42,7 +52,8 @@ package final class KernelSource: Sendable {
     return source
   }
 
-  private init(_ file: String, _ text: String) {
+  private init(_ file: String, _ text: String, isGenerated: Bool = false) {
+    self.isGenerated = isGenerated
     var included: Set<String> = [file]
     var parts: [(kernel: String?, lines: String)] = []
     var (kernels, functions, macros): ([String], [String], [String]) = ([], [], [])

@@ -54,9 +54,15 @@ struct TileConvolution: ConvolutionMethod {
   /// The floats of a row of a phase's weights.
   private func pitch(_ phase: ConvolutionPhase) -> Int { Self.wholeFours(read * phase.taps) }
   /// The floats that a group's weights take in the order that the kernel reads.
-  private var weightsOfGroup: Int { rows * phases.reduce(0) { $0 + pitch($1) } }
-  /// Whether the weights lie in that order as they are.
-  private var readsWeightsInPlace: Bool { isForward && read * phases[0].taps % 4 == 0 }
+  private var weightsOfGroup: Int {
+    readsWeightsByColumns ? rows * read : rows * phases.reduce(0) { $0 + pitch($1) }
+  }
+  /// Whether the weights are read as they are, transposed: those of one tap are a matrix.
+  private var readsWeightsByColumns: Bool { !isForward && problem.taps == 1 && rows % 4 == 0 }
+  /// Whether the kernel reads the weights where they are.
+  private var readsWeightsInPlace: Bool {
+    readsWeightsByColumns || isForward && read * phases[0].taps % 4 == 0
+  }
   private var packedCount: Int {
     readsWeightsInPlace ? 0 : Self.wholeFours(problem.geometry.groups * weightsOfGroup)
   }
@@ -108,7 +114,9 @@ struct TileConvolution: ConvolutionMethod {
       ],
       defines: tile.defines(on: device).merging(
         TileGather.defines(marks, reading: x, on: device)
-      ) { $1 }.merging(["RIGHT_WIDTH": readsWide ? 4 : 1]) { $1 },
+      ) { $1 }.merging([
+        "RIGHT_WIDTH": readsWide ? 4 : 1, "LEFT_BY_COLUMNS": readsWeightsByColumns ? 1 : 0,
+      ]) { $1 },
       options: tile.options(on: device))
     if parts > 1 {
       try encoder.sumParts(target, into: y, parts: parts, inner: result.h * result.w, epilogue)
@@ -170,10 +178,11 @@ struct TileConvolution: ConvolutionMethod {
         let (h, w) = (phase.h, phase.w)
         defer {
           entry += TileGather.paddedCount(read * phase.taps)
-          weight += rows * pitch(phase)
+          weight += readsWeightsByColumns ? 0 : rows * pitch(phase)
         }
         return [
-          read * phase.taps, entry, weight, pitch(phase), h.taps, w.taps, h.place, h.placeStep,
+          read * phase.taps, entry, weight, readsWeightsByColumns ? rows : pitch(phase), h.taps,
+          w.taps, h.place, h.placeStep,
           w.place, w.placeStep, h.count, w.count, h.start * result.w + w.start, 0, 0, 0,
         ].map(Int32.init)
       }

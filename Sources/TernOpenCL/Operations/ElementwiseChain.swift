@@ -9,67 +9,91 @@ extension ElementwiseClaim {
 /// One kernel for a chain, written for it of the functions that its operations alone would run.
 extension Operations.ElementwiseChain: OpenCLOperation {
   func encode(_ x: [View], _ y: [View], in encoder: StepEncoder) throws {
-    try ChainEncoding(self, x, y).encode(in: encoder)
-  }
-}
-
-/// The tensors of a chain, each with where its elements lie.
-private struct ChainEncoding {
-  typealias Chain = Operations.ElementwiseChain
-
-  /// A tensor that the kernel has a pointer to.
-  struct Operand {
-    let view: View
-    /// Along the axes of the chain's shape.
-    let strides: [Int]
-  }
-
-  let chain: Chain
-  let reads: [Operand]
-  /// What is written, and the link that gives it.
-  let writes: [(operand: Operand, link: Int)]
-
-  init(_ chain: Chain, _ x: [View], _ y: [View]) {
-    self.chain = chain
-    let shape = chain.shape
-    reads = chain.reads.map { read in
-      let input = x[read.input]
-      guard let place = Chain.Placement(read, of: input.type) else {
-        preconditionFailure("a chain reads what is no part of its input")
+    var values: [String] = []
+    for (index, link) in links.enumerated() {
+      let operands = link.operands.map { operand in
+        switch operand {
+        case .read(let read): ElementwiseKernel.read(read)
+        case .link(let other): "r\(other)"
+        case .number(let value): "ALL(\(value.literal))"
+        }
       }
-      return Operand(
-        view: View(
-          memory: input.memory, offset: input.offset + place.offset,
-          type: TensorType(place.shape)),
-        strides: place.strides(over: shape))
+      values.append("const VECTOR r\(index) = \(link.function.expression(operands));")
     }
-    writes = zip(chain.writes, y).flatMap { write, output in
+    var results: [(tensor: ElementwiseKernel.Tensor, value: String)] = []
+    for (write, output) in zip(writes, y) {
       switch write {
-      case .link(let link): [(Operand(view: output, strides: shape.strides), link)]
+      case .link(let link): results.append((.init(output, over: shape), "r\(link)"))
       case .cat(let links, let axis):
-        links.enumerated().map { index, link in
-          let strides = output.shape.strides
-          let view = View(
-            memory: output.memory, offset: output.offset + index * shape[axis] * strides[axis],
-            type: TensorType(shape))
-          return (Operand(view: view, strides: strides), link)
+        for (index, link) in links.enumerated() {
+          let start = index * shape[axis]
+          results.append(
+            (.init(partOf: output, shape, axis: axis, start: start), "r\(link)"))
         }
       }
     }
+    let kernel = ElementwiseKernel(
+      shape: shape, comment: detail,
+      reads: reads.map { read in
+        guard let place = Placement(read, of: x[read.input].type) else {
+          preconditionFailure("a chain reads what is no part of its input")
+        }
+        return .init(x[read.input], place, over: shape)
+      }, values: values, writes: results)
+    try kernel.encode(name, in: encoder)
+  }
+}
+
+/// A kernel that is written for what it computes: elements of some tensors from the same elements of
+/// others.
+struct ElementwiseKernel {
+  /// A tensor that the kernel has a pointer to.
+  struct Tensor {
+    let view: View
+    /// Along the axes of the kernel's shape.
+    let strides: [Int]
+
+    init(_ view: View, over shape: Shape) {
+      self.view = view
+      strides = shape.strides
+    }
+
+    init(_ view: View, _ place: Operations.ElementwiseChain.Placement, over shape: Shape) {
+      self.view = view.moved(by: place.offset)
+      strides = place.strides(over: shape)
+    }
+
+    /// The part of `shape` that starts at `start` along an axis.
+    init(partOf view: View, _ shape: Shape, axis: Int, start: Int) {
+      let strides = view.shape.strides
+      self.view = view.moved(by: start * strides[axis])
+      self.strides = strides
+    }
   }
 
-  private var operands: [Operand] { reads + writes.map(\.operand) }
+  let shape: Shape
+  let comment: String
+  let reads: [Tensor]
+  /// Declarations of what is computed.
+  let values: [String]
+  /// What is written, and the name of the value.
+  let writes: [(tensor: Tensor, value: String)]
 
-  func encode(in encoder: StepEncoder) throws {
-    let loop = try StridedLoop(
-      chain.shape, strides: operands.map(\.strides), operation: chain.name)
-    let tensors = operands.map { Argument.tensor($0.view) }
+  /// The name of what is read.
+  static func read(_ index: Int) -> String { "a\(index)" }
+
+  private var tensors: [Tensor] { reads + writes.map(\.tensor) }
+
+  /// - Parameter operation: what it is for.
+  func encode(_ operation: String, in encoder: StepEncoder) throws {
+    let loop = try StridedLoop(shape, strides: tensors.map(\.strides), operation: operation)
+    let tensors = tensors.map { Argument.tensor($0.view) }
     // One long row, of which every tensor has all or one element.
     if loop.axes == 0, loop.innerStrides.allSatisfy({ $0 <= 1 }) {
       let text = text(steps: loop.innerStrides, axes: nil)
       try encoder.elements(
         "elementwise", in: KernelSource.generated("elementwise/chain", text),
-        count: chain.shape.elementCount, tensors + [.int(chain.shape.elementCount)])
+        count: shape.elementCount, tensors + [.int(shape.elementCount)])
       return
     }
     let apart = loop.distances(where: { loop.innerStrides[$0] == 1 })
@@ -108,7 +132,7 @@ private struct ChainEncoding {
     }
     var lines = [
       "#include \"unary_functions.cl\"", "#include \"binary_functions.cl\"", "",
-      "// \(chain.detail)",
+      "// \(comment)",
       "__kernel void elementwise(\(parameters.joined(separator: ",\n                          "))) {",
     ]
     lines += names.enumerated().map { "  \(isRead($0) ? "BIND" : "BIND_OUT")(\($1));" }
@@ -141,24 +165,15 @@ private struct ChainEncoding {
         case 1: "read_some(x\(index) + i, count)"
         default: "ALL(x\(index)[i * \(steps[index])])"
         }
-      lines.append("  const VECTOR a\(index) = \(value);")
+      lines.append("  const VECTOR \(Self.read(index)) = \(value);")
     }
-    for (index, link) in chain.links.enumerated() {
-      let operands = link.operands.map { operand in
-        switch operand {
-        case .read(let read): "a\(read)"
-        case .link(let other): "r\(other)"
-        case .number(let value): "ALL(\(value.literal))"
-        }
-      }
-      lines.append("  const VECTOR r\(index) = \(link.function.expression(operands));")
-    }
+    lines += values.map { "  " + $0 }
     for (index, write) in writes.enumerated() {
       let step = steps[reads.count + index]
       lines.append(
         step > 1
-          ? "  y\(index)[i * \(step)] = r\(write.link);"
-          : "  write_some(r\(write.link), y\(index) + i, count);")
+          ? "  y\(index)[i * \(step)] = \(write.value);"
+          : "  write_some(\(write.value), y\(index) + i, count);")
     }
     return (lines + ["}", ""]).joined(separator: "\n")
   }

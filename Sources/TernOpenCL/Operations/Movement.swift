@@ -82,14 +82,36 @@ extension Operations.Narrow: OpenCLOperation {
 }
 
 extension Operations.Cat: OpenCLOperation {
+  /// A kernel takes at least 1024 bytes of arguments, a copy between strides up to 96 of them.
+  private static let mostTogether = 9
+
   func encode(_ x: [View], _ y: [View], in encoder: StepEncoder) throws {
-    let strides = y[0].shape.strides
     var start = 0
-    for input in x {
-      try encoder.stridedCopy(
-        input.shape, from: input, strides: input.shape.strides, to: y[0], strides: strides,
-        targetStart: start * strides[axis], operation: name)
-      start += input.shape[axis]
+    var index = 0
+    while index < x.count {
+      // Neighbours of one shape share a launch.
+      let alike = x[index...].prefix(Self.mostTogether).prefix { $0.shape == x[index].shape }
+      let length = x[index].shape[axis]
+      if alike.count == 1 {
+        let strides = y[0].shape.strides
+        try encoder.stridedCopy(
+          x[index].shape, from: x[index], strides: x[index].shape.strides, to: y[0],
+          strides: strides, targetStart: start * strides[axis], operation: name)
+      } else {
+        let shape = x[index].shape
+        let kernel = ElementwiseKernel(
+          shape: shape, comment: name, reads: alike.map { .init($0, over: shape) }, values: [],
+          writes: alike.indices.map { each in
+            let place = start + (each - index) * length
+            return (
+              .init(partOf: y[0], shape, axis: axis, start: place),
+              ElementwiseKernel.read(each - index)
+            )
+          })
+        try kernel.encode(name, in: encoder)
+      }
+      start += length * alike.count
+      index += alike.count
     }
   }
 }

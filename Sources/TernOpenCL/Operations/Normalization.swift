@@ -8,6 +8,86 @@ extension View {
   }
 }
 
+/// What a batch normalisation reads and writes, and what stands behind it.
+private struct BatchNormalization {
+  let x: View
+  let weight: View
+  let bias: View
+  var residual: View?
+  var rectifies = false
+  /// The running statistics as they were and as they become.
+  var running: [(old: View, new: View, blend: Operations.FusedBatchNorm.Blend)] = []
+  let y: View
+  let mean: View
+  let variance: View
+  /// Whether the mean and the variance are read, not taken of the batch.
+  var hasStatistics = false
+  let epsilon: Float
+
+  var defines: [String: Int] {
+    var defines: [String: Int] = [:]
+    if residual != nil { defines["RESIDUAL"] = 1 }
+    if rectifies { defines["RECTIFIES"] = 1 }
+    return defines
+  }
+
+  /// What running statistics keep of themselves and take of the batch's.
+  var keep: Argument { .floats(running.flatMap { [$0.blend.keep, $0.blend.share] }) }
+
+  func encode(in encoder: StepEncoder) throws {
+    guard encoder.architecture == .manyThreads else { return try encoder.batchNorm(self) }
+    let cut = ChannelCut(x, encoder, hasSums: !hasStatistics)
+    var sums = cut.sums
+    var defines = defines
+    if hasStatistics {
+      sums = (mean, variance)
+      defines["GIVEN"] = 1
+    } else if cut.parts > 1 {
+      try cut.encode("batch_moments", [x], [sums.0, sums.1])
+    }
+    if !running.isEmpty { defines["RUNNING"] = 1 }
+    // What is not there is not looked at.
+    let statistics = running.isEmpty ? [mean, variance] : running.map(\.old)
+    try cut.encode(
+      "batch_norm_apply", [x] + (residual.map { [$0] } ?? []),
+      sums: [x, sums.0, sums.1, weight, bias, residual ?? x] + statistics,
+      [y, mean, variance] + (running.isEmpty ? [mean, variance] : running.map(\.new)),
+      [.float(epsilon), keep], defines: defines)
+  }
+}
+
+/// The gradients of a batch normalisation.
+private struct BatchNormalizationBackward {
+  let dy: View
+  let x: View
+  let mean: View
+  let variance: View
+  let weight: View
+  /// Where a relu stands behind the normalisation.
+  var bias: View?
+  let dx: View
+  let dWeight: View
+  let dBias: View
+  let epsilon: Float
+
+  var defines: [String: Int] { bias == nil ? [:] : ["RECTIFIES": 1] }
+  /// What both sums are taken of.
+  var inputs: [View] { [dy, x, mean, variance, weight, bias ?? weight] }
+
+  func encode(in encoder: StepEncoder) throws {
+    guard encoder.architecture == .manyThreads else { return try encoder.batchNormBackward(self) }
+    let cut = ChannelCut(x, encoder)
+    if cut.parts > 1 {
+      try cut.encode(
+        "batch_norm_backward_moments", [dy, x], sums: inputs, [cut.sums.0, cut.sums.1],
+        [.float(epsilon)], defines: defines)
+    }
+    try cut.encode(
+      "batch_norm_backward_apply", [dy, x, dx], sums: inputs + [cut.sums.0, cut.sums.1],
+      [dx, dWeight, dBias], [.float(epsilon)], defines: defines)
+  }
+}
+
 /// Batch normalisation where a work-item does much: see `normalization/batch_norm.cl`.
 extension StepEncoder {
   /// The parts of the batch whose sums are taken apart, so that few channels keep a device busy.
@@ -18,7 +98,7 @@ extension StepEncoder {
 
   /// Appends a kernel over all elements of [N, C, L], as rows of L.
   fileprivate func channelRows(
-    _ name: String, _ tensors: [View], like x: View, _ tail: [Argument]
+    _ name: String, _ tensors: [View], like x: View, _ tail: [Argument], _ defines: [String: Int]
   ) throws {
     let (batch, channels, length) = x.channels
     let width = architecture.vectorWidth(upTo: length)
@@ -26,47 +106,70 @@ extension StepEncoder {
       name, in: "normalization/batch_norm",
       count: batch * channels * ((length + width - 1) / width),
       tensors.map(Argument.tensor)
-        + [.int(batch * channels), .int(channels), .int(length)] + tail, defines: ["V": width])
+        + [.int(batch * channels), .int(channels), .int(length)] + tail,
+      defines: defines.merging(["V": width]) { $1 })
   }
 
-  fileprivate func batchNorm(_ x: [View], _ y: [View], epsilon: Float) throws {
-    let (batch, channels, length) = x[0].channels
-    let parts = Self.parts(x[0].type, on: device)
+  fileprivate func batchNorm(_ it: BatchNormalization) throws {
+    if !it.hasStatistics { try batchStatistics(it) }
+    try channelRows(
+      "batch_normalize",
+      [it.x, it.weight, it.bias, it.mean, it.variance, it.residual ?? it.x, it.y], like: it.x,
+      [.float(it.epsilon)], it.defines)
+  }
+
+  private func batchStatistics(_ it: BatchNormalization) throws {
+    let (batch, channels, length) = it.x.channels
+    let parts = Self.parts(it.x.type, on: device)
     let sizes: [Argument] = [.int(batch), .int(channels), .int(length), .int(parts)]
     let count = parts * channels
     let (mean, variance) =
-      parts == 1 ? (y[1], y[2]) : (scratch(0, count: count), scratch(count, count: count))
+      parts == 1 ? (it.mean, it.variance) : (scratch(0, count: count), scratch(count, count: count))
     try rows(
       "batch_statistics", in: "normalization/batch_norm", count: count,
-      [.tensor(x[0]), .tensor(mean), .tensor(variance)] + sizes + [rowScratch])
+      [.tensor(it.x), .tensor(mean), .tensor(variance)] + sizes + [rowScratch])
     if parts > 1 {
       try map(
         "batch_statistics_combine", in: "normalization/batch_norm", count: channels,
-        [.tensor(mean), .tensor(variance), .tensor(y[1]), .tensor(y[2])] + sizes)
+        [mean, variance, it.mean, it.variance].map(Argument.tensor) + sizes)
     }
-    try channelRows("batch_normalize", x + [y[1], y[2], y[0]], like: x[0], [.float(epsilon)])
+    if !it.running.isEmpty {
+      try map(
+        "running_statistics", in: "normalization/batch_norm", count: channels,
+        ([it.mean, it.variance] + it.running.map(\.old) + it.running.map(\.new))
+          .map(Argument.tensor) + [.int(channels), it.keep])
+    }
   }
 
-  fileprivate func batchNormBackward(_ x: [View], _ y: [View], epsilon: Float) throws {
-    let (dy, input, mean, variance, weight) = (x[0], x[1], x[2], x[3], x[4])
-    let (batch, channels, length) = input.channels
-    let parts = Self.parts(input.type, on: device)
+  fileprivate func batchNormBackward(_ it: BatchNormalizationBackward) throws {
+    let (batch, channels, length) = it.x.channels
+    let parts = Self.parts(it.x.type, on: device)
     let count = parts * channels
-    let (dweight, dbias) =
-      parts == 1 ? (y[1], y[2]) : (scratch(0, count: count), scratch(count, count: count))
+    let (dWeight, dBias) =
+      parts == 1 ? (it.dWeight, it.dBias) : (scratch(0, count: count), scratch(count, count: count))
     try rows(
       "batch_norm_backward_sums", in: "normalization/batch_norm", count: count,
-      [dy, input, mean, variance, dweight, dbias].map(Argument.tensor)
+      (it.inputs + [dWeight, dBias]).map(Argument.tensor)
         + [
-          .int(batch), .int(channels), .int(length), .int(parts), .float(epsilon), rowScratch,
-        ])
+          .int(batch), .int(channels), .int(length), .int(parts), .float(it.epsilon), rowScratch,
+        ], defines: it.defines)
     if parts > 1 {
-      try sumParts(dweight, into: y[1], parts: parts)
-      try sumParts(dbias, into: y[2], parts: parts)
+      try sumParts(dWeight, into: it.dWeight, parts: parts)
+      try sumParts(dBias, into: it.dBias, parts: parts)
     }
     try channelRows(
-      "batch_norm_backward_input", [dy, input, mean, variance, weight, y[1], y[2], y[0]],
-      like: input, [.int(batch), .float(epsilon)])
+      "batch_norm_backward_input", it.inputs + [it.dWeight, it.dBias, it.dx], like: it.x,
+      [.int(batch), .float(it.epsilon)], it.defines)
+  }
+
+  fileprivate static func batchNormWorkspace(
+    _ x: TensorType, on device: OpenCLDevice
+  ) -> Int {
+    if device.architecture == .manyThreads {
+      return ChannelCut.workspaceByteCount(x, on: device)
+    }
+    let parts = parts(x, on: device)
+    return parts == 1 ? 0 : 4 * 2 * parts * x.shape[1]
   }
 }
 
@@ -76,11 +179,9 @@ private struct ChannelCut {
 
   private let shape: (batch: Int, channels: Int, length: Int)
   private let encoder: StepEncoder
-  /// The parts that a channel's elements are summed in, so that few channels keep a device busy.
+  /// The parts that a channel's elements are taken in, so that few channels keep a device busy.
   let parts: Int
-  /// Four numbers for each channel, and those of the first again.
-  let coefficients: View
-  /// Two numbers for each channel and part.
+  /// Two numbers for each channel and part, where there are several.
   let sums: (View, View)
 
   static func parts(_ x: TensorType, on device: OpenCLDevice) -> Int {
@@ -89,112 +190,104 @@ private struct ChannelCut {
   }
 
   static func workspaceByteCount(_ x: TensorType, on device: OpenCLDevice) -> Int {
-    4 * ((4 + 2 * parts(x, on: device)) * x.shape[1] + 4)
+    let parts = parts(x, on: device)
+    return parts == 1 ? 0 : 4 * 2 * parts * x.shape[1]
   }
 
-  init(_ x: View, _ encoder: StepEncoder) {
+  /// - Parameter hasSums: whether the node has scratch memory for sums.
+  init(_ x: View, _ encoder: StepEncoder, hasSums: Bool = true) {
     shape = x.channels
     self.encoder = encoder
     parts = Self.parts(x.type, on: encoder.device)
-    let channels = shape.channels
-    let quads = 4 * (channels + 1)
-    coefficients = encoder.scratch(0, count: quads)
-    sums = (
-      encoder.scratch(quads, count: parts * channels),
-      encoder.scratch(quads + parts * channels, count: parts * channels)
-    )
+    let count = parts * shape.channels
+    sums =
+      parts == 1 || !hasSums
+      ? (x, x) : (encoder.scratch(0, count: count), encoder.scratch(count, count: count))
   }
-
-  var terms: Int { shape.batch * shape.length }
 
   /// Appends a kernel with a group for every channel and part.
-  func encodeMoments(_ name: String, _ inputs: [View]) throws {
-    let vectors = encoder.rowVectors(shape.length, inputs.map(Argument.tensor))
+  ///
+  /// - Parameters:
+  ///   - large: of the tensors those that are read or written in vectors.
+  ///   - sums: what is read; `large` where there is no more.
+  func encode(
+    _ name: String, _ large: [View], sums inputs: [View]? = nil, _ outputs: [View],
+    _ tail: [Argument] = [], defines: [String: Int] = [:]
+  ) throws {
+    let all = outputs.filter { $0.count == large[0].count } + large
+    let vectors = encoder.rowVectors(shape.length, all.map(Argument.tensor))
+    var defines = defines.merging(vectors.defines) { $1 }
+    if parts == 1 { defines["ONE_PART"] = 1 }
     try encoder.rows(
       name, in: Self.file, count: parts * shape.channels,
-      (inputs + [sums.0, sums.1]).map(Argument.tensor)
+      ((inputs ?? large) + outputs).map(Argument.tensor)
         + [
           .int(shape.batch), .int(shape.channels), .divisor(shape.length / vectors.width),
-          .int(parts), encoder.rowScratch,
-        ], defines: vectors.defines)
-  }
-
-  /// Appends a kernel with a work-item for every channel. `total` is what the parts divide.
-  func encodeCoefficients(
-    _ name: String, _ inputs: [View], _ outputs: [View], total: Argument, epsilon: Float
-  ) throws {
-    try encoder.map(
-      name, in: Self.file, count: shape.channels,
-      ([sums.0, sums.1] + inputs + outputs + [coefficients]).map(Argument.tensor)
-        + [total, .int(shape.channels), .int(parts), .float(epsilon)])
-  }
-
-  /// Appends a kernel over all elements.
-  func encodeElements(_ name: String, _ inputs: [View], into y: View) throws {
-    let tensors = (inputs + [coefficients, y]).map(Argument.tensor)
-    let isAligned = encoder.isAligned(tensors) && shape.length >= 4
-    var defines = ["V": isAligned ? 4 : 1]
-    if isAligned { defines["ALIGNED"] = 1 }
-    if isAligned, y.count % 4 == 0 { defines["WHOLE"] = 1 }
-    if isAligned, shape.length % 4 != 0 { defines["STRADDLES"] = 1 }
-    try encoder.map(
-      name, in: Self.file, count: isAligned ? y.count / 4 + y.count % 4 : y.count,
-      tensors + [.int(y.count), .divisor(shape.length), .divisor(shape.channels)],
-      defines: defines)
-  }
-
-  /// What the parts of ``encodeMoments(_:_:)`` divide.
-  func vectorCount(_ x: View) -> Int {
-    terms / encoder.rowVectors(shape.length, [.tensor(x)]).width
+          .int(parts),
+        ] + tail + [encoder.rowScratch], defines: defines)
   }
 }
 
 extension Operations.BatchNorm: OpenCLOperation {
   func workspaceByteCount(
     inputs: [TensorType], outputs: [TensorType], on device: OpenCLDevice
-  ) -> Int {
-    if device.architecture == .manyThreads {
-      return ChannelCut.workspaceByteCount(inputs[0], on: device)
-    }
-    let parts = StepEncoder.parts(inputs[0], on: device)
-    return parts == 1 ? 0 : 4 * 2 * parts * outputs[1].elementCount
-  }
+  ) -> Int { StepEncoder.batchNormWorkspace(inputs[0], on: device) }
 
   func encode(_ x: [View], _ y: [View], in encoder: StepEncoder) throws {
-    guard encoder.architecture == .manyThreads else {
-      return try encoder.batchNorm(x, y, epsilon: epsilon)
-    }
-    let cut = ChannelCut(x[0], encoder)
-    try cut.encodeMoments("batch_moments", [x[0]])
-    try cut.encodeCoefficients(
-      "batch_norm_coefficients", [x[1], x[2]], [y[1], y[2]], total: .int(cut.vectorCount(x[0])),
-      epsilon: epsilon)
-    try cut.encodeElements("batch_norm_apply", [x[0]], into: y[0])
+    try BatchNormalization(
+      x: x[0], weight: x[1], bias: x[2], y: y[0], mean: y[1], variance: y[2], epsilon: epsilon
+    ).encode(in: encoder)
+  }
+}
+
+extension Operations.FusedBatchNorm: OpenCLOperation {
+  func workspaceByteCount(
+    inputs: [TensorType], outputs: [TensorType], on device: OpenCLDevice
+  ) -> Int { StepEncoder.batchNormWorkspace(inputs[0], on: device) }
+
+  func encode(_ x: [View], _ y: [View], in encoder: StepEncoder) throws {
+    let statistics = zip(zip(x.suffix(running.count), y.suffix(running.count)), running)
+    try BatchNormalization(
+      x: x[0], weight: x[1], bias: x[2], residual: addsResidual ? x[3] : nil,
+      rectifies: rectifies, running: statistics.map { ($0.0, $0.1, $1) }, y: y[0], mean: y[1],
+      variance: y[2], epsilon: epsilon
+    ).encode(in: encoder)
+  }
+}
+
+extension Operations.BatchNormApply: OpenCLOperation {
+  func encode(_ x: [View], _ y: [View], in encoder: StepEncoder) throws {
+    try BatchNormalization(
+      x: x[0], weight: x[1], bias: x[2], residual: addsResidual ? x[5] : nil,
+      rectifies: rectifies, y: y[0], mean: x[3], variance: x[4], hasStatistics: true,
+      epsilon: epsilon
+    ).encode(in: encoder)
   }
 }
 
 extension Operations.BatchNormBackward: OpenCLOperation {
   func workspaceByteCount(
     inputs: [TensorType], outputs: [TensorType], on device: OpenCLDevice
-  ) -> Int {
-    if device.architecture == .manyThreads {
-      return ChannelCut.workspaceByteCount(inputs[1], on: device)
-    }
-    let parts = StepEncoder.parts(inputs[1], on: device)
-    return parts == 1 ? 0 : 4 * 2 * parts * outputs[1].elementCount
-  }
+  ) -> Int { StepEncoder.batchNormWorkspace(inputs[1], on: device) }
 
   func encode(_ x: [View], _ y: [View], in encoder: StepEncoder) throws {
-    guard encoder.architecture == .manyThreads else {
-      return try encoder.batchNormBackward(x, y, epsilon: epsilon)
-    }
-    let (dy, input, mean, variance, weight) = (x[0], x[1], x[2], x[3], x[4])
-    let cut = ChannelCut(input, encoder)
-    try cut.encodeMoments("batch_norm_backward_moments", [dy, input, mean])
-    try cut.encodeCoefficients(
-      "batch_norm_backward_coefficients", [mean, variance, weight], [y[1], y[2]],
-      total: .float(Float(cut.terms)), epsilon: epsilon)
-    try cut.encodeElements("batch_norm_backward_apply", [dy, input], into: y[0])
+    try BatchNormalizationBackward(
+      dy: x[0], x: x[1], mean: x[2], variance: x[3], weight: x[4], dx: y[0], dWeight: y[1],
+      dBias: y[2], epsilon: epsilon
+    ).encode(in: encoder)
+  }
+}
+
+extension Operations.RectifiedBatchNormBackward: OpenCLOperation {
+  func workspaceByteCount(
+    inputs: [TensorType], outputs: [TensorType], on device: OpenCLDevice
+  ) -> Int { StepEncoder.batchNormWorkspace(inputs[1], on: device) }
+
+  func encode(_ x: [View], _ y: [View], in encoder: StepEncoder) throws {
+    try BatchNormalizationBackward(
+      dy: x[0], x: x[1], mean: x[2], variance: x[3], weight: x[4], bias: x[5], dx: y[0],
+      dWeight: y[1], dBias: y[2], epsilon: epsilon
+    ).encode(in: encoder)
   }
 }
 
