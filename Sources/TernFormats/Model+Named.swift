@@ -2,7 +2,7 @@ import TernCore
 import TernNN
 
 extension Model {
-  /// The network that a user names: from the zoo, or from a `.yaml` or `.onnx` file.
+  /// The network that a user names: from the zoo, or from a `.yaml`, `.onnx` or `.prototxt` file.
   ///
   /// - Parameters:
   ///   - inputShape: the input [C, H, W], where it is not the network's own.
@@ -10,7 +10,7 @@ extension Model {
   ///     own.
   ///   - task: what it is trained for, where that is not what it is made for.
   ///   - vocabularyCount: how many tokens the data has, where it is text.
-  ///   - keepsSoftmax: whether a softmax at the end of an ONNX file stays, where logits are not asked for.
+  ///   - keepsSoftmax: whether a softmax at the end of an ONNX file or a net of Caffe's stays, where logits are not asked for.
   /// - Throws: ``TernError`` where there is no such network, or a file does not fit the data.
   public static func named(
     _ name: String, inputShape: Shape? = nil, classCount: Int? = nil, task: ModelTask? = nil,
@@ -18,6 +18,12 @@ extension Model {
   ) throws -> Model {
     if ONNXNetwork.isPath(name) {
       let model = try ONNXNetwork.model(
+        contentsOf: name, inputShape: inputShape, classCount: classCount, keepsSoftmax: keepsSoftmax
+      )
+      return try task.map(model.trained) ?? model
+    }
+    if CaffeNetwork.isPath(name) {
+      let model = try CaffeNetwork.model(
         contentsOf: name, inputShape: inputShape, classCount: classCount, keepsSoftmax: keepsSoftmax
       )
       return try task.map(model.trained) ?? model
@@ -42,7 +48,7 @@ extension Model {
 
   /// Whether a model's name is that of a file.
   package static func isFile(_ name: String) -> Bool {
-    ModelFile.isPath(name) || ONNXNetwork.isPath(name)
+    ModelFile.isPath(name) || ONNXNetwork.isPath(name) || CaffeNetwork.isPath(name)
   }
 
   /// The files that a model's name stands for, weights beside it too.

@@ -14,6 +14,10 @@ public struct Schedule: Hashable, Sendable {
     case multiStep(epochs: [Int], factor: Double)
     /// Multiplied by `factor` every epoch, continuously.
     case exponential(factor: Double)
+    /// base · (1 + factor · t)^−power, continuously: Caffe's `inv`.
+    case inverse(factor: Double, power: Double)
+    /// base · (1 − t / T)^power over the whole run of T: Caffe's `poly`.
+    case polynomial(power: Double)
     /// base / √t, t the epoch counted from 1, continuously.
     case inverseSqrt
     /// Half a cosine from the base rate to the minimum over the whole run. Loshchilov and Hutter,
@@ -26,9 +30,17 @@ public struct Schedule: Hashable, Sendable {
     case plateau(factor: Double, patience: Int)
   }
 
+  /// What a schedule counts.
+  public enum Unit: String, Hashable, Sendable, CaseIterable {
+    /// Passes through the training set.
+    case epoch
+    /// Updates of the parameters.
+    case step
+  }
+
   /// The numbers of a form, where they are not its usual ones.
   public struct Parameters: Hashable, Sendable {
-    /// Epochs between the steps of `step`.
+    /// Epochs, or steps, between the steps of `step`.
     public var stepEpochs: Int
     /// Where `multi-step` steps.
     public var milestones: [Int]
@@ -38,12 +50,17 @@ public struct Schedule: Hashable, Sendable {
     public var patience: Int
     /// The rate never falls below this one after the warm-up.
     public var minimumRate: Double
+    /// The exponent of `inverse` and `polynomial`; `nil` for the form's own.
+    public var power: Double?
+    /// What `step`, `multi-step`, `exponential` and `inverse` count.
+    public var unit: Unit
 
     /// The usual numbers, where no others are given.
     public init(
       stepEpochs: Int = 30, milestones: [Int] = [], factor: Double? = nil, patience: Int = 5,
-      minimumRate: Double = 0
+      minimumRate: Double = 0, power: Double? = nil, unit: Unit = .epoch
     ) {
+      (self.power, self.unit) = (power, unit)
       self.stepEpochs = stepEpochs
       self.milestones = milestones
       self.factor = factor
@@ -61,8 +78,15 @@ public struct Schedule: Hashable, Sendable {
   /// The rate never falls below this one after the warm-up.
   public let minimumRate: Double
 
+  /// What is counted: where it is steps, the numbers of a form are steps instead of epochs.
+  public let unit: Unit
+
   /// A schedule of that form.
-  public init(_ form: Form, baseRate: Double, warmupEpochs: Double = 0, minimumRate: Double = 0) {
+  public init(
+    _ form: Form, baseRate: Double, warmupEpochs: Double = 0, minimumRate: Double = 0,
+    unit: Unit = .epoch
+  ) {
+    self.unit = unit
     self.form = form
     self.baseRate = baseRate
     self.warmupEpochs = warmupEpochs
@@ -72,15 +96,15 @@ public struct Schedule: Hashable, Sendable {
   /// Whether the rate depends on how long the run is.
   public var endsWithTheRun: Bool {
     switch form {
-    case .cosine, .oneCycle: true
-    case .constant, .step, .multiStep, .exponential, .inverseSqrt, .plateau: false
+    case .cosine, .oneCycle, .polynomial: true
+    case .constant, .step, .multiStep, .exponential, .inverse, .inverseSqrt, .plateau: false
     }
   }
 
   /// The names of the forms, for ``init(named:baseRate:warmupEpochs:parameters:)``.
   public static let names = [
-    "constant", "step", "multi-step", "exponential", "inverse-sqrt", "cosine", "one-cycle",
-    "plateau",
+    "constant", "step", "multi-step", "exponential", "inverse", "inverse-sqrt", "polynomial",
+    "cosine", "one-cycle", "plateau",
   ]
 
   /// The schedule of that name.
@@ -99,6 +123,8 @@ public struct Schedule: Hashable, Sendable {
     try check(
       p.factor.map { $0 > 0 && $0 <= 1 } ?? true, "lr-gamma", "above 0, at most 1", p.factor ?? 1)
     try check(
+      p.power.map { $0 > 0 && $0 <= 100 } ?? true, "lr-power", "above 0, at most 100", p.power ?? 1)
+    try check(
       p.minimumRate >= 0 && p.minimumRate <= baseRate, "lr-min", "0 to the learning rate",
       p.minimumRate)
     try check(
@@ -112,7 +138,9 @@ public struct Schedule: Hashable, Sendable {
       try check(!p.milestones.isEmpty, "schedule multi-step", "lr-milestones", "none")
       form = .multiStep(epochs: p.milestones, factor: p.factor ?? 0.1)
     case "exponential": form = .exponential(factor: p.factor ?? 0.95)
+    case "inverse": form = .inverse(factor: p.factor ?? 1, power: p.power ?? 1)
     case "inverse-sqrt": form = .inverseSqrt
+    case "polynomial": form = .polynomial(power: p.power ?? 1)
     case "cosine": form = .cosine
     case "one-cycle":
       try check(
@@ -130,6 +158,7 @@ public struct Schedule: Hashable, Sendable {
     self.baseRate = baseRate
     self.warmupEpochs = warmupEpochs
     minimumRate = p.minimumRate
+    unit = p.unit
   }
 
   /// The rate of a step, counted from 0.
@@ -144,14 +173,20 @@ public struct Schedule: Hashable, Sendable {
     let position = step - warmupSteps
     let length = max(totalSteps - warmupSteps, 1)
     let epoch = Double(position) / Double(stepsPerEpoch)
+    // How many steps one of what is counted has.
+    let unitSteps = unit == .step ? 1 : stepsPerEpoch
+    let time = Double(position) / Double(unitSteps)
     let rate: Double
     switch form {
     case .constant: rate = baseRate
     case .step(let epochs, let factor):
-      rate = baseRate * pow(factor, Double(position / (epochs * stepsPerEpoch)))
+      rate = baseRate * pow(factor, Double(position / epochs / unitSteps))
     case .multiStep(let epochs, let factor):
-      rate = baseRate * pow(factor, Double(epochs.count { $0 * stepsPerEpoch <= step }))
-    case .exponential(let factor): rate = baseRate * pow(factor, epoch)
+      rate = baseRate * pow(factor, Double(epochs.count { $0 <= step / unitSteps }))
+    case .exponential(let factor): rate = baseRate * pow(factor, time)
+    case .inverse(let factor, let power): rate = baseRate * pow(1 + factor * time, -power)
+    case .polynomial(let power):
+      rate = baseRate * pow(1 - Double(min(position, length)) / Double(length), power)
     case .inverseSqrt: rate = baseRate / (1 + epoch).squareRoot()
     case .cosine:
       rate = Self.cosine(

@@ -78,6 +78,25 @@ def floats(count, seed=0):
     return struct.pack(f"<{count}f", *(math.sin(1.7 * i + seed) for i in range(count)))
 
 
+def caffemodel():
+    """The weights of PROTOTXT: layers with a name, a type, and blobs of a shape and numbers."""
+
+    def varint(value):
+        return bytes([value]) if value < 128 else bytes([value & 127 | 128]) + varint(value >> 7)
+
+    def field(number, data):
+        return varint(number << 3 | 2) + varint(len(data)) + data
+
+    def blob(shape):
+        extents = b"".join(varint(extent) for extent in shape)
+        return field(7, field(7, field(1, extents)) + field(5, floats(math.prod(shape))))
+
+    def layer(name, kind, *shapes):
+        return field(100, field(1, name.encode()) + field(2, kind.encode()) + b"".join(map(blob, shapes)))
+
+    return layer("conv", "Convolution", [2, 1, 3, 3], [2]) + layer("fc", "InnerProduct", [2, 32], [2])
+
+
 NET = """name: attacked
 input: [1, 8, 8]
 classes: 2
@@ -108,6 +127,42 @@ layers:
   - linear: {from: [bend], out_features: 4}
   - add: {from: [bend, first]}
   - linear: {out_features: 2}
+"""
+
+PROTOTXT = """name: "attacked"
+layer {
+  name: "data" type: "Data" top: "data" top: "label"
+  transform_param { scale: 0.00390625 }
+  data_param { batch_size: 4 }
+}
+layer {
+  name: "conv" type: "Convolution" bottom: "data" top: "conv"
+  param { lr_mult: 1 decay_mult: 1 }
+  param { lr_mult: 2 decay_mult: 0 }
+  convolution_param { num_output: 2 kernel_size: 3 pad: 1 weight_filler { type: "xavier" } }
+}
+layer { name: "relu" type: "ReLU" bottom: "conv" top: "conv" }
+layer {
+  name: "pool" type: "Pooling" bottom: "conv" top: "pool"
+  pooling_param { pool: AVE kernel_size: 3 stride: 2 }
+}
+layer {
+  name: "fc" type: "InnerProduct" bottom: "pool" top: "fc"
+  inner_product_param { num_output: 2 weight_filler { type: "gaussian" std: 0.1 } }
+}
+layer { name: "accuracy" type: "Accuracy" bottom: "fc" bottom: "label" include { phase: TEST } }
+layer { name: "loss" type: "SoftmaxWithLoss" bottom: "fc" bottom: "label" top: "loss" }
+"""
+
+SOLVER = """net: "net.prototxt"
+base_lr: 0.01
+momentum: 0.9
+weight_decay: 0.0005
+lr_policy: "step"
+gamma: 0.5
+stepsize: 3
+max_iter: 5
+display: 1
 """
 
 CONFIG = """model: net.yaml
@@ -154,6 +209,9 @@ def write_all(folder, cases):
             file.write(data if isinstance(data, bytes) else data.encode())
 
     write("net.yaml", NET)
+    write("net.prototxt", PROTOTXT)
+    write("solver.prototxt", SOLVER)
+    write("net.caffemodel", caffemodel())
     write("colour.yaml", NET.replace("[1, 8, 8]", "[3, 8, 8]"))
     write("sequence.yaml", SEQUENCE)
     write("perceptron.yaml", PERCEPTRON)

@@ -14,7 +14,7 @@ struct Run: ParsableCommand {
         tern run resnet18 --weights resnet18.safetensors --input x.safetensors --output y.safetensors
       """)
 
-  @Argument(help: "A model's name (see 'tern models') or a model file (.yaml, .onnx).")
+  @Argument(help: "A model's name (see 'tern models') or a model file (.yaml, .onnx, .prototxt).")
   var model: String
   @Option(
     help: ArgumentHelp(
@@ -34,8 +34,11 @@ struct Run: ParsableCommand {
     }
     let file = try Safetensors(contentsOf: input)
     // Its inputs have the same names whatever their size.
-    let name = try ONNXNetwork.isPath(model) ? nil : Model.named(model).inputs[0].name
-    // A network of an ONNX file may leave its sizes open, which the samples then say.
+    let name =
+      try ONNXNetwork.isPath(model)
+      ? nil
+      : CaffeNetwork.isPath(model) ? Field.samplesName : Model.named(model).inputs[0].name
+    // A network of an ONNX file, or of Caffe's, may leave its sizes open, which the samples then say.
     let first =
       try name.map { try file.tensor($0, in: input) }
       ?? onlyInput(of: file, named: ONNXNetwork.firstInput(of: model))

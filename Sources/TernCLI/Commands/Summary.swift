@@ -10,7 +10,7 @@ struct Summary: ParsableCommand {
         tern summary lenet5 --batch-size 128
       """)
 
-  @Argument(help: "A model's name (see 'tern models') or a model file (.yaml, .onnx).")
+  @Argument(help: "A model's name (see 'tern models') or a model file (.yaml, .onnx, .prototxt).")
   var model: String
 
   @Option(help: ArgumentHelp("The input's shape: C,H,W.", valueName: "C,H,W"))

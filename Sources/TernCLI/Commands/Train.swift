@@ -13,12 +13,16 @@ struct Train: ParsableCommand {
       resized-crop a part drawn at random, other random changes what they say. A network that gives a
       class per pixel sees all of the picture.
 
+      A solver of Caffe's gives the network and how it is trained; --data takes the place of its layers of data,
+      and flags that of what it says.
+
       Examples:
         tern train lenet5 --data fashion-mnist --epochs 8
+        tern train --solver lenet_solver.prototxt --data mnist
         tern train --resume runs/lenet5-1 --epochs 16
       """)
 
-  @Argument(help: "A model's name (see 'tern models') or a model file (.yaml).")
+  @Argument(help: "A model's name (see 'tern models') or a model file (.yaml, .onnx, .prototxt).")
   var model: String?
 
   @OptionGroup var options: TrainingOptions
@@ -36,6 +40,10 @@ struct Train: ParsableCommand {
   var out: String?
   @Option(help: ArgumentHelp("Read settings from a file. (default: none)", valueName: "FILE.yaml"))
   var config: String?
+  @Option(
+    help: ArgumentHelp(
+      "Train as a solver of Caffe's says. (default: none)", valueName: "FILE.prototxt"))
+  var solver: String?
   @Option(
     help: ArgumentHelp(
       "Set a setting by its name in config.yaml; repeatable.", valueName: "key=value"))
@@ -204,6 +212,12 @@ extension Train {
     var settings: [String: AttributeValue] = [:]
     if let config { settings = try YAML.map(ofFile: config) }
     let file = settings
+    var solverNotes: [String] = []
+    if let solver {
+      let read = try CaffeSolver(contentsOf: solver)
+      settings.merge(read.settings) { own, _ in own }
+      solverNotes = read.notes
+    }
     settings.merge(try givenSettings()) { _, given in given }
     for required in ["model", "data"] where settings[required] == nil {
       throw TernError(
@@ -218,6 +232,7 @@ extension Train {
       if !recipe.isEmpty {
         job.notes = ["recipe of \(job.configuration.model): \(recipe.joined(separator: ", "))"]
       }
+      job.notes = solverNotes + job.notes
       if !dryRun, Cluster.isFirst, job.configuration.folds == 1 {
         try RunDirectory.check(path: out)
       }
@@ -238,8 +253,9 @@ extension Train {
 
   private func resumedJob(_ path: String) throws -> Job {
     let run = try RunDirectory.open(path: path)
-    guard config == nil, out == nil else {
-      throw TernError(.usage, "--resume takes its settings from the run; drop --config and --out")
+    guard config == nil, out == nil, solver == nil else {
+      throw TernError(
+        .usage, "--resume takes its settings from the run; drop --config, --solver and --out")
     }
     // Before anything is read that another process may be writing.
     if !dryRun, Cluster.isFirst { try run.claim() }

@@ -173,12 +173,12 @@ public final class LayerContext {
   }
 
   /// Adds the loss of `output` to the network's when it is trained.
-  func addAuxiliaryOutput(_ output: Tensor, weight: Float) {
+  package func addAuxiliaryOutput(_ output: Tensor, weight: Float) {
     auxiliaryOutputs.append((output, weight))
   }
 
   /// Appends layers that inference has no use for: their multiply-adds do not count there.
-  func aside<R>(_ body: () throws -> R) rethrows -> R {
+  package func aside<R>(_ body: () throws -> R) rethrows -> R {
     let start = builder.graph.nodes.count
     isAside = true
     defer {

@@ -60,6 +60,14 @@ public struct OptimizationSettings: Sendable {
     "What a schedule multiplies the learning rate by.",
     standard: "step, multi-step 0.1; exponential 0.95 an epoch; plateau 0.5"
   ) { !$0.isNaN }
+  /// The exponent of the inverse and polynomial schedules; their own where `nil`.
+  public let learningRatePower = SettingKey.number(
+    "lr_power", "a number", "The exponent of the schedules inverse and polynomial.", standard: "1"
+  ) { !$0.isNaN }
+  /// What the schedules step, multi-step, exponential and inverse count.
+  public let learningRateUnit = SettingKey.choice(
+    "lr_unit", Schedule.Unit.epoch,
+    "What --lr-step, --lr-milestones and --lr-gamma count: epoch or step.")
   /// The epochs without improvement that the plateau schedule waits.
   public let learningRatePatience = SettingKey.integer(
     "lr_patience", Self.usualSchedule.patience, Int.min...Int.max,
@@ -127,6 +135,11 @@ public struct OptimizationSettings: Sendable {
     read: { try $0.doubles("betas", count: 2, default: []) },
     value: { $0.map { .list($0.map(AttributeValue.double)) } ?? .null }
   ).with(value: "B1,B2")
+  /// The decay of the average of squares of rmsprop and adadelta; their own where `nil`.
+  public let squaresDecay = SettingKey.number(
+    "rho", "0 to 1", "The decay of the average of squares: rmsprop's alpha, adadelta's rho.",
+    standard: "rmsprop 0.99, adadelta 0.9"
+  ) { 0...1 ~= $0 }
   /// What keeps the optimizer from dividing by 0; its own where `nil`.
   public let epsilon = SettingKey.number(
     "eps", "a number of at least 0",

@@ -37,6 +37,10 @@ extension TrainingConfiguration {
     case .step(_, let factor), .multiStep(_, let factor), .exponential(let factor),
       .plateau(let factor, _):
       self.learningRateFactor = factor
+    case .inverse(let factor, let power):
+      self.learningRateFactor = factor
+      self.learningRatePower = power
+    case .polynomial(let power): self.learningRatePower = power
     case .constant, .inverseSqrt, .cosine, .oneCycle: break
     }
   }
@@ -51,6 +55,9 @@ extension TrainingConfiguration {
       values[self.optimizer == "momentum_ema" ? "rho" : "momentum"] = .double(momentum)
     } else if self.optimizer == "sgd" {
       values["momentum"] = .double(0.9)
+    }
+    if let rho = self.squaresDecay {
+      values[self.optimizer == "rmsprop" ? "alpha" : "rho"] = .double(rho)
     }
     if self.nesterov { values["nesterov"] = .bool(true) }
     if let epsilon = self.epsilon { values["eps"] = .double(epsilon) }
@@ -72,6 +79,7 @@ extension TrainingConfiguration {
   private func checkOptimizerSettings() throws {
     let users: [(setting: String, isGiven: Bool, optimizers: [String])] = [
       ("momentum", self.momentum != nil, ["sgd", "momentum_ema", "rmsprop"]),
+      ("rho", self.squaresDecay != nil, ["rmsprop", "adadelta"]),
       ("nesterov", self.nesterov, ["sgd"]), ("betas", self.betas != nil, ["adam", "adamw"]),
       (
         "eps", self.epsilon != nil,

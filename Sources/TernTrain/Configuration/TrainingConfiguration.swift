@@ -78,6 +78,8 @@ public struct TrainingConfiguration: Equatable, Sendable {
     parameters.factor = self.learningRateFactor
     parameters.patience = self.learningRatePatience
     parameters.minimumRate = self.minimumLearningRate
+    parameters.power = self.learningRatePower
+    parameters.unit = self.learningRateUnit
     return parameters
   }
 
@@ -137,10 +139,12 @@ extension TrainingConfiguration {
 
   /// What the recipe of the model adds to the settings that are given.
   public static func recipe(for values: [String: AttributeValue]) -> [String: AttributeValue] {
-    guard case .string(let model)? = values["model"], let entry = try? ZooEntry.named(model) else {
-      return [:]
-    }
-    return entry.settings.filter { values[$0.key] ?? .null == .null }
+    guard case .string(let model)? = values["model"] else { return [:] }
+    // What is wrong with a net's file is told when the network is built.
+    let settings =
+      CaffeNetwork.isPath(model)
+      ? try? CaffeNetwork.settings(contentsOf: model) : try? ZooEntry.named(model).settings
+    return settings?.filter { values[$0.key] ?? .null == .null } ?? [:]
   }
 
   private mutating func read(_ source: Attributes) throws {

@@ -3,8 +3,8 @@ import TernCore
 import TernData
 import TernFormats
 
-/// The weights that a path names: a safetensors file, one of PyTorch's (`.pt`, `.pth`, `.ckpt`), an ONNX file, or the
-/// folder of a run, whose last checkpoint counts.
+/// The weights that a path names: a safetensors file, one of PyTorch's (`.pt`, `.pth`, `.ckpt`), an ONNX file, Caffe's
+/// (`.caffemodel`), or the folder of a run, whose last checkpoint counts.
 public struct WeightsFile: Sendable {
   /// The file that was read.
   public let path: String
@@ -31,6 +31,10 @@ public struct WeightsFile: Sendable {
     }
     if ONNXNetwork.isPath(self.path) {
       file = try ONNXModel(contentsOf: self.path).weights()
+      return
+    }
+    if CaffeWeights.isPath(self.path) {
+      file = try CaffeWeights.weights(contentsOf: self.path)
       return
     }
     do { file = try Safetensors(contentsOf: self.path) } catch let error as TernError
@@ -91,7 +95,7 @@ public struct WeightsFile: Sendable {
       return "one NumPy array; expected a safetensors file with a tensor per parameter"
     }
     let suffixes = [
-      "caffemodel": "Caffe's weights", "prototxt": "a Caffe network",
+      "prototxt": "a Caffe network",
       "pb": "a TensorFlow graph", "tflite": "a TensorFlow Lite file", "gguf": "a GGUF file",
       "yaml": "a model file or settings",
     ]

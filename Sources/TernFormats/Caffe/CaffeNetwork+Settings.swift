@@ -1,0 +1,93 @@
+import Foundation
+import TernCore
+import TernData
+
+extension CaffeNetwork {
+  /// The settings of a run that a net's file decides: the factors of its parameters, and of its data layer the
+  /// batch, the values' scale and the mirror.
+  ///
+  /// - Throws: ``TernError`` with the line that is wrong.
+  package static func settings(contentsOf path: String) throws -> [String: AttributeValue] {
+    let net = try CaffeNet(contentsOf: path)
+    do {
+      let layers = try net.layers(in: .train)
+      var settings: [String: AttributeValue] = [:]
+      let groups = try layers.flatMap(groups)
+      if !groups.isEmpty {
+        settings["param_groups"] = .string(Set(groups).sorted().joined(separator: ";"))
+      }
+      guard let data = layers.first(where: { ["Data", "ImageData"].contains($0.type) }) else {
+        return settings
+      }
+      let own = try data.settings(data.type == "Data" ? "data_param" : "image_data_param")
+      if let size = try own.integer("batch_size", in: 1...1 << 20) {
+        settings["batch_size"] = .int(size)
+      }
+      let transform = try data.settings("transform_param")
+      if let size = try transform.integer("crop_size", in: 0...4096), size > 0 {
+        settings["image_size"] = .int(size)
+      }
+      if try transform.truth("mirror", false) { settings["augment"] = .string("flip") }
+      if try missingMeanFile(of: net) == nil {
+        settings["normalize"] = .string(try normalization(transform, beside: path))
+      }
+      return settings
+    } catch let fault as PrototxtFault { throw fault.error(in: path) }
+  }
+
+  /// The file of means that the data layer names, where it is not there: means are then the data's own.
+  static func missingMeanFile(of net: CaffeNet) throws -> String? {
+    let data = try net.layers(in: .train).first { ["Data", "ImageData"].contains($0.type) }
+    guard let file = try data?.settings("transform_param").text("mean_file") else { return nil }
+    return FileSystem.exists(CaffeSolver.located(file, beside: net.path)) ? nil : file
+  }
+
+  /// The factors of a layer's parameters, where they are not 1.
+  private static func groups(_ layer: CaffeLayer) throws -> [String] {
+    let names: [String]
+    switch layer.type {
+    case "InnerProduct", "Convolution", "Deconvolution", "Scale": names = ["weight", "bias"]
+    case "PReLU": names = ["weight"]
+    case "Bias": names = ["bias"]
+    // Batch normalisation has statistics alone, which nothing learns.
+    default: return []
+    }
+    return zip(layer.parameters, names).enumerated().compactMap { index, pair in
+      let (parameter, suffix) = pair
+      guard parameter.rateFactor != 1 || parameter.decayFactor != 1 else { return nil }
+      // A layer may lack its bias, of which its file has a factor.
+      if suffix == "bias", !hasBias(layer) { return nil }
+      return "\(layer.parameterName(index, suffix)):lr=\(parameter.rateFactor),"
+        + "decay=\(parameter.decayFactor)"
+    }
+  }
+
+  private static func hasBias(_ layer: CaffeLayer) -> Bool {
+    let (settings, standard): (String, Bool) =
+      switch layer.type {
+      case "InnerProduct": ("inner_product_param", true)
+      case "Scale": ("scale_param", false)
+      case "Bias": ("", true)
+      default: ("convolution_param", true)
+      }
+    guard !settings.isEmpty else { return true }
+    return (try? layer.settings(settings).truth("bias_term", standard)) ?? standard
+  }
+
+  /// `MEAN,STD` by which a byte b becomes scale · (b − mean), as a data layer does it. Tern's pictures are in
+  /// [0, 1].
+  private static func normalization(
+    _ transform: PrototxtMessage, beside path: String
+  ) throws -> String {
+    let scale = try transform.number("scale") ?? 1
+    guard scale > 0 else { throw transform.last("scale")!.fault("expected a positive number") }
+    var means = try transform.all("mean_value").map { try $0.number() }
+    if let file = try transform.text("mean_file") {
+      means = try CaffeWeights.channelMeans(
+        contentsOf: CaffeSolver.located(file, beside: path))
+    }
+    // Caffe's pictures have blue first.
+    return (means.isEmpty ? [0] : means.reversed()).map { "\($0 / 255),\(1 / (255 * scale))" }
+      .joined(separator: ";")
+  }
+}
