@@ -103,19 +103,21 @@ import Testing
       to: URL(fileURLWithPath: workspace.file("old.bin")))
     try (Data([0x89]) + Data("HDF\r\n\u{1A}\n".utf8)).write(
       to: URL(fileURLWithPath: workspace.file("net.h5")))
-    try workspace.write("net.caffemodel", "12345678901234567890")
-    for (file, what) in [
-      ("net.h5", "HDF5"), ("net.caffemodel", "Caffe"), ("net.npz", "NumPy"),
-    ] {
+    for (file, what) in [("net.h5", "HDF5"), ("net.npz", "NumPy")] {
       for line in [
         "train net.yaml --data idx:data --device reference --init \(file)",
         "import \(file) --model net.yaml --out out.safetensors",
         "test --model net.yaml --weights \(file) --data idx:data --device reference",
       ] { try BadInput(line, 65, file, what, "safetensors").check(in: workspace) }
     }
-    // Files of PyTorch's and ONNX's own forms are read; damaged ones are named.
-    try workspace.write("net.onnx", "12345678901234567890")
-    for (file, what) in [("net.pth", "ZIP"), ("old.bin", "0x0"), ("net.onnx", "truncated")] {
+    // Files of PyTorch's, ONNX's and Caffe's own forms are read; damaged ones are named.
+    for file in ["net.onnx", "net.caffemodel"] {
+      try workspace.write(file, "12345678901234567890")
+    }
+    for (file, what) in [
+      ("net.pth", "ZIP"), ("old.bin", "0x0"), ("net.onnx", "truncated"),
+      ("net.caffemodel", "truncated"),
+    ] {
       try BadInput(
         "train net.yaml --data idx:data --device reference --init \(file)", 65, file, what
       )
