@@ -4,9 +4,7 @@ import TernRuntime
 
 /// An operation with several implementations.
 protocol CandidateOperation: OpenCLOperation {
-  /// - Returns: `nil` where there is one implementation after all.
-  func candidateProblem(_ inputs: [TensorType], on device: OpenCLDevice) throws
-    -> CandidateProblem?
+  func candidateProblem(_ inputs: [TensorType], on device: OpenCLDevice) throws -> CandidateProblem
 }
 
 extension OpenCLDevice: CandidateDevice {
@@ -23,7 +21,7 @@ extension OpenCLDevice: CandidateDevice {
     -> CandidateProblem?
   {
     guard let operation = operation as? any CandidateOperation else { return nil }
-    guard let problem = try operation.candidateProblem(inputs, on: self) else { return nil }
+    let problem = try operation.candidateProblem(inputs, on: self)
     return problem.candidates.count > 1 ? problem : nil
   }
 
