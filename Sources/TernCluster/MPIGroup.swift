@@ -20,11 +20,6 @@ public final class MPIGroup: ProcessGroup {
       ? 1 : environment["SLURM_NTASKS"].flatMap { Int($0) } ?? 2
   }
 
-  /// The processes of the launcher on this machine, as far as it says.
-  public static var localCount: Int? {
-    ProcessInfo.processInfo.environment["OMPI_COMM_WORLD_LOCAL_SIZE"].flatMap { Int($0) }
-  }
-
   /// Joins the processes of the launcher.
   ///
   /// - Throws: ``TernError`` of kind `runtime` where there is no Open MPI, or the others cannot be reached.
