@@ -1,3 +1,4 @@
+#include "bfloat16_values.h"
 #include "every_width.h"
 #include "microkernels.h"
 
@@ -15,6 +16,10 @@ INLINE float normalized(float x, float mean, float scale, float shift) {
 
 /// What is below zero becomes zero; unlike a maximum, the comparison keeps NaN.
 INLINE float rectified(float value) { return value < 0 ? 0 : value; }
+
+/// The gradient at a value, as a relu behind the normalisation lets it through. Both are there beforehand: a load
+/// under a condition keeps compilers from vectors.
+INLINE float passed(float value, float gradient) { return value > 0 ? gradient : 0; }
 
 // A loop is written once: BODY is told by `i` where a value is, by `c` its channel, and by `chain` and
 // `lane` which of the sums it is to add to. CHANNELS channels stand side by side.
@@ -80,7 +85,7 @@ INLINE void finish_sums(const float sums[chains][width], tern_channel_values val
       const int c = channel;                                                  \
       row[lane] = VALUE;                                                      \
     }                                                                         \
-    for (int lane = 0; lane < (CHANNELS); lane++) (y)[(start) + lane] = row[lane]; \
+    for (int lane = 0; lane < (CHANNELS); lane++) (y)[(start) + lane] = STORE(row[lane]); \
   }
 #define STORE_PIXELS(CHANNELS, y, VALUE)                                      \
   for (ptrdiff_t p = 0; p < values.pixels; p++) {                             \
@@ -107,73 +112,14 @@ INLINE void finish_sums(const float sums[chains][width], tern_channel_values val
   float name##_own[width];                                                    \
   for (int c = 0; c < values.channels; c++) name##_own[c] = name[c];
 
-FOR_EVERY_WIDTH
-void tern_batch_norm_moments(
-    const float *x, tern_channel_values values, float *mean, float *squares) {
-  float sums[chains][width] = {{0}}, distances[chains][width] = {{0}};
-  SUM_UP({
-    (void)c;
-    sums[chain][lane] += x[i];
-  })
-  finish_sums(sums, values, mean);
-  for (int c = 0; c < values.channels; c++) mean[c] /= (float)values.pixels;
-  OWN(mean)
-  SUM_UP({
-    const float distance = x[i] - mean_own[c];
-    distances[chain][lane] += distance * distance;
-  })
-  finish_sums(distances, values, squares);
-}
+#define NAME(function) function
+#define STORED float
+#define LOAD(value) (value)
+#define STORE(value) (value)
+#include "batch_norm_loops.h"
 
-FOR_EVERY_WIDTH
-void tern_batch_norm(
-    const float *x, float *y, tern_channel_values values, const float *mean, const float *scale,
-    const float *shift, bool rectifies) {
-  OWN(mean) OWN(scale) OWN(shift)
-  if (rectifies) {
-    STORE_ALL(y, rectified(normalized(x[i], mean_own[c], scale_own[c], shift_own[c])))
-  } else {
-    STORE_ALL(y, normalized(x[i], mean_own[c], scale_own[c], shift_own[c]))
-  }
-}
-
-/// The gradient at a value, as a relu behind the normalisation lets it through.
-#define PASSED                                                                 \
-  (normalized(x[i], mean_own[c], scale_own[c], shift_own[c]) > 0 ? dy[i] : 0.0f)
-
-FOR_EVERY_WIDTH
-void tern_batch_norm_gradient_sums(
-    const float *dy, const float *x, tern_channel_values values, const float *mean,
-    const float *scale, const float *shift, bool rectifies, float *sum, float *product) {
-  OWN(mean) OWN(scale) OWN(shift)
-  float sums[chains][width] = {{0}}, products[chains][width] = {{0}};
-  if (rectifies) {
-    SUM_UP({
-      const float gradient = PASSED;
-      sums[chain][lane] += gradient;
-      products[chain][lane] += gradient * (x[i] - mean_own[c]);
-    })
-  } else {
-    SUM_UP({
-      sums[chain][lane] += dy[i];
-      products[chain][lane] += dy[i] * (x[i] - mean_own[c]);
-    })
-  }
-  finish_sums(sums, values, sum);
-  finish_sums(products, values, product);
-}
-
-FOR_EVERY_WIDTH
-void tern_batch_norm_backward(
-    const float *dy, const float *x, float *dx, tern_channel_values values, const float *mean,
-    const float *scale, const float *shift, bool rectifies, const float *sum_part,
-    const float *product_part) {
-  OWN(mean) OWN(scale) OWN(shift) OWN(sum_part) OWN(product_part)
-#define DX(gradient) \
-  scale_own[c] * (((gradient) - sum_part_own[c]) - (x[i] - mean_own[c]) * product_part_own[c])
-  if (rectifies) {
-    STORE_ALL(dx, DX(PASSED))
-  } else {
-    STORE_ALL(dx, DX(dy[i]))
-  }
-}
+#define NAME(function) function##_bfloat16
+#define STORED uint16_t
+#define LOAD(value) widened_bfloat16(value)
+#define STORE(value) narrowed_bfloat16(value)
+#include "batch_norm_loops.h"

@@ -9,6 +9,10 @@ void tern_prefetch(const float *start, ptrdiff_t lines) {
 
 bool tern_has_avx512(void) { return __builtin_cpu_supports("avx512f"); }
 
+bool tern_has_avx512_bfloat16(void) {
+  return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bf16");
+}
+
 // A function per count, so that the sums have registers of their own: up to 16, of 32, and four more
 // for y and one for a value of x. Each value of x is used four times, each register of y `count`
 // times.
@@ -67,6 +71,7 @@ void tern_add_outer_products(
 #else
 
 bool tern_has_avx512(void) { return false; }
+bool tern_has_avx512_bfloat16(void) { return false; }
 
 void tern_add_outer_products(
     int count, ptrdiff_t rows, ptrdiff_t pixels, const float *x, ptrdiff_t x_row,

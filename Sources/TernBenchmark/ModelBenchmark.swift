@@ -69,7 +69,11 @@ package struct ModelBenchmark {
         let (shape, count) = (info.type.shape, info.type.elementCount)
         guard fields.contains(info.name) else { return nil }
         switch (info.type.dataType, info.name) {
-        case (.float32, _): return (index, HostTensor(shape, generator.normals(count)))
+        case (.float32, _), (.float16, _), (.bfloat16, _):
+          return (index, HostTensor(shape, generator.normals(count)).cast(to: info.type.dataType))
+        case (.uint8, _):
+          let values = generator.uniforms(count, 1).map { UInt8($0 * 255) }
+          return (index, HostTensor(shape, values))
         case (.int32, Field.targetsName):
           let classes = generator.uniforms(count, 1).map { Int32($0 * Float(model.classCount)) }
           return (index, HostTensor(shape, classes))

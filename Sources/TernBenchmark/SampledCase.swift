@@ -180,6 +180,8 @@ extension HostTensor {
     switch storage {
     case .float32(let values): return HostTensor(target, cut(values))
     case .int32(let values): return HostTensor(target, cut(values))
+    case .uint8(let values): return HostTensor(target, cut(values))
+    case .float16, .bfloat16: return HostTensor(target, cut(floats)).cast(to: type.dataType)
     }
   }
 }

@@ -23,6 +23,7 @@ extension TernError.Remedy {
     case .resume(let run): "; go on with: tern train --resume \(run.shellPath)"
     case .resumeOrChooseFolder: "; resume it with --resume or choose another --out"
     case .chooseFolder: "; choose another --out"
+    case .forcePrecision: "; --force-precision takes it all the same"
     }
   }
 }

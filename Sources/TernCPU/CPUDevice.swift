@@ -38,8 +38,11 @@ final class CPUDevice: Device {
   var allocationCount: Int { allocations.withLock { $0 } }
 
   func supports(_ operation: any TernGraph.Operation, inputs: [TensorType]) -> Bool {
-    (operation as? any CPUOperation)?.isSupported(inputs) ?? false
+    (operation as? any CPUOperation)?.covers(inputs) ?? false
   }
+
+  var precision: Precision { options.precision }
+  var autocastType: DataType? { precision.halfType }
 
   func fusing(_ graph: Graph) throws -> Graph {
     context.threads.activate()

@@ -23,7 +23,7 @@ struct Operand: Hashable {
   var storedCount: Int {
     switch layout {
     case .dense: type.elementCount
-    case .blocked(_, let byteCount, _): byteCount / type.dataType.byteCount
+    case .blocked(_, let elementCount, _): elementCount
     }
   }
 
@@ -51,6 +51,12 @@ struct Addresses {
   }
   func output(_ index: Int) -> UnsafeMutablePointer<Float> {
     outputs[index].assumingMemoryBound(to: Float.self)
+  }
+  func bfloat16Input(_ index: Int) -> UnsafePointer<UInt16> {
+    UnsafePointer(inputs[index].assumingMemoryBound(to: UInt16.self))
+  }
+  func bfloat16Output(_ index: Int) -> UnsafeMutablePointer<UInt16> {
+    outputs[index].assumingMemoryBound(to: UInt16.self)
   }
   func integerOutput(_ index: Int) -> UnsafeMutablePointer<Int32> {
     outputs[index].assumingMemoryBound(to: Int32.self)
@@ -96,8 +102,11 @@ extension Lowering {
 
 /// An operation with a lowering for the CPU.
 protocol CPUOperation: Operation {
-  /// Whether the lowering covers these inputs.
+  /// Whether the lowering covers these inputs, of float32 and int32.
   func isSupported(_ inputs: [TensorType]) -> Bool
+
+  /// Whether the lowering covers these inputs, of which some are of bfloat16 and none of float16 or uint8.
+  func isSupportedInBfloat16(_ inputs: [TensorType]) -> Bool
 
   /// Per input, the layout the node would like its producer to choose; `nil` where it does not
   /// care. Asked from the last node to the first, before any layout is settled.
@@ -112,6 +121,15 @@ protocol CPUOperation: Operation {
 
 extension CPUOperation {
   func isSupported(_ inputs: [TensorType]) -> Bool { true }
+  func isSupportedInBfloat16(_ inputs: [TensorType]) -> Bool { false }
+
+  /// Whether the processor runs the operation on these inputs.
+  func covers(_ inputs: [TensorType]) -> Bool {
+    let types = Set(inputs.map(\.dataType))
+    if self is Operations.Cast { return true }
+    if types.contains(.float16) || types.contains(.uint8) { return false }
+    return types.contains(.bfloat16) ? isSupportedInBfloat16(inputs) : isSupported(inputs)
+  }
   func wishes(_ request: LayoutRequest) throws -> [Layout?] { request.inputs.map { _ in nil } }
   func layouts(_ request: LayoutRequest) throws -> LayoutAssignment { .dense(request) }
 }

@@ -6,13 +6,6 @@ package struct CaseRunner {
   /// Whether results must be exact where a case says so.
   private let isHeldToExactness: Bool
 
-  /// By how many roundings of operands a result may be off where the device rounds them: those of a sum
-  /// average out, those of a network's layers and of a training's steps add up. Whole numbers that are
-  /// exact must stay so: none is rounded.
-  private static func roundings(_ testCase: ConformanceCase) -> Double {
-    ["train", "model"].contains(testCase.operation) ? 64 : 8
-  }
-
   /// - Parameter algorithm: what the user has convolutions computed by. Exactness is promised of the
   ///   device's own choice; one that rounds by nature is held to an ordinary tolerance.
   package init(device: any Device, algorithm: ConvolutionAlgorithm? = nil) {
@@ -38,12 +31,15 @@ package struct CaseRunner {
           relativeTolerance: 1e-4,
           absoluteTolerance: 1e-5 * (expected.flatMap { $1.doubles.map(abs) }.max() ?? 0))
         : Comparison(
-          relativeTolerance: testCase.relativeTolerance,
+          relativeTolerance: isExact
+            ? PrecisionTolerance.exact(device) : testCase.relativeTolerance,
           absoluteTolerance: testCase.absoluteTolerance,
-          scaledTolerance: isExact || device.precision == .fp32
-            ? 0 : Self.roundings(testCase) * device.precision.unitRoundoff)
+          scaledTolerance: isExact ? 0 : PrecisionTolerance.scaled(testCase.operation, device))
       for (name, tensor) in expected.sorted(by: { $0.0 < $1.0 }) {
-        comparison.compare(name, got: results[name], expected: tensor)
+        comparison.compare(
+          name, got: results[name], expected: tensor,
+          scale: PrecisionTolerance.scale(
+            testCase.operation, tensor, of: expected.map(\.1)))
       }
       return CaseResult(
         name: testCase.name, operation: testCase.operation,

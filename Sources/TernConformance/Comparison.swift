@@ -16,7 +16,10 @@ struct Comparison {
     self.scaledTolerance = scaledTolerance
   }
 
-  mutating func compare(_ name: String, got: HostTensor?, expected: HostTensor) {
+  /// - Parameter scale: what ``scaledTolerance`` is a part of, where it is not the largest element.
+  mutating func compare(
+    _ name: String, got: HostTensor?, expected: HostTensor, scale: Double? = nil
+  ) {
     guard let got else {
       fail(name, "expected \(expected.type), got nothing")
       return
@@ -25,13 +28,16 @@ struct Comparison {
       fail(name, "expected shape \(expected.shape), got \(got.shape)")
       return
     }
-    compare(name, got: got.doubles, expected: expected.doubles, shape: expected.shape)
+    compare(
+      name, got: got.doubles, expected: expected.doubles, shape: expected.shape, scale: scale)
   }
 
-  mutating func compare(_ name: String, got: [Double], expected: [Double], shape: Shape) {
+  mutating func compare(
+    _ name: String, got: [Double], expected: [Double], shape: Shape, scale: Double? = nil
+  ) {
     let least =
       scaledTolerance > 0
-      ? max(absoluteTolerance, scaledTolerance * (expected.map(abs).max() ?? 0))
+      ? max(absoluteTolerance, scaledTolerance * (scale ?? expected.map(abs).max() ?? 0))
       : absoluteTolerance
     for (index, (value, target)) in zip(got, expected).enumerated() {
       if value == target { continue }

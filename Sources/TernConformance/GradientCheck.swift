@@ -17,7 +17,7 @@ package struct GradientCheck {
   ///
   /// - Returns: the first gradient that differs, or `nil`.
   package func firstFault(in opCase: OpCase) throws -> String? {
-    let reference = CaseRunner(device: ReferenceDevice(precision: .float64))
+    let reference = CaseRunner(device: ReferenceDevice(rounding: .none))
     let testCase = try opCase.conformanceCase(reference: reference)
     guard !testCase.gradients.isEmpty, let operation = OperationCase(testCase) else {
       return "\(opCase.name): nothing to differentiate"

@@ -26,11 +26,21 @@ package enum HalfPrecision {
     return sign | UInt16((exponent + 15) << 10 + Int(steps) - 1024)
   }
 
-  /// The nearest bfloat16, ties to even, as float32.
-  package static func brain(_ value: Float) -> Float {
-    if value.isNaN { return value }
-    let bits = value.bitPattern
-    let rounded = bits &+ 0x7FFF &+ (bits >> 16 & 1)
-    return Float(bitPattern: rounded & 0xFFFF_0000)
+  /// bfloat16 widened.
+  @inlinable
+  package static func brainFloat(_ bits: UInt16) -> Float {
+    Float(bitPattern: UInt32(bits) << 16)
   }
+
+  /// The nearest bfloat16, ties to even.
+  @inlinable
+  package static func brainBits(_ value: Float) -> UInt16 {
+    let bits = value.bitPattern
+    // Rounding could carry a NaN into infinity.
+    if value.isNaN { return UInt16(bits >> 16) | 0x40 }
+    return UInt16((bits &+ 0x7FFF &+ (bits >> 16 & 1)) >> 16)
+  }
+
+  /// The nearest bfloat16, ties to even, as float32.
+  package static func brain(_ value: Float) -> Float { brainFloat(brainBits(value)) }
 }

@@ -29,6 +29,8 @@ public struct TernError: Error, Hashable, Sendable, CustomStringConvertible {
     case resumeOrChooseFolder
     /// Another folder is to be chosen.
     case chooseFolder
+    /// The precision can be had all the same.
+    case forcePrecision
   }
 
   /// What went wrong.

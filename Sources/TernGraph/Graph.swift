@@ -13,8 +13,8 @@ public struct ValueID: Hashable, Sendable, Comparable, CustomStringConvertible {
 public enum Layout: Hashable, Sendable, CustomStringConvertible {
   /// Row by row, the innermost axis contiguous.
   case dense
-  /// A format of the device's own, under an identifier the device gave out.
-  case blocked(id: Int, byteCount: Int, description: String)
+  /// A format of the device's own, under an identifier the device gave out, with room for so many elements.
+  case blocked(id: Int, elementCount: Int, description: String)
 
   public var description: String {
     switch self {
@@ -51,7 +51,7 @@ public struct ValueInfo: Sendable {
   public var byteCount: Int {
     switch layout {
     case .dense: type.byteCount
-    case .blocked(_, let byteCount, _): byteCount
+    case .blocked(_, let elementCount, _): elementCount * type.dataType.byteCount
     }
   }
 }

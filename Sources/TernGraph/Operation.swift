@@ -30,6 +30,9 @@ public protocol Operation: Hashable, Sendable {
   /// The output that is the first input seen under another shape, with no work to do.
   var isView: Bool { get }
 
+  /// Which of its tensors are stored in 16 bits where a graph is cast; none unless it says otherwise.
+  var autocastRule: AutocastRule { get }
+
   /// What distinguishes this node in a dump, such as `stride=[2, 2]`.
   var detail: String { get }
 }
@@ -104,6 +107,7 @@ extension Operation {
   public func decomposition(_ inputs: [Tensor]) throws -> [Tensor]? { nil }
   public var inPlacePairs: [InPlacePair] { [] }
   public var isView: Bool { false }
+  public var autocastRule: AutocastRule { .full }
   public var detail: String { "" }
 }
 
@@ -148,7 +152,15 @@ extension Operation {
   }
 
   func expectFloat(_ input: TensorType, _ subject: String) throws(ShapeError) {
-    try expect(input.dataType == .float32, subject, "float32", "\(input.dataType)")
+    try expect(input.dataType.isFloat, subject, "float32", "\(input.dataType)")
+  }
+
+  /// Nothing is converted unasked: ``Operations/Cast`` does it.
+  func expectSameType(
+    _ input: TensorType, _ other: TensorType, _ subject: String
+  ) throws(ShapeError) {
+    try expect(
+      input.dataType == other.dataType, subject, "\(other.dataType)", "\(input.dataType)")
   }
 
   func expectInteger(_ input: TensorType, _ subject: String) throws(ShapeError) {

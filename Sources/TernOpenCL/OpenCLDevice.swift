@@ -108,6 +108,7 @@ package final class OpenCLDevice: Device {
 
   package func supports(_ operation: any Operation, inputs: [TensorType]) -> Bool {
     operation is any OpenCLOperation
+      && inputs.allSatisfy { $0.dataType == .float32 || $0.dataType == .int32 }
   }
 
   package func fusing(_ graph: Graph) throws -> Graph {

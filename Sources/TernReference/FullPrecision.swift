@@ -5,7 +5,7 @@ extension Executable {
   /// comparison with finite differences needs.
   ///
   /// - Parameter inputs: the elements of every input, row by row; of int32 inputs too.
-  /// - Precondition: compiled for a ``ReferenceDevice`` of precision `float64`; every input is
+  /// - Precondition: compiled for a ``ReferenceDevice`` that does not round; every input is
   ///   given, with as many elements as its shape has.
   package func runInFullPrecision(_ inputs: [String: [Double]]) throws -> [String: [Double]] {
     guard let bound = bound as? ReferenceBoundPlan else {

@@ -12,9 +12,11 @@ package struct ReferenceBackend: Backend {
 
   package func devices() -> [DeviceInfo] { [ReferenceDevice.info] }
 
+  package var precisions: [Precision] { [.fp32, .bf16, .fp16] }
+
   /// Opens the device; the number of threads is always one.
   package func open(_ info: DeviceInfo, options: DeviceOptions) throws -> any Device {
-    ReferenceDevice()
+    ReferenceDevice(precision: options.precision)
   }
 }
 

@@ -16,7 +16,7 @@ final class ReferenceBoundPlan: BoundPlan {
       } catch let error as TernError {
         throw TernError(error.kind, "\(label): \(error.message)")
       }
-      for view in rounded { view.roundToFloat() }
+      for view in rounded { view.round() }
     }
   }
 
@@ -25,7 +25,7 @@ final class ReferenceBoundPlan: BoundPlan {
   private let memory: PlanMemory
   private let steps: [Step]
 
-  init(_ plan: Plan, _ memory: PlanMemory, precision: ReferenceDevice.Precision) throws {
+  init(_ plan: Plan, _ memory: PlanMemory, rounding: ReferenceDevice.Rounding) throws {
     self.plan = plan
     self.memory = memory
     steps = try plan.order.map { index in
@@ -37,7 +37,7 @@ final class ReferenceBoundPlan: BoundPlan {
       let outputs = node.outputs.map { Self.view($0, plan, memory) }
       return Step(
         label: node.label, kernel: try operation.kernel(inputs, outputs),
-        rounded: precision == .float32 ? outputs.filter { $0.type.dataType == .float32 } : [])
+        rounded: rounding == .ofTypes ? outputs.filter { $0.type.dataType.isFloat } : [])
     }
   }
 

@@ -1,3 +1,4 @@
+import Foundation
 import Synchronization
 import TernCore
 import TernGraph
@@ -6,30 +7,41 @@ import TernRuntime
 /// A device that runs every node by plain loops over `Double`s.
 package final class ReferenceDevice: Device {
   /// What the results of a node are kept in; sums always run in `Double`.
-  package enum Precision: Hashable, Sendable {
-    /// Rounded to `Float` after every node, so that a checkpoint in float32 loses nothing.
-    case float32
+  package enum Rounding: Hashable, Sendable {
+    /// Rounded after every node to what its type holds, so that a checkpoint loses nothing.
+    case ofTypes
     /// Not rounded: what finite differences need.
-    case float64
+    case none
   }
 
-  package let precision: Precision
+  package let rounding: Rounding
+  package let options: DeviceOptions
   private let allocations = Atomic(0)
 
-  package init(precision: Precision = .float32) { self.precision = precision }
+  package init(rounding: Rounding = .ofTypes, precision: Precision = .fp32) {
+    self.rounding = rounding
+    options = DeviceOptions(threads: 1, precision: precision)
+  }
 
   package var info: DeviceInfo { Self.info }
-  package var options: DeviceOptions { DeviceOptions(threads: 1) }
+  package var precision: Precision { options.precision }
+  package var autocastType: DataType? { precision.halfType }
   package var maximumAllocationByteCount: Int { .max }
   package var allocationCount: Int { allocations.load(ordering: .relaxed) }
 
-  package func supports(_ operation: any Operation, inputs: [TensorType]) -> Bool {
+  package func supports(_ operation: any TernGraph.Operation, inputs: [TensorType]) -> Bool {
     operation is any ReferenceOperation
   }
 
-  package func allocate(byteCount: Int) -> any DeviceBuffer {
+  package func allocate(byteCount: Int) throws -> any DeviceBuffer {
     allocations.add(1, ordering: .relaxed)
-    return ReferenceBuffer(byteCount: byteCount)
+    return try ReferenceBuffer(byteCount: byteCount)
+  }
+
+  package func allocateZeros(byteCount: Int) throws -> any DeviceBuffer {
+    let buffer = try allocate(byteCount: byteCount)
+    View(TensorType([byteCount], .uint8), in: buffer, layout: .dense).fill(0)
+    return buffer
   }
 
   package func write(_ tensor: HostTensor, to buffer: any DeviceBuffer, layout: Layout) {
@@ -44,21 +56,28 @@ package final class ReferenceDevice: Device {
   }
 
   package func bind(_ plan: Plan, to memory: PlanMemory) throws -> any BoundPlan {
-    try ReferenceBoundPlan(plan, memory, precision: precision)
+    try ReferenceBoundPlan(plan, memory, rounding: rounding)
   }
 }
 
-/// One `Double` for every four-byte element of the plan.
+/// The bits of a `Double` for every byte of the plan, so that elements of every size have their place. Most are
+/// never touched, and take no memory.
 final class ReferenceBuffer: DeviceBuffer, @unchecked Sendable {
-  let byteCount: Int
-  let elements: UnsafeMutableBufferPointer<Double>
+  /// Bits are stored with these flipped, so that fresh memory, which is all zeros, is NaN: a value read before
+  /// it was written must show, in release builds too. This is the oracle.
+  static let poison = Double.nan.bitPattern
 
-  init(byteCount: Int) {
+  let byteCount: Int
+  let elements: UnsafeMutablePointer<UInt64>
+
+  init(byteCount: Int) throws {
     self.byteCount = byteCount
-    elements = .allocate(capacity: byteCount / DataType.float32.byteCount)
-    // A value read before it was written must show, in release builds too: this is the oracle.
-    elements.initialize(repeating: .nan)
+    guard let memory = calloc(max(byteCount, 1), MemoryLayout<UInt64>.stride) else {
+      throw TernError(
+        .outOfMemory, "cannot allocate \(byteCount >> 20) MiB of the reference device")
+    }
+    elements = memory.bindMemory(to: UInt64.self, capacity: byteCount)
   }
 
-  deinit { elements.deallocate() }
+  deinit { free(elements) }
 }

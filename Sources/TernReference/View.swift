@@ -4,35 +4,34 @@ import TernRuntime
 
 /// A dense tensor in a reference buffer: its type, and its elements row by row.
 ///
-/// Integers are stored as `Double`s as well, which hold every `Int32` exactly.
+/// Every element is stored as a `Double`, which holds each type's exactly.
 struct View {
   let type: TensorType
   /// The number of elements.
   let count: Int
-  private let elements: UnsafeMutablePointer<Double>
+  private let elements: UnsafeMutablePointer<UInt64>
 
-  /// The tensor that stands `offset` bytes (of the plan's four per element) into a buffer.
+  /// The tensor that stands `offset` bytes of the plan into a buffer.
   init(_ type: TensorType, in buffer: any DeviceBuffer, offset: Int = 0, layout: Layout) {
     precondition(layout == .dense, "the reference backend has no layout \(layout)")
     guard let buffer = buffer as? ReferenceBuffer else {
       preconditionFailure("a buffer of another device")
     }
-    let first = offset / DataType.float32.byteCount
     count = type.elementCount
-    precondition(first + count <= buffer.elements.count, "a tensor beyond its buffer")
+    precondition(offset + count <= buffer.byteCount, "a tensor beyond its buffer")
     self.type = type
-    elements = buffer.elements.baseAddress! + first
+    elements = buffer.elements + offset
   }
 
   var shape: Shape { type.shape }
 
   subscript(index: Int) -> Double {
-    get { elements[index] }
-    nonmutating set { elements[index] = newValue }
+    get { Double(bitPattern: elements[index] ^ ReferenceBuffer.poison) }
+    nonmutating set { elements[index] = newValue.bitPattern ^ ReferenceBuffer.poison }
   }
 
   /// An element of an int32 tensor.
-  func integer(_ index: Int) -> Int { Int(elements[index]) }
+  func integer(_ index: Int) -> Int { Int(self[index]) }
 
   /// An element of an int32 tensor that names one of `count` things.
   ///
@@ -46,16 +45,26 @@ struct View {
   }
 
   func fill(_ value: Double) {
-    for i in 0..<count { elements[i] = value }
+    for i in 0..<count { self[i] = value }
   }
 
   func copy(from other: View) {
     for i in 0..<count { elements[i] = other.elements[i] }
   }
 
-  /// Rounds every element to the nearest `Float`.
-  func roundToFloat() {
-    for i in 0..<count { elements[i] = Double(Float(elements[i])) }
+  /// Rounds every element to the nearest of its type; what becomes an integer loses its fraction.
+  func round() {
+    switch type.dataType {
+    case .float32: round { Double(Float($0)) }
+    case .float16: round { Double(HalfPrecision.float(HalfPrecision.bits(Float($0)))) }
+    case .bfloat16: round { Double(HalfPrecision.brain(Float($0))) }
+    case .int32: round { Double(Int32(saturating: $0)) }
+    case .uint8: round { Double(UInt8(saturating: $0)) }
+    }
+  }
+
+  private func round(_ nearest: (Double) -> Double) {
+    for i in 0..<count { self[i] = nearest(self[i]) }
   }
 
   /// The extents before, along and after an axis: the tensor as [outer, extent, inner].
@@ -73,7 +82,10 @@ extension View {
     precondition(bytes.count == type.byteCount, "\(bytes.count) bytes for \(type)")
     switch type.dataType {
     case .float32: load(bytes, as: Float.self) { Double($0) }
+    case .float16: load(bytes, as: UInt16.self) { Double(HalfPrecision.float($0)) }
+    case .bfloat16: load(bytes, as: UInt16.self) { Double(HalfPrecision.brainFloat($0)) }
     case .int32: load(bytes, as: Int32.self) { Double($0) }
+    case .uint8: load(bytes, as: UInt8.self) { Double($0) }
     }
   }
 
@@ -87,12 +99,11 @@ extension View {
   }
 
   func hostTensor() -> HostTensor {
-    switch type.dataType {
-    case .float32: HostTensor(shape, doubles.map { Float($0) })
     // Poison, which only a tensor never written shows, is no integer.
-    case .int32: HostTensor(shape, doubles.map { Int32(exactly: $0) ?? .min })
-    }
+    type.dataType == .int32
+      ? HostTensor(shape, doubles.map { Int32(exactly: $0) ?? .min })
+      : HostTensor(shape, doubles.map { Float($0) }).cast(to: type.dataType)
   }
 
-  var doubles: [Double] { Array(UnsafeBufferPointer(start: elements, count: count)) }
+  var doubles: [Double] { (0..<count).map { self[$0] } }
 }

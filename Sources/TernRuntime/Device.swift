@@ -86,6 +86,9 @@ public protocol Device: AnyObject, Sendable {
   /// What the operands of matrix products and convolutions may be rounded to.
   var precision: Precision { get }
 
+  /// The type of 16 bits in which activations and their gradients are stored; `nil` where all is float32.
+  var autocastType: DataType? { get }
+
   /// The ways to compute a convolution that may be asked for; empty where there is one alone.
   var algorithms: [ConvolutionAlgorithm] { get }
 
@@ -138,6 +141,7 @@ extension Device {
   public var algorithms: [ConvolutionAlgorithm] { ConvolutionAlgorithm.allCases }
 
   public var precision: Precision { .fp32 }
+  public var autocastType: DataType? { nil }
   public var isAsynchronous: Bool { false }
   public func fusing(_ graph: Graph) throws -> Graph { graph }
   public func assignLayouts(_ graph: Graph, variableLayouts: [String: Layout]) throws -> Graph {

@@ -8,18 +8,22 @@ public struct DeviceOptions: Hashable, Sendable {
   public var algorithm: ConvolutionAlgorithm?
   /// The implementations that are asked for or ruled out, of whatever has several.
   public var candidates: CandidateRequest
-  /// What the operands of matrix products and convolutions may be rounded to.
+  /// In how many bits networks are computed.
   public var precision: Precision
+  /// Whether ``precision`` is taken where it is slower than float32.
+  public var forcesPrecision: Bool
 
   /// What is not said is left to the device.
   public init(
     threads: Int? = nil, algorithm: ConvolutionAlgorithm? = nil,
-    candidates: CandidateRequest = CandidateRequest(), precision: Precision = .fp32
+    candidates: CandidateRequest = CandidateRequest(), precision: Precision = .fp32,
+    forcesPrecision: Bool = false
   ) {
     self.threads = threads
     self.algorithm = algorithm
     self.candidates = candidates
     self.precision = precision
+    self.forcesPrecision = forcesPrecision
   }
 
   /// The algorithm and the implementations that are asked for and ruled out, as a user writes them; `nil`
@@ -38,7 +42,7 @@ package protocol Backend: Sendable {
   /// Every device, in a stable order. No driver and no device is a normal state, not an error.
   func devices() -> [DeviceInfo]
 
-  /// What some device of the backend may round operands to.
+  /// What some device of the backend computes in.
   var precisions: [Precision] { get }
 
   /// In what the backend's devices can be treated otherwise than their drivers say: each a spelling
@@ -163,8 +167,9 @@ public struct DeviceCatalog: Sendable {
     guard backend.precisions.contains(options.precision) else {
       throw TernError(
         .usage,
-        "precision: \(choice.info.id) (\(choice.reason)) computes in fp32 alone; "
-          + "\(options.precision.rawValue) needs a GPU with tensor cores, by OpenCL")
+        "precision: \(choice.info.id) (\(choice.reason)) computes in "
+          + backend.precisions.map(\.rawValue).joined(separator: " or ")
+          + ", not in \(options.precision.rawValue)")
     }
     let device = try backend.open(choice.info, options: options)
     try options.candidates.check(device)

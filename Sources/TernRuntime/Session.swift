@@ -153,7 +153,10 @@ public final class Session {
       node.operation.isView
         || device.supports(node.operation, inputs: graph.types(node.inputs))
     }
-    let fused = fuses ? try device.fusing(supported) : supported
+    let cast = try device.autocastType.map { type in
+      try supported.autocast(to: type) { [device] in device.supports($0, inputs: $1) }
+    }
+    let fused = fuses ? try device.fusing(cast ?? supported) : cast ?? supported
     let laidOut = try device.assignLayouts(fused, variableLayouts: variableLayouts)
     let final = try laidOut.materializingAssignments()
     if !sharesMemory {

@@ -11,7 +11,7 @@ import Testing
 
   /// The built-in cases, computed by the reference: the others are held against them, and it is held
   /// against the recorded cases and finite differences.
-  private static let builtIn = Result {
+  static let builtIn = Result {
     let reference = CaseRunner(device: try TestDevices.open("reference"))
     return try OpCase.all.map { try $0.conformanceCase(reference: reference) }
   }

@@ -76,7 +76,9 @@ private final class FaultyDevice: Device {
     return graph
   }
 
-  func allocate(byteCount: Int) throws -> any DeviceBuffer { base.allocate(byteCount: byteCount) }
+  func allocate(byteCount: Int) throws -> any DeviceBuffer {
+    try base.allocate(byteCount: byteCount)
+  }
   func write(_ tensor: HostTensor, to buffer: any DeviceBuffer, layout: Layout) throws {
     base.write(tensor, to: buffer, layout: layout)
   }

@@ -13,6 +13,7 @@ extension Precision {
     case .tf32: Float(bitPattern: (x.bitPattern + 0x1000) & 0xFFFF_E000)
     case .bf16:
       Float(bitPattern: (x.bitPattern + 0x7FFF + (x.bitPattern >> 16 & 1)) & 0xFFFF_0000)
+    case .fp16: HalfPrecision.float(HalfPrecision.bits(x))
     }
   }
 }

@@ -10,6 +10,13 @@
 /// Whether this processor has AVX-512, and its registers are saved by the system.
 bool tern_has_avx512(void);
 
+/// Whether it also has instructions for products of bfloat16.
+bool tern_has_avx512_bfloat16(void);
+
+/// Values of bfloat16 as floats, and back: the nearest, ties to even.
+void tern_widen_bfloat16(const uint16_t *x, float *y, ptrdiff_t count);
+void tern_narrow_bfloat16(const float *x, uint16_t *y, ptrdiff_t count);
+
 /// The channels of `y` that a call takes: four blocks of sixteen.
 enum { tern_outer_product_blocks = 4, tern_outer_product_block_size = 16 };
 
@@ -85,7 +92,7 @@ TERN_DECLARE_SLOPE(gelu_tanh)
 TERN_DECLARE_SLOPE(softplus)
 #undef TERN_DECLARE_SLOPE
 
-/// Some values of a few channels: so many pixels, `stride` floats apart, of so many channels side by side;
+/// Some values of a few channels: so many pixels, `stride` values apart, of so many channels side by side;
 /// or, as a plane, so many neighbours of a single channel.
 typedef struct {
   ptrdiff_t pixels;
@@ -100,18 +107,28 @@ enum { tern_batch_norm_width = 16 };
 // Batch normalisation of such values; what is of a channel has `channels` numbers. Results are the same
 // bits on every processor, and y or dx may be x or dy.
 
+// Those called _bfloat16 take and give values of bfloat16, and compute as the others do.
+
 /// The mean of each channel and the sum of the squares of the distances from it.
 void tern_batch_norm_moments(
     const float *x, tern_channel_values values, float *mean, float *squares);
+void tern_batch_norm_moments_bfloat16(
+    const uint16_t *x, tern_channel_values values, float *mean, float *squares);
 
 /// y = (x − mean)·scale + shift, and zero instead of what is below where it rectifies.
 void tern_batch_norm(
     const float *x, float *y, tern_channel_values values, const float *mean, const float *scale,
     const float *shift, bool rectifies);
+void tern_batch_norm_bfloat16(
+    const uint16_t *x, uint16_t *y, tern_channel_values values, const float *mean,
+    const float *scale, const float *shift, bool rectifies);
 
 /// Σ dy and Σ dy·(x − mean), of the values above zero alone where it rectifies.
 void tern_batch_norm_gradient_sums(
     const float *dy, const float *x, tern_channel_values values, const float *mean,
+    const float *scale, const float *shift, bool rectifies, float *sum, float *product);
+void tern_batch_norm_gradient_sums_bfloat16(
+    const uint16_t *dy, const uint16_t *x, tern_channel_values values, const float *mean,
     const float *scale, const float *shift, bool rectifies, float *sum, float *product);
 
 /// dx = scale·(dy − sum_part − (x − mean)·product_part), with dy = 0 where a relu gave zero.
@@ -119,5 +136,9 @@ void tern_batch_norm_backward(
     const float *dy, const float *x, float *dx, tern_channel_values values, const float *mean,
     const float *scale, const float *shift, bool rectifies, const float *sum_part,
     const float *product_part);
+void tern_batch_norm_backward_bfloat16(
+    const uint16_t *dy, const uint16_t *x, uint16_t *dx, tern_channel_values values,
+    const float *mean, const float *scale, const float *shift, bool rectifies,
+    const float *sum_part, const float *product_part);
 
 #endif

@@ -18,15 +18,18 @@ struct DeviceArguments: ParsableArguments {
 
   @Option(
     help: """
-      What the operands of matrix products and convolutions may be rounded to, on GPUs with tensor \
-      cores: \(Precision.allCases.map(\.rawValue).joined(separator: ", ")).
+      \(Precision.help)
       """)
   var precision = Precision.fp32
+
+  @Flag(help: "Take the precision also where it is slower than fp32.")
+  var forcePrecision = false
 
   var options: DeviceOptions {
     DeviceOptions(
       threads: threads, algorithm: algorithm?.algorithm,
-      candidates: algorithm?.candidates ?? CandidateRequest(), precision: precision)
+      candidates: algorithm?.candidates ?? CandidateRequest(), precision: precision,
+      forcesPrecision: forcePrecision)
   }
 
   func open() throws -> any Device {

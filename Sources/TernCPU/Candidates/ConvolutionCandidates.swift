@@ -1,4 +1,5 @@
 import CMicrokernels
+import TernCore
 import TernGraph
 import TernRuntime
 
@@ -25,27 +26,30 @@ enum ConvolutionCandidates {
 
 extension Conv2DGeometry {
   /// A pass as the tuner keeps it.
-  private func description(_ pass: ConvolutionPass) -> String {
+  private func description(_ pass: ConvolutionPass, _ type: DataType) -> String {
     let name =
       switch pass {
       case .forward: "forward"
       case .backwardInput: "backward_data"
       case .backwardWeight: "backward_weights"
       }
-    return problemDescription(pass: name)
+    return problemDescription(pass: type == .float32 ? name : "\(name) \(type)")
   }
 
-  /// The ways to compute a pass, Tern's own in front of the library's that cost the same.
+  /// The ways to compute a pass, Tern's own in front of the library's that cost the same. Of numbers of 16 bits
+  /// there are the library's direct kernels alone.
   ///
   /// - Parameter covers: whether a way is possible with the tensors as they are stored.
   func candidates(
-    _ pass: ConvolutionPass, _ context: CPUContext, where covers: (String) -> Bool = { _ in true }
+    _ pass: ConvolutionPass, _ type: DataType, _ context: CPUContext,
+    where covers: (String) -> Bool = { _ in true }
   ) -> CandidateProblem {
+    typealias Names = ConvolutionCandidates
     var candidates: [Candidate] = []
     func add(_ name: String, if isThere: Bool = true, cost: @autoclosure () -> Double) {
-      if isThere, covers(name) { candidates.append(Candidate(name, cost: cost())) }
+      let isOfType = type == .float32 || name == Names.library || name == Names.parts
+      if isThere, isOfType, covers(name) { candidates.append(Candidate(name, cost: cost())) }
     }
-    typealias Names = ConvolutionCandidates
     let pair = pairedGeometry(pass).map(pairedFlops)
     let (cuts, library) = (cutsBatch(context), libraryFlops(pass))
     if pass == .backwardWeight {
@@ -62,7 +66,7 @@ extension Conv2DGeometry {
       add(Names.library, cost: library)
       add(Names.winograd, if: allowsWinograd, cost: winogradFlops(pass))
     }
-    return CandidateProblem(description(pass), candidates)
+    return CandidateProblem(description(pass, type), candidates)
   }
 
   /// The convolution whose columns are paired; `nil` where a pass has none, or the processor no kernels.
@@ -124,6 +128,6 @@ extension Conv2DGeometry {
 extension CPUContext {
   /// The way that computes a pass, where the user asked for no algorithm.
   func choice(_ geometry: Conv2DGeometry, _ pass: ConvolutionPass) -> String {
-    candidates.choice(of: geometry.candidates(pass, self)).name
+    candidates.choice(of: geometry.candidates(pass, .float32, self)).name
   }
 }

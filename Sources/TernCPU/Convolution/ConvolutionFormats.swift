@@ -1,4 +1,5 @@
 import COneDNN
+import TernCore
 import TernGraph
 import TernRuntime
 
@@ -20,11 +21,14 @@ extension Conv2DGeometry {
   /// The formats in which oneDNN runs a pass, the fastest first, by measurement with AVX-512. They
   /// depend on the channels, so that neighbouring convolutions agree on the tensor between them.
   ///
-  func candidateFormats(_ pass: ConvolutionPass, _ context: CPUContext) -> [ConvolutionFormats] {
+  func candidateFormats(
+    _ pass: ConvolutionPass, _ type: DataType = .float32, _ context: CPUContext
+  ) -> [ConvolutionFormats] {
     let candidates = [
-      favouriteFormats(pass, context), ConvolutionFormats(.channelsLast, .channelsLast),
+      favouriteFormats(pass, type, context), ConvolutionFormats(.channelsLast, .channelsLast),
       ConvolutionFormats(.dense, .dense),
     ].filter { $0 != ConvolutionFormats(.channelsLast, .channelsLast) || !packsChannels }
+    if type != .float32 { return candidates }
     switch context.algorithm {
     // oneDNN multiplies matrices, the windows as their columns, where rows of planes are dense.
     case .im2col, .gemm, .implicitGEMM: return candidates.reversed()
@@ -36,8 +40,10 @@ extension Conv2DGeometry {
 
   /// The algorithms to ask oneDNN for, the fastest first; the last there is on every processor.
   func algorithms(
-    _ formats: ConvolutionFormats?, _ pass: ConvolutionPass, _ context: CPUContext
+    _ formats: ConvolutionFormats?, _ pass: ConvolutionPass, _ type: DataType, _ context: CPUContext
   ) -> [dnnl_alg_kind_t] {
+    // oneDNN has Winograd's algorithm for float32 alone.
+    if type != .float32 { return [dnnl_convolution_direct] }
     let isWinograd =
       switch context.algorithm {
       case nil:
@@ -51,10 +57,11 @@ extension Conv2DGeometry {
       + [dnnl_convolution_direct]
   }
 
-  private func favouriteFormats(_ pass: ConvolutionPass, _ context: CPUContext)
-    -> ConvolutionFormats
-  {
-    let isPaired = ConvolutionCandidates.isPaired(context.choice(self, pass))
+  private func favouriteFormats(
+    _ pass: ConvolutionPass, _ type: DataType, _ context: CPUContext
+  ) -> ConvolutionFormats {
+    let isPaired =
+      type == .float32 && ConvolutionCandidates.isPaired(context.choice(self, pass))
     // An image: its one to three channels would fill a fraction of a block. oneDNN has kernels that
     // read planes and write blocks, but none that go the other way.
     if inChannels <= 3, groups == 1 {

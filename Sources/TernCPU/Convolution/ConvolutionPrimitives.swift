@@ -6,6 +6,8 @@ import TernGraph
 struct ConvolutionPrimitives {
   private let geometry: Conv2DGeometry
   private let pass: ConvolutionPass
+  /// The elements of all tensors but bias and gradients of weights, which are float32.
+  private let type: DataType
   private let context: CPUContext
   private let source: MemoryDescriptor
   private let destination: MemoryDescriptor
@@ -18,18 +20,19 @@ struct ConvolutionPrimitives {
   let paired: PairedConvolution?
 
   private init(
-    _ geometry: Conv2DGeometry, _ pass: ConvolutionPass, _ context: CPUContext,
+    _ geometry: Conv2DGeometry, _ pass: ConvolutionPass, _ type: DataType, _ context: CPUContext,
     source: MemoryDescriptor, destination: MemoryDescriptor, formats: ConvolutionFormats?,
     paired: PairedConvolution? = nil
   ) {
     self.geometry = geometry
     self.pass = pass
+    self.type = type
     self.context = context
-    self.source = source
-    self.destination = destination
+    self.source = source.with(type)
+    self.destination = destination.with(type)
     self.paired = paired
     self.formats = formats
-    algorithms = geometry.algorithms(formats, pass, context)
+    algorithms = geometry.algorithms(formats, pass, type, context)
     let w = geometry.window
     window = tern_dnnl_window(
       strides: (Int64(w.strideHeight), Int64(w.strideWidth)),
@@ -39,11 +42,11 @@ struct ConvolutionPrimitives {
   }
 
   private init(
-    _ geometry: Conv2DGeometry, _ pass: ConvolutionPass, _ context: CPUContext,
+    _ geometry: Conv2DGeometry, _ pass: ConvolutionPass, _ type: DataType, _ context: CPUContext,
     _ formats: ConvolutionFormats
   ) throws {
     self.init(
-      geometry, pass, context, source: try formats.source.descriptor(geometry.inputShape),
+      geometry, pass, type, context, source: try formats.source.descriptor(geometry.inputShape),
       destination: try formats.destination.descriptor(geometry.outputShape),
       formats: formats,
       paired: Self.paired(geometry, pass, context, formats))
@@ -68,31 +71,34 @@ struct ConvolutionPrimitives {
   ) throws {
     // Several formats may be one layout, such as a block of 16 channels and their pixels one behind the other;
     // oneDNN wants to hear the pair that belongs together, and may have kernels for one of them only.
-    let fitting = try geometry.candidateFormats(pass, context).filter {
+    let type = source.type.dataType
+    let fitting = try geometry.candidateFormats(pass, type, context).filter {
       let layouts = try $0.layouts(geometry, context)
       return layouts.source == source.layout && layouts.destination == destination.layout
     }
-    let primitives = try fitting.map { try ConvolutionPrimitives(geometry, pass, context, $0) }
+    let primitives = try fitting.map {
+      try ConvolutionPrimitives(geometry, pass, type, context, $0)
+    }
     if let best = try primitives.first(where: { try !$0.isReference }) ?? primitives.first {
       self = best
       return
     }
     self.init(
-      geometry, pass, context, source: try context.descriptor(source),
+      geometry, pass, type, context, source: try context.descriptor(source),
       destination: try context.descriptor(destination), formats: nil)
   }
 
   /// The layouts of a pass's tensors with which it runs fastest.
   static func favouriteLayouts(
-    _ geometry: Conv2DGeometry, _ pass: ConvolutionPass, _ context: CPUContext
+    _ geometry: Conv2DGeometry, _ pass: ConvolutionPass, _ type: DataType, _ context: CPUContext
   ) throws -> (source: Layout, destination: Layout, weights: Layout) {
-    let candidates = geometry.candidateFormats(pass, context)
+    let candidates = geometry.candidateFormats(pass, type, context)
     var chosen = candidates[0]
-    var primitives = try ConvolutionPrimitives(geometry, pass, context, chosen)
+    var primitives = try ConvolutionPrimitives(geometry, pass, type, context, chosen)
     for formats in candidates.dropFirst() {
       if try !primitives.isReference { break }
       chosen = formats
-      primitives = try ConvolutionPrimitives(geometry, pass, context, chosen)
+      primitives = try ConvolutionPrimitives(geometry, pass, type, context, chosen)
     }
     let layouts = try chosen.layouts(geometry, context)
     return (layouts.source, layouts.destination, try primitives.weightLayout())
@@ -122,7 +128,7 @@ struct ConvolutionPrimitives {
   ///
   /// - Parameter hasTiles: whether Tern's own tiles can.
   func weightGradientChoice(hasTiles: Bool = false) -> String {
-    let problem = geometry.candidates(.backwardWeight, context) { name in
+    let problem = geometry.candidates(.backwardWeight, type, context) { name in
       switch name {
       case ConvolutionCandidates.tiles: hasTiles
       case ConvolutionCandidates.parts: paired == nil && formats != nil
@@ -148,7 +154,7 @@ struct ConvolutionPrimitives {
       let part =
         batch == geometry.batch
         ? self
-        : try ConvolutionPrimitives(geometry.with(batch: batch), pass, context, formats!)
+        : try ConvolutionPrimitives(geometry.with(batch: batch), pass, type, context, formats!)
       return try part.descriptor(weights: weights, hasBias: hasBias)
     }
   }
@@ -176,7 +182,8 @@ struct ConvolutionPrimitives {
 
   private func format(of weights: Operand) throws -> MemoryDescriptor {
     weights.layout == .dense
-      ? try MemoryDescriptor(dense: TensorType(weightShape)) : try context.descriptor(weights)
+      ? try MemoryDescriptor(dense: TensorType(weightShape, weights.type.dataType))
+      : try context.descriptor(weights)
   }
 
   /// - Parameter weights: the format of the weights, the fastest where `nil`.
@@ -187,7 +194,7 @@ struct ConvolutionPrimitives {
     let hint = try forward(nil, false, [])
     return try primitive("convolution_backward") {
       var (x, y, window) = (source.raw, destination.raw, window)
-      var w = try (weights ?? .any(weightShape)).raw
+      var w = try (weights ?? .any(weightShape, pass == .backwardInput ? type : .float32)).raw
       if pass == .backwardInput {
         return tern_dnnl_convolution_backward_data(
           $1, $2, $3, $0, &x, &w, &y, &window, hint.handle)
@@ -203,7 +210,7 @@ struct ConvolutionPrimitives {
   ) throws -> PrimitiveDescriptor {
     try primitive("convolution_forward", postOperations) {
       var (x, y, window) = (source.raw, destination.raw, window)
-      var w = try (weights ?? .any(weightShape)).raw
+      var w = try (weights ?? .any(weightShape, type)).raw
       var bias = try bias(hasBias).raw
       return tern_dnnl_convolution_forward($1, $2, $3, $0, &x, &w, &bias, &y, &window)
     }

@@ -74,7 +74,8 @@ struct WeightGradientParts {
     let primitives = try counts.indices.map { part in
       let descriptor = descriptors[part]
       func images(_ argument: PrimitiveArgument) -> Int {
-        4 * image * descriptor.descriptor(of: argument).blocking.strides[0]
+        let tensor = descriptor.descriptor(of: argument)
+        return tensor.elementByteCount * image * tensor.blocking.strides[0]
       }
       let scratchpad = room(scratchpad(part))
       func result(_ own: UnsafeMutablePointer<Float>?, _ byteCount: Int)

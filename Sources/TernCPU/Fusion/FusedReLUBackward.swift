@@ -1,3 +1,4 @@
+import CMicrokernels
 import TernCore
 import TernGraph
 
@@ -20,15 +21,39 @@ struct RectifiedSumBackward: CPUOperation {
 
   func lower(_ node: Signature, _ context: CPUContext) throws -> Lowering {
     let count = node.inputs[0].storedCount
+    if node.inputs[0].type.dataType == .bfloat16 {
+      return Lowering(
+        workspaceByteCount: Bfloat16Blocks.workspaceByteCount(3, context.threads)
+      ) { addresses in
+        let (a, b, y) = (
+          addresses.bfloat16Input(0), addresses.bfloat16Input(1), addresses.bfloat16Input(2)
+        )
+        let dx = addresses.bfloat16Output(0)
+        return context.threads.bfloat16Blocks(count, 3, addresses.workspace()) {
+          start, length, a1 in
+          let (b1, y1) = (a1 + Bfloat16Blocks.length, a1 + 2 * Bfloat16Blocks.length)
+          tern_widen_bfloat16(a + start, a1, length)
+          tern_widen_bfloat16(b + start, b1, length)
+          tern_widen_bfloat16(y + start, y1, length)
+          Self.kernel(0..<length, a1, b1, y1, a1)
+          tern_narrow_bfloat16(a1, dx + start, length)
+        }
+      }
+    }
     return Lowering { addresses in
       let (a, b, y) = (addresses.input(0), addresses.input(1), addresses.input(2))
       let dx = addresses.output(0)
-      return context.threads.elementwise(count) { range in
-        forEachLanes(in: range) { lanes in
-          let sum = lanes.load(a) + lanes.load(b)
-          lanes.store(sum.replacing(with: 0, where: lanes.load(y) .<= 0), dx)
-        }
-      }
+      return context.threads.elementwise(count) { Self.kernel($0, a, b, y, dx) }
+    }
+  }
+
+  private static func kernel(
+    _ range: Range<Int>, _ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>,
+    _ y: UnsafePointer<Float>, _ dx: UnsafeMutablePointer<Float>
+  ) {
+    forEachLanes(in: range) { lanes in
+      let sum = lanes.load(a) + lanes.load(b)
+      lanes.store(sum.replacing(with: 0, where: lanes.load(y) .<= 0), dx)
     }
   }
 }

@@ -38,6 +38,13 @@ struct UpdatesTogether: CPUOperation {
     }
   }
 
+  /// Each parameter as its gradient is stored, where nothing else decides.
+  func wishes(_ request: LayoutRequest) throws -> [Layout?] {
+    request.inputs.indices.map { index in
+      index >= 2 && (index - 2) % inputStride == 0 ? request.inputs[index + 1].layout : nil
+    }
+  }
+
   func layouts(_ request: LayoutRequest) throws -> LayoutAssignment {
     // Everything follows its parameter; where that is padded, zeros stay zeros because they meet
     // zero gradients.

@@ -6,7 +6,8 @@ import TernGraph
 /// Nodes say twice what they like: from last to first, what their producers should give them, and
 /// from first to last, given how their inputs are stored, what they take and give. All of it happens
 /// twice, because a backward node wants what the forward pass turned out to be. A variable takes the
-/// layout its first reader asks for, and keeps it for good.
+/// layout its first reader asks for, and keeps it for good; one that is only cast takes what its update asks
+/// for.
 struct LayoutPass {
   private let source: Graph
   private let context: CPUContext
@@ -46,6 +47,8 @@ struct LayoutPass {
         wanted: node.outputs.map { wanted[$0.index] }, producerInputs: node.inputs.map { _ in [] },
         context: context)
       for (input, wish) in zip(node.inputs, try operation.wishes(request)) {
+        // A variable is cast from any layout.
+        if node.operation is Operations.Cast, source[input].source == .variable { continue }
         if let wish { wanted[input.index] = wish }
       }
     }
@@ -80,6 +83,9 @@ struct LayoutPass {
 
   private mutating func place(_ node: Node, _ operation: any CPUOperation) throws {
     let inputs = node.inputs.map { rewriter[$0] }
+    if node.operation is Operations.Cast, unsettled.remove(inputs[0]) != nil {
+      rewriter.setLayout(inputs[0], wanted[node.inputs[0].index] ?? .dense)
+    }
     let request = LayoutRequest(
       inputs: inputs.map(operand), outputs: source.types(node.outputs),
       wanted: node.outputs.map { wanted[$0.index] }, producerInputs: inputs.map(producerInputs),

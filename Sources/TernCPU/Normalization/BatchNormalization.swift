@@ -13,6 +13,7 @@ struct BatchNormalization {
   let epsilon: Float
   let rectifies: Bool
   let threads: Threads
+  let kernels: BatchNormKernels
 
   /// In the workspace: two sums of every piece and stored channel, then three to five numbers of each.
   private var sumCount: Int { values.chunkCount * values.storedChannelCount }
@@ -46,16 +47,15 @@ struct BatchNormalization {
 
   /// Inputs: input, weight, bias; outputs: output, mean, variance.
   func forward() -> Lowering {
-    let (values, rectifies) = (values, rectifies)
+    let (values, rectifies, kernels) = (values, rectifies, kernels)
     return Lowering(workspaceByteCount: workspaceByteCount) { addresses in
-      let (x, weight, bias) = (addresses.input(0), addresses.input(1), addresses.input(2))
-      let (y, means) = (addresses.output(0), addresses.output(1))
+      let (x, weight, bias) = (addresses.inputs[0], addresses.input(1), addresses.input(2))
+      let (y, means) = (addresses.outputs[0], addresses.output(1))
       let variances = addresses.output(2)
       let room = room(addresses)
       let sum = values.forEachPiece(threads) { piece in
         let at = piece.chunk * values.storedChannelCount + piece.firstChannel
-        tern_batch_norm_moments(
-          x + piece.offset, piece.values, room.sums.0 + at, room.sums.1 + at)
+        kernels.moments(x, piece, room.sums.0 + at, room.sums.1 + at)
       }
       let combine = values.forEachChannel(threads) { channel in
         let (mean, variance) = moments(of: channel, room)
@@ -67,9 +67,8 @@ struct BatchNormalization {
       }
       let normalize = values.forEachPiece(threads) { piece in
         let first = piece.firstChannel
-        tern_batch_norm(
-          x + piece.offset, y + piece.offset, piece.values, room.mean + first, room.scale + first,
-          room.shift + first, rectifies)
+        kernels.normalize(
+          x, y, piece, room.mean + first, room.scale + first, room.shift + first, rectifies)
       }
       return {
         clearPadding(room)
@@ -83,12 +82,12 @@ struct BatchNormalization {
   /// Inputs: dy, input, mean, variance, weight, and where it rectifies the bias; outputs: d input, d weight,
   /// d bias.
   func backward() -> Lowering {
-    let (values, rectifies) = (values, rectifies)
+    let (values, rectifies, kernels) = (values, rectifies, kernels)
     return Lowering(workspaceByteCount: workspaceByteCount) { addresses in
-      let (dy, x) = (addresses.input(0), addresses.input(1))
+      let (dy, x) = (addresses.inputs[0], addresses.inputs[1])
       let (means, variances, weight) = (addresses.input(2), addresses.input(3), addresses.input(4))
       let bias = rectifies ? addresses.input(5) : nil
-      let (dx, dWeight, dBias) = (addresses.output(0), addresses.output(1), addresses.output(2))
+      let (dx, dWeight, dBias) = (addresses.outputs[0], addresses.output(1), addresses.output(2))
       let room = room(addresses)
       let prepare = values.forEachChannel(threads) { channel in
         room.mean[channel] = means[channel]
@@ -98,9 +97,9 @@ struct BatchNormalization {
       let sum = values.forEachPiece(threads) { piece in
         let first = piece.firstChannel
         let at = piece.chunk * values.storedChannelCount + first
-        tern_batch_norm_gradient_sums(
-          dy + piece.offset, x + piece.offset, piece.values, room.mean + first,
-          room.scale + first, room.shift + first, rectifies, room.sums.0 + at, room.sums.1 + at)
+        kernels.sumGradients(
+          dy, x, piece, room.mean + first, room.scale + first, room.shift + first, rectifies,
+          room.sums.0 + at, room.sums.1 + at)
       }
       let combine = values.forEachChannel(threads) { channel in
         let (sum, product) = (total(room.sums.0, channel), total(room.sums.1, channel))
@@ -113,9 +112,8 @@ struct BatchNormalization {
       }
       let differentiate = values.forEachPiece(threads) { piece in
         let first = piece.firstChannel
-        tern_batch_norm_backward(
-          dy + piece.offset, x + piece.offset, dx + piece.offset, piece.values,
-          room.mean + first, room.scale + first, room.shift + first, rectifies,
+        kernels.differentiate(
+          dy, x, dx, piece, room.mean + first, room.scale + first, room.shift + first, rectifies,
           room.sumPart + first, room.productPart + first)
       }
       return {

@@ -34,15 +34,20 @@ struct MemoryDescriptor: @unchecked Sendable {
   }
 
   /// A tensor in whichever format a primitive likes best.
-  static func any(_ shape: Shape) throws -> MemoryDescriptor {
-    try MemoryDescriptor(shape, tag: dnnl_format_tag_any)
+  static func any(_ shape: Shape, _ dataType: DataType = .float32) throws -> MemoryDescriptor {
+    try MemoryDescriptor(shape, dataType, tag: dnnl_format_tag_any)
   }
 
-  /// The same format of elements of another type of the same size.
+  /// The same format of elements of another type.
   func with(_ dataType: DataType) -> MemoryDescriptor {
     var copy = self
     copy.raw.data_type = dataType.oneDNN
     return copy
+  }
+
+  /// The size of an element, in bytes.
+  var elementByteCount: Int {
+    DataType.allCases.first { $0.oneDNN == raw.data_type }?.byteCount ?? 0
   }
 
   /// The memory the tensor takes, padding included.
@@ -107,7 +112,10 @@ extension DataType {
   var oneDNN: dnnl_data_type_t {
     switch self {
     case .float32: dnnl_f32
+    case .float16: dnnl_f16
+    case .bfloat16: dnnl_bf16
     case .int32: dnnl_s32
+    case .uint8: dnnl_u8
     }
   }
 }

@@ -27,8 +27,14 @@ extension Operations.Binary: RectifiableOperation {
     return .dense(request)
   }
 
+  func isSupportedInBfloat16(_ inputs: [TensorType]) -> Bool { inputs[0] == inputs[1] }
+
   func lower(_ node: Signature, _ context: CPUContext, rectifies: Bool) throws -> Lowering {
     let (a, b, y) = (node.inputs[0], node.inputs[1], node.outputs[0])
+    if y.type.dataType == .bfloat16 {
+      return .elementwise(
+        .bfloat16, y.storedCount, context.threads, rectifies ? Self.rectifiedSum : kernel)
+    }
     if y.layout != .dense {
       if a.type == b.type || a.elementCount == 1 || b.elementCount == 1 {
         return lower(
@@ -54,6 +60,16 @@ extension Operations.Binary: RectifiableOperation {
       step(
         loop, context.threads, rectifies, addresses.input(0), addresses.input(1),
         addresses.output(0))
+    }
+  }
+
+  private static func rectifiedSum(
+    _ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, _ y: UnsafeMutablePointer<Float>,
+    _ count: Int
+  ) {
+    transform(0..<count, a, b, to: y) {
+      let sum = $0 + $1
+      return sum.replacing(with: 0, where: sum .< 0)
     }
   }
 

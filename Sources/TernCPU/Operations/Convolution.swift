@@ -4,18 +4,22 @@ import TernRuntime
 
 extension Operations.Conv2D: RectifiableOperation, CPUCandidateOperation {
   func candidateProblem(_ inputs: [TensorType], _ context: CPUContext) throws -> CandidateProblem? {
-    try geometry(inputs).candidates(.forward, context)
+    try geometry(inputs).candidates(.forward, inputs[0].dataType, context)
   }
+
+  func isSupportedInBfloat16(_ inputs: [TensorType]) -> Bool { true }
 
   func wishes(_ request: LayoutRequest) throws -> [Layout?] {
     let favourite = try ConvolutionPrimitives.favouriteLayouts(
-      geometry(request.inputs.map(\.type)), .forward, request.context)
+      geometry(request.inputs.map(\.type)), .forward, request.inputs[0].type.dataType,
+      request.context)
     return [favourite.source, nil, nil]
   }
 
   func layouts(_ request: LayoutRequest) throws -> LayoutAssignment {
     let favourite = try ConvolutionPrimitives.favouriteLayouts(
-      geometry(request.inputs.map(\.type)), .forward, request.context)
+      geometry(request.inputs.map(\.type)), .forward, request.inputs[0].type.dataType,
+      request.context)
     let inputs = [favourite.source, favourite.weights, .dense]
     return LayoutAssignment(
       inputs: Array(inputs.prefix(request.inputs.count)), outputs: [favourite.destination])
@@ -38,18 +42,22 @@ extension Operations.Conv2D: RectifiableOperation, CPUCandidateOperation {
 
 extension Operations.Conv2DBackwardInput: CPUCandidateOperation {
   func candidateProblem(_ inputs: [TensorType], _ context: CPUContext) throws -> CandidateProblem? {
-    try geometry(inputs).candidates(.backwardInput, context)
+    try geometry(inputs).candidates(.backwardInput, inputs[0].dataType, context)
   }
+
+  func isSupportedInBfloat16(_ inputs: [TensorType]) -> Bool { true }
 
   func wishes(_ request: LayoutRequest) throws -> [Layout?] {
     let favourite = try ConvolutionPrimitives.favouriteLayouts(
-      geometry(request.inputs.map(\.type)), .backwardInput, request.context)
+      geometry(request.inputs.map(\.type)), .backwardInput, request.inputs[0].type.dataType,
+      request.context)
     return [favourite.destination, nil]
   }
 
   func layouts(_ request: LayoutRequest) throws -> LayoutAssignment {
     let favourite = try ConvolutionPrimitives.favouriteLayouts(
-      geometry(request.inputs.map(\.type)), .backwardInput, request.context)
+      geometry(request.inputs.map(\.type)), .backwardInput, request.inputs[0].type.dataType,
+      request.context)
     return LayoutAssignment(
       inputs: [favourite.destination, favourite.weights], outputs: [favourite.source])
   }
@@ -68,18 +76,22 @@ extension Operations.Conv2DBackwardInput: CPUCandidateOperation {
 
 extension Operations.Conv2DBackwardWeight: CPUCandidateOperation {
   func candidateProblem(_ inputs: [TensorType], _ context: CPUContext) throws -> CandidateProblem? {
-    try geometry(inputs).candidates(.backwardWeight, context)
+    try geometry(inputs).candidates(.backwardWeight, inputs[0].dataType, context)
   }
+
+  func isSupportedInBfloat16(_ inputs: [TensorType]) -> Bool { true }
 
   func wishes(_ request: LayoutRequest) throws -> [Layout?] {
     let favourite = try ConvolutionPrimitives.favouriteLayouts(
-      geometry(request.inputs.map(\.type)), .backwardWeight, request.context)
+      geometry(request.inputs.map(\.type)), .backwardWeight, request.inputs[0].type.dataType,
+      request.context)
     return [favourite.source, favourite.destination]
   }
 
   func layouts(_ request: LayoutRequest) throws -> LayoutAssignment {
     let favourite = try ConvolutionPrimitives.favouriteLayouts(
-      geometry(request.inputs.map(\.type)), .backwardWeight, request.context)
+      geometry(request.inputs.map(\.type)), .backwardWeight, request.inputs[0].type.dataType,
+      request.context)
     return LayoutAssignment(
       inputs: [favourite.source, favourite.destination],
       outputs: [favourite.weights] + (hasBias ? [.dense] : []))
@@ -89,10 +101,12 @@ extension Operations.Conv2DBackwardWeight: CPUCandidateOperation {
     let convolution = try ConvolutionPrimitives(
       geometry(node.inputs.map(\.type)), .backwardWeight, context, source: node.inputs[0],
       destination: node.inputs[1])
-    let tiled = try TiledWeightGradient(
-      geometry(node.inputs.map(\.type)), context, source: ChannelFormat(node.inputs[0], context),
-      destination: ChannelFormat(node.inputs[1], context),
-      weights: context.descriptor(node.outputs[0]))
+    let tiled =
+      node.inputs[0].type.dataType == .float32
+      ? try TiledWeightGradient(
+        geometry(node.inputs.map(\.type)), context, source: ChannelFormat(node.inputs[0], context),
+        destination: ChannelFormat(node.inputs[1], context),
+        weights: context.descriptor(node.outputs[0])) : nil
     let choice = convolution.weightGradientChoice(hasTiles: tiled != nil)
     if let paired = convolution.paired {
       return try paired.backwardWeight(

@@ -9,12 +9,11 @@ extension Operations.Unary: CPUOperation {
     .following(request, keepsPadding: function.isZeroAtZero)
   }
 
+  func isSupportedInBfloat16(_ inputs: [TensorType]) -> Bool { true }
+
   func lower(_ node: Signature, _ context: CPUContext) throws -> Lowering {
-    let count = node.inputs[0].storedCount
-    return Lowering { addresses in
-      context.threads.elementwise(
-        count, function.kernel, addresses.input(0), addresses.output(0))
-    }
+    .elementwise(
+      node.inputs[0].type.dataType, node.inputs[0].storedCount, context.threads, function.kernel)
   }
 }
 
@@ -25,13 +24,12 @@ extension Operations.UnaryBackward: CPUOperation {
     .following(request, keepsPadding: function.hasFiniteDerivativeAtZero)
   }
 
+  func isSupportedInBfloat16(_ inputs: [TensorType]) -> Bool { true }
+
   func lower(_ node: Signature, _ context: CPUContext) throws -> Lowering {
-    let count = node.inputs[0].storedCount
-    return Lowering { addresses in
-      context.threads.elementwise(
-        count, function.backwardKernel, addresses.input(0), addresses.input(1),
-        addresses.output(0))
-    }
+    .elementwise(
+      node.inputs[0].type.dataType, node.inputs[0].storedCount, context.threads,
+      function.backwardKernel)
   }
 }
 

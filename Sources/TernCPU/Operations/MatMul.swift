@@ -4,8 +4,12 @@ import TernGraph
 import TernRuntime
 
 extension Operations.MatMul: CPUCandidateOperation {
+  func isSupportedInBfloat16(_ inputs: [TensorType]) -> Bool { true }
+
   func lower(_ node: Signature, _ context: CPUContext) throws -> Lowering {
-    if let narrow = narrowProduct(node.inputs.map(\.type)), isNarrow(narrow, context) {
+    if node.inputs[0].type.dataType == .float32,
+      let narrow = narrowProduct(node.inputs.map(\.type)), isNarrow(narrow, context)
+    {
       return narrow.lowering(context, hasBias: false, rectifies: false)
     }
     func matrix(_ shape: Shape, transposed: Bool) throws -> MemoryDescriptor {
@@ -14,7 +18,7 @@ extension Operations.MatMul: CPUCandidateOperation {
         extents.swapAt(shape.rank - 2, shape.rank - 1)
         strides.swapAt(shape.rank - 2, shape.rank - 1)
       }
-      return try MemoryDescriptor(extents, strides: strides)
+      return try MemoryDescriptor(extents, node.inputs[0].type.dataType, strides: strides)
     }
     return try context.matmul(
       matrix(node.inputs[0].shape, transposed: transposesA),
@@ -36,22 +40,24 @@ extension Operations.MatMul: CPUCandidateOperation {
   }
 
   func candidateProblem(_ inputs: [TensorType], _ context: CPUContext) -> CandidateProblem? {
-    narrowProduct(inputs)?.candidates(name)
+    inputs[0].dataType == .float32 ? narrowProduct(inputs)?.candidates(name) : nil
   }
 }
 
 extension Operations.Linear: RectifiableOperation, CPUCandidateOperation {
+  func isSupportedInBfloat16(_ inputs: [TensorType]) -> Bool { true }
+
   func lower(_ node: Signature, _ context: CPUContext, rectifies: Bool) throws -> Lowering {
-    let weight = node.inputs[1].shape
+    let (weight, type) = (node.inputs[1].shape, node.inputs[0].type.dataType)
     let output = node.outputs[0].shape
     let narrow = narrowProduct(node.inputs.map(\.type))
     let problem = narrow.candidates(name)
-    if context.candidates.choice(of: problem).name == NarrowProduct.name {
+    if type == .float32, context.candidates.choice(of: problem).name == NarrowProduct.name {
       return narrow.lowering(context, hasBias: node.inputs.count == 3, rectifies: rectifies)
     }
     return try context.matmul(
       context.descriptor(node.inputs[0]),
-      MemoryDescriptor([weight[1], weight[0]], strides: [1, weight[1]]),
+      MemoryDescriptor([weight[1], weight[0]], type, strides: [1, weight[1]]),
       bias: node.inputs.count == 3 ? MemoryDescriptor(dense: TensorType([1, output[1]])) : nil,
       context.descriptor(node.outputs[0]), rectifies ? [.relu] : []
     ).named(ConvolutionCandidates.library)
@@ -65,7 +71,7 @@ extension Operations.Linear: RectifiableOperation, CPUCandidateOperation {
   }
 
   func candidateProblem(_ inputs: [TensorType], _ context: CPUContext) -> CandidateProblem? {
-    narrowProduct(inputs).candidates(name)
+    inputs[0].dataType == .float32 ? narrowProduct(inputs).candidates(name) : nil
   }
 }
 

@@ -8,14 +8,19 @@ extension Operations.Reshape: CPUOperation {
 }
 
 extension Operations.Permute: CPUOperation {
+  func isSupportedInBfloat16(_ inputs: [TensorType]) -> Bool { true }
+
   func lower(_ node: Signature, _ context: CPUContext) throws -> Lowering {
     let (x, y) = (node.inputs[0].shape, node.outputs[0].shape)
-    let source = try MemoryDescriptor(y, strides: order.map { x.strides[$0] })
+    let source = try MemoryDescriptor(
+      y, node.inputs[0].type.dataType, strides: order.map { x.strides[$0] })
     return try context.reorder(source, try context.descriptor(node.outputs[0]))
   }
 }
 
 extension Operations.Cat: CPUOperation {
+  func isSupportedInBfloat16(_ inputs: [TensorType]) -> Bool { true }
+
   func layouts(_ request: LayoutRequest) throws -> LayoutAssignment {
     // Joined along the channels, blocks of channels stay whole where no input is padded.
     guard axis == 1, let leader = request.inputs.first(where: { $0.layout != .dense }),
@@ -30,15 +35,15 @@ extension Operations.Cat: CPUOperation {
   func lower(_ node: Signature, _ context: CPUContext) throws -> Lowering {
     let output = node.outputs[0]
     let outer = output.shape.elementCount(in: 0..<axis)
-    let rows = node.inputs.map { $0.storedCount / outer }
+    let rows = node.inputs.map { $0.storedCount / outer * $0.type.dataType.byteCount }
     return Lowering { addresses in
-      let y = addresses.output(0)
+      let y = addresses.outputs[0]
       let total = rows.reduce(0, +)
       var start = 0
       let copies = rows.indices.map { index in
         defer { start += rows[index] }
         return RowCopy(
-          rows: outer, length: rows[index], source: addresses.input(index),
+          rows: outer, length: rows[index], source: addresses.inputs[index],
           sourceStride: rows[index], target: y + start, targetStride: total
         ).step(context.threads)
       }
@@ -48,6 +53,8 @@ extension Operations.Cat: CPUOperation {
 }
 
 extension Operations.Narrow: CPUOperation {
+  func isSupportedInBfloat16(_ inputs: [TensorType]) -> Bool { true }
+
   func layouts(_ request: LayoutRequest) throws -> LayoutAssignment {
     guard axis == 1, let format = try ChannelFormat(request.inputs[0], request.context),
       let block = format.blockSize, start % block == 0, length % block == 0,
@@ -61,42 +68,55 @@ extension Operations.Narrow: CPUOperation {
   func lower(_ node: Signature, _ context: CPUContext) throws -> Lowering {
     let shape = node.inputs[0].shape
     let outer = shape.elementCount(in: 0..<axis)
-    let inner = shape.elementCount(in: axis + 1..<shape.rank)
+    let inner =
+      shape.elementCount(in: axis + 1..<shape.rank) * node.inputs[0].type.dataType.byteCount
     return Lowering { addresses in
       RowCopy(
-        rows: outer, length: length * inner, source: addresses.input(0) + start * inner,
-        sourceStride: shape[axis] * inner, target: addresses.output(0),
+        rows: outer, length: length * inner, source: addresses.inputs[0] + start * inner,
+        sourceStride: shape[axis] * inner, target: addresses.outputs[0],
         targetStride: length * inner
       ).step(context.threads)
     }
   }
 }
 
-/// Rows copied from one place to another.
+/// Rows copied from one place to another; lengths are in bytes.
 private struct RowCopy {
   let rows: Int
   let length: Int
-  let source: UnsafePointer<Float>
+  let source: UnsafeMutableRawPointer
   let sourceStride: Int
-  let target: UnsafeMutablePointer<Float>
+  let target: UnsafeMutableRawPointer
   let targetStride: Int
 
   func step(_ threads: Threads) -> Step {
-    threads.loop(rows, grain: max(1, Threads.elementwiseGrain / length)) { range in
+    let grain = Threads.elementwiseGrain * MemoryLayout<Float>.stride
+    return threads.loop(rows, grain: max(1, grain / length)) { range in
       for row in range {
-        (target + row * targetStride).update(from: source + row * sourceStride, count: length)
+        (target + row * targetStride).copyMemory(
+          from: source + row * sourceStride, byteCount: length)
       }
     }
   }
 }
 
 extension Operations.Pad: CPUOperation {
+  func isSupportedInBfloat16(_ inputs: [TensorType]) -> Bool { true }
+
   func lower(_ node: Signature, _ context: CPUContext) throws -> Lowering {
+    node.inputs[0].type.dataType == .bfloat16
+      ? lower(node, context, Bfloat16.self)
+      : lower(node, context, Float.self)
+  }
+
+  private func lower<Element: LaneElement>(
+    _ node: Signature, _ context: CPUContext, _ element: Element.Type
+  ) -> Lowering {
     let map = PaddingMap(
       mode, before: before, inner: node.inputs[0].shape, outer: node.outputs[0].shape)
-    let fill: Float = if case .constant(let value) = mode { value } else { 0 }
+    let fill = if case .constant(let value) = mode { Element(value) } else { Element(0) }
     return Lowering { addresses in
-      let (x, y) = (addresses.input(0), addresses.output(0))
+      let (x, y) = (addresses.input(0, of: element), addresses.output(0, of: element))
       return context.threads.loop(map.rowCount, grain: map.rowGrain) { range in
         for row in range {
           let target = y + row * map.rowLength

@@ -9,6 +9,8 @@ extension Operations.BatchNorm: CPUOperation {
     return LayoutAssignment(inputs: [layout, .dense, .dense], outputs: [layout, .dense, .dense])
   }
 
+  func isSupportedInBfloat16(_ inputs: [TensorType]) -> Bool { true }
+
   func lower(_ node: Signature, _ context: CPUContext) throws -> Lowering {
     try lower(node, context, rectifies: false)
   }
@@ -17,7 +19,7 @@ extension Operations.BatchNorm: CPUOperation {
   func lower(_ node: Signature, _ context: CPUContext, rectifies: Bool) throws -> Lowering {
     BatchNormalization(
       values: try ChannelValues(node.inputs[0], context), epsilon: epsilon, rectifies: rectifies,
-      threads: context.threads
+      threads: context.threads, kernels: BatchNormKernels(node.inputs[0].type.dataType)
     ).forward()
   }
 }
@@ -31,6 +33,8 @@ extension Operations.BatchNormBackward: CPUOperation {
       inputs: [layout, layout, .dense, .dense, .dense], outputs: [layout, .dense, .dense])
   }
 
+  func isSupportedInBfloat16(_ inputs: [TensorType]) -> Bool { true }
+
   func lower(_ node: Signature, _ context: CPUContext) throws -> Lowering {
     try lower(node, context, rectifies: false)
   }
@@ -39,7 +43,7 @@ extension Operations.BatchNormBackward: CPUOperation {
   func lower(_ node: Signature, _ context: CPUContext, rectifies: Bool) throws -> Lowering {
     BatchNormalization(
       values: try ChannelValues(node.inputs[1], context), epsilon: epsilon, rectifies: rectifies,
-      threads: context.threads
+      threads: context.threads, kernels: BatchNormKernels(node.inputs[1].type.dataType)
     ).backward()
   }
 }
@@ -52,10 +56,20 @@ extension Operand {
 }
 
 extension Operations.NormalizeRows: CPUOperation {
+  func isSupportedInBfloat16(_ inputs: [TensorType]) -> Bool { true }
+
   func lower(_ node: Signature, _ context: CPUContext) throws -> Lowering {
+    node.inputs[0].type.dataType == .bfloat16
+      ? lower(node, context, Bfloat16.self)
+      : lower(node, context, Float.self)
+  }
+
+  private func lower<Element: LaneElement>(
+    _ node: Signature, _ context: CPUContext, _ element: Element.Type
+  ) -> Lowering {
     let (rows, length) = (node.inputs[0].shape[0], node.inputs[0].shape[1])
     return Lowering { addresses in
-      let (x, y) = (addresses.input(0), addresses.output(0))
+      let (x, y) = (addresses.input(0, of: element), addresses.output(0, of: element))
       let (means, deviations) = (addresses.output(1), addresses.output(2))
       return context.threads.loop(rows, grain: max(1, Threads.elementwiseGrain / length)) { range in
         for row in range {
@@ -77,11 +91,21 @@ extension Operations.NormalizeRows: CPUOperation {
 }
 
 extension Operations.NormalizeRowsBackward: CPUOperation {
+  func isSupportedInBfloat16(_ inputs: [TensorType]) -> Bool { true }
+
   func lower(_ node: Signature, _ context: CPUContext) throws -> Lowering {
+    node.inputs[0].type.dataType == .bfloat16
+      ? lower(node, context, Bfloat16.self)
+      : lower(node, context, Float.self)
+  }
+
+  private func lower<Element: LaneElement>(
+    _ node: Signature, _ context: CPUContext, _ element: Element.Type
+  ) -> Lowering {
     let (rows, length) = (node.inputs[0].shape[0], node.inputs[0].shape[1])
     return Lowering { addresses in
-      let (dy, y, scales) = (addresses.input(0), addresses.input(1), addresses.input(2))
-      let dx = addresses.output(0)
+      let (dy, y) = (addresses.input(0, of: element), addresses.input(1, of: element))
+      let (scales, dx) = (addresses.input(2), addresses.output(0, of: element))
       return context.threads.loop(rows, grain: max(1, Threads.elementwiseGrain / length)) { range in
         for row in range {
           let (dy, y, dx) = (dy + row * length, y + row * length, dx + row * length)

@@ -3,6 +3,11 @@ import TernCore
 import TernGraph
 
 extension Operations.OptimizerUpdate: CPUOperation {
+  /// The parameter as its gradient is stored, where nothing else decides.
+  func wishes(_ request: LayoutRequest) throws -> [Layout?] {
+    [request.inputs[1].layout] + request.inputs.dropFirst().map { _ in nil }
+  }
+
   func layouts(_ request: LayoutRequest) throws -> LayoutAssignment {
     // Everything follows the parameter; where that is padded, zeros stay zeros because they meet
     // zero gradients.

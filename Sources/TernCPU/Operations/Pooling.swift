@@ -2,12 +2,22 @@ import TernCore
 import TernGraph
 
 extension Operations.MaxPool2D: CPUOperation {
+  func isSupportedInBfloat16(_ inputs: [TensorType]) -> Bool { true }
+
   func layouts(_ request: LayoutRequest) throws -> LayoutAssignment {
     let layout = try request.pooledLayout()
     return LayoutAssignment(inputs: [request.inputs[0].layout], outputs: [layout, layout])
   }
 
   func lower(_ node: Signature, _ context: CPUContext) throws -> Lowering {
+    node.inputs[0].type.dataType == .bfloat16
+      ? try lower(node, context, Bfloat16.self)
+      : try lower(node, context, Float.self)
+  }
+
+  private func lower<Element: LaneElement>(
+    _ node: Signature, _ context: CPUContext, _ element: Element.Type
+  ) throws -> Lowering {
     let geometry = PoolingGeometry(
       window, input: node.inputs[0].shape, output: node.outputs[0].shape)
     let threads = context.threads
@@ -16,18 +26,22 @@ extension Operations.MaxPool2D: CPUOperation {
     {
       return Lowering { addresses in
         ChannelMaxPool(geometry: geometry, input: from, output: to).forward(
-          threads, addresses.input(0), addresses.output(0), addresses.integerOutput(1))
+          threads, addresses.input(0, of: element), addresses.output(0, of: element),
+          addresses.integerOutput(1))
       }
     }
     return Lowering { addresses in
       PlaneMaxPool(geometry: geometry).forward(
-        threads, addresses.input(0), addresses.output(0), addresses.integerOutput(1))
+        threads, addresses.input(0, of: element), addresses.output(0, of: element),
+        addresses.integerOutput(1))
     }
   }
 }
 
 extension Operations.MaxPool2DBackward: CPUOperation {
   func wishes(_ request: LayoutRequest) throws -> [Layout?] { request.likeInput(1) }
+
+  func isSupportedInBfloat16(_ inputs: [TensorType]) -> Bool { true }
 
   func layouts(_ request: LayoutRequest) throws -> LayoutAssignment {
     let indices = request.inputs[1].layout
@@ -43,6 +57,14 @@ extension Operations.MaxPool2DBackward: CPUOperation {
   }
 
   func lower(_ node: Signature, _ context: CPUContext) throws -> Lowering {
+    node.inputs[0].type.dataType == .bfloat16
+      ? try lower(node, context, Bfloat16.self)
+      : try lower(node, context, Float.self)
+  }
+
+  private func lower<Element: LaneElement>(
+    _ node: Signature, _ context: CPUContext, _ element: Element.Type
+  ) throws -> Lowering {
     let geometry = PoolingGeometry(window, input: inputShape, output: node.inputs[0].shape)
     let threads = context.threads
     if let from = try ChannelStrides(node.inputs[0], context),
@@ -50,18 +72,21 @@ extension Operations.MaxPool2DBackward: CPUOperation {
     {
       return Lowering { addresses in
         ChannelMaxPool(geometry: geometry, input: to, output: from).backward(
-          threads, addresses.input(0), addresses.integerInput(1), addresses.output(0))
+          threads, addresses.input(0, of: element), addresses.integerInput(1),
+          addresses.output(0, of: element))
       }
     }
     return Lowering { addresses in
       PlaneMaxPool(geometry: geometry).backward(
-        threads, addresses.input(0), addresses.integerInput(1), addresses.output(0))
+        threads, addresses.input(0, of: element), addresses.integerInput(1),
+        addresses.output(0, of: element))
     }
   }
 }
 
 extension Operations.AvgPool2D: CPUOperation {
   func isSupported(_ inputs: [TensorType]) -> Bool { !window.isDilated }
+  func isSupportedInBfloat16(_ inputs: [TensorType]) -> Bool { isSupported(inputs) }
 
   func layouts(_ request: LayoutRequest) throws -> LayoutAssignment {
     try .averaging(request)
@@ -76,6 +101,7 @@ extension Operations.AvgPool2D: CPUOperation {
 
 extension Operations.AvgPool2DBackward: CPUOperation {
   func isSupported(_ inputs: [TensorType]) -> Bool { !window.isDilated }
+  func isSupportedInBfloat16(_ inputs: [TensorType]) -> Bool { isSupported(inputs) }
 
   func layouts(_ request: LayoutRequest) throws -> LayoutAssignment {
     try .averagingBackward(request)
@@ -89,6 +115,8 @@ extension Operations.AvgPool2DBackward: CPUOperation {
 }
 
 extension Operations.AdaptiveAvgPool2D: CPUOperation {
+  func isSupportedInBfloat16(_ inputs: [TensorType]) -> Bool { true }
+
   func layouts(_ request: LayoutRequest) throws -> LayoutAssignment { try .averaging(request) }
 
   func lower(_ node: Signature, _ context: CPUContext) throws -> Lowering {
@@ -98,6 +126,8 @@ extension Operations.AdaptiveAvgPool2D: CPUOperation {
 }
 
 extension Operations.AdaptiveAvgPool2DBackward: CPUOperation {
+  func isSupportedInBfloat16(_ inputs: [TensorType]) -> Bool { true }
+
   func layouts(_ request: LayoutRequest) throws -> LayoutAssignment {
     try .averagingBackward(request)
   }

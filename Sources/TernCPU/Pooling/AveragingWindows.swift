@@ -60,19 +60,27 @@ struct AveragingWindows {
   private var outPlane: Int { rows.count * columns.count }
 
   func forward(_ node: Signature, _ context: CPUContext) throws -> Lowering {
+    node.inputs[0].type.dataType == .bfloat16
+      ? try forward(node, context, Bfloat16.self)
+      : try forward(node, context, Float.self)
+  }
+
+  private func forward<Element: LaneElement>(
+    _ node: Signature, _ context: CPUContext, _ element: Element.Type
+  ) throws -> Lowering {
     if let from = try ChannelStrides(node.inputs[0], context),
       let to = try ChannelStrides(node.outputs[0], context)
     {
       let groups = ChannelGroups(batch: batch, input: from, output: to)
       return Lowering { addresses in
-        let (x, y) = (addresses.input(0), addresses.output(0))
+        let (x, y) = (addresses.input(0, of: element), addresses.output(0, of: element))
         return groups.step(context.threads, elements: inPlane) { group in
           average(x + group.input, from.pixel, y + group.output, to.pixel, group)
         }
       }
     }
     return Lowering { addresses in
-      let (x, y) = (addresses.input(0), addresses.output(0))
+      let (x, y) = (addresses.input(0, of: element), addresses.output(0, of: element))
       return planes(context.threads) { plane in
         average(x + plane * inPlane, y + plane * outPlane)
       }
@@ -80,19 +88,27 @@ struct AveragingWindows {
   }
 
   func backward(_ node: Signature, _ context: CPUContext) throws -> Lowering {
+    node.inputs[0].type.dataType == .bfloat16
+      ? try backward(node, context, Bfloat16.self)
+      : try backward(node, context, Float.self)
+  }
+
+  private func backward<Element: LaneElement>(
+    _ node: Signature, _ context: CPUContext, _ element: Element.Type
+  ) throws -> Lowering {
     if let from = try ChannelStrides(node.inputs[0], context),
       let to = try ChannelStrides(node.outputs[0], context)
     {
       let groups = ChannelGroups(batch: batch, input: to, output: from)
       return Lowering { addresses in
-        let (dy, dx) = (addresses.input(0), addresses.output(0))
+        let (dy, dx) = (addresses.input(0, of: element), addresses.output(0, of: element))
         return groups.step(context.threads, elements: inPlane) { group in
           spread(dy + group.output, from.pixel, dx + group.input, to.pixel, group)
         }
       }
     }
     return Lowering { addresses in
-      let (dy, dx) = (addresses.input(0), addresses.output(0))
+      let (dy, dx) = (addresses.input(0, of: element), addresses.output(0, of: element))
       return planes(context.threads) { plane in
         spread(dy + plane * outPlane, dx + plane * inPlane)
       }
@@ -107,25 +123,32 @@ struct AveragingWindows {
 
   // MARK: - Planes stored row by row
 
-  private func average(_ x: UnsafePointer<Float>, _ y: UnsafeMutablePointer<Float>) {
+  private func average<Element: LaneElement>(
+    _ x: UnsafePointer<Element>, _ y: UnsafeMutablePointer<Element>
+  ) {
     for i in rows.indices {
       for j in columns.indices {
         var sum: Float = 0
         for row in rows[i] {
-          for column in columns[j] { sum += x[row &* inWidth &+ column] }
+          for column in columns[j] { sum += x[row &* inWidth &+ column].float }
         }
-        y[i &* columns.count &+ j] = sum * (rowWeights[i] * columnWeights[j])
+        y[i &* columns.count &+ j] = Element(sum * (rowWeights[i] * columnWeights[j]))
       }
     }
   }
 
-  private func spread(_ dy: UnsafePointer<Float>, _ dx: UnsafeMutablePointer<Float>) {
-    dx.update(repeating: 0, count: inPlane)
+  private func spread<Element: LaneElement>(
+    _ dy: UnsafePointer<Element>, _ dx: UnsafeMutablePointer<Element>
+  ) {
+    dx.update(repeating: Element(0), count: inPlane)
     for i in rows.indices {
       for j in columns.indices {
-        let share = dy[i &* columns.count &+ j] * (rowWeights[i] * columnWeights[j])
+        let share = dy[i &* columns.count &+ j].float * (rowWeights[i] * columnWeights[j])
         for row in rows[i] {
-          for column in columns[j] { dx[row &* inWidth &+ column] += share }
+          for column in columns[j] {
+            let target = dx + (row &* inWidth &+ column)
+            target.pointee = Element(target.pointee.float + share)
+          }
         }
       }
     }
@@ -133,8 +156,9 @@ struct AveragingWindows {
 
   // MARK: - Channels innermost
 
-  private func average(
-    _ x: UnsafePointer<Float>, _ fromPixel: Int, _ y: UnsafeMutablePointer<Float>, _ toPixel: Int,
+  private func average<Element: LaneElement>(
+    _ x: UnsafePointer<Element>, _ fromPixel: Int, _ y: UnsafeMutablePointer<Element>,
+    _ toPixel: Int,
     _ group: ChannelGroups.Group
   ) {
     for i in rows.indices {
@@ -155,12 +179,12 @@ struct AveragingWindows {
     }
   }
 
-  private func spread(
-    _ dy: UnsafePointer<Float>, _ fromPixel: Int, _ dx: UnsafeMutablePointer<Float>,
+  private func spread<Element: LaneElement>(
+    _ dy: UnsafePointer<Element>, _ fromPixel: Int, _ dx: UnsafeMutablePointer<Element>,
     _ toPixel: Int, _ group: ChannelGroups.Group
   ) {
     for pixel in 0..<inPlane {
-      (dx + pixel &* toPixel).update(repeating: 0, count: group.inputCount)
+      (dx + pixel &* toPixel).update(repeating: Element(0), count: group.inputCount)
     }
     for i in rows.indices {
       for j in columns.indices {

@@ -9,8 +9,8 @@ struct ChannelMaxPool {
     ChannelGroups(batch: geometry.batch, input: input, output: output)
   }
 
-  func forward(
-    _ threads: Threads, _ x: UnsafePointer<Float>, _ y: UnsafeMutablePointer<Float>,
+  func forward<Element: LaneElement>(
+    _ threads: Threads, _ x: UnsafePointer<Element>, _ y: UnsafeMutablePointer<Element>,
     _ indices: UnsafeMutablePointer<Int32>
   ) -> Step {
     groups.step(threads, elements: geometry.inPlane) { group in
@@ -30,8 +30,8 @@ struct ChannelMaxPool {
   }
 
   /// One row of the output, one vector of channels.
-  private func pool(
-    _ i: Int, _ x: UnsafePointer<Float>, _ y: UnsafeMutablePointer<Float>,
+  private func pool<Element: LaneElement>(
+    _ i: Int, _ x: UnsafePointer<Element>, _ y: UnsafeMutablePointer<Element>,
     _ indices: UnsafeMutablePointer<Int32>, _ from: Lanes, _ to: Lanes
   ) {
     let g = geometry
@@ -68,8 +68,8 @@ struct ChannelMaxPool {
   }
 
   /// As ``pool``, for windows of 2×2 that do not overlap.
-  private func halve(
-    _ i: Int, _ x: UnsafePointer<Float>, _ y: UnsafeMutablePointer<Float>,
+  private func halve<Element: LaneElement>(
+    _ i: Int, _ x: UnsafePointer<Element>, _ y: UnsafeMutablePointer<Element>,
     _ indices: UnsafeMutablePointer<Int32>, _ from: Lanes, _ to: Lanes
   ) {
     let (width, outWidth) = (geometry.inWidth, geometry.outWidth)
@@ -95,9 +95,9 @@ struct ChannelMaxPool {
     }
   }
 
-  func backward(
-    _ threads: Threads, _ dy: UnsafePointer<Float>, _ indices: UnsafePointer<Int32>,
-    _ dx: UnsafeMutablePointer<Float>
+  func backward<Element: LaneElement>(
+    _ threads: Threads, _ dy: UnsafePointer<Element>, _ indices: UnsafePointer<Int32>,
+    _ dx: UnsafeMutablePointer<Element>
   ) -> Step {
     groups.step(threads, elements: geometry.inPlane) { group in
       let (dx, dy, indices) = (dx + group.input, dy + group.output, indices + group.output)
@@ -109,9 +109,9 @@ struct ChannelMaxPool {
     }
   }
 
-  private func poolBackward(
-    _ dy: UnsafePointer<Float>, _ indices: UnsafePointer<Int32>,
-    _ dx: UnsafeMutablePointer<Float>, _ group: ChannelGroups.Group
+  private func poolBackward<Element: LaneElement>(
+    _ dy: UnsafePointer<Element>, _ indices: UnsafePointer<Int32>,
+    _ dx: UnsafeMutablePointer<Element>, _ group: ChannelGroups.Group
   ) {
     clear(dx, pixels: 0..<geometry.inPlane, group)
     // Padding of the output points at padding of the input, or nowhere.
@@ -121,28 +121,29 @@ struct ChannelMaxPool {
       for channel in 0..<channels {
         let position = Int(indices[source &+ channel])
         if position < 0 { continue }
-        dx[position &* input.pixel &+ channel] += dy[source &+ channel]
+        let target = dx + (position &* input.pixel &+ channel)
+        target.pointee = Element(target.pointee.float + dy[source &+ channel].float)
       }
     }
   }
 
-  private func clear(
-    _ dx: UnsafeMutablePointer<Float>, pixels: Range<Int>, _ group: ChannelGroups.Group
+  private func clear<Element: LaneElement>(
+    _ dx: UnsafeMutablePointer<Element>, pixels: Range<Int>, _ group: ChannelGroups.Group
   ) {
     if group.inputCount == input.pixel {
       (dx + pixels.lowerBound * input.pixel).update(
-        repeating: 0, count: pixels.count * input.pixel)
+        repeating: Element(0), count: pixels.count * input.pixel)
     } else {
       for pixel in pixels {
-        (dx + pixel &* input.pixel).update(repeating: 0, count: group.inputCount)
+        (dx + pixel &* input.pixel).update(repeating: Element(0), count: group.inputCount)
       }
     }
   }
 
   /// Windows that do not overlap: every element they cover is written once.
-  private func halveBackward(
-    _ dy: UnsafePointer<Float>, _ indices: UnsafePointer<Int32>,
-    _ dx: UnsafeMutablePointer<Float>, _ group: ChannelGroups.Group
+  private func halveBackward<Element: LaneElement>(
+    _ dy: UnsafePointer<Element>, _ indices: UnsafePointer<Int32>,
+    _ dx: UnsafeMutablePointer<Element>, _ group: ChannelGroups.Group
   ) {
     let g = geometry
     for i in 0..<g.outHeight {
@@ -162,9 +163,9 @@ struct ChannelMaxPool {
   }
 
   /// One row of windows, one vector of channels.
-  private func spread(
-    _ i: Int, _ dy: UnsafePointer<Float>, _ indices: UnsafePointer<Int32>,
-    _ dx: UnsafeMutablePointer<Float>, _ from: Lanes, _ to: Lanes
+  private func spread<Element: LaneElement>(
+    _ i: Int, _ dy: UnsafePointer<Element>, _ indices: UnsafePointer<Int32>,
+    _ dx: UnsafeMutablePointer<Element>, _ from: Lanes, _ to: Lanes
   ) {
     let (width, outWidth) = (geometry.inWidth, geometry.outWidth)
     let zero = Vector(repeating: 0)

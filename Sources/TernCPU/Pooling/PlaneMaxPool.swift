@@ -9,8 +9,8 @@ struct PlaneMaxPool {
     }
   }
 
-  func forward(
-    _ threads: Threads, _ x: UnsafePointer<Float>, _ y: UnsafeMutablePointer<Float>,
+  func forward<Element: LaneElement>(
+    _ threads: Threads, _ x: UnsafePointer<Element>, _ y: UnsafeMutablePointer<Element>,
     _ indices: UnsafeMutablePointer<Int32>
   ) -> Step {
     let (from, to) = (geometry.inPlane, geometry.outPlane)
@@ -20,21 +20,24 @@ struct PlaneMaxPool {
     return planes(threads) { pool(x + $0 * from, y + $0 * to, indices + $0 * to) }
   }
 
-  func backward(
-    _ threads: Threads, _ dy: UnsafePointer<Float>, _ indices: UnsafePointer<Int32>,
-    _ dx: UnsafeMutablePointer<Float>
+  func backward<Element: LaneElement>(
+    _ threads: Threads, _ dy: UnsafePointer<Element>, _ indices: UnsafePointer<Int32>,
+    _ dx: UnsafeMutablePointer<Element>
   ) -> Step {
     let (from, to) = (geometry.inPlane, geometry.outPlane)
     return planes(threads) { plane in
       let (target, source, positions) = (dx + plane * from, dy + plane * to, indices + plane * to)
-      target.update(repeating: 0, count: from)
+      target.update(repeating: Element(0), count: from)
       // A window that holds padding only has no maximum.
-      for i in 0..<to where positions[i] >= 0 { target[Int(positions[i])] += source[i] }
+      for i in 0..<to where positions[i] >= 0 {
+        let place = target + Int(positions[i])
+        place.pointee = Element(place.pointee.float + source[i].float)
+      }
     }
   }
 
-  private func pool(
-    _ x: UnsafePointer<Float>, _ y: UnsafeMutablePointer<Float>,
+  private func pool<Element: LaneElement>(
+    _ x: UnsafePointer<Element>, _ y: UnsafeMutablePointer<Element>,
     _ indices: UnsafeMutablePointer<Int32>
   ) {
     let g = geometry
@@ -49,19 +52,18 @@ struct PlaneMaxPool {
           for v in kernelColumns {
             let candidate = row &+ left &+ v &* g.window.dilationWidth
             // Before anything was seen even −∞ counts.
-            if x[candidate].exceeds(best) || position < 0 {
-              (best, position) = (x[candidate], candidate)
-            }
+            let value = x[candidate].float
+            if value.exceeds(best) || position < 0 { (best, position) = (value, candidate) }
           }
         }
-        y[i &* g.outWidth &+ j] = best
+        y[i &* g.outWidth &+ j] = Element(best)
         indices[i &* g.outWidth &+ j] = Int32(truncatingIfNeeded: position)
       }
     }
   }
 
-  private func halve(
-    _ x: UnsafePointer<Float>, _ y: UnsafeMutablePointer<Float>,
+  private func halve<Element: LaneElement>(
+    _ x: UnsafePointer<Element>, _ y: UnsafeMutablePointer<Element>,
     _ indices: UnsafeMutablePointer<Int32>
   ) {
     let (width, outWidth) = (geometry.inWidth, geometry.outWidth)
@@ -72,14 +74,14 @@ struct PlaneMaxPool {
       let first = Int32(truncatingIfNeeded: 2 &* i &* width)
       let (right, below) = (Int32(1), Int32(truncatingIfNeeded: width))
       for j in 0..<outWidth {
-        var best = top[2 &* j]
+        var best = top[2 &* j].float
         var offset: Int32 = 0
-        if top[2 &* j &+ 1].exceeds(best) { (best, offset) = (top[2 &* j &+ 1], right) }
-        if bottom[2 &* j].exceeds(best) { (best, offset) = (bottom[2 &* j], below) }
-        if bottom[2 &* j &+ 1].exceeds(best) {
-          (best, offset) = (bottom[2 &* j &+ 1], below &+ right)
+        if top[2 &* j &+ 1].float.exceeds(best) { (best, offset) = (top[2 &* j &+ 1].float, right) }
+        if bottom[2 &* j].float.exceeds(best) { (best, offset) = (bottom[2 &* j].float, below) }
+        if bottom[2 &* j &+ 1].float.exceeds(best) {
+          (best, offset) = (bottom[2 &* j &+ 1].float, below &+ right)
         }
-        y[j] = best
+        y[j] = Element(best)
         indices[j] = first &+ Int32(truncatingIfNeeded: 2 &* j) &+ offset
       }
     }

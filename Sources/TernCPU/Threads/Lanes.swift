@@ -29,7 +29,7 @@ struct Lanes {
   }
 
   @inline(__always)
-  private func loadVector<S: SIMDScalar & BitwiseCopyable & ExpressibleByIntegerLiteral>(
+  func loadVector<S: SIMDScalar & BitwiseCopyable & ExpressibleByIntegerLiteral>(
     _ pointer: UnsafePointer<S>
   ) -> SIMD8<S> {
     let source = UnsafeRawPointer(pointer + start)
@@ -55,7 +55,7 @@ struct Lanes {
   }
 
   @inline(__always)
-  private func storeVector<S: SIMDScalar & BitwiseCopyable>(
+  func storeVector<S: SIMDScalar & BitwiseCopyable>(
     _ vector: SIMD8<S>, _ pointer: UnsafeMutablePointer<S>
   ) {
     if isFull {

@@ -12,7 +12,7 @@ import TernReference
 ///   and without an update of the parameters.
 package struct RandomNetworkCheck {
   package let device: any Device
-  private let exact = ReferenceDevice(precision: .float64)
+  private let exact = ReferenceDevice(rounding: .none)
 
   package init(device: any Device) { self.device = device }
 

@@ -14,8 +14,16 @@ package enum NPZWriter {
     return archive.encoded()
   }
 
+  /// NumPy knows no bfloat16: it becomes float32, which holds the same numbers.
   private static func npy(_ tensor: HostTensor) -> Data {
-    let type = tensor.type.dataType == .float32 ? "<f4" : "<i4"
+    let tensor = tensor.type.dataType == .bfloat16 ? tensor.cast(to: .float32) : tensor
+    let type =
+      switch tensor.type.dataType {
+      case .float32, .bfloat16: "<f4"
+      case .float16: "<f2"
+      case .int32: "<i4"
+      case .uint8: "|u1"
+      }
     let extents = tensor.type.shape.map { "\($0)," }.joined(separator: " ")
     var header = "{'descr': '\(type)', 'fortran_order': False, 'shape': (\(extents)), }"
     // Magic, length and header together fill whole 64 bytes, a line break last.

@@ -210,6 +210,17 @@ extension Safetensors {
 // MARK: - Writing
 
 extension Safetensors {
+  /// How the format spells a type.
+  private static func code(_ type: DataType) -> String {
+    switch type {
+    case .float32: "F32"
+    case .float16: "F16"
+    case .bfloat16: "BF16"
+    case .int32: "I32"
+    case .uint8: "U8"
+    }
+  }
+
   /// The file's bytes: tensors in the order of their names, so equal content gives equal bytes.
   public func encoded() throws -> Data {
     var header: [String: Any] = [:]
@@ -219,7 +230,7 @@ extension Safetensors {
     for name in names {
       let type = tensors[name]!.type
       header[name] = [
-        "dtype": type.dataType == .float32 ? "F32" : "I32", "shape": type.shape.dimensions,
+        "dtype": Self.code(type.dataType), "shape": type.shape.dimensions,
         "data_offsets": [position, position + type.byteCount],
       ]
       position += type.byteCount

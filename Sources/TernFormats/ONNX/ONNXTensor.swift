@@ -88,7 +88,8 @@ package struct ONNXTensor: Sendable {
       return words.map { HalfPrecision.float(UInt16(truncatingIfNeeded: $0)) }
     case (.words(let words), .bfloat16):
       return words.map { Float(bitPattern: UInt32(truncatingIfNeeded: $0) << 16) }
-    case (.raw(let slice), .float16): return try slice.words(UInt16.self).map(HalfPrecision.float)
+    case (.raw(let slice), .float16):
+      return try slice.words(UInt16.self).map { HalfPrecision.float($0) }
     case (.raw(let slice), .bfloat16):
       return try slice.words(UInt16.self).map { Float(bitPattern: UInt32($0) << 16) }
     case (.raw(let slice), _): return try slice.words(UInt32.self).map(Float.init(bitPattern:))

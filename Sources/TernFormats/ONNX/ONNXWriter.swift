@@ -118,16 +118,23 @@ enum ONNXWriter {
 }
 
 extension ONNXTensor {
-  /// A tensor of float32, or of int64 where it holds integers.
+  /// A tensor of the value's type, or of int64 where that is int32: ONNX's indices and extents are.
   init(name: String, _ value: HostTensor) {
     let shape = value.shape.dimensions
     let bytes: Data =
       switch value.storage {
-      case .float32: value.withUnsafeBytes { Data($0) }
+      case .float32, .float16, .bfloat16, .uint8: value.withUnsafeBytes { Data($0) }
       case .int32(let values):
         values.map { Int64($0).littleEndian }.withUnsafeBytes { Data($0) }
       }
-    let type: ElementType = value.type.dataType == .float32 ? .float : .int64
+    let type: ElementType =
+      switch value.type.dataType {
+      case .float32: .float
+      case .float16: .float16
+      case .bfloat16: .bfloat16
+      case .int32: .int64
+      case .uint8: .uint8
+      }
     // The bytes belong to the shape, which was one of a tensor.
     self = try! ONNXTensor(name: name, type: type, shape: shape, payload: .raw(WireSlice(bytes)))
   }

@@ -29,7 +29,9 @@ extension Operations {
       let (q, k, v) = (inputs[0].shape, inputs[1].shape, inputs[2].shape)
       try expectShape(inputs[1], [q[0], k[1], q[2]], "key")
       try expectShape(inputs[2], [q[0], k[1], v[2]], "value")
-      return [TensorType([q[0], q[1], v[2]]), TensorType([q[0], q[1]])]
+      return [
+        TensorType([q[0], q[1], v[2]], inputs[0].dataType), TensorType([q[0], q[1]]),
+      ]
     }
 
     package func gradient(_ node: NodeGradient) throws -> [Tensor?] {

@@ -21,12 +21,13 @@ extension Operations {
       try expectCount(inputs, 2...2)
       try expectFloat(inputs[0], "input")
       try expectFloat(inputs[1], "other")
+      try expectSameType(inputs[1], inputs[0], "other")
       guard let shape = Shape.broadcast(inputs[0].shape, inputs[1].shape) else {
         throw ShapeError(
           name, "other", expected: "a shape that broadcasts with \(inputs[0].shape)",
           got: "\(inputs[1].shape)")
       }
-      return [TensorType(shape)]
+      return [TensorType(shape, inputs[0].dataType)]
     }
 
     package func gradient(_ node: NodeGradient) throws -> [Tensor?] {

@@ -21,9 +21,10 @@ extension Operations {
       for (type, subject) in zip(inputs, ["input", "weight", "bias"]) {
         try expectFloat(type, subject)
       }
+      try expectSameType(inputs[1], inputs[0], "weight")
       let geometry = try geometry(inputs)
       if inputs.count == 3 { try expectShape(inputs[2], [geometry.outChannels], "bias") }
-      return [TensorType(geometry.outputShape)]
+      return [TensorType(geometry.outputShape, inputs[0].dataType)]
     }
 
     package func gradient(_ node: NodeGradient) throws -> [Tensor?] {
@@ -70,8 +71,9 @@ extension Operations {
       try expectCount(inputs, 2...2)
       try expectFloat(inputs[0], "output gradient")
       try expectFloat(inputs[1], "weight")
+      try expectSameType(inputs[1], inputs[0], "weight")
       try expectShape(inputs[0], geometry(inputs).outputShape, "output gradient")
-      return [TensorType(inputShape)]
+      return [TensorType(inputShape, inputs[0].dataType)]
     }
 
     package func gradient(_ node: NodeGradient) throws -> [Tensor?] {
@@ -116,6 +118,7 @@ extension Operations {
       try expectCount(inputs, 2...2)
       try expectFloat(inputs[0], "input")
       try expectFloat(inputs[1], "output gradient")
+      try expectSameType(inputs[1], inputs[0], "output gradient")
       try expectShape(inputs[1], geometry(inputs).outputShape, "output gradient")
       return [TensorType(weightShape)] + (hasBias ? [TensorType([weightShape[0]])] : [])
     }

@@ -63,7 +63,10 @@ extension Operations {
     package func outputTypes(for inputs: [TensorType]) throws(ShapeError) -> [TensorType] {
       let count = (reads.map(\.input).max() ?? -1) + 1
       try expectCount(inputs, count...count)
-      for (index, input) in inputs.enumerated() { try expectFloat(input, "input \(index)") }
+      for (index, input) in inputs.enumerated() {
+        try expectFloat(input, "input \(index)")
+        try expectSameType(input, inputs[0], "input \(index)")
+      }
       for read in reads {
         guard let seen = Placement(read, of: inputs[read.input]),
           Shape.broadcast(seen.shape, shape) == shape
@@ -76,13 +79,14 @@ extension Operations {
       return writes.map { write in
         var shape = shape
         if case .cat(let links, let axis) = write { shape[axis] *= links.count }
-        return TensorType(shape)
+        return TensorType(shape, inputs[0].dataType)
       }
     }
 
     package func cost(inputs: [TensorType], outputs: [TensorType]) -> Cost {
       let read = reads.reduce(0) { sum, read in
-        sum + (Placement(read, of: inputs[read.input])?.shape.elementCount ?? 0) * 4
+        sum + (Placement(read, of: inputs[read.input])?.shape.elementCount ?? 0)
+          * inputs[read.input].dataType.byteCount
       }
       return Cost(
         flops: links.count * shape.elementCount,

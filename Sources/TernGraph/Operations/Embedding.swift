@@ -12,7 +12,9 @@ extension Operations {
       try expectInteger(inputs[0], "input")
       try expectFloat(inputs[1], "weight")
       try expectRank(inputs[1], 2, "weight", "[V, E]")
-      return [TensorType(Shape(inputs[0].shape.dimensions + [inputs[1].shape[1]]))]
+      return [
+        TensorType(Shape(inputs[0].shape.dimensions + [inputs[1].shape[1]]), inputs[1].dataType)
+      ]
     }
 
     package func gradient(_ node: NodeGradient) throws -> [Tensor?] {

@@ -32,7 +32,7 @@ extension Operations {
         outputHeight >= 1 && outputWidth >= 1, "size", "at least 1",
         "[\(outputHeight), \(outputWidth)]")
       let x = inputs[0].shape
-      return [TensorType([x[0], x[1], outputHeight, outputWidth])]
+      return [TensorType([x[0], x[1], outputHeight, outputWidth], inputs[0].dataType)]
     }
 
     package func gradient(_ node: NodeGradient) throws -> [Tensor?] {
@@ -59,7 +59,7 @@ extension Operations {
 
     package func outputTypes(for inputs: [TensorType]) throws(ShapeError) -> [TensorType] {
       try expectCount(inputs, 1...1)
-      return [TensorType(inputShape)]
+      return [TensorType(inputShape, inputs[0].dataType)]
     }
   }
 }

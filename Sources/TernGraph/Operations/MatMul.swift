@@ -38,13 +38,14 @@ extension Operations {
       let (a, b) = (inputs[0].shape, inputs[1].shape)
       try expectFloat(inputs[0], "input")
       try expectFloat(inputs[1], "other")
+      try expectSameType(inputs[1], inputs[0], "other")
       try expect(a.rank == 2 || a.rank == 3, "input", "[M, K] or [B, M, K]", "\(a)")
       try expect(b.rank == a.rank, "other", "\(a.rank) axes", "\(b)")
       try expect(a.rank == 2 || a[0] == b[0], "other", "batch \(a[0])", "\(b)")
       let d = dimensions(a, b)
       let inner = transposesB ? b[b.rank - 1] : b[b.rank - 2]
       try expect(inner == d.k, "other", "inner extent \(d.k) (input \(a))", "\(inner) (\(b))")
-      return [TensorType(a.rank == 2 ? [d.m, d.n] : [d.batch, d.m, d.n])]
+      return [TensorType(a.rank == 2 ? [d.m, d.n] : [d.batch, d.m, d.n], inputs[0].dataType)]
     }
 
     package func gradient(_ node: NodeGradient) throws -> [Tensor?] {
@@ -84,11 +85,12 @@ extension Operations {
       for (type, subject) in zip(inputs, ["input", "weight", "bias"]) {
         try expectFloat(type, subject)
       }
+      try expectSameType(inputs[1], inputs[0], "weight")
       try expectRank(inputs[0], 2, "input", "[N, I]")
       try expectRank(inputs[1], 2, "weight", "[O, I]")
       try expect(x[1] == w[1], "weight", "[O, \(x[1])] (input \(x))", "\(w)")
       if inputs.count == 3 { try expectShape(inputs[2], [w[0]], "bias") }
-      return [TensorType([x[0], w[0]])]
+      return [TensorType([x[0], w[0]], inputs[0].dataType)]
     }
 
     package func gradient(_ node: NodeGradient) throws -> [Tensor?] {

@@ -62,7 +62,7 @@ extension Operations {
       let shape = inputs[0].shape
       try expect(
         order.sorted() == Array(0..<shape.rank), "dims", "every axis of \(shape) once", "\(order)")
-      return [TensorType(Shape(order.map { shape[$0] }))]
+      return [TensorType(Shape(order.map { shape[$0] }), inputs[0].dataType)]
     }
 
     package func gradient(_ node: NodeGradient) throws -> [Tensor?] {
@@ -90,6 +90,7 @@ extension Operations {
       try expectFloat(inputs[0], "tensors.0")
       for (i, input) in inputs.enumerated().dropFirst() {
         try expectFloat(input, "tensors.\(i)")
+        try expectSameType(input, inputs[0], "tensors.\(i)")
         var other = input.shape
         try expect(other.rank == shape.rank, "tensors.\(i)", "\(shape.rank) axes", "\(other)")
         let extent = other[axis]
@@ -99,7 +100,7 @@ extension Operations {
           "\(input.shape)")
         shape[axis] += extent
       }
-      return [TensorType(shape)]
+      return [TensorType(shape, inputs[0].dataType)]
     }
 
     package func gradient(_ node: NodeGradient) throws -> [Tensor?] {
@@ -140,7 +141,7 @@ extension Operations {
         start >= 0 && length >= 1 && start + length <= shape[axis], "start and length",
         "a part of 0..<\(shape[axis])", "\(start)..<\(start + length)")
       shape[axis] = length
-      return [TensorType(shape)]
+      return [TensorType(shape, inputs[0].dataType)]
     }
 
     package func gradient(_ node: NodeGradient) throws -> [Tensor?] {
@@ -192,7 +193,7 @@ extension Operations {
         }
         shape[axis] += before[axis] + after[axis]
       }
-      return [TensorType(shape)]
+      return [TensorType(shape, inputs[0].dataType)]
     }
 
     package func gradient(_ node: NodeGradient) throws -> [Tensor?] {
@@ -230,7 +231,7 @@ extension Operations {
 
     package func outputTypes(for inputs: [TensorType]) throws(ShapeError) -> [TensorType] {
       try expectCount(inputs, 1...1)
-      return [TensorType(inputShape)]
+      return [TensorType(inputShape, inputs[0].dataType)]
     }
   }
 }

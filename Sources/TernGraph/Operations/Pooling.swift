@@ -91,7 +91,7 @@ extension Operations {
       try expectCount(inputs, 1...1)
       try expectFloat(inputs[0], "input")
       let shape = try window.outputShape(name, inputs[0].shape)
-      return [TensorType(shape), TensorType(shape, .int32)]
+      return [TensorType(shape, inputs[0].dataType), TensorType(shape, .int32)]
     }
 
     package func gradient(_ node: NodeGradient) throws -> [Tensor?] {
@@ -127,7 +127,7 @@ extension Operations {
       let shape = try window.outputShape(name, inputShape)
       try expectShape(inputs[0], shape, "output gradient")
       try expectShape(inputs[1], shape, "indices")
-      return [TensorType(inputShape)]
+      return [TensorType(inputShape, inputs[0].dataType)]
     }
   }
 
@@ -150,7 +150,7 @@ extension Operations {
     package func outputTypes(for inputs: [TensorType]) throws(ShapeError) -> [TensorType] {
       try expectCount(inputs, 1...1)
       try expectFloat(inputs[0], "input")
-      return [TensorType(try window.outputShape(name, inputs[0].shape))]
+      return [TensorType(try window.outputShape(name, inputs[0].shape), inputs[0].dataType)]
     }
 
     package func gradient(_ node: NodeGradient) throws -> [Tensor?] {
@@ -185,7 +185,7 @@ extension Operations {
     package func outputTypes(for inputs: [TensorType]) throws(ShapeError) -> [TensorType] {
       try expectCount(inputs, 1...1)
       try expectShape(inputs[0], window.outputShape(name, inputShape), "output gradient")
-      return [TensorType(inputShape)]
+      return [TensorType(inputShape, inputs[0].dataType)]
     }
   }
 
@@ -211,7 +211,7 @@ extension Operations {
         outputHeight >= 1 && outputWidth >= 1, "output_size", "at least 1",
         "[\(outputHeight), \(outputWidth)]")
       let x = inputs[0].shape
-      return [TensorType([x[0], x[1], outputHeight, outputWidth])]
+      return [TensorType([x[0], x[1], outputHeight, outputWidth], inputs[0].dataType)]
     }
 
     package func gradient(_ node: NodeGradient) throws -> [Tensor?] {
@@ -233,7 +233,7 @@ extension Operations {
 
     package func outputTypes(for inputs: [TensorType]) throws(ShapeError) -> [TensorType] {
       try expectCount(inputs, 1...1)
-      return [TensorType(inputShape)]
+      return [TensorType(inputShape, inputs[0].dataType)]
     }
   }
 
@@ -259,7 +259,7 @@ extension Operations {
       try expectInteger(inputs[1], "indices")
       try expectShape(inputs[1], inputs[0].shape, "indices")
       let x = inputs[0].shape
-      return [TensorType([x[0], x[1], outputHeight, outputWidth])]
+      return [TensorType([x[0], x[1], outputHeight, outputWidth], inputs[0].dataType)]
     }
 
     package func gradient(_ node: NodeGradient) throws -> [Tensor?] {
@@ -277,7 +277,7 @@ extension Operations {
 
     package func outputTypes(for inputs: [TensorType]) throws(ShapeError) -> [TensorType] {
       try expectCount(inputs, 2...2)
-      return [TensorType(inputs[1].shape)]
+      return [TensorType(inputs[1].shape, inputs[0].dataType)]
     }
   }
 }

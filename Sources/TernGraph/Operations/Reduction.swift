@@ -32,7 +32,7 @@ extension Operations {
           result.append(1)
         }
       }
-      return [TensorType(Shape(result))]
+      return [TensorType(Shape(result), inputs[0].dataType)]
     }
 
     package func gradient(_ node: NodeGradient) throws -> [Tensor?] {
@@ -71,7 +71,7 @@ extension Operations {
       try expect(
         Shape.broadcast(inputs[0].shape, shape) == shape, "input",
         "a shape that broadcasts to \(shape)", "\(inputs[0].shape)")
-      return [TensorType(shape)]
+      return [TensorType(shape, inputs[0].dataType)]
     }
 
     package func gradient(_ node: NodeGradient) throws -> [Tensor?] {

@@ -1,9 +1,33 @@
 import TernCore
 
-// Operations that change where or how a value is stored, never what it is. Passes and devices
-// insert them; nobody writes them down.
+// Operations that change where or how a value is stored. Passes and devices insert all but the cast.
 
 extension Operations {
+  /// The nearest numbers of another type, ties to even. What becomes an integer loses its fraction, and ends at
+  /// the type's range; NaN becomes zero.
+  package struct Cast: Operation {
+    package let dataType: DataType
+
+    package init(_ dataType: DataType) { self.dataType = dataType }
+
+    package var name: String { "cast" }
+    package var detail: String { dataType.rawValue }
+
+    package func outputTypes(for inputs: [TensorType]) throws(ShapeError) -> [TensorType] {
+      try expectCount(inputs, 1...1)
+      return [TensorType(inputs[0].shape, dataType)]
+    }
+
+    package func gradient(_ node: NodeGradient) throws -> [Tensor?] {
+      let source = node.inputs[0].type.dataType
+      return [source.isFloat && dataType.isFloat ? try node.cotangent.cast(to: source) : nil]
+    }
+
+    package func cost(inputs: [TensorType], outputs: [TensorType]) -> Cost {
+      .elementwise(inputs, outputs, flopsPerElement: 0)
+    }
+  }
+
   /// Stores a value over a variable. Inputs: variable, value.
   package struct Assign: Operation {
     package init() {}
@@ -37,5 +61,13 @@ extension Operations {
     package func cost(inputs: [TensorType], outputs: [TensorType]) -> Cost {
       .elementwise(inputs, outputs, flopsPerElement: 0)
     }
+  }
+}
+
+extension Tensor {
+  /// The nearest numbers of another type, ties to even; itself where it is of that type. Gradients come back as
+  /// the type they left.
+  public func cast(to dataType: DataType) throws(ShapeError) -> Tensor {
+    dataType == type.dataType ? self : try apply(Operations.Cast(dataType))
   }
 }

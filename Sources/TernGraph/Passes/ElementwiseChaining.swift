@@ -11,10 +11,14 @@ package struct ElementwiseClaim: Sendable {
   /// Whether operands may be repeated along axes, be numbers, or be parts of tensors, and whether outputs
   /// may be joined to larger ones.
   package var readsAnyPlace: Bool
+  /// What the elements may be.
+  package var types: Set<DataType>
 
-  package init(links: Int, tensors: Int, outputs: Int, readsAnyPlace: Bool) {
+  package init(
+    links: Int, tensors: Int, outputs: Int, readsAnyPlace: Bool, types: Set<DataType> = [.float32]
+  ) {
     (self.links, self.tensors) = (links, tensors)
-    (self.outputs, self.readsAnyPlace) = (outputs, readsAnyPlace)
+    (self.outputs, self.readsAnyPlace, self.types) = (outputs, readsAnyPlace, types)
   }
 }
 
@@ -74,6 +78,7 @@ private struct Chaining {
     functions = graph.nodes.map { node in
       let shape = graph.type(node.outputs[0]).shape
       guard let function = Chain.Function(node.operation),
+        claim.types.contains(graph.type(node.outputs[0]).dataType),
         claim.readsAnyPlace || node.inputs.allSatisfy({ graph.type($0).shape == shape })
       else { return nil }
       return function

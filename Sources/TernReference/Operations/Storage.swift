@@ -7,6 +7,16 @@ extension Operations.Assign: ReferenceOperation {
   }
 }
 
+extension Operations.Cast: ReferenceOperation {
+  /// A copy, of which integers keep the whole part; floating-point results are rounded after every kernel.
+  func kernel(_ inputs: [View], _ outputs: [View]) -> Kernel {
+    {
+      outputs[0].copy(from: inputs[0])
+      if !outputs[0].type.dataType.isFloat { outputs[0].round() }
+    }
+  }
+}
+
 extension Operations.Reorder: ReferenceOperation {
   /// A copy: the reference backend stores everything densely.
   func kernel(_ inputs: [View], _ outputs: [View]) -> Kernel {

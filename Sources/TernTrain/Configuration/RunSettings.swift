@@ -35,11 +35,12 @@ public struct RunSettings: Sendable {
     read: { try $0.algorithmRequest("algorithm") },
     value: { ($0?.description).map(AttributeValue.string) ?? .null }
   ).with(resuming: .rounding)
-  /// What operands may be rounded to, where the device has tensor cores.
-  public let precision = SettingKey.choice(
-    "precision", Precision.fp32,
-    "What the operands of matrix products and convolutions may be rounded to, on GPUs with tensor "
-      + "cores: \(Precision.allCases.map(\.rawValue).joined(separator: ", ")).")
+  /// In how many bits networks are computed.
+  public let precision = SettingKey.choice("precision", Precision.fp32, Precision.help)
+  /// Whether the precision is taken where it is slower.
+  public let forcesPrecision = SettingKey.truth(
+    "force_precision", false, .flag, "Take the precision also where it is slower than fp32."
+  ).with(resuming: .free)
   /// Threads that prepare batches.
   public let workers = SettingKey.integer(
     "workers", 1, 1...BackgroundThread.limit, "Threads that prepare batches."

@@ -189,6 +189,7 @@ extension TrainingConfiguration {
   public var deviceOptions: DeviceOptions {
     DeviceOptions(
       threads: self.threads, algorithm: self.algorithm?.algorithm,
-      candidates: self.algorithm?.candidates ?? CandidateRequest(), precision: self.precision)
+      candidates: self.algorithm?.candidates ?? CandidateRequest(), precision: self.precision,
+      forcesPrecision: self.forcesPrecision)
   }
 }

@@ -329,6 +329,9 @@ extension HostTensor {
     switch storage {
     case .float32(let values): return take(values).map { HostTensor(part, $0) }
     case .int32(let values): return take(values).map { HostTensor(part, $0) }
+    case .uint8(let values): return take(values).map { HostTensor(part, $0) }
+    case .float16, .bfloat16:
+      return take(floats).map { HostTensor(part, $0).cast(to: type.dataType) }
     }
   }
 }

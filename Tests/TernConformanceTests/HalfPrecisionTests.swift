@@ -1,0 +1,145 @@
+import Foundation
+import TernConformance
+import TernTestSupport
+import Testing
+
+@testable import Tern
+
+/// Networks in 16 bits: every operation's numbers, and what stays float32.
+@Suite struct HalfPrecisionTests {
+  /// The devices that store 16 bits on this machine. The cpu says which instructions it lacks for it.
+  private static let devices: [(id: String, precision: Precision)] =
+    [("reference", .bf16), ("reference", .fp16)] + (storesBfloat16 ? [("cpu", .bf16)] : [])
+
+  private static let storesBfloat16 = (try? open("cpu", .bf16)) != nil
+
+  private static func open(_ id: String, _ precision: Precision) throws -> any Device {
+    try DeviceCatalog.standard.open(id, options: DeviceOptions(precision: precision))
+  }
+
+  @Test(arguments: devices.indices) func recordedCases(index: Int) throws {
+    let (id, precision) = Self.devices[index]
+    let runner = CaseRunner(device: try Self.open(id, precision))
+    let directory = URL(fileURLWithPath: #filePath)
+      .deletingLastPathComponent().deletingLastPathComponent().appendingPathComponent("Cases").path
+    for path in try ConformanceCase.paths(inDirectory: directory) {
+      let result = runner.run(try ConformanceCase(contentsOf: path))
+      #expect(
+        result.status == .passed,
+        "\(id) \(precision) \(result.name): \(result.location ?? "") \(result.message ?? "")")
+    }
+  }
+
+  @Test(arguments: devices.indices) func builtInCases(index: Int) throws {
+    let (id, precision) = Self.devices[index]
+    let runner = CaseRunner(device: try Self.open(id, precision))
+    // The reference takes minutes for the largest.
+    let limit = id == "reference" ? 20_000 : Int.max
+    for testCase in try ConformanceTests.builtIn.get()
+    where testCase.inputs.values.allSatisfy({ $0.shape.elementCount <= limit }) {
+      let result = runner.run(testCase)
+      #expect(
+        result.status == .passed,
+        "\(id) \(precision) \(result.name): \(result.location ?? "") \(result.message ?? "")")
+    }
+  }
+
+  /// A device that cannot, says so; one that is slower so, says how to have it all the same.
+  @Test func aProcessorWithoutTheInstructionsSaysSo() throws {
+    guard !Self.storesBfloat16 else { return }
+    let error = #expect(throws: TernError.self) { try Self.open("cpu", .bf16) }
+    #expect(error?.kind == .usage)
+    #expect(error?.message.hasPrefix("precision: ") == true)
+  }
+
+  @Test func whatTheCPUHasNoKernelsForIsRefused() {
+    let error = #expect(throws: TernError.self) { try Self.open("cpu", .fp16) }
+    #expect(error?.message.contains("computes in fp32 or bf16, not in fp16") == true)
+  }
+
+  /// A convolution, its batch normalisation and relu are 16 bits wide; the loss, the gradients of parameters and
+  /// what the host sees are not.
+  @Test func aStepIsCastByTheTable() throws {
+    let builder = GraphBuilder()
+    let x = try builder.input("x", [2, 3, 8, 8])
+    let weight = try builder.variable("weight", [4, 3, 3, 3])
+    let (mean, variance) = (
+      try builder.variable("mean", [4]), try builder.variable("variance", [4])
+    )
+    let y = try x.conv2d(weight: weight, padding: [1, 1]).batchNormTraining(
+      runningMean: mean, runningVariance: variance, weight: nil, bias: nil, momentum: 0.1,
+      epsilon: 1e-5)
+    let loss = try y.output.relu().square().mean()
+    builder.output("loss", loss)
+    let gradient = try builder.gradients(of: loss, withRespectTo: [weight])[0]!
+    builder.output("gradient", gradient)
+    let graph = try builder.graph.autocast(to: .bfloat16) { _, _ in true }
+    func types(_ name: String) -> [DataType] {
+      graph.nodes.filter { $0.operation.name == name }.flatMap {
+        graph.types($0.outputs).map(\.dataType)
+      }
+    }
+    #expect(types("conv2d") == [.bfloat16])
+    #expect(types("batch_norm") == [.bfloat16, .float32, .float32])
+    #expect(types("relu") == [.bfloat16])
+    #expect(types("square") == [.float32])
+    #expect(types("relu_backward") == [.bfloat16])
+    #expect(types("batch_norm_backward") == [.bfloat16, .float32, .float32])
+    #expect(types("conv2d_backward_weight") == [.float32])
+    #expect(graph.outputs.allSatisfy { graph.type($0.id).dataType == .float32 })
+    #expect(graph.variables.allSatisfy { graph.type($0).dataType == .float32 })
+    // The picture and the weights are cast once, for forward and backward; the relu's result for the square and
+    // once more for its gradient.
+    let casts = graph.nodes.filter { $0.operation is Operations.Cast }
+    #expect(casts.filter { graph.type($0.outputs[0]).dataType == .bfloat16 }.count == 3)
+  }
+
+  /// Where a device has no kernel for 16 bits, the operation is float32 and its neighbours are not.
+  @Test func whatADeviceLacksStaysFloat32() throws {
+    let builder = GraphBuilder()
+    let x = try builder.input("x", [200, 4])
+    let w = try builder.variable("w", [4, 4])
+    builder.output("y", try x.matmul(w).relu().matmul(w))
+    let graph = try builder.graph.autocast(to: .bfloat16) { operation, _ in
+      operation is Operations.MatMul
+    }
+    let relu = try #require(graph.nodes.first { $0.operation.name == "relu" })
+    #expect(graph.type(relu.inputs[0]).dataType == .float32)
+    let products = graph.nodes.filter { $0.operation is Operations.MatMul }
+    #expect(products.allSatisfy { graph.type($0.outputs[0]).dataType == .bfloat16 })
+  }
+
+  /// A product of a few rows is done when its parameter is read: a cast would read it, too.
+  @Test(arguments: [(8, DataType.float32), (128, .bfloat16)])
+  func parametersReadOnceAreNotCast(rows: Int, type: DataType) throws {
+    let builder = GraphBuilder()
+    let x = try builder.input("x", [rows, 16])
+    let w = try builder.variable("w", [10, 16])
+    builder.output("y", try x.linear(weight: w))
+    let graph = try builder.graph.autocast(to: .bfloat16) { _, _ in true }
+    let product = try #require(graph.nodes.first { $0.operation is Operations.Linear })
+    #expect(graph.types(product.inputs).map(\.dataType) == [type, type])
+  }
+
+  /// Each type of number becomes each other as on the host. a cast of every type.
+  @Test func castsAgreeWithTheReference() throws {
+    let values: [Float] = [
+      0, -0.0, 1, -1.5, 2.499, 255, 256.7, -3, 65504, 65520, 1e-8, 3.4e38, -1e10, .infinity, .nan,
+      0.333_333_34,
+    ]
+    for device in ["reference", "cpu"] {
+      for type in DataType.allCases {
+        let builder = GraphBuilder()
+        let x = try builder.input("x", [values.count])
+        builder.output("y", try x.cast(to: type))
+        let executable = try Session(device: try TestDevices.open(device)).compile(builder.graph)
+        let y = try executable.run(["x": HostTensor([values.count], values)])["y"]!
+        let expected = HostTensor([values.count], values).cast(to: type)
+        #expect(y.type == expected.type)
+        for (got, want) in zip(y.floats, expected.floats) {
+          #expect(got.bitPattern == want.bitPattern || got.isNaN && want.isNaN, "\(device) \(type)")
+        }
+      }
+    }
+  }
+}
