@@ -30,17 +30,20 @@ final class CompilationDisplay: Sendable {
   /// The same devices, each of which is spoken of where it compiles for long.
   func watching(_ catalog: DeviceCatalog) -> DeviceCatalog {
     var catalog = catalog
-    catalog.didOpen = { _, choice in
+    catalog.didOpen = { device, choice in
       self.state.withLock {
         $0 = State()
-        $0.deviceLine = Self.line(choice.info.id, choice.info.name, choice.reason)
+        $0.deviceLine = Self.line(
+          choice.info.id, choice.info.name, choice.reason, device.precision)
       }
     }
     return catalog
   }
 
-  static func line(_ id: String, _ name: String, _ reason: String) -> String {
-    "device \(id) (\(name)): \(reason)"
+  static func line(
+    _ id: String, _ name: String, _ reason: String, _ precision: Precision
+  ) -> String {
+    "device \(id) (\(name)): \(reason)" + (precision == .fp32 ? "" : ", in \(precision.rawValue)")
   }
 
   /// Whether the device that was opened last was named already.

@@ -56,7 +56,9 @@ final class Reporter {
       start = event
       show("\(event.model): \(Format.count(event.parameterCount)) parameters")
       if !compilation.hasNamedDevice {
-        show(CompilationDisplay.line(event.device, event.deviceName, event.deviceReason))
+        show(
+          CompilationDisplay.line(
+            event.device, event.deviceName, event.deviceReason, configuration.precision))
       }
       show("plan \(Format.bytes(event.planByteCount)) at batch size \(configuration.batchSize)")
       if let recomputation = event.recomputation { show(recomputation) }

@@ -1,7 +1,9 @@
+import TernCore
+import TernGraph
 import TernRuntime
 
 extension CPUDevice {
-  /// A large matrix product by oneDNN, and STREAM's triad over all threads.
+  /// A large matrix product by oneDNN, of what the device multiplies, and STREAM's triad over all threads.
   func measurePeak() throws -> DevicePeak {
     context.threads.activate()
     return DevicePeak(gflops: try measureProduct(), gbs: try measureTriad())
@@ -11,15 +13,19 @@ extension CPUDevice {
     // Large enough for all threads, and no larger: a short run is more likely to have the processor
     // for itself.
     let n = 256 * Int(Double(context.threads.count).squareRoot().rounded(.up))
-    let buffers = try (0..<3).map { _ in try CPUBuffer(byteCount: 4 * n * n) }
-    let matrices = buffers.map { $0.address.bindMemory(to: Float.self, capacity: n * n) }
-    for matrix in matrices { matrix.initialize(repeating: 1, count: n * n) }
-    let seconds = withExtendedLifetime(buffers) {
-      StepTimer.shortest(seconds: DevicePeak.measuringSeconds) {
-        multiply(
-          MatrixView(matrices[0], stride: n), MatrixView(matrices[1], stride: n), m: n, n: n, k: n,
-          into: matrices[2], stride: n)
-      }
+    let matrix = Operand(TensorType([n, n], autocastType ?? .float32))
+    let product = try Operations.MatMul().lower(
+      Signature(inputs: [matrix, matrix], outputs: [matrix]), context)
+    let buffers = try (0..<3).map { _ in
+      try CPUBuffer(byteCount: matrix.type.byteCount, isZero: true)
+    }
+    let workspace = try CPUBuffer(byteCount: product.workspaceByteCount)
+    let step = try product.bind(
+      Addresses(
+        inputs: [buffers[0].address, buffers[1].address], outputs: [buffers[2].address],
+        workspace: workspace.address))
+    let seconds = try withExtendedLifetime((buffers, workspace)) {
+      try StepTimer.shortest(seconds: DevicePeak.measuringSeconds) { try step() }
     }
     return 2 * Double(n) * Double(n) * Double(n) / seconds / 1e9
   }

@@ -4,7 +4,8 @@ import TernGraph
 /// The best a device reaches, measured: the roofline of Williams, Waterman and Patterson,
 /// "Roofline: an insightful visual performance model", CACM 2009.
 public struct DevicePeak: Hashable, Sendable {
-  /// Multiply-adds in float32, in 10⁹ floating-point operations per second.
+  /// Multiply-adds of what the device multiplies, float32 where nothing else is asked for, in 10⁹ floating-point
+  /// operations per second.
   public let gflops: Double
   /// Main memory, in 10⁹ bytes per second, by STREAM's triad on arrays larger than caches.
   public let gbs: Double

@@ -22,8 +22,7 @@ struct Summary: ParsableCommand {
   @Option(help: "The batch size that the memory is planned for.")
   var batchSize = 64
 
-  @Option(help: "The device that the memory is planned for.")
-  var device = "auto"
+  @OptionGroup var device: DeviceArguments
 
   @Flag(help: "Print one JSON object.")
   var json = false
@@ -47,7 +46,7 @@ struct Summary: ParsableCommand {
       .reduce(0) { $0 + $1.shape.elementCount }
     let multiplyAdds = layers.reduce(0) { $0 + $1.multiplyAdds }
 
-    let session = Session(device: try DeviceCatalog.standard.open(device))
+    let session = Session(device: try device.open())
     let graphs = try TrainingGraph.all(
       of: model, batchSize: batchSize, update: .init(.sgd(momentum: 0.9))
     ).map(\.graph)
@@ -70,6 +69,7 @@ struct Summary: ParsableCommand {
                 "receptive_field": layer.receptiveField.map(JSON.int) ?? .null,
               ])
             }),
+          "precision": .string(device.precision.rawValue),
           "train_peak_bytes": .int(trainingPeak),
           "inference_peak_bytes": .int(inference.peakByteCount),
           "launches": .int(
@@ -91,13 +91,16 @@ struct Summary: ParsableCommand {
 
       \(model.name.visible): \(Format.count(parameterCount)) parameters, \
       \(Format.count(multiplyAdds)) multiply-adds per sample
-      memory at batch size \(batchSize) on \(session.device.info.id): \
+      memory at batch size \(batchSize) on \(session.device.info.id)\
+      \(device.precision == .fp32 ? "" : " in \(device.precision.rawValue)"): \
       training \(Format.bytes(trainingPeak)), \
       inference \(Format.bytes(inference.peakByteCount))
       """)
     guard verbose else { return }
     Output.result(try PlanSummary(graphs, training, on: session.device).text)
-    for plan in training { Output.result("\(reorders(plan))\n\n\(plan.graph)") }
+    for plan in training {
+      Output.result("\(reorders(plan))\n\(types(plan))\n\n\(plan.graph)")
+    }
   }
 
   /// How often a step copies a value from one format to another.
@@ -106,6 +109,20 @@ struct Summary: ParsableCommand {
     let reorders = nodes.filter { $0.operation is Operations.Reorder }
     let byteCount = reorders.reduce(0) { $0 + plan.graph.cost(of: $1).bytes }
     return "\(reorders.count) of them are reorders, which move \(Format.bytes(byteCount))"
+  }
+
+  /// What a step computes, by the type of its elements.
+  private func types(_ plan: Plan) -> String {
+    var byteCounts: [DataType: Int] = [:]
+    for index in plan.order {
+      for id in plan.graph.nodes[index].outputs {
+        byteCounts[plan.graph.type(id).dataType, default: 0] += plan.graph[id].byteCount
+      }
+    }
+    let parts = byteCounts.sorted { $0.value > $1.value }.map {
+      "\(Format.bytes($0.value)) of \($0.key)"
+    }
+    return "its nodes write \(parts.joined(separator: ", "))"
   }
 
   private func outputShape(_ layer: LayerSummary) -> [Int] {
