@@ -206,6 +206,12 @@ static team *own_team(int parts) {
   return t;
 }
 
+bool tern_team_start(int parts) {
+  if (parts <= 1 || here.within) return true;
+  const team *t = own_team(parts);
+  return t && t->helpers >= parts - 1;
+}
+
 static void run(team *t, int parts) {
   t->size = here.size;
   atomic_store(&t->unfinished, (uint32_t)parts);

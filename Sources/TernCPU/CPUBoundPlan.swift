@@ -43,11 +43,11 @@ final class CPUBoundPlan: BoundPlan {
   func replay() throws {
     let threads = device.context.threads
     guard threads.count > 1 else {
-      threads.activate()
+      try threads.activate()
       for step in steps { try step() }
       return
     }
-    threads.activate(alone: governor.isAlone)
+    try threads.activate(alone: governor.isAlone)
     let (start, waited) = (DispatchTime.now().uptimeNanoseconds, tern_team_waited())
     for step in steps { try step() }
     governor.note(
@@ -66,7 +66,7 @@ final class CPUBoundPlan: BoundPlan {
   func synchronize() throws {}
 
   func profile() throws -> [Double] {
-    device.context.threads.activate()
+    try device.context.threads.activate()
     return try steps.map { step in
       let start = DispatchTime.now().uptimeNanoseconds
       try step()

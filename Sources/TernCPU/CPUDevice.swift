@@ -45,18 +45,18 @@ final class CPUDevice: Device {
   var autocastType: DataType? { precision.halfType }
 
   func fusing(_ graph: Graph) throws -> Graph {
-    context.threads.activate()
+    try context.threads.activate()
     return try graph.fusedForCPU(context)
   }
 
   func assignLayouts(_ graph: Graph, variableLayouts: [String: Layout]) throws -> Graph {
-    context.threads.activate()
+    try context.threads.activate()
     var pass = LayoutPass(graph, variableLayouts: variableLayouts, context: context)
     return try pass.run()
   }
 
   func workspaceByteCount(of node: Node, in graph: Graph) throws -> Int {
-    context.threads.activate()
+    try context.threads.activate()
     return try context.lower(node, in: graph).workspaceByteCount
   }
 
@@ -98,7 +98,7 @@ final class CPUDevice: Device {
   }
 
   func bind(_ plan: Plan, to memory: PlanMemory) throws -> any BoundPlan {
-    context.threads.activate()
+    try context.threads.activate()
     return try CPUBoundPlan(plan, memory, self)
   }
 }
@@ -125,7 +125,7 @@ extension CPUContext {
     _ source: Operand, _ from: UnsafeMutableRawPointer, to destination: Operand,
     _ target: UnsafeMutableRawPointer
   ) throws {
-    threads.activate()
+    try threads.activate()
     let lowering = try Operations.Reorder().lower(
       Signature(inputs: [source], outputs: [destination]), self)
     let workspace = try CPUBuffer(byteCount: lowering.workspaceByteCount)

@@ -5,7 +5,7 @@ import TernRuntime
 extension CPUDevice {
   /// A large matrix product by oneDNN, of what the device multiplies, and STREAM's triad over all threads.
   func measurePeak() throws -> DevicePeak {
-    context.threads.activate()
+    try context.threads.activate()
     return DevicePeak(gflops: try measureProduct(), gbs: try measureTriad())
   }
 

@@ -16,6 +16,10 @@
 /// How many parts the calling thread's loops of oneDNN are cut into from now on.
 void tern_team_set_size(int parts);
 
+/// Starts what the calling thread's loops need for so many parts at once, and says whether all threads are
+/// there. What oneDNN prepared for several waits for ever where the system gives fewer.
+bool tern_team_start(int parts);
+
 /// Runs `body` once for each part, 0 ..< parts, side by side. A part must not wait for another.
 void tern_team_run(int parts, void (*body)(void *data, int part), void *data);
 

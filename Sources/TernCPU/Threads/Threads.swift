@@ -1,4 +1,5 @@
 import CTeam
+import TernCore
 
 /// The team of threads that runs oneDNN's primitives and Tern's own loops.
 ///
@@ -12,7 +13,15 @@ struct Threads: Sendable {
 
   /// Makes loops that this thread starts use the team, or be left to this thread alone; said again by
   /// whoever plans or replays, for it holds per starting thread.
-  func activate(alone: Bool = false) {
+  ///
+  /// - Throws: ``TernError`` where the system gives fewer threads.
+  func activate(alone: Bool = false) throws {
+    guard tern_team_start(Int32(count)) else {
+      throw TernError(
+        .runtime,
+        "the system gives no thread for the CPU's team; see ulimit -u and -v, and ask for fewer threads"
+      )
+    }
     tern_team_set_size(Int32(count))
     tern_team_set_alone(alone)
   }

@@ -69,7 +69,12 @@ package struct CaffeNetwork: NetworkLayer {
         context.addAuxiliaryOutput(try Self.rows(scores), weight: weight)
       }
     }
-    return [(outputs.main, try Self.rows(blobs[outputs.main]!))]
+    guard let scores = blobs[outputs.main] else {
+      throw TernError(
+        .badData,
+        "\(net.path): '\(outputs.main)', which the loss reads, is the top of no layer in this phase")
+    }
+    return [(outputs.main, try Self.rows(scores))]
   }
 
   /// Scores of one pixel are those of the picture.
