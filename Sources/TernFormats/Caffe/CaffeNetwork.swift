@@ -72,7 +72,8 @@ package struct CaffeNetwork: NetworkLayer {
     guard let scores = blobs[outputs.main] else {
       throw TernError(
         .badData,
-        "\(net.path): '\(outputs.main)', which the loss reads, is the top of no layer in this phase")
+        "\(net.path): '\(outputs.main)', which the loss reads, is the top of no layer in this phase"
+      )
     }
     return [(outputs.main, try Self.rows(scores))]
   }
