@@ -138,6 +138,9 @@ static const char normalization_batch_norm_threads[] = {
 static const char normalization_normalize_rows[] = {
 #embed "normalization/normalize_rows.cl"
     , 0};
+static const char normalization_relu_gate[] = {
+#embed "normalization/relu_gate.cl"
+    , 0};
 static const char normalization_softmax[] = {
 #embed "normalization/softmax.cl"
     , 0};
@@ -218,6 +221,7 @@ static const struct {
     {"normalization/batch_norm", normalization_batch_norm},
     {"normalization/batch_norm_threads", normalization_batch_norm_threads},
     {"normalization/normalize_rows", normalization_normalize_rows},
+    {"normalization/relu_gate", normalization_relu_gate},
     {"normalization/softmax", normalization_softmax},
     {"optimizer/update", optimizer_update},
     {"pooling/adaptive_avg_pool", pooling_adaptive_avg_pool},

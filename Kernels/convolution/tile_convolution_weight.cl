@@ -176,7 +176,7 @@ __kernel __attribute__((reqd_work_group_size(THREADS, 1, 1))) void conv2d_tile_w
 #pragma unroll
     for (int i = 0; i < 8; ++i) {
       const int row = kept[0] + ROW_IN_TILE(i);
-      finish_four(sum[i][j], addend, dw, target, row * columns,
+      finish_four(sum[i][j], addend, addend, dw, target, row * columns,
                   row < rows ? columns - column : 0, epilogue);
     }
   }

@@ -116,6 +116,17 @@ __kernel void nll_loss_combine(IN(sums), OUT(y), OUT(total), const int parts, co
   if (MEMBER == 0) store_loss(y, total, loss, masses, is_mean, is_reduced);
 }
 
+// The gradient arriving at a class of a sample, by the sum of the weights that count where the loss is a mean.
+static inline float class_slope(__global const float *weight, int has_weight, int c, int label,
+                                int classes, float smoothing, float arriving, float total,
+                                int is_mean) {
+  const float own = class_weight(weight, has_weight, c);
+  float slope = -smoothing / classes * own;
+  if (c == label) slope -= (1.0f - smoothing) * own;
+  slope *= arriving;
+  return !is_mean ? slope : total == 0 ? 0.0f : slope / total;
+}
+
 __kernel void nll_loss_backward(IN(dy), IN_INT(target), IN(total), IN(weight), OUT(dx), const int n,
                                 DIVISOR(classes), DIVISOR(inner), const int ignored,
                                 const float smoothing, const int has_weight, const int is_mean,
@@ -130,13 +141,35 @@ __kernel void nll_loss_backward(IN(dy), IN_INT(target), IN(total), IN(weight), O
   const int row = divided(i, inner), outer = divided(row, classes);
   const int c = row - outer * classes.s0, sample = (outer - row) * inner.s0 + i;
   const int label = target[sample];
-  float slope = 0;
-  if (label != ignored) {
-    const float own = class_weight(weight, has_weight, c);
-    slope = -smoothing / (int)classes.s0 * own;
-    if (c == label) slope -= (1.0f - smoothing) * own;
-    slope *= is_reduced ? dy[0] : dy[sample];
-    if (is_mean) slope = total[0] == 0 ? 0.0f : slope / total[0];
-  }
-  dx[i] = slope;
+  dx[i] = label == ignored ? 0.0f
+                           : class_slope(weight, has_weight, c, label, classes.s0, smoothing,
+                                         is_reduced ? dy[0] : dy[sample], total[0], is_mean);
+}
+
+// The same with that of the logarithm of softmax before it, by the log-probabilities y [rows, length]: a
+// team has a sample.
+__kernel void cross_entropy_backward(IN(dy), IN_INT(target), IN(total), IN(y), IN(weight), OUT(dx),
+                                     const int rows, const int length, const int ignored,
+                                     const float smoothing, const int has_weight,
+                                     const int is_mean, const int is_reduced,
+                                     __local float *scratch) {
+  BIND(dy);
+  BIND_INT(target);
+  BIND(total);
+  BIND(y);
+  BIND(weight);
+  BIND_OUT(dx);
+  const int row = min(ROW, rows - 1), label = target[row], counts = label != ignored;
+  const float arriving = is_reduced ? dy[0] : dy[row], divisor = total[0];
+  y += row * length;
+  dx += row * length;
+#define SLOPE(c)                                                                               \
+  (counts ? class_slope(weight, has_weight, c, label, length, smoothing, arriving, divisor,     \
+                        is_mean)                                                               \
+          : 0.0f)
+  float sum = 0;
+  for (int c = MEMBER; c < length; c += GROUP) sum += SLOPE(c);
+  sum = group_sum(sum, scratch);
+  const int own = OWN_LENGTH;
+  for (int c = MEMBER; c < own; c += GROUP) dx[c] = SLOPE(c) - exp(y[c]) * sum;
 }

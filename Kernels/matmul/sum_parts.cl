@@ -3,11 +3,12 @@
 // The parts of a product that groups summed each for itself, [parts, count] -> [count]: added up in
 // order, so that the same bits come every time, then the epilogue. The bias has `biases` elements; one
 // holds for `inner` neighbours. A work-item takes four results.
-__kernel void sum_parts(IN(x), IN(bias), IN(addend), OUT(y), const int parts, const int count,
+__kernel void sum_parts(IN(x), IN(bias), IN(addend), IN(mask), OUT(y), const int parts, const int count,
                         const int inner, const int biases, const int epilogue) {
   BIND(x);
   BIND(bias);
   BIND(addend);
+  BIND(mask);
   BIND_OUT(y);
   const int first = (int)get_global_id(0) * 4;
   if (first >= count) return;
@@ -19,7 +20,7 @@ __kernel void sum_parts(IN(x), IN(bias), IN(addend), OUT(y), const int parts, co
   if (epilogue & STORES_WIDE) {
     float4 total = *(__global const float4 *)(x + first);
     for (int p = 1; p < parts; ++p) total += *(__global const float4 *)(x + p * count + first);
-    finish_wide(total + (float4)(biased[0], biased[1], biased[2], biased[3]), addend, y, first,
+    finish_wide(total + (float4)(biased[0], biased[1], biased[2], biased[3]), addend, mask, y, first,
                 epilogue);
     return;
   }
@@ -28,7 +29,7 @@ __kernel void sum_parts(IN(x), IN(bias), IN(addend), OUT(y), const int parts, co
     if (first + e < count) {
       float total = x[first + e];
       for (int p = 1; p < parts; ++p) total += x[p * count + first + e];
-      finish(total + biased[e], addend, y, first + e, epilogue);
+      finish(total + biased[e], addend, mask, y, first + e, epilogue);
     }
   }
 }

@@ -19,11 +19,16 @@ protocol ConvolutionMethod: Sendable {
   /// The arithmetic that the pass costs, and what it moves; see ``ConvolutionCost``.
   var cost: ConvolutionCost { get }
 
+  /// Whether the kernels take the epilogue along.
+  var finishes: Bool { get }
+
   /// Appends the launches.
   func encode(_ operands: ConvolutionOperands, _ encoder: StepEncoder) throws
 }
 
 extension ConvolutionMethod {
+  var finishes: Bool { false }
+
   /// What runs, as profiles, benchmarks and the tuner name it: `winograd 4x4`.
   var name: String {
     parameters.isEmpty ? Self.algorithm.rawValue : "\(Self.algorithm.rawValue) \(parameters)"
@@ -71,7 +76,12 @@ extension ConvolutionProblem {
     encoder.implementation = method.name
     try encoder.choosing(
       method.name, of: description, isOnly: candidates(on: device).count == 1
-    ) { try method.encode(operands, encoder) }
+    ) {
+      try method.encode(operands, encoder)
+      guard !method.finishes else { return }
+      try encoder.finish(
+        pass == .forward ? operands.output : operands.input, operands.epilogue)
+    }
   }
 
   /// The ways to choose among: those of the algorithm that the user asked for, where the device has it.

@@ -41,4 +41,6 @@ struct ConvolutionOperands {
   let output: View
   /// [O], of the forward pass alone.
   var bias: View?
+  /// What else is done to what is written, of its shape.
+  var epilogue = Epilogue()
 }

@@ -109,22 +109,30 @@ struct MatrixProduct {
     }
   }
 
-  func encode(_ a: View, _ b: View, bias vector: View? = nil, into c: View, _ encoder: StepEncoder)
-    throws
-  {
+  /// - Parameter epilogue: what else is done to results, without the bias.
+  func encode(
+    _ a: View, _ b: View, bias vector: View? = nil, into c: View,
+    with epilogue: Epilogue = Epilogue(), _ encoder: StepEncoder
+  ) throws {
     let method = method(on: encoder.device)
     if encoder.implementation == nil { encoder.implementation = method.name }
     // Who names a method has others in its place.
-    guard methodName == nil else { return try encode(method, a, b, vector, into: c, encoder) }
+    guard methodName == nil else {
+      return try encode(method, a, b, vector, into: c, epilogue, encoder)
+    }
     try encoder.choosing(
       method.name, of: description, isOnly: methods(on: encoder.device).count == 1
-    ) { try encode(method, a, b, vector, into: c, encoder) }
+    ) { try encode(method, a, b, vector, into: c, epilogue, encoder) }
   }
 
   private func encode(
     _ method: ProductMethod, _ a: View, _ b: View, _ vector: View?, into c: View,
-    _ encoder: StepEncoder
+    _ epilogue: Epilogue, _ encoder: StepEncoder
   ) throws {
+    guard method.kind == .tile || !epilogue.goesOn else {
+      try encode(method, a, b, vector, into: c, Epilogue(), encoder)
+      return try encoder.finish(c, epilogue)
+    }
     let (block, width) = (method, method.vectorWidth)
     let sizes: [Argument] = [
       .int(batch), .int(m), .int(n), .int(k), .int(goesAcross ? 1 : 0),
@@ -155,7 +163,7 @@ struct MatrixProduct {
         .init(view: b, isTransposed: transposesB, pitch: transposesB ? k : n, matrix: k * n),
         into: c,
         scratch: product.scratchCount > 0 ? encoder.scratch(0, count: product.scratchCount) : nil,
-        Epilogue(bias: vector.map { ($0, kind) }), encoder)
+        epilogue.adding(vector, kind), encoder)
     case .library:
       try encodeLibrary(a, b, vector, into: c, encoder)
     case .rows:

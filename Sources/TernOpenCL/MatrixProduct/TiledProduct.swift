@@ -36,7 +36,8 @@ struct TiledProduct {
       groups: [tile.count(m, n), batch * choice.parts], localSize: [tile.groupSize, 1],
       [
         .tensor(a.view), .tensor(b.view), .tensor(now.bias?.view ?? a.view),
-        .tensor(now.addend ?? a.view), .tensor(target), .int(m), .int(n), .int(k),
+        .tensor(now.addend ?? a.view), .tensor(now.mask ?? a.view), .tensor(target), .int(m),
+        .int(n), .int(k),
         .int(a.pitch), .int(b.pitch), .int(n), .int(a.matrix), .int(b.matrix), .int(m * n),
         .int(batch), .int(ProductTile.share(k, parts: choice.parts)),
         .int(now.flags(storesWide: n % 4 == 0 && target.offset % 4 == 0)),

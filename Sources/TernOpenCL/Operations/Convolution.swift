@@ -12,7 +12,7 @@ extension Operations.Conv2D: CandidateOperation {
   }
 
   func candidateProblem(_ inputs: [TensorType], on device: OpenCLDevice) throws
-    -> CandidateProblem
+    -> CandidateProblem?
   {
     try problem(inputs).candidateProblem(on: device)
   }
@@ -22,9 +22,16 @@ extension Operations.Conv2D: CandidateOperation {
   ) throws -> Int { try problem(inputs).method(on: device).workspaceByteCount }
 
   func encode(_ x: [View], _ y: [View], in encoder: StepEncoder) throws {
+    try encode(x, into: y[0], Epilogue(), in: encoder)
+  }
+
+  func encode(
+    _ x: [View], into y: View, _ epilogue: Epilogue, in encoder: StepEncoder
+  ) throws {
     try problem(x.map(\.type)).encode(
       ConvolutionOperands(
-        input: x[0], weight: x[1], output: y[0], bias: x.count == 3 ? x[2] : nil), encoder)
+        input: x[0], weight: x[1], output: y, bias: x.count == 3 ? x[2] : nil,
+        epilogue: epilogue), encoder)
   }
 }
 
@@ -34,7 +41,7 @@ extension Operations.Conv2DBackwardInput: CandidateOperation {
   }
 
   func candidateProblem(_ inputs: [TensorType], on device: OpenCLDevice) throws
-    -> CandidateProblem
+    -> CandidateProblem?
   {
     try problem(inputs).candidateProblem(on: device)
   }
@@ -44,8 +51,14 @@ extension Operations.Conv2DBackwardInput: CandidateOperation {
   ) throws -> Int { try problem(inputs).method(on: device).workspaceByteCount }
 
   func encode(_ x: [View], _ y: [View], in encoder: StepEncoder) throws {
+    try encode(x, into: y[0], Epilogue(), in: encoder)
+  }
+
+  func encode(
+    _ x: [View], into y: View, _ epilogue: Epilogue, in encoder: StepEncoder
+  ) throws {
     try problem(x.map(\.type)).encode(
-      ConvolutionOperands(input: y[0], weight: x[1], output: x[0]), encoder)
+      ConvolutionOperands(input: y, weight: x[1], output: x[0], epilogue: epilogue), encoder)
   }
 }
 
@@ -57,7 +70,7 @@ extension Operations.Conv2DBackwardWeight: CandidateOperation {
   }
 
   func candidateProblem(_ inputs: [TensorType], on device: OpenCLDevice) throws
-    -> CandidateProblem
+    -> CandidateProblem?
   {
     try problem(inputs).candidateProblem(on: device)
   }

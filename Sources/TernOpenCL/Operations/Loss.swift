@@ -66,6 +66,21 @@ extension Operations.NLLLoss: OpenCLOperation {
   }
 }
 
+extension Operations.CrossEntropyBackward: OpenCLOperation {
+  func encode(_ x: [View], _ y: [View], in encoder: StepEncoder) throws {
+    let hasWeight = x.count == 5
+    let (rows, length) = (y[0].shape[0], y[0].shape[1])
+    try encoder.rows(
+      "cross_entropy_backward", in: "loss/nll_loss", count: rows, length: length,
+      (x.prefix(4) + [hasWeight ? x[4] : x[3], y[0]]).map(Argument.tensor)
+        + [.int(rows), .int(length)] + loss.settings(hasWeight: hasWeight)
+        + [
+          .int(loss.reduction == .mean ? 1 : 0), .int(loss.reduction == .none ? 0 : 1),
+          encoder.rowScratch,
+        ])
+  }
+}
+
 extension Operations.NLLLossBackward: OpenCLOperation {
   func encode(_ x: [View], _ y: [View], in encoder: StepEncoder) throws {
     let (_, classes, inner) = forward.geometry(inputShape)
