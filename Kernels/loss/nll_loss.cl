@@ -1,4 +1,4 @@
-#include "../common/common.cl"
+#include "class_terms.cl"
 
 // Negative log-likelihood: log-probabilities [N, C, L], target [N, L], weight [C]. `inner` divides by L.
 
@@ -6,16 +6,6 @@
 #ifndef SHARING
 #define SHARING GROUP
 #endif
-
-static inline float class_weight(__global const float *weight, int has_weight, int label) {
-  return has_weight ? weight[label] : 1.0f;
-}
-
-// What a class adds to the loss: nothing where it weighs nothing, whatever its score.
-static inline float class_term(__global const float *weight, int has_weight, int label, float x) {
-  const float own = class_weight(weight, has_weight, label);
-  return own == 0 ? 0.0f : own * x;
-}
 
 // What work-item `own` of those that share sample i adds to its loss before reduction, and through
 // `mass` to the divisor.
@@ -114,17 +104,6 @@ __kernel void nll_loss_combine(IN(sums), OUT(y), OUT(total), const int parts, co
   loss = group_sum(loss, scratch);
   masses = group_sum(masses, scratch);
   if (MEMBER == 0) store_loss(y, total, loss, masses, is_mean, is_reduced);
-}
-
-// The gradient arriving at a class of a sample, by the sum of the weights that count where the loss is a mean.
-static inline float class_slope(__global const float *weight, int has_weight, int c, int label,
-                                int classes, float smoothing, float arriving, float total,
-                                int is_mean) {
-  const float own = class_weight(weight, has_weight, c);
-  float slope = -smoothing / classes * own;
-  if (c == label) slope -= (1.0f - smoothing) * own;
-  slope *= arriving;
-  return !is_mean ? slope : total == 0 ? 0.0f : slope / total;
 }
 
 __kernel void nll_loss_backward(IN(dy), IN_INT(target), IN(total), IN(weight), OUT(dx), const int n,

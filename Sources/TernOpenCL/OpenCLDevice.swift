@@ -116,7 +116,8 @@ package final class OpenCLDevice: Device {
     // Only tiles take epilogues along.
     let finished =
       architecture == .manyThreads
-      ? try fused.fusingEpilogues().fusingCrossEntropyBackward() : fused
+      ? try fused.joiningBiasGradients().fusingEpilogues().fusingCrossEntropyBackward()
+        .joiningCrossEntropyAndGradient(maximumRows: 1 << 14) : fused
     return try finished.takingPartsFirst().chainingElementwise(.openCL)
   }
 

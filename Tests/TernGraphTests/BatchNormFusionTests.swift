@@ -232,6 +232,9 @@ import Testing
     #expect(names.filter { $0.hasPrefix("matmul") }.count == 5)
     #expect(!names.contains("cat"))
     #expect(try experiment.disagreements(on: id) == [])
+    // Two would be joined, were they enough.
+    let joined = try experiment.builder.graph.joiningSummedProducts(fewest: 2)
+    #expect(joined.nodes.filter { $0.operation is Operations.MatMul }.count == 4)
   }
 
   /// More parts than a launch joins, of one shape and of several.

@@ -151,12 +151,12 @@ import Testing
   /// Cross-entropy's gradient in every mode: reductions, smoothing, class weights, ignored targets, rows that a
   /// work-item and that many have.
   @Test(arguments: TestDevices.openCL) func lossesHaveOneGradient(id: String) throws {
-    for (classes, reduction, smoothing, weighs) in [
-      (3, LossReduction.mean, Float(0), false), (10, .sum, 0.1, true), (300, .none, 0, true),
-      (1000, .mean, 0.2, true),
+    for (rows, classes, reduction, smoothing, weighs) in [
+      (7, 3, LossReduction.mean, Float(0), false), (7, 10, .sum, 0.1, true),
+      (7, 300, .none, 0, true), (7, 1000, .mean, 0.2, true), (65, 10, .mean, 0, true),
+      (600, 12, .mean, 0, false), (40, 513, .sum, 0, true),
     ] {
       var experiment = Experiment()
-      let rows = 7
       let logits = try experiment.input("logits", [rows, classes])
       let target = try experiment.input(
         "target", HostTensor([rows], (0..<rows).map { $0 == 3 ? -100 : Int32($0 * 31 % classes) }))
@@ -166,9 +166,91 @@ import Testing
       experiment.builder.output("loss", loss)
       try experiment.differentiate(loss, by: ["logits": logits])
       if id == "opencl/many-threads" {
-        #expect(try experiment.operations(on: id).contains("cross_entropy_backward"))
+        let names = try experiment.operations(on: id)
+        let name = reduction == .none ? "cross_entropy_backward" : "cross_entropy_with_gradient"
+        #expect(names.contains(name) && !names.contains("nll_loss_backward"))
+        #expect(names.contains("log_softmax") == (reduction == .none))
       }
       #expect(try experiment.disagreements(on: id, ofLargest: true) == [])
     }
+  }
+
+  /// What others read of a loss stays: log-probabilities, and a gradient that arrives only behind it.
+  @Test(arguments: TestDevices.openCL) func lossesThatOthersReadStay(id: String) throws {
+    var experiment = Experiment()
+    let logits = try experiment.input("logits", [5, 6])
+    let target = try experiment.input("target", HostTensor([5], [Int32(0), 5, 2, -100, 3]))
+    let scores = try logits.logSoftmax(dim: 1)
+    let loss = try scores.nllLoss(target)
+    experiment.builder.output("scores", scores)
+    experiment.builder.output("loss", loss)
+    try experiment.differentiate(loss, by: ["logits": logits])
+    #expect(try experiment.operations(on: id).contains("log_softmax"))
+    #expect(try experiment.disagreements(on: id) == [])
+
+    var other = Experiment()
+    let again = try other.input("logits", [5, 6])
+    let mean = try again.crossEntropy(other.input("target", HostTensor([5], [Int32(0), 5, 2, -100, 3])))
+    // The gradient that arrives is the loss itself.
+    let squared = try mean.square()
+    other.builder.output("loss", squared)
+    try other.differentiate(squared, by: ["logits": again])
+    #expect(try other.operations(on: id).contains("log_softmax"))
+    #expect(try other.disagreements(on: id) == [])
+  }
+
+  /// The gradients of a weight and a bias come from one launch: tiles that are full and that are not, rows that
+  /// are summed in parts.
+  @Test(arguments: TestDevices.openCL, [[5, 7, 3], [64, 400, 120], [1500, 24, 10], [700, 1, 130]])
+  func biasesComeWithWeights(id: String, extents: [Int]) throws {
+    var experiment = Experiment()
+    let x = try experiment.input("x", [extents[0], extents[1]])
+    let weight = try experiment.input("weight", [extents[2], extents[1]])
+    let bias = try experiment.input("bias", [extents[2]])
+    let y = try x.linear(weight: weight, bias: bias)
+    experiment.builder.output("y", y)
+    try experiment.differentiate(y, by: ["x": x, "weight": weight, "bias": bias])
+    if id == "opencl/many-threads" {
+      let names = try experiment.operations(on: id)
+      #expect(names.contains("linear_backward_weight") && !names.contains("sum"))
+    }
+    #expect(try experiment.disagreements(on: id, ofLargest: true) == [])
+  }
+
+  /// A sum that is read before the product is computed stays.
+  @Test(arguments: TestDevices.openCL) func sumsThatAreReadBeforeStay(id: String) throws {
+    var experiment = Experiment()
+    let dy = try experiment.input("dy", [6, 4])
+    let sum = try dy.sum([0])
+    let x = try experiment.input("x", [6, 4]) * sum
+    experiment.builder.output(
+      "y", try experiment.builder.apply(Operations.MatMul(transposesA: true), [dy, x])[0])
+    #expect(try experiment.operations(on: id).contains("sum"))
+    #expect(try experiment.disagreements(on: id) == [])
+  }
+
+  /// The merged operations of gradients and what they stand for are one.
+  @Test func gradientsAreTakenApart() throws {
+    var experiment = Experiment()
+    let x = try experiment.input("x", [6, 5])
+    let weight = try experiment.input("weight", [4, 5])
+    let bias = try experiment.input("bias", [4])
+    let target = try experiment.input("target", HostTensor([6], [Int32(0), 3, 1, -100, 2, 2]))
+    let loss = try x.linear(weight: weight, bias: bias).crossEntropy(target, labelSmoothing: 0.1)
+    experiment.builder.output("loss", loss)
+    try experiment.differentiate(loss, by: ["x": x, "weight": weight, "bias": bias])
+    let fused = try experiment.builder.graph.joiningBiasGradients().fusingCrossEntropyBackward()
+      .joiningCrossEntropyAndGradient(maximumRows: 6)
+    #expect(
+      Set(fused.nodes.map(\.operation.name)) == [
+        "linear", "cross_entropy_with_gradient", "matmul", "linear_backward_weight",
+      ])
+    let expected = try experiment.run(on: ReferenceDevice())
+    let got = try Session(device: ReferenceDevice()).compile(fused).run(experiment.inputs)
+    #expect(got == expected)
+    // Of more samples than it is to be done for.
+    let kept = try experiment.builder.graph.fusingCrossEntropyBackward()
+      .joiningCrossEntropyAndGradient(maximumRows: 5)
+    #expect(kept.nodes.contains { $0.operation is Operations.NLLLoss })
   }
 }

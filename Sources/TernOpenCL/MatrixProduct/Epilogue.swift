@@ -46,16 +46,23 @@ struct Epilogue {
 extension StepEncoder {
   /// Appends the sum of parts [parts, …], in order, with what else is done to results.
   ///
-  /// - Parameter inner: of y's elements, how many neighbours share one of the bias.
-  func sumParts(_ x: View, into y: View, parts: Int, inner: Int, _ epilogue: Epilogue) throws {
-    let isWide = y.count % 4 == 0 && y.offset % 4 == 0 && x.offset % 4 == 0
+  /// - Parameters:
+  ///   - rest: what becomes of the sums that stand behind y's in each part.
+  ///   - apart: from one part to the next; y's elements where `nil`.
+  ///   - inner: of y's elements, how many neighbours share one of the bias.
+  func sumParts(
+    _ x: View, into y: View, _ rest: View? = nil, parts: Int, apart: Int? = nil, inner: Int = 1,
+    _ epilogue: Epilogue
+  ) throws {
+    let (count, apart) = (y.count + (rest?.count ?? 0), apart ?? y.count)
+    let isWide = apart % 4 == 0 && y.offset % 4 == 0 && x.offset % 4 == 0
     try map(
-      "sum_parts", in: "matmul/sum_parts", count: (y.count + 3) / 4,
+      "sum_parts", in: "matmul/sum_parts", count: (count + 3) / 4,
       [
         .tensor(x), .tensor(epilogue.bias?.view ?? x), .tensor(epilogue.addend ?? x),
-        .tensor(epilogue.mask ?? x), .tensor(y),
-        .int(parts), .int(y.count), .int(inner), .int(epilogue.bias?.view.count ?? 1),
-        .int(epilogue.flags(storesWide: isWide)),
+        .tensor(epilogue.mask ?? x), .tensor(y), .tensor(rest ?? y),
+        .int(parts), .int(count), .int(apart), .int(y.count), .int(inner),
+        .int(epilogue.bias?.view.count ?? 1), .int(epilogue.flags(storesWide: isWide)),
       ])
   }
 

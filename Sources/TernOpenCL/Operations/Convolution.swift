@@ -63,10 +63,9 @@ extension Operations.Conv2DBackwardInput: CandidateOperation {
 }
 
 extension Operations.Conv2DBackwardWeight: CandidateOperation {
-  private static let biasSum = Operations.Reduce(.sum, axes: [0, 2, 3], keepsAxes: false)
-
   private func problem(_ inputs: [TensorType]) throws -> ConvolutionProblem {
-    try ConvolutionProblem(geometry: geometry(inputs), pass: .backwardWeight)
+    try ConvolutionProblem(
+      geometry: geometry(inputs), pass: .backwardWeight, sumsGradient: hasBias)
   }
 
   func candidateProblem(_ inputs: [TensorType], on device: OpenCLDevice) throws
@@ -77,18 +76,11 @@ extension Operations.Conv2DBackwardWeight: CandidateOperation {
 
   func workspaceByteCount(
     inputs: [TensorType], outputs: [TensorType], on device: OpenCLDevice
-  ) throws -> Int {
-    let weights = try problem(inputs).method(on: device).workspaceByteCount
-    // The bias is summed after the weights are done, in the same memory.
-    guard hasBias else { return weights }
-    return max(
-      weights,
-      Self.biasSum.workspaceByteCount(inputs: [inputs[1]], outputs: [outputs[1]], on: device))
-  }
+  ) throws -> Int { try problem(inputs).workspaceByteCount(on: device) }
 
   func encode(_ x: [View], _ y: [View], in encoder: StepEncoder) throws {
     try problem(x.map(\.type)).encode(
-      ConvolutionOperands(input: x[0], weight: y[0], output: x[1]), encoder)
-    if hasBias { try Self.biasSum.encode([x[1]], [y[1]], in: encoder) }
+      ConvolutionOperands(input: x[0], weight: y[0], output: x[1], bias: hasBias ? y[1] : nil),
+      encoder)
   }
 }

@@ -30,6 +30,25 @@ extension Operations.MatMul: CandidateOperation {
   }
 }
 
+extension Operations.LinearBackwardWeight: CandidateOperation {
+  private func product(_ inputs: [TensorType]) -> MatrixProduct {
+    let (x, dy) = (inputs[0].shape, inputs[1].shape)
+    return MatrixProduct(m: dy[1], n: x[1], k: x[0], transposesA: true, sumsRows: true)
+  }
+
+  func candidateProblem(_ inputs: [TensorType], on device: OpenCLDevice) -> CandidateProblem? {
+    product(inputs).candidateProblem(on: device)
+  }
+
+  func workspaceByteCount(
+    inputs: [TensorType], outputs: [TensorType], on device: OpenCLDevice
+  ) -> Int { product(inputs).workspaceByteCount(on: device) }
+
+  func encode(_ x: [View], _ y: [View], in encoder: StepEncoder) throws {
+    try product(x.map(\.type)).encode(x[1], x[0], into: y[0], rowSums: y[1], encoder)
+  }
+}
+
 extension Operations.Linear: CandidateOperation {
   private func product(_ x: Shape, _ weight: Shape, hasBias: Bool) -> MatrixProduct {
     MatrixProduct(
