@@ -21,6 +21,9 @@ static const char common_philox[] = {
 static const char common_strided[] = {
 #embed "common/strided.cl"
     , 0};
+static const char convolution_columns[] = {
+#embed "convolution/columns.cl"
+    , 0};
 static const char convolution_copies_threads[] = {
 #embed "convolution/copies_threads.cl"
     , 0};
@@ -29,6 +32,12 @@ static const char convolution_depthwise[] = {
     , 0};
 static const char convolution_depthwise_threads[] = {
 #embed "convolution/depthwise_threads.cl"
+    , 0};
+static const char convolution_direct_threads[] = {
+#embed "convolution/direct_threads.cl"
+    , 0};
+static const char convolution_direct_weight_threads[] = {
+#embed "convolution/direct_weight_threads.cl"
     , 0};
 static const char convolution_gather[] = {
 #embed "convolution/gather.cl"
@@ -96,6 +105,12 @@ static const char elementwise_unary_functions[] = {
 static const char embedding_embedding[] = {
 #embed "embedding/embedding.cl"
     , 0};
+static const char loss_class_terms[] = {
+#embed "loss/class_terms.cl"
+    , 0};
+static const char loss_cross_entropy[] = {
+#embed "loss/cross_entropy.cl"
+    , 0};
 static const char loss_nll_loss[] = {
 #embed "loss/nll_loss.cl"
     , 0};
@@ -138,6 +153,9 @@ static const char normalization_batch_norm_threads[] = {
 static const char normalization_normalize_rows[] = {
 #embed "normalization/normalize_rows.cl"
     , 0};
+static const char normalization_relu_gate[] = {
+#embed "normalization/relu_gate.cl"
+    , 0};
 static const char normalization_softmax[] = {
 #embed "normalization/softmax.cl"
     , 0};
@@ -179,9 +197,12 @@ static const struct {
     {"common/common", common_common},
     {"common/philox", common_philox},
     {"common/strided", common_strided},
+    {"convolution/columns", convolution_columns},
     {"convolution/copies_threads", convolution_copies_threads},
     {"convolution/depthwise", convolution_depthwise},
     {"convolution/depthwise_threads", convolution_depthwise_threads},
+    {"convolution/direct_threads", convolution_direct_threads},
+    {"convolution/direct_weight_threads", convolution_direct_weight_threads},
     {"convolution/gather", convolution_gather},
     {"convolution/im2col", convolution_im2col},
     {"convolution/packed_planes", convolution_packed_planes},
@@ -204,6 +225,8 @@ static const struct {
     {"elementwise/unary", elementwise_unary},
     {"elementwise/unary_functions", elementwise_unary_functions},
     {"embedding/embedding", embedding_embedding},
+    {"loss/class_terms", loss_class_terms},
+    {"loss/cross_entropy", loss_cross_entropy},
     {"loss/nll_loss", loss_nll_loss},
     {"matmul/epilogue", matmul_epilogue},
     {"matmul/gemm", matmul_gemm},
@@ -218,6 +241,7 @@ static const struct {
     {"normalization/batch_norm", normalization_batch_norm},
     {"normalization/batch_norm_threads", normalization_batch_norm_threads},
     {"normalization/normalize_rows", normalization_normalize_rows},
+    {"normalization/relu_gate", normalization_relu_gate},
     {"normalization/softmax", normalization_softmax},
     {"optimizer/update", optimizer_update},
     {"pooling/adaptive_avg_pool", pooling_adaptive_avg_pool},

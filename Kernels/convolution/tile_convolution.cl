@@ -97,7 +97,7 @@
 // `parts` groups share a tile, each sums `share` of its terms; part p of the results stands p · results
 // floats on. Windows are stride_h rows and stride_w columns apart, results `down` and `right` floats.
 __kernel __attribute__((reqd_work_group_size(THREADS, 1, 1))) void conv2d_tile(
-    IN(weights), IN(x), IN(bias), IN(addend), OUT(y), __global const int *phases,
+    IN(weights), IN(x), IN(bias), IN(addend), IN(mask), OUT(y), __global const int *phases,
     __global const int2 *entries, const int phase_count, const int rows, const int batch,
     const int groups, const int weights_of_group, const int channels, const int height,
     const int width, const int stride_h, const int stride_w, const int result_plane,
@@ -176,12 +176,14 @@ __kernel __attribute__((reqd_work_group_size(THREADS, 1, 1))) void conv2d_tile(
 
   BIND(bias);
   BIND(addend);
+  BIND(mask);
   BIND_OUT(y);
   phase = phases + kept[2] * PHASE_INTS;
   const int across = ACROSS, positions = DOWN * across, count = batch * positions;
   const int first_result = (int)get_group_id(1) % groups * rows * result_plane;
   y += (int)get_group_id(1) / groups * results + first_result;
   addend += first_result;
+  mask += first_result;
   bias += (int)get_group_id(1) % groups * rows;
 #pragma unroll
   for (int j = 0; j < 2; ++j) {
@@ -198,7 +200,7 @@ __kernel __attribute__((reqd_work_group_size(THREADS, 1, 1))) void conv2d_tile(
     for (int i = 0; i < 8; ++i) {
       const int row = kept[0] + ROW_IN_TILE(i);
       const float addition = epilogue & BIAS_PER_ROW ? bias[min(row, rows - 1)] : 0.0f;
-      finish_four(sum[i][j] + addition, addend, y, target, row * result_plane,
+      finish_four(sum[i][j] + addition, addend, mask, y, target, row * result_plane,
                   row < rows ? count - column : 0, epilogue);
     }
   }

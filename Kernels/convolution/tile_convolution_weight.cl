@@ -108,13 +108,14 @@
   STORE_WINDOWS(stage)
 
 // `parts` groups share a tile, each sums `share` of its positions; part p of the results stands
-// p · groups · rows · columns floats on. A table of taps, `columns` of them, says where each lies.
+// p · apart floats on. A table of taps, `columns` of them, says where each lies. With ROW_SUMS those of dy,
+// the gradient of a bias, become row_sums, parts of which are as far apart.
 __kernel __attribute__((reqd_work_group_size(THREADS, 1, 1))) void conv2d_tile_weight(
-    IN(dy), IN(x), IN(addend), OUT(dw), __global const int2 *entries,
+    IN(dy), IN(x), IN(addend), OUT(dw), OUT(row_sums), __global const int2 *entries,
     __global const int4 *positions, const int rows, const int columns, const int terms,
     const int groups, const int plane, const int channels, const int height, const int width,
     const int lap_length, const int gradient_lap, const int window_lap, const int share,
-    const int epilogue) {
+    const int apart, const int epilogue) {
   BIND(dy);
   BIND(x);
   DECLARE_TILES
@@ -168,7 +169,12 @@ __kernel __attribute__((reqd_work_group_size(THREADS, 1, 1))) void conv2d_tile_w
 
   BIND(addend);
   BIND_OUT(dw);
-  const int origin = (int)get_group_id(1) * rows * columns;
+  const int part = (int)get_group_id(1) / groups, own = (int)get_group_id(1) % groups;
+  const int origin = part * apart + own * rows * columns;
+#if ROW_SUMS
+  BIND_OUT(row_sums);
+  STORE_ROW_SUMS(row_sums + (part * apart + own * rows), rows)
+#endif
 #pragma unroll
   for (int j = 0; j < 2; ++j) {
     const int column = kept[1] + COLUMN_IN_TILE(j), first = origin + column;
@@ -176,7 +182,7 @@ __kernel __attribute__((reqd_work_group_size(THREADS, 1, 1))) void conv2d_tile_w
 #pragma unroll
     for (int i = 0; i < 8; ++i) {
       const int row = kept[0] + ROW_IN_TILE(i);
-      finish_four(sum[i][j], addend, dw, target, row * columns,
+      finish_four(sum[i][j], addend, addend, dw, target, row * columns,
                   row < rows ? columns - column : 0, epilogue);
     }
   }

@@ -7,7 +7,10 @@
 
 // Tile t of a sample is (t / across, t % across).
 #define FIND_TILE                                                                  \
-  const int tile_index = get_global_id(0), channel = get_global_id(1);             \
+  const int channel = get_global_id(1);                                            \
+  FIND_TILE_OF_CHANNEL
+#define FIND_TILE_OF_CHANNEL                                                       \
+  const int tile_index = get_global_id(0);                                         \
   if (tile_index >= pitch) return;                                                 \
   const int tile_row = tile_index / across, n = tile_row / down;                   \
   const int h = tile_row % down * SIDE, w = tile_index % across * SIDE;
@@ -33,11 +36,42 @@
   }
 
 // x [samples, channels, height, width] -> transformed tiles, the first window starting `top` rows and
-// `left` columns before the plane.
+// `left` columns before the plane. Rows of work-items behind those of the channels transform weights, as
+// many as fit: weight [out, channels, 3, 3] by strides -> [point, out, channels], with FLIP turned by half
+// a circle.
 __kernel void winograd_input_tiles(IN(x), OUT(y), const int channels, const int tiles,
                                    const int pitch, const int down, const int across,
-                                   const int height, const int width, const int top,
-                                   const int left) {
+                                   const int height, const int width, const int top, const int left,
+                                   IN(weight), OUT(transformed), const int out,
+                                   const int in_stride, const int out_stride) {
+  if (get_global_id(1) >= channels) {
+    const int item = (get_global_id(1) - channels) * get_global_size(0) + get_global_id(0);
+    if (item >= channels * out) return;
+    BIND(weight);
+    BIND_OUT(transformed);
+    weight += item % channels * in_stride + item / channels * out_stride;
+    float tile[POINTS][POINTS];
+#pragma unroll
+    for (int i = 0; i < 3; ++i) {
+#pragma unroll
+      for (int j = 0; j < 3; ++j) {
+#ifdef FLIP
+        tile[2 - i][2 - j] = weight[i * 3 + j];
+#else
+        tile[i][j] = weight[i * 3 + j];
+#endif
+      }
+    }
+    TRANSFORM(transform_weight, tile, 3, POINTS)
+#pragma unroll
+    for (int i = 0; i < POINTS; ++i) {
+#pragma unroll
+      for (int j = 0; j < POINTS; ++j) {
+        transformed[(i * POINTS + j) * channels * out + item] = tile[i][j];
+      }
+    }
+    return;
+  }
   BIND(x);
   BIND_OUT(y);
   FIND_TILE
@@ -46,26 +80,45 @@ __kernel void winograd_input_tiles(IN(x), OUT(y), const int channels, const int 
   STORE_TILE
 }
 
-// The gradient of the output, likewise.
-__kernel void winograd_gradient_tiles(IN(x), OUT(y), const int channels, const int tiles,
-                                      const int pitch, const int down, const int across,
-                                      const int height, const int width) {
-  BIND(x);
-  BIND_OUT(y);
-  FIND_TILE
+// The gradient of the output, likewise, in the rows of work-items behind those of the input's channels.
+static inline void gradient_tiles(__global const float *x, __global float *y, const int channel,
+                                  const int channels, const int tiles, const int pitch,
+                                  const int down, const int across, const int height,
+                                  const int width) {
+  FIND_TILE_OF_CHANNEL
   LOAD_TILE(SIDE, h, w)
   TRANSFORM(transform_gradient, tile, SIDE, POINTS)
   STORE_TILE
 }
+__kernel void winograd_both_tiles(IN(x), OUT(y), const int channels, const int tiles,
+                                  const int pitch, const int down, const int across,
+                                  const int height, const int width, const int top, const int left,
+                                  IN(gradient), OUT(transformed), const int gradient_channels,
+                                  const int gradient_height, const int gradient_width) {
+  BIND(x);
+  BIND_OUT(y);
+  if (get_global_id(1) >= channels) {
+    BIND(gradient);
+    BIND_OUT(transformed);
+    gradient_tiles(gradient, transformed, get_global_id(1) - channels, gradient_channels, tiles,
+                   pitch, down, across, gradient_height, gradient_width);
+    return;
+  }
+  FIND_TILE
+  LOAD_TILE(POINTS, h - top, w - left)
+  TRANSFORM(transform_input, tile, POINTS, POINTS)
+  STORE_TILE
+}
 
 // [point, channels, pitch] -> y [samples, channels, height, width], with an epilogue.
-__kernel void winograd_output_tiles(IN(x), IN(bias), IN(addend), OUT(y), const int channels,
+__kernel void winograd_output_tiles(IN(x), IN(bias), IN(addend), IN(mask), OUT(y), const int channels,
                                     const int tiles, const int pitch, const int down,
                                     const int across, const int height, const int width,
                                     const int epilogue) {
   BIND(x);
   BIND(bias);
   BIND(addend);
+  BIND(mask);
   BIND_OUT(y);
   FIND_TILE
   if (tile_index >= tiles) return;
@@ -85,14 +138,14 @@ __kernel void winograd_output_tiles(IN(x), IN(bias), IN(addend), OUT(y), const i
 #if SIDE == 4
     // Rows of a multiple of four: tiles are whole, and start at multiples of 16 bytes.
     if (epilogue & STORES_WIDE) {
-      finish_wide((float4)(tile[i][0], tile[i][1], tile[i][2], tile[i][3]) + addition, addend, y,
+      finish_wide((float4)(tile[i][0], tile[i][1], tile[i][2], tile[i][3]) + addition, addend, mask, y,
                   target + i * width, epilogue);
       continue;
     }
 #endif
 #pragma unroll
     for (int j = 0; j < SIDE; ++j) {
-      if (w + j < width) finish(tile[i][j] + addition, addend, y, target + i * width + j, epilogue);
+      if (w + j < width) finish(tile[i][j] + addition, addend, mask, y, target + i * width + j, epilogue);
     }
   }
 }

@@ -1,4 +1,4 @@
-#include "../common/common.cl"
+#include "class_terms.cl"
 
 // Negative log-likelihood: log-probabilities [N, C, L], target [N, L], weight [C]. `inner` divides by L.
 
@@ -6,16 +6,6 @@
 #ifndef SHARING
 #define SHARING GROUP
 #endif
-
-static inline float class_weight(__global const float *weight, int has_weight, int label) {
-  return has_weight ? weight[label] : 1.0f;
-}
-
-// What a class adds to the loss: nothing where it weighs nothing, whatever its score.
-static inline float class_term(__global const float *weight, int has_weight, int label, float x) {
-  const float own = class_weight(weight, has_weight, label);
-  return own == 0 ? 0.0f : own * x;
-}
 
 // What work-item `own` of those that share sample i adds to its loss before reduction, and through
 // `mass` to the divisor.
@@ -130,13 +120,35 @@ __kernel void nll_loss_backward(IN(dy), IN_INT(target), IN(total), IN(weight), O
   const int row = divided(i, inner), outer = divided(row, classes);
   const int c = row - outer * classes.s0, sample = (outer - row) * inner.s0 + i;
   const int label = target[sample];
-  float slope = 0;
-  if (label != ignored) {
-    const float own = class_weight(weight, has_weight, c);
-    slope = -smoothing / (int)classes.s0 * own;
-    if (c == label) slope -= (1.0f - smoothing) * own;
-    slope *= is_reduced ? dy[0] : dy[sample];
-    if (is_mean) slope = total[0] == 0 ? 0.0f : slope / total[0];
-  }
-  dx[i] = slope;
+  dx[i] = label == ignored ? 0.0f
+                           : class_slope(weight, has_weight, c, label, classes.s0, smoothing,
+                                         is_reduced ? dy[0] : dy[sample], total[0], is_mean);
+}
+
+// The same with that of the logarithm of softmax before it, by the log-probabilities y [rows, length]: a
+// team has a sample.
+__kernel void cross_entropy_backward(IN(dy), IN_INT(target), IN(total), IN(y), IN(weight), OUT(dx),
+                                     const int rows, const int length, const int ignored,
+                                     const float smoothing, const int has_weight,
+                                     const int is_mean, const int is_reduced,
+                                     __local float *scratch) {
+  BIND(dy);
+  BIND_INT(target);
+  BIND(total);
+  BIND(y);
+  BIND(weight);
+  BIND_OUT(dx);
+  const int row = min(ROW, rows - 1), label = target[row], counts = label != ignored;
+  const float arriving = is_reduced ? dy[0] : dy[row], divisor = total[0];
+  y += row * length;
+  dx += row * length;
+#define SLOPE(c)                                                                               \
+  (counts ? class_slope(weight, has_weight, c, label, length, smoothing, arriving, divisor,     \
+                        is_mean)                                                               \
+          : 0.0f)
+  float sum = 0;
+  for (int c = MEMBER; c < length; c += GROUP) sum += SLOPE(c);
+  sum = group_sum(sum, scratch);
+  const int own = OWN_LENGTH;
+  for (int c = MEMBER; c < own; c += GROUP) dx[c] = SLOPE(c) - exp(y[c]) * sum;
 }

@@ -2,13 +2,17 @@
 
 // The parts of a product that groups summed each for itself, [parts, count] -> [count]: added up in
 // order, so that the same bits come every time, then the epilogue. The bias has `biases` elements; one
-// holds for `inner` neighbours. A work-item takes four results.
-__kernel void sum_parts(IN(x), IN(bias), IN(addend), OUT(y), const int parts, const int count,
-                        const int inner, const int biases, const int epilogue) {
+// holds for `inner` neighbours. A work-item takes four results. Parts lie `apart`; of their elements the
+// first `whole` become y, and those behind, sums of another kind, become `rest` as they are.
+__kernel void sum_parts(IN(x), IN(bias), IN(addend), IN(mask), OUT(y), OUT(rest), const int parts,
+                        const int count, const int apart, const int whole, const int inner,
+                        const int biases, const int epilogue) {
   BIND(x);
   BIND(bias);
   BIND(addend);
+  BIND(mask);
   BIND_OUT(y);
+  BIND_OUT(rest);
   const int first = (int)get_global_id(0) * 4;
   if (first >= count) return;
   float biased[4];
@@ -16,10 +20,10 @@ __kernel void sum_parts(IN(x), IN(bias), IN(addend), OUT(y), const int parts, co
   for (int e = 0; e < 4; ++e) {
     biased[e] = epilogue & (BIAS_PER_ROW | BIAS_PER_COLUMN) ? bias[(first + e) / inner % biases] : 0.0f;
   }
-  if (epilogue & STORES_WIDE) {
+  if ((epilogue & STORES_WIDE) && first + 4 <= whole) {
     float4 total = *(__global const float4 *)(x + first);
-    for (int p = 1; p < parts; ++p) total += *(__global const float4 *)(x + p * count + first);
-    finish_wide(total + (float4)(biased[0], biased[1], biased[2], biased[3]), addend, y, first,
+    for (int p = 1; p < parts; ++p) total += *(__global const float4 *)(x + p * apart + first);
+    finish_wide(total + (float4)(biased[0], biased[1], biased[2], biased[3]), addend, mask, y, first,
                 epilogue);
     return;
   }
@@ -27,8 +31,12 @@ __kernel void sum_parts(IN(x), IN(bias), IN(addend), OUT(y), const int parts, co
   for (int e = 0; e < 4; ++e) {
     if (first + e < count) {
       float total = x[first + e];
-      for (int p = 1; p < parts; ++p) total += x[p * count + first + e];
-      finish(total + biased[e], addend, y, first + e, epilogue);
+      for (int p = 1; p < parts; ++p) total += x[p * apart + first + e];
+      if (first + e < whole) {
+        finish(total + biased[e], addend, mask, y, first + e, epilogue);
+      } else {
+        rest[first + e - whole] = total;
+      }
     }
   }
 }

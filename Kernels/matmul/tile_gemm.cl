@@ -48,9 +48,10 @@
   STORE_SHARE(stage, RIGHT, next_right, TILE_COLUMNS, RIGHT_ALONG_TERMS, RIGHT_WIDTH)
 
 // `parts` groups share a tile, each sums `share` of its terms: part p of matrix i of the batch becomes
-// matrix p · batch + i of C. Matrices of the batch are so many floats apart, 0 where all share one.
+// matrix p · batch + i of C. Matrices of the batch are so many floats apart, 0 where all share one. With
+// ROW_SUMS those of A's rows become row_sums, as far apart as the matrices of C, of one pair of matrices.
 __kernel __attribute__((reqd_work_group_size(THREADS, 1, 1))) void gemm_tile(
-    IN(a), IN(b), IN(bias), IN(addend), OUT(c), const int m, const int n, const int k,
+    IN(a), IN(b), IN(bias), IN(addend), IN(mask), OUT(c), OUT(row_sums), const int m, const int n, const int k,
     const int a_pitch, const int b_pitch, const int c_pitch, const int a_matrix,
     const int b_matrix, const int c_matrix, const int batch, const int share, const int epilogue) {
   BIND(a);
@@ -70,8 +71,13 @@ __kernel __attribute__((reqd_work_group_size(THREADS, 1, 1))) void gemm_tile(
 
   BIND(bias);
   BIND(addend);
+  BIND(mask);
   BIND_OUT(c);
   const int origin = (int)get_group_id(1) * c_matrix;
+#if ROW_SUMS
+  BIND_OUT(row_sums);
+  STORE_ROW_SUMS(row_sums + origin, m)
+#endif
 #pragma unroll
   for (int j = 0; j < 2; ++j) {
     const int column = kept[1] + COLUMN_IN_TILE(j), first = origin + column;
@@ -85,7 +91,7 @@ __kernel __attribute__((reqd_work_group_size(THREADS, 1, 1))) void gemm_tile(
     for (int i = 0; i < 8; ++i) {
       const int row = kept[0] + ROW_IN_TILE(i);
       if (epilogue & BIAS_PER_ROW) addends = bias[min(row, m - 1)];
-      finish_four(sum[i][j] + addends, addend, c, target, row * c_pitch,
+      finish_four(sum[i][j] + addends, addend, mask, c, target, row * c_pitch,
                   row < m ? n - column : 0, epilogue);
     }
   }

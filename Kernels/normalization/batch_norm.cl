@@ -1,24 +1,8 @@
-#include "../common/common.cl"
+#include "relu_gate.cl"
 
 // Batch normalisation of [N, C, L]. Statistics are taken of parts of the batch and then put
 // together; the rest is element by element. -DRESIDUAL adds a tensor to the result, -DRECTIFIES passes it
 // through relu.
-
-// What relu lets through of the gradient at (x - mean)·scale + shift, computed as the forward pass does.
-static inline VECTOR let_through(VECTOR dy, VECTOR x, float mean, float scale, float shift) {
-#ifdef RECTIFIES
-  return fma(x - mean, ALL(scale), ALL(shift)) <= 0 ? ALL(0.0f) : dy;
-#else
-  return dy;
-#endif
-}
-static inline float let_one_through(float dy, float x, float mean, float scale, float shift) {
-#ifdef RECTIFIES
-  return fma(x - mean, scale, shift) <= 0 ? 0.0f : dy;
-#else
-  return dy;
-#endif
-}
 
 // Mean and variance of channel c over part p of the samples, at p·channels + c.
 __kernel void batch_statistics(IN(x), OUT(mean), OUT(variance), const int batch, const int channels,

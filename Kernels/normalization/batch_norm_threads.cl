@@ -1,4 +1,4 @@
-#include "../common/common.cl"
+#include "relu_gate.cl"
 
 // Batch normalisation of [N, C, L] on devices of many threads. A group has a part of a channel's elements.
 // Sums of the parts are taken by one launch and put together by every group of the next, each for its own
@@ -24,15 +24,6 @@
 
 // How much of a channel a part is.
 #define WEIGHT(part) ((float)max(0, min(share, total - (part) * share)) / total)
-
-// What relu lets through of the gradient at (x - mean)·scale + shift, computed as the forward pass does.
-static inline VECTOR let_through(VECTOR dy, VECTOR x, float mean, float scale, float shift) {
-#ifdef RECTIFIES
-  return fma(x - mean, ALL(scale), ALL(shift)) <= 0 ? ALL(0.0f) : dy;
-#else
-  return dy;
-#endif
-}
 
 // Mean and variance of the vectors first ..< end of a channel that starts at x. `vectors` divides by L / V.
 //

@@ -63,12 +63,33 @@
     POINT_S0(j) POINT_S1(j) POINT_S2(j)                      \
   }
 
-__kernel void update(IN(rate), IN_INT(step), OWN(0),
-#if TOGETHER == 8
-                     OWN(1), OWN(2), OWN(3), OWN(4), OWN(5), OWN(6), OWN(7),
+#define OWN4(a, b, c, d) OWN(a), OWN(b), OWN(c), OWN(d)
+#if TOGETHER == 24
+#define ALL_OWN                                                                               \
+  OWN4(0, 1, 2, 3), OWN4(4, 5, 6, 7), OWN4(8, 9, 10, 11), OWN4(12, 13, 14, 15),                \
+      OWN4(16, 17, 18, 19), OWN4(20, 21, 22, 23)
+#elif TOGETHER == 16
+#define ALL_OWN OWN4(0, 1, 2, 3), OWN4(4, 5, 6, 7), OWN4(8, 9, 10, 11), OWN4(12, 13, 14, 15)
+#elif TOGETHER == 12
+#define ALL_OWN OWN4(0, 1, 2, 3), OWN4(4, 5, 6, 7), OWN4(8, 9, 10, 11)
+#elif TOGETHER == 8
+#define ALL_OWN OWN4(0, 1, 2, 3), OWN4(4, 5, 6, 7)
+#else
+#define ALL_OWN OWN(0)
 #endif
-                     const float p, const float q, const float r, const float decay,
-                     const float log_p, const float log_q) {
+
+// Takes the parameter among neighbours to which the group belongs.
+#define PICK2(a, b) \
+  if (id >= start##b) POINT(b) else POINT(a)
+#define PICK4(a, b, c, d)   \
+  if (id >= start##c) {     \
+    PICK2(c, d)             \
+  } else {                  \
+    PICK2(a, b)             \
+  }
+
+__kernel void update(IN(rate), IN_INT(step), ALL_OWN, const float p, const float q, const float r,
+                     const float decay, const float log_p, const float log_q) {
   BIND(rate);
   BIND_INT(step);
   // The same for a whole group, which a compiler can see. Groups have SPAN work-items or a part of that.
@@ -76,22 +97,31 @@ __kernel void update(IN(rate), IN_INT(step), OWN(0),
   int start, n;
   __global float *parameter, *s0, *s1, *s2;
   __global const float *gradient;
-#if TOGETHER == 8
-  if (id >= start4) {
-    if (id >= start6) {
-      if (id >= start7) POINT(7) else POINT(6)
-    } else {
-      if (id >= start5) POINT(5) else POINT(4)
-    }
-  } else {
-    if (id >= start2) {
-      if (id >= start3) POINT(3) else POINT(2)
-    } else {
-      if (id >= start1) POINT(1) else POINT(0)
-    }
-  }
-#else
+#if TOGETHER == 1
   POINT(0)
+#else
+#if TOGETHER > 16
+  if (id >= start20) {
+    PICK4(20, 21, 22, 23)
+  } else if (id >= start16) {
+    PICK4(16, 17, 18, 19)
+  } else
+#endif
+#if TOGETHER > 12
+  if (id >= start12) {
+    PICK4(12, 13, 14, 15)
+  } else
+#endif
+#if TOGETHER > 8
+  if (id >= start8) {
+    PICK4(8, 9, 10, 11)
+  } else
+#endif
+  if (id >= start4) {
+    PICK4(4, 5, 6, 7)
+  } else {
+    PICK4(0, 1, 2, 3)
+  }
 #endif
   const float lr = rate[0];
 #if RULE == ADAM

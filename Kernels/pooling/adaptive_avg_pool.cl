@@ -1,4 +1,4 @@
-#include "../common/common.cl"
+#include "../matmul/epilogue.cl"
 
 // Windows that divide the input evenly: output i covers floor(i·in/out) to ceil((i + 1)·in/out).
 // a = (planes, H, W, OH, OW).
@@ -30,11 +30,14 @@ __kernel void adaptive_avg_pool2d(IN(x), OUT(y), const int8 a, DIVISOR(out_heigh
   y[i] = sum / ((bottom - top) * (right - left));
 }
 
-// Every input element gathers from the windows that cover it.
+// Every input element gathers from the windows that cover it, and has an epilogue.
 __kernel void adaptive_avg_pool2d_backward(IN(dy), OUT(dx), const int8 a, DIVISOR(height),
                                            DIVISOR(width), DIVISOR(out_height),
-                                           DIVISOR(out_width)) {
+                                           DIVISOR(out_width), IN(addend), IN(mask),
+                                           const int epilogue) {
   BIND(dy);
+  BIND(addend);
+  BIND(mask);
   BIND_OUT(dx);
   const int i = get_global_id(0);
   if (i >= a.s0 * H * W) return;
@@ -52,7 +55,7 @@ __kernel void adaptive_avg_pool2d_backward(IN(dy), OUT(dx), const int8 a, DIVISO
       if (right > w) sum += dy[oh * OW + ow] / ((bottom - top) * (right - left));
     }
   }
-  dx[i] = sum;
+  finish(sum, addend, mask, dx, i, epilogue);
 }
 
 // A work-item deals out what arrives for a plane, window by window.

@@ -35,7 +35,7 @@ __kernel void max_pool2d(IN(x), OUT(y), OUT_INT(indices), const int8 a) {
             where = is_better ? (INTEGERS)(at + LANES * SW) : where;
           }
         }
-        STORE(best, y + ow);
+        STORE(RECTIFIED(VECTOR, best, where), y + ow);
         STORE_INTEGERS(where, indices + ow);
       }
       ow = inner_end;
@@ -55,13 +55,13 @@ __kernel void max_pool2d(IN(x), OUT(y), OUT_INT(indices), const int8 a) {
         }
       }
     }
-    y[ow] = best;
+    y[ow] = RECTIFIED(float, best, where);
     indices[ow] = where;
   }
 }
 
 // Windows that do not overlap and cover every element: each writes its own part.
-__kernel void max_pool2d_backward_tiles(IN(dy), IN_INT(indices), OUT(dx), const int8 a) {
+__kernel void max_pool2d_backward_tiles(IN(dy), IN_INT(indices), IN(output), OUT(dx), const int8 a) {
   BIND(dy);
   BIND_INT(indices);
   BIND_OUT(dx);
@@ -69,20 +69,25 @@ __kernel void max_pool2d_backward_tiles(IN(dy), IN_INT(indices), OUT(dx), const 
   if (row >= PLANES * OH) return;
   dx += row / OH * (H * W);
   dy += row * OW;
+  BIND_RECTIFIED(row * OW);
   indices += row * OW;
   for (int kh = 0; kh < KH; ++kh) {
     const int start = (row % OH * KH + kh) * W;
     int ow = 0;
 #if KW == 2
     for (; ow + V <= OW; ow += V) {
+#ifdef RECTIFIES
+      const VECTOR arriving = LOAD(output + ow) <= 0 ? (VECTOR)(0.0f) : LOAD(dy + ow);
+#else
       const VECTOR arriving = LOAD(dy + ow);
+#endif
       const INTEGERS place = LOAD_INTEGERS(indices + ow) - (start + (ow + LANES) * 2);
       store_pairs(place == 0 ? arriving : (VECTOR)(0.0f), place == 1 ? arriving : (VECTOR)(0.0f),
                   dx + start + ow * 2);
     }
 #endif
     for (; ow < OW; ++ow) {
-      const float arriving = dy[ow];
+      const float arriving = ARRIVING(ow);
       const int place = indices[ow] - start - ow * KW;
 #pragma unroll
       for (int kw = 0; kw < KW; ++kw) dx[start + ow * KW + kw] = place == kw ? arriving : 0.0f;
@@ -91,7 +96,7 @@ __kernel void max_pool2d_backward_tiles(IN(dy), IN_INT(indices), OUT(dx), const 
 }
 
 // A work-item scatters a plane of gradients, window by window.
-__kernel void max_pool2d_backward_planes(IN(dy), IN_INT(indices), OUT(dx), const int8 a) {
+__kernel void max_pool2d_backward_planes(IN(dy), IN_INT(indices), IN(output), OUT(dx), const int8 a) {
   BIND(dy);
   BIND_INT(indices);
   BIND_OUT(dx);
@@ -99,12 +104,13 @@ __kernel void max_pool2d_backward_planes(IN(dy), IN_INT(indices), OUT(dx), const
   if (plane >= PLANES) return;
   dx += plane * (H * W);
   dy += plane * (OH * OW);
+  BIND_RECTIFIED(plane * (OH * OW));
   indices += plane * (OH * OW);
   int i = 0;
   for (; i + V <= H * W; i += V) STORE((VECTOR)(0.0f), dx + i);
   for (; i < H * W; ++i) dx[i] = 0;
   // A window that holds padding only has no maximum.
   for (int o = 0; o < OH * OW; ++o) {
-    if (indices[o] >= 0) dx[indices[o]] += dy[o];
+    if (indices[o] >= 0) dx[indices[o]] += ARRIVING(o);
   }
 }

@@ -42,7 +42,7 @@ __kernel void max_pool2d_outputs(IN(x), OUT(y), OUT_INT(indices), const int n, D
       where = is_better ? at : where;
     }
   }
-  y[i] = best;
+  y[i] = RECTIFIED(float, best, where);
   indices[i] = where;
 }
 
@@ -57,10 +57,11 @@ __kernel void max_pool2d_outputs(IN(x), OUT(y), OUT_INT(indices), const int n, D
 #endif
 
 // Every input element looks at the windows that cover it.
-__kernel void max_pool2d_inputs(IN(dy), IN_INT(indices), OUT(dx), const int n, DIVISOR(across),
-                                DIVISOR(down), const int8 a) {
+__kernel void max_pool2d_inputs(IN(dy), IN_INT(indices), IN(output), OUT(dx), const int n,
+                                DIVISOR(across), DIVISOR(down), const int8 a) {
   BIND(dy);
   BIND_INT(indices);
+  BIND_RECTIFIED(0);
   BIND_OUT(dx);
   PLACE;
   const int own = line * W + column;
@@ -74,7 +75,7 @@ __kernel void max_pool2d_inputs(IN(dy), IN_INT(indices), OUT(dx), const int n, D
     for (int k = 0; k < WINDOWS(KW, SW, DW); ++k) {
       const int oh = top + j, ow = left + k, at = (plane * OH + oh) * OW + ow;
       // Windows behind those that cover the element hold other elements' indices.
-      if (oh < OH && ow < OW && indices[at] == own) sum += dy[at];
+      if (oh < OH && ow < OW && indices[at] == own) sum += ARRIVING(at);
     }
   }
   dx[i] = sum;

@@ -63,3 +63,15 @@ static inline void store_pairs(VECTOR even, VECTOR odd, __global float *p) {
   }
 #endif
 }
+
+// With -DRECTIFIES a relu stands behind max pooling: what it makes of a maximum, and what it lets through of
+// the gradient at o, by the output there. A window of padding only has no maximum.
+#ifdef RECTIFIES
+#define RECTIFIED(type, best, where) ((best) <= 0 && (where) >= 0 ? (type)(0.0f) : (best))
+#define ARRIVING(o) (output[o] <= 0 ? 0.0f : dy[o])
+#define BIND_RECTIFIED(start) __global const float *output = output_base + output_offset + (start)
+#else
+#define RECTIFIED(type, best, where) (best)
+#define ARRIVING(o) (dy[o])
+#define BIND_RECTIFIED(start)
+#endif

@@ -4,7 +4,9 @@ import TernRuntime
 
 /// An operation with several implementations.
 protocol CandidateOperation: OpenCLOperation {
-  func candidateProblem(_ inputs: [TensorType], on device: OpenCLDevice) throws -> CandidateProblem
+  /// - Returns: `nil` where there is one implementation after all.
+  func candidateProblem(_ inputs: [TensorType], on device: OpenCLDevice) throws
+    -> CandidateProblem?
 }
 
 extension OpenCLDevice: CandidateDevice {
@@ -21,7 +23,7 @@ extension OpenCLDevice: CandidateDevice {
     -> CandidateProblem?
   {
     guard let operation = operation as? any CandidateOperation else { return nil }
-    let problem = try operation.candidateProblem(inputs, on: self)
+    guard let problem = try operation.candidateProblem(inputs, on: self) else { return nil }
     return problem.candidates.count > 1 ? problem : nil
   }
 

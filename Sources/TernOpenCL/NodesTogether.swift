@@ -51,7 +51,7 @@ struct NodesTogether {
           (first.operation as? Operations.OptimizerUpdate)?.rule == update.rule
           && first.inputs[2...3] == node.inputs[2...3] && areVariables
           && touched.isDisjoint(with: written)
-          && group.count < Operations.OptimizerUpdate.mostTogether
+          && group.count < update.mostTogether
           && !read.contains { touched.contains($0) && isVariable($0) }
         if !fits { close(&roles) }
       }

@@ -112,8 +112,14 @@ package final class OpenCLDevice: Device {
   }
 
   package func fusing(_ graph: Graph) throws -> Graph {
-    try graph.joiningSummedProducts().fusingBatchNorm().takingPartsFirst()
-      .chainingElementwise(.openCL)
+    let fused = try graph.joiningSummedProducts().movingReLUBehindMaxPool(asOne: true)
+      .fusingBatchNorm()
+    // Only tiles take epilogues along.
+    let finished =
+      architecture == .manyThreads
+      ? try fused.joiningBiasGradients().fusingEpilogues().fusingCrossEntropyBackward()
+        .joiningCrossEntropyAndGradient(maximumRows: 1 << 14) : fused
+    return try finished.takingPartsFirst().chainingElementwise(.openCL)
   }
 
   package func workspaceByteCount(of node: Node, in graph: Graph) throws -> Int {

@@ -5,11 +5,6 @@ import TernTestSupport
 import Testing
 
 @Suite struct FusionTests {
-  private func operations(_ experiment: Experiment) throws -> [String] {
-    let plan = try Session(device: cpu()).plan(experiment.builder.graph)
-    return plan.order.map { plan.graph.nodes[$0].operation.name }
-  }
-
   @Test func reluRunsAfterMaxPooling() throws {
     var experiment = Experiment()
     let x = try experiment.input("x", [2, 3, 6, 8])
@@ -17,7 +12,7 @@ import Testing
     experiment.builder.output("y", y)
     try experiment.differentiate(y, by: ["x": x])
     #expect(
-      try operations(experiment) == [
+      try experiment.operations(on: "cpu") == [
         "max_pool2d", "relu", "relu_backward", "max_pool2d_backward",
       ])
     try experiment.expectAgreement(tolerance: 0)
@@ -31,7 +26,7 @@ import Testing
     experiment.builder.output("y", y)
     experiment.builder.output("rectified", rectified)
     try experiment.differentiate(y, by: ["x": x])
-    #expect(try operations(experiment).first == "relu")
+    #expect(try experiment.operations(on: "cpu").first == "relu")
     try experiment.expectAgreement(tolerance: 0)
   }
 
@@ -48,7 +43,7 @@ import Testing
     let y = try (normalized + convolved).relu()
     experiment.builder.output("y", y)
     try experiment.differentiate(y, by: ["x": x, "w": w, "weight": weight, "bias": bias])
-    let operations = try operations(experiment)
+    let operations = try experiment.operations(on: "cpu")
     for name in [
       "conv2d_relu", "batch_norm_relu", "add_relu", "batch_norm_backward_relu",
       "add_relu_backward",
@@ -71,7 +66,7 @@ import Testing
         target, weight: weight, reduction: reduction, labelSmoothing: smoothing)
       experiment.builder.output("loss", loss)
       try experiment.differentiate(loss, by: ["x": x])
-      #expect(try operations(experiment) == ["cross_entropy", "cross_entropy_backward"])
+      #expect(try experiment.operations(on: "cpu") == ["cross_entropy", "cross_entropy_backward"])
       try experiment.expectAgreement()
     }
   }
@@ -82,7 +77,7 @@ import Testing
     let (a, b) = (try experiment.input("a", [7, 331]), try experiment.input("b", [7, 331]))
     let y = try (a * b + a.square()).abs() - b
     experiment.builder.output("y", y)
-    #expect(try operations(experiment) == ["elementwise"])
+    #expect(try experiment.operations(on: "cpu") == ["elementwise"])
     try experiment.differentiate(y, by: ["a": a, "b": b])
     try experiment.expectAgreement()
   }
@@ -96,7 +91,7 @@ import Testing
     // A scalar has another shape.
     experiment.builder.output("z", try (a - b).tanh() * experiment.builder.constant(3))
     #expect(
-      try operations(experiment).sorted() == ["elementwise", "elementwise", "mul", "mul"])
+      try experiment.operations(on: "cpu").sorted() == ["elementwise", "elementwise", "mul", "mul"])
     try experiment.expectAgreement()
   }
 
@@ -137,7 +132,7 @@ import Testing
     try update(
       &experiment, "w",
       experiment.builder.apply(Operations.MatMul(transposesA: true), [a, b])[0], rule, clock)
-    #expect(try operations(experiment) == ["matmul_sgd"])
+    #expect(try experiment.operations(on: "cpu") == ["matmul_sgd"])
     try experiment.expectAgreement(steps: 2)
   }
 
@@ -153,7 +148,7 @@ import Testing
         let gradient = try experiment.input("g\(index)", [count])
         try update(&experiment, "p\(index)", gradient, Operations.OptimizerUpdate(rule), clock)
       }
-      #expect(try operations(experiment).count == 1)
+      #expect(try experiment.operations(on: "cpu").count == 1)
       try experiment.expectAgreement(steps: 2)
     }
   }

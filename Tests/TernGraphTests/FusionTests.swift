@@ -7,26 +7,6 @@ import Testing
 
 /// Nodes that a device merges compute what each of them would.
 @Suite struct FusionTests {
-  /// The names of what runs.
-  private func operations(_ experiment: Experiment, on device: any Device) throws -> [String] {
-    let plan = try Session(device: device).plan(experiment.builder.graph)
-    return plan.order.map { plan.graph.nodes[$0].operation.name }
-  }
-
-  /// Holds the merged graph and the nodes by themselves against the reference.
-  private func check(_ experiment: Experiment, on id: String, steps: Int = 1) throws {
-    let expected = try experiment.run(on: ReferenceDevice(), steps: steps)
-    let device = try TestDevices.open(id)
-    for fuses in [true, false] {
-      let got = try experiment.run(on: device, steps: steps, fuses: fuses)
-      #expect(got.keys.sorted() == expected.keys.sorted())
-      for (name, value) in expected {
-        let errors = zip(got[name]!.floats, value.floats).map { abs($0 - $1) / max(1, abs($1)) }
-        #expect(errors.max()! < 1e-5, "\(name), fused: \(fuses)")
-      }
-    }
-  }
-
   /// Lengths that vectors divide, and one that they do not.
   @Test(arguments: TestDevices.ids, [[4, 32], [7, 331], [1]]) func chainsOfOneShape(
     id: String, extents: [Int]
@@ -37,7 +17,7 @@ import Testing
     let y = try ((a * b + a.square()).abs() - b).sigmoid()
     experiment.builder.output("y", y)
     try experiment.differentiate(y, by: ["a": a, "b": b])
-    try check(experiment, on: id)
+    #expect(try experiment.disagreements(on: id) == [])
   }
 
   /// Scalars, constants, numbers per channel and per row, and values that are read twice or kept.
@@ -56,7 +36,7 @@ import Testing
       experiment.builder.output("scaled", scaled)
       experiment.builder.output("y", y)
       try experiment.differentiate(y, by: ["x": x, "channel": channel, "row": row])
-      try check(experiment, on: id)
+      #expect(try experiment.disagreements(on: id) == [])
     }
   }
 
@@ -73,7 +53,7 @@ import Testing
       experiment.builder.output("y", y)
       experiment.builder.output("joined", try Tensor.cat([y.square(), y.exp()], dim: axis))
       try experiment.differentiate(y, by: ["x": x])
-      try check(experiment, on: id)
+      #expect(try experiment.disagreements(on: id) == [])
     }
   }
 
@@ -85,10 +65,10 @@ import Testing
       biasIH: nil, biasHH: experiment.input("bias", [24]))
     experiment.builder.output("y", results.output)
     experiment.builder.output("c", results.cell)
-    let names = try operations(experiment, on: TestDevices.open(id))
+    let names = try experiment.operations(on: id)
     #expect(names.filter { $0 == "elementwise" }.count == 3)
     #expect(Set(names) == ["elementwise", "linear", "cat"])
-    try check(experiment, on: id)
+    #expect(try experiment.disagreements(on: id) == [])
   }
 
   /// A value that is read behind what it would run with, and variables that are written on the way.
@@ -105,7 +85,7 @@ import Testing
     experiment.builder.assign(state, try y.tanh())
     experiment.builder.assign(
       average, try average.affine(scale: 0.75) + x.affine(scale: 0.25, shift: 1))
-    try check(experiment, on: id, steps: 3)
+    #expect(try experiment.disagreements(on: id, steps: 3) == [])
   }
 
   /// Every function, in a chain of it alone and with its derivative.
@@ -130,7 +110,7 @@ import Testing
         of: [(y, x)], withRespectTo: [x])[0]
       experiment.builder.output("d" + name, try #require(gradient))
     }
-    try check(experiment, on: id)
+    #expect(try experiment.disagreements(on: id) == [])
   }
 
   /// A chain and the nodes that it gives back are one graph.

@@ -24,6 +24,14 @@ import Testing
       padding: [1, 2]),
     Case(
       algorithm: .direct, input: [2, 4, 8, 9], weight: [6, 2, 3, 2], dilation: [2, 1], groups: 2),
+    // Of few channels, with large windows, in many columns, and with more padding than taps reach.
+    Case(
+      algorithm: .direct, input: [3, 1, 12, 10], weight: [6, 1, 5, 5], padding: [2, 2]),
+    Case(algorithm: .direct, input: [8, 1, 40, 40], weight: [2, 1, 5, 5], padding: [2, 2]),
+    Case(
+      algorithm: .direct, input: [1, 3, 31, 29], weight: [5, 3, 11, 11], stride: [4, 4],
+      padding: [2, 2]),
+    Case(algorithm: .direct, input: [2, 2, 5, 4], weight: [7, 2, 2, 1], padding: [3, 2]),
     Case(
       algorithm: .winograd, input: [2, 5, 9, 13], weight: [7, 5, 3, 3], padding: [1, 1],
       tolerance: 1e-4),

@@ -1,5 +1,6 @@
 import TernCore
 import TernGraph
+import TernReference
 import TernRuntime
 
 /// A graph under test: its inputs are drawn from their names, and its variables start likewise.
@@ -60,5 +61,37 @@ package struct Experiment {
     for _ in 0..<steps { results = try executable.run(inputs) }
     for name in session.variableNames { results["variable.\(name)"] = try session.read(name) }
     return results
+  }
+
+  /// The names of what runs on a device, in its order.
+  package func operations(on id: String) throws -> [String] {
+    let plan = try Session(device: TestDevices.open(id)).plan(builder.graph)
+    return plan.order.map { plan.graph.nodes[$0].operation.name }
+  }
+
+  /// Where a device differs from the reference, with nodes merged and with each by itself: no lines if it does
+  /// not by 1e-5.
+  ///
+  /// - Parameter ofLargest: whether errors are held against a value's largest element, not each against its own:
+  ///   for sums of so many terms that what cancels leaves an error of the terms' size.
+  package func disagreements(
+    on id: String, steps: Int = 1, ofLargest: Bool = false
+  ) throws -> [String] {
+    let expected = try run(on: ReferenceDevice(), steps: steps)
+    let device = try TestDevices.open(id)
+    return try [true, false].flatMap { fuses in
+      let got = try run(on: device, steps: steps, fuses: fuses)
+      guard got.keys.sorted() == expected.keys.sorted() else {
+        return ["\(got.keys.sorted()), not \(expected.keys.sorted()), fused: \(fuses)"]
+      }
+      return expected.sorted { $0.key < $1.key }.compactMap { name, value in
+        let largest = value.floats.map(abs).max() ?? 0
+        let errors = zip(got[name]!.floats, value.floats).map { a, b in
+          a.isNaN != b.isNaN ? .infinity : abs(a - b) / max(1, ofLargest ? largest : abs(b))
+        }
+        let error = errors.max() ?? 0
+        return error < 1e-5 ? nil : "\(name) by \(error), fused: \(fuses)"
+      }
+    }
   }
 }

@@ -46,20 +46,8 @@ struct FusedCrossEntropy: CPUOperation {
   }
 }
 
-/// The gradient of ``FusedCrossEntropy`` in one traversal. Inputs: d loss, target, the sum of the
-/// weights, the log-probabilities [N, C], optionally class weights [C]. Output: d logits [N, C].
-struct FusedCrossEntropyBackward: CPUOperation {
-  let loss: Operations.NLLLoss
-
-  var name: String { "cross_entropy_backward" }
-  var detail: String { loss.detail }
-
-  func outputTypes(for inputs: [TensorType]) throws(ShapeError) -> [TensorType] { [inputs[3]] }
-
-  func cost(inputs: [TensorType], outputs: [TensorType]) -> Cost {
-    .elementwise(inputs, outputs, flopsPerElement: 5)
-  }
-
+/// The gradient of ``FusedCrossEntropy`` in one traversal.
+extension Operations.CrossEntropyBackward: CPUOperation {
   func lower(_ node: Signature, _ context: CPUContext) throws -> Lowering {
     let shape = node.inputs[3].shape
     let rows = SoftmaxRows(shape, axis: 1)
@@ -133,7 +121,8 @@ extension Graph {
       } else if let loss = backward[index].map({ nodes[$0] }) {
         let inputs = loss.inputs.prefix(3) + [node.inputs[1]] + loss.inputs.dropFirst(3)
         let outputs = try rewriter.append(
-          FusedCrossEntropyBackward(loss: (loss.operation as! Operations.NLLLossBackward).forward),
+          Operations.CrossEntropyBackward(
+            (loss.operation as! Operations.NLLLossBackward).forward),
           inputs.map { rewriter[$0] }, scope: node.scope)
         rewriter.replace(node.outputs[0], with: outputs[0])
       } else {

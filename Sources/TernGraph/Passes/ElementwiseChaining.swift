@@ -64,7 +64,7 @@ private struct Chaining {
   /// Per node, what it computes element by element.
   let functions: [Chain.Function?]
   /// Per value, the first node that overwrites it.
-  private var overwriters: [ValueID: Int] = [:]
+  private let overwriters: [ValueID: Int]
   private let numbers: [ValueID: Float]
   /// By the first member.
   private var regions: [Int: Region] = [:]
@@ -90,20 +90,7 @@ private struct Chaining {
         value.type == TensorType(value.shape) && value.shape.elementCount == 1
           ? (id, value.floats[0]) : nil
       })
-    for (index, node) in graph.nodes.enumerated() {
-      for pair in node.operation.inPlacePairs where pair.required {
-        let id = root(of: node.inputs[pair.input])
-        overwriters[id] = min(overwriters[id] ?? index, index)
-      }
-    }
-  }
-
-  /// The value whose memory another is a view of.
-  private func root(of id: ValueID) -> ValueID {
-    guard case .node(let index, output: 0) = graph[id].source,
-      graph.nodes[index].operation.isView
-    else { return id }
-    return root(of: graph.nodes[index].inputs[0])
+    overwriters = graph.firstOverwriters
   }
 
   // MARK: Growing
@@ -158,7 +145,7 @@ private struct Chaining {
       }
       // What the region reads is still there at its place.
       for input in graph.nodes[member].inputs {
-        if let overwriter = overwriters[root(of: input)], overwriter < last { return false }
+        if let overwriter = overwriters[graph.root(of: input)], overwriter < last { return false }
       }
     }
     let outputs = outputs(of: region)
@@ -267,7 +254,7 @@ private struct Chaining {
       }
       source = node.inputs[0]
       // A view costs nothing as it is: only parts are worth it, if they have a place.
-      guard graph.type(source).dataType == .float32, overwriters[root(of: source)] == nil,
+      guard graph.type(source).dataType == .float32, overwriters[graph.root(of: source)] == nil,
         Chain.Placement(Chain.Read(input: 0, views: views), of: graph.type(source)) != nil
       else { return best }
       if node.operation is Operations.Narrow { best = (source, views) }

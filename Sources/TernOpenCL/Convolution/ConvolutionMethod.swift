@@ -19,11 +19,20 @@ protocol ConvolutionMethod: Sendable {
   /// The arithmetic that the pass costs, and what it moves; see ``ConvolutionCost``.
   var cost: ConvolutionCost { get }
 
+  /// Whether the kernels take the epilogue along.
+  var finishes: Bool { get }
+
+  /// Whether the kernels of the weight's gradient give that of a bias as well.
+  var sumsGradient: Bool { get }
+
   /// Appends the launches.
   func encode(_ operands: ConvolutionOperands, _ encoder: StepEncoder) throws
 }
 
 extension ConvolutionMethod {
+  var finishes: Bool { false }
+  var sumsGradient: Bool { false }
+
   /// What runs, as profiles, benchmarks and the tuner name it: `winograd 4x4`.
   var name: String {
     parameters.isEmpty ? Self.algorithm.rawValue : "\(Self.algorithm.rawValue) \(parameters)"
@@ -71,7 +80,30 @@ extension ConvolutionProblem {
     encoder.implementation = method.name
     try encoder.choosing(
       method.name, of: description, isOnly: candidates(on: device).count == 1
-    ) { try method.encode(operands, encoder) }
+    ) {
+      try method.encode(operands, encoder)
+      if pass == .backwardWeight {
+        guard sumsGradient, !method.sumsGradient, let bias = operands.bias else { return }
+        try Self.biasSum.encode([operands.output], [bias], in: encoder)
+      } else if !method.finishes {
+        try encoder.finish(
+          pass == .forward ? operands.output : operands.input, operands.epilogue)
+      }
+    }
+  }
+
+  private static let biasSum = Operations.Reduce(.sum, axes: [0, 2, 3], keepsAxes: false)
+
+  /// The scratch memory of the pass, in bytes.
+  func workspaceByteCount(on device: OpenCLDevice) -> Int {
+    let method = method(on: device)
+    guard sumsGradient, !method.sumsGradient else { return method.workspaceByteCount }
+    // The gradient is summed after the weight's, in the same memory.
+    return max(
+      method.workspaceByteCount,
+      Self.biasSum.workspaceByteCount(
+        inputs: [TensorType(geometry.outputShape)], outputs: [TensorType([geometry.outChannels])],
+        on: device))
   }
 
   /// The ways to choose among: those of the algorithm that the user asked for, where the device has it.

@@ -14,6 +14,8 @@ struct ConvolutionProblem: Hashable, Sendable {
   let pass: ConvolutionPass
   /// Whether the forward pass adds a bias.
   var hasBias = false
+  /// Whether the gradient of the weight comes with that of a bias, the sum of the output's.
+  var sumsGradient = false
 
   /// Channels of a group.
   var inputs: Int { geometry.inChannels / geometry.groups }
@@ -39,6 +41,8 @@ struct ConvolutionOperands {
   let weight: View
   /// [N, O, OH, OW]
   let output: View
-  /// [O], of the forward pass alone.
+  /// [O]: of the forward pass, or its gradient with that of the weight.
   var bias: View?
+  /// What else is done to what is written, of its shape.
+  var epilogue = Epilogue()
 }

@@ -12,11 +12,8 @@ struct DepthwiseConvolution: ConvolutionMethod {
   private let vectorWidth: Int
   /// The parts in which the gradient of the weight is summed.
   private let parts: Int
-  /// The results below each other that a work-item of a GPU computes: `EACH` in
-  /// `convolution/depthwise_threads.cl`.
-  private static let each = 4
-  /// The taps whose sums a work-item of a GPU has registers for.
-  private static let maximumTaps = 49
+  /// What computes the gradient of the weight where threads are many and windows are small.
+  private let weight: ColumnConvolutionWeight?
 
   static func candidates(for problem: ConvolutionProblem, on device: OpenCLDevice) -> [Self] {
     let g = problem.geometry
@@ -24,26 +21,24 @@ struct DepthwiseConvolution: ConvolutionMethod {
     let architecture = device.architecture
     let columns = problem.pass == .backwardInput ? g.inWidth : g.outWidth
     let busy = device.busyItemCount
-    let parts: Int
-    if problem.pass != .backwardWeight {
-      parts = 1
-    } else if architecture == .manyThreads, problem.taps <= maximumTaps {
-      let group = device.rowGroup
-      let runs = g.batch * g.outWidth * ((g.outHeight + each - 1) / each)
-      parts = max(1, min(busy / (g.outChannels * group), runs / (4 * group)))
-    } else {
-      parts = max(1, min(g.batch * g.outHeight, busy / (g.outChannels * problem.taps), 64))
-    }
+    let isWeight = problem.pass == .backwardWeight
+    let parts =
+      isWeight
+      ? max(1, min(g.batch * g.outHeight, busy / (g.outChannels * problem.taps), 64)) : 1
     return [
       Self(
-        problem: problem, vectorWidth: architecture.vectorWidth(upTo: columns), parts: parts)
+        problem: problem, vectorWidth: architecture.vectorWidth(upTo: columns), parts: parts,
+        weight: isWeight ? ColumnConvolutionWeight(problem, on: device) : nil)
     ]
   }
 
   var parameters: String { "" }
 
+  var sumsGradient: Bool { weight != nil }
+
   var workspaceByteCount: Int {
-    parts > 1 ? 4 * parts * problem.geometry.weightShape.elementCount : 0
+    if let weight { return weight.workspaceByteCount }
+    return parts > 1 ? 4 * parts * problem.geometry.weightShape.elementCount : 0
   }
 
   var cost: ConvolutionCost {
@@ -62,14 +57,15 @@ struct DepthwiseConvolution: ConvolutionMethod {
 
   /// Appends the kernel for many threads: neighbouring work-items have neighbouring columns.
   private func encodeColumns(
-    _ operands: ConvolutionOperands, into partial: View, _ encoder: StepEncoder
+    _ operands: ConvolutionOperands, _ encoder: StepEncoder
   ) throws {
+    let each = ColumnConvolution.each
     let g = problem.geometry
     let file = "convolution/depthwise_threads"
     let isInput = problem.pass == .backwardInput
     let (height, width) = isInput ? (g.inHeight, g.inWidth) : (g.outHeight, g.outWidth)
     let planes = isInput ? g.inChannels : g.outChannels
-    let blocks = (height + Self.each - 1) / Self.each
+    let blocks = (height + each - 1) / each
     let items = g.batch * planes * blocks * width
     let place: [Argument] = [.divisor(width), .divisor(blocks)]
     let channels: [Argument] = [.divisor(planes), .divisor(problem.outputs)]
@@ -77,9 +73,8 @@ struct DepthwiseConvolution: ConvolutionMethod {
       .int(g.inHeight), .int(g.inWidth), .int(g.outHeight), .int(g.outWidth),
     ]
     var defines = defines
-    defines["EACH"] = Self.each
-    switch problem.pass {
-    case .forward:
+    defines["EACH"] = each
+    if problem.pass == .forward {
       try encoder.map(
         "depthwise_forward_columns", in: file, count: items,
         [
@@ -87,25 +82,21 @@ struct DepthwiseConvolution: ConvolutionMethod {
           .tensor(operands.bias ?? operands.weight), .tensor(operands.output),
           .int(operands.bias == nil ? 0 : 1), .int(items),
         ] + place + channels + sizes, defines: defines)
-    case .backwardInput:
+    } else {
       try encoder.map(
         "depthwise_backward_input_columns", in: file, count: items,
         [
           .tensor(operands.output), .tensor(operands.weight), .tensor(operands.input),
           .int(items),
         ] + place + channels + sizes, defines: defines)
-    case .backwardWeight:
-      try encoder.rows(
-        "depthwise_backward_weight_groups", in: file, count: parts * planes,
-        [
-          .tensor(operands.input), .tensor(operands.output), .tensor(partial), .int(parts),
-          .int(g.batch), .int(planes),
-        ] + place + [.divisor(problem.outputs)] + sizes + [encoder.rowScratch],
-        defines: defines)
     }
   }
 
   func encode(_ operands: ConvolutionOperands, _ encoder: StepEncoder) throws {
+    if let weight { return try weight.encode(operands, encoder) }
+    if encoder.architecture == .manyThreads, problem.pass != .backwardWeight {
+      return try encodeColumns(operands, encoder)
+    }
     let g = problem.geometry
     let name: String
     let count: Int
@@ -113,13 +104,6 @@ struct DepthwiseConvolution: ConvolutionMethod {
     let partial =
       parts > 1
       ? encoder.scratch(0, count: parts * operands.weight.count) : operands.weight
-    if encoder.architecture == .manyThreads,
-      problem.pass != .backwardWeight || problem.taps <= Self.maximumTaps
-    {
-      try encodeColumns(operands, into: partial, encoder)
-      if parts > 1 { try encoder.sumParts(partial, into: operands.weight, parts: parts) }
-      return
-    }
     let across = { (columns: Int) in (columns + vectorWidth - 1) / vectorWidth }
     switch problem.pass {
     case .forward:

@@ -1,14 +1,17 @@
 import TernGraph
 import TernRuntime
 
-/// A convolution that sums over its window, on planes copied so that vectors of neighbours meet each
-/// tap: see `convolution/planes.cl` and `planes_backward_weight.cl`.
+/// A convolution that sums over its window: where threads are many on its tensors as they are, see
+/// `convolution/direct_threads.cl` and `direct_weight_threads.cl`; else on planes copied so that vectors of
+/// neighbours meet each tap, see `convolution/planes.cl` and `planes_backward_weight.cl`.
 struct DirectConvolution: ConvolutionMethod {
   static let algorithm = ConvolutionAlgorithm.direct
 
   private enum Planes {
     case sums(PlaneConvolution)
     case weights(PlaneConvolutionBackwardWeight)
+    case columns(ColumnConvolution)
+    case columnWeights(ColumnConvolutionWeight)
   }
 
   private let problem: ConvolutionProblem
@@ -20,6 +23,13 @@ struct DirectConvolution: ConvolutionMethod {
   static func candidates(for problem: ConvolutionProblem, on device: OpenCLDevice) -> [Self] {
     switch problem.pass {
     case .forward, .backwardInput:
+      if device.architecture == .manyThreads, let convolution = ColumnConvolution(problem) {
+        return [
+          Self(
+            problem: problem, planes: .columns(convolution), parameters: "", workspaceByteCount: 0,
+            architecture: device.architecture)
+        ]
+      }
       let convolution =
         problem.pass == .forward
         ? PlaneConvolution(forward: problem.geometry)
@@ -31,6 +41,14 @@ struct DirectConvolution: ConvolutionMethod {
           architecture: device.architecture)
       ]
     case .backwardWeight:
+      if let convolution = ColumnConvolutionWeight(problem, on: device) {
+        return [
+          Self(
+            problem: problem, planes: .columnWeights(convolution), parameters: "",
+            workspaceByteCount: convolution.workspaceByteCount,
+            architecture: device.architecture)
+        ]
+      }
       let convolution = PlaneConvolutionBackwardWeight(problem.geometry, on: device)
       return [
         Self(
@@ -49,8 +67,14 @@ struct DirectConvolution: ConvolutionMethod {
       flops: factor * Double(problem.geometry.flops), bytes: Double(workspaceByteCount) * 2)
   }
 
+  var finishes: Bool { if case .columns = planes { true } else { false } }
+
+  var sumsGradient: Bool { if case .columnWeights = planes { true } else { false } }
+
   func encode(_ operands: ConvolutionOperands, _ encoder: StepEncoder) throws {
     switch (planes, problem.pass) {
+    case (.columns(let convolution), _): try convolution.encode(operands, encoder)
+    case (.columnWeights(let convolution), _): try convolution.encode(operands, encoder)
     case (.weights(let convolution), _):
       try convolution.encode(operands.input, operands.output, into: operands.weight, encoder)
     case (.sums(let convolution), .forward):

@@ -85,13 +85,15 @@ struct TileConvolution: ConvolutionMethod {
       && w.paddingHeight == 0 && w.paddingWidth == 0 && plane.h * plane.w % 4 == 0
   }
 
+  var finishes: Bool { true }
+
   func encode(_ operands: ConvolutionOperands, _ encoder: StepEncoder) throws {
     let (g, window, device) = (problem.geometry, problem.geometry.window, encoder.device)
     let (x, y) = isForward ? (operands.input, operands.output) : (operands.output, operands.input)
     let weights = try encodeWeights(operands.weight, encoder)
     let (tile, parts) = (choice.tile, choice.parts)
     let target = parts > 1 ? encoder.scratch(packedCount, count: partCount) : y
-    let epilogue = Epilogue(bias: operands.bias.map { ($0, .perRow) })
+    let epilogue = operands.epilogue.adding(operands.bias, .perRow)
     let now = parts > 1 ? Epilogue() : epilogue
     let result = isForward ? (h: g.outHeight, w: g.outWidth) : (h: g.inHeight, w: g.inWidth)
     let step = isForward ? (h: 1, w: 1) : (h: window.strideHeight, w: window.strideWidth)
@@ -105,7 +107,8 @@ struct TileConvolution: ConvolutionMethod {
       groups: [tiles * phases.count, g.groups * parts], localSize: [tile.groupSize, 1],
       [
         .tensor(weights), .tensor(x), .tensor(now.bias?.view ?? x), .tensor(now.addend ?? x),
-        .tensor(target), .table(try phaseTable(device, result)), .table(try entryTable(device)),
+        .tensor(now.mask ?? x), .tensor(target), .table(try phaseTable(device, result)),
+        .table(try entryTable(device)),
         .int(phases.count), .int(rows), .int(g.batch), .int(g.groups), .int(weightsOfGroup),
         .int(read), .int(plane.h), .int(plane.w), .int(stride.h), .int(stride.w),
         .int(result.h * result.w), .int(step.h * result.w), .int(step.w),

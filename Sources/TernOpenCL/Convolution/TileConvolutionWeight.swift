@@ -38,7 +38,14 @@ struct TileConvolutionWeight: ConvolutionMethod {
   private var positions: Int { phase.positions }
   private var count: Int { problem.geometry.weightShape.elementCount }
 
-  var workspaceByteCount: Int { choice.parts > 1 ? 4 * choice.parts * count : 0 }
+  /// From one part of the results to the next.
+  private var apart: Int {
+    ProductTile.apart(count, problem.sumsGradient ? problem.geometry.outChannels : 0)
+  }
+
+  var workspaceByteCount: Int { choice.parts > 1 ? 4 * choice.parts * apart : 0 }
+
+  var sumsGradient: Bool { true }
 
   var cost: ConvolutionCost {
     // The tiles' accumulators fill no vectors of a processor.
@@ -54,7 +61,8 @@ struct TileConvolutionWeight: ConvolutionMethod {
     let (g, device) = (problem.geometry, encoder.device)
     let (tile, parts) = (choice.tile, choice.parts)
     let (dy, x) = (operands.output, operands.input)
-    let target = parts > 1 ? encoder.scratch(0, count: parts * count) : operands.weight
+    let target = parts > 1 ? encoder.scratch(0, count: parts * apart) : operands.weight
+    let sums = parts > 1 ? target.moved(by: count) : operands.bias ?? target
     let terms = g.batch * positions
     let isWide = columns % 4 == 0 && target.offset % 4 == 0
     let isEven = positions % ProductTile.depth == 0
@@ -68,6 +76,7 @@ struct TileConvolutionWeight: ConvolutionMethod {
       localSize: [tile.groupSize, 1],
       [
         .tensor(dy), .tensor(x), .tensor(x), .tensor(target),
+        .tensor(sums),
         .table(
           try TileGather.entries(
             [phase], channels: problem.inputs, plane: plane, marks, of: problem, on: device)),
@@ -75,7 +84,7 @@ struct TileConvolutionWeight: ConvolutionMethod {
         .int(g.groups), .int(positions), .int(problem.inputs), .int(plane.h), .int(plane.w),
         .int(imagesOfLap * positions), .int(imagesOfLap * g.outChannels * positions),
         .int(imagesOfLap * g.inChannels * plane.h * plane.w),
-        .int(ProductTile.share(terms, parts: parts)),
+        .int(ProductTile.share(terms, parts: parts)), .int(apart),
         .int(Epilogue().flags(storesWide: isWide)),
       ],
       defines: tile.defines(on: device).merging(
@@ -83,9 +92,11 @@ struct TileConvolutionWeight: ConvolutionMethod {
       ) { $1 }.merging([
         "LEFT_WIDTH": isEven && dy.offset % 4 == 0 ? 4 : 1,
         "RIGHT_WIDTH": isEven && isPointwise && x.offset % 4 == 0 ? 4 : 1,
+        "ROW_SUMS": operands.bias == nil ? 0 : 1,
       ]) { $1 }, options: tile.options(on: device))
     if parts > 1 {
-      try encoder.sumParts(target, into: operands.weight, parts: parts, inner: 1, Epilogue())
+      try encoder.sumParts(
+        target, into: operands.weight, operands.bias, parts: parts, apart: apart, Epilogue())
     }
   }
 

@@ -95,6 +95,8 @@ struct TileWinograd: ConvolutionMethod {
 
   // MARK: - Encoding
 
+  var finishes: Bool { true }
+
   func encode(_ operands: ConvolutionOperands, _ encoder: StepEncoder) throws {
     let (g, window, counts) = (problem.geometry, problem.geometry.window, counts)
     let a = encoder.scratch(0, count: counts.a)
@@ -103,7 +105,6 @@ struct TileWinograd: ConvolutionMethod {
     let parts =
       counts.parts > 0
       ? encoder.scratch(counts.a + counts.b + counts.result, count: counts.parts) : nil
-    if !isWeight { try encodeWeight(operands.weight, into: a, encoder) }
     let isInput = problem.pass == .backwardInput
     let read = isInput ? operands.output : operands.input
     let extent = isInput ? (h: g.outHeight, w: g.outWidth) : (h: g.inHeight, w: g.inWidth)
@@ -115,21 +116,30 @@ struct TileWinograd: ConvolutionMethod {
       let samples = min(chunk, g.batch - first)
       let (product, pitch) = (product(samples), pitch(samples))
       func part(_ view: View) -> View { view.samples(first, count: samples) }
-      try map(
-        "winograd_input_tiles", channels.read, samples,
-        [
-          .tensor(part(read)), .tensor(b), .int(channels.read),
-          .int(samples * down * across), .int(pitch), .int(down), .int(across), .int(extent.h),
-          .int(extent.w), .int(before.h), .int(before.w),
-        ], encoder)
+      let input: [Argument] = [
+        .tensor(part(read)), .tensor(b), .int(channels.read), .int(samples * down * across),
+        .int(pitch), .int(down), .int(across), .int(extent.h), .int(extent.w), .int(before.h),
+        .int(before.w),
+      ]
       if isWeight {
         try map(
-          "winograd_gradient_tiles", channels.written, samples,
-          [
-            .tensor(part(operands.output)), .tensor(a), .int(channels.written),
-            .int(samples * down * across), .int(pitch), .int(down), .int(across), .int(plane.h),
+          "winograd_both_tiles", channels.read + channels.written, samples,
+          input + [
+            .tensor(part(operands.output)), .tensor(a), .int(channels.written), .int(plane.h),
             .int(plane.w),
           ], encoder)
+      } else {
+        // The first launch transforms the weights too.
+        let isForward = problem.pass == .forward
+        let (outer, inner) = (g.inChannels * 9, 9)
+        let items = channels.read * channels.written
+        let rows = first == 0 ? (items + width(samples) - 1) / width(samples) : 0
+        try map(
+          "winograd_input_tiles", channels.read + rows, samples,
+          input + [
+            .tensor(operands.weight), .tensor(a), .int(channels.written),
+            .int(isForward ? inner : outer), .int(isForward ? outer : inner),
+          ], encoder, defines: isForward ? [:] : ["FLIP": 1])
       }
       try product.encode(
         .init(view: a, isTransposed: false, pitch: product.k, matrix: product.m * product.k),
@@ -139,11 +149,13 @@ struct TileWinograd: ConvolutionMethod {
         encoder)
       if !isWeight {
         let y = part(isInput ? operands.input : operands.output)
-        let epilogue = Epilogue(bias: operands.bias.map { ($0, .perRow) })
+        let epilogue = operands.epilogue.samples(first, count: samples)
+          .adding(operands.bias, .perRow)
         try map(
           "winograd_output_tiles", channels.written, samples,
           [
-            .tensor(result), .tensor(operands.bias ?? result), .tensor(result), .tensor(y),
+            .tensor(result), .tensor(operands.bias ?? result),
+            .tensor(epilogue.addend ?? result), .tensor(epilogue.mask ?? result), .tensor(y),
             .int(channels.written), .int(samples * down * across), .int(pitch), .int(down),
             .int(across), .int(plane.h), .int(plane.w),
             .int(epilogue.flags(storesWide: plane.w % 4 == 0 && y.offset % 4 == 0)),
@@ -159,28 +171,21 @@ struct TileWinograd: ConvolutionMethod {
     }
   }
 
+  private static let group = 64
+
+  /// The work-items that the tiles of a channel have.
+  private func width(_ samples: Int) -> Int {
+    (pitch(samples) + Self.group - 1) / Self.group * Self.group
+  }
+
   /// Appends a kernel over all tiles of so many channels.
   private func map(
     _ kernel: String, _ channels: Int, _ samples: Int, _ arguments: [Argument],
-    _ encoder: StepEncoder
+    _ encoder: StepEncoder, defines: [String: Int] = [:]
   ) throws {
-    let group = 64
     try encoder.launch(
       kernel, in: "convolution/winograd_tiles",
-      groups: [(pitch(samples) + group - 1) / group, channels], localSize: [group, 1],
-      arguments, defines: ["SIDE": side])
-  }
-
-  private func encodeWeight(_ weight: View, into a: View, _ encoder: StepEncoder) throws {
-    let isForward = problem.pass == .forward
-    let (outer, inner) = (problem.geometry.inChannels * 9, 9)
-    var defines = ["SIDE": side, "V": 1, "WIDTH": 1]
-    if !isForward { defines["FLIP"] = 1 }
-    try encoder.map(
-      "winograd_weight", in: "convolution/winograd", count: channels.read * channels.written,
-      [
-        .tensor(weight), .tensor(a), .int(channels.read), .int(channels.written),
-        .int(isForward ? inner : outer), .int(isForward ? outer : inner),
-      ], defines: defines)
+      groups: [width(samples) / Self.group, channels], localSize: [Self.group, 1],
+      arguments, defines: defines.merging(["SIDE": side]) { $1 })
   }
 }

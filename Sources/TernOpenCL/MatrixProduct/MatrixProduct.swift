@@ -20,6 +20,8 @@ struct MatrixProduct {
   /// Whether all of the batch share one left matrix.
   var sharesA = false
   var bias = Bias.none
+  /// Whether the rows of the left matrix are summed as well, where it lies transposed and is the only one.
+  var sumsRows = false
   /// The way to compute it, of ``methodNames(on:)``; the device's choice where `nil`.
   var methodName: String?
 
@@ -95,8 +97,18 @@ struct MatrixProduct {
     )
   }
 
+  /// What sums rows where the product's kernel does not.
+  private static let columnSum = Operations.Reduce(.sum, axes: [0], keepsAxes: false)
+
   func workspaceByteCount(on device: OpenCLDevice) -> Int {
-    workspaceByteCount(of: method(on: device))
+    let method = method(on: device)
+    let own = workspaceByteCount(of: method)
+    guard sumsRows, method.kind != .tile else { return own }
+    // The sums come after the product, in the same memory.
+    return max(
+      own,
+      Self.columnSum.workspaceByteCount(
+        inputs: [TensorType([k, m])], outputs: [TensorType([m])], on: device))
   }
 
   private func workspaceByteCount(of method: ProductMethod) -> Int {
@@ -109,22 +121,34 @@ struct MatrixProduct {
     }
   }
 
-  func encode(_ a: View, _ b: View, bias vector: View? = nil, into c: View, _ encoder: StepEncoder)
-    throws
-  {
+  /// - Parameters:
+  ///   - rowSums: what the sums of the left matrix's rows become.
+  ///   - epilogue: what else is done to results, without the bias.
+  func encode(
+    _ a: View, _ b: View, bias vector: View? = nil, into c: View, rowSums: View? = nil,
+    with epilogue: Epilogue = Epilogue(), _ encoder: StepEncoder
+  ) throws {
+    precondition((rowSums != nil) == sumsRows)
     let method = method(on: encoder.device)
     if encoder.implementation == nil { encoder.implementation = method.name }
     // Who names a method has others in its place.
-    guard methodName == nil else { return try encode(method, a, b, vector, into: c, encoder) }
+    guard methodName == nil else {
+      return try encode(method, a, b, vector, into: c, rowSums, epilogue, encoder)
+    }
     try encoder.choosing(
       method.name, of: description, isOnly: methods(on: encoder.device).count == 1
-    ) { try encode(method, a, b, vector, into: c, encoder) }
+    ) { try encode(method, a, b, vector, into: c, rowSums, epilogue, encoder) }
   }
 
   private func encode(
     _ method: ProductMethod, _ a: View, _ b: View, _ vector: View?, into c: View,
-    _ encoder: StepEncoder
+    _ rowSums: View?, _ epilogue: Epilogue, _ encoder: StepEncoder
   ) throws {
+    guard method.kind == .tile || !epilogue.goesOn && rowSums == nil else {
+      try encode(method, a, b, vector, into: c, nil, Epilogue(), encoder)
+      if let rowSums { try Self.columnSum.encode([a], [rowSums], in: encoder) }
+      return try encoder.finish(c, epilogue)
+    }
     let (block, width) = (method, method.vectorWidth)
     let sizes: [Argument] = [
       .int(batch), .int(m), .int(n), .int(k), .int(goesAcross ? 1 : 0),
@@ -153,9 +177,9 @@ struct MatrixProduct {
         .init(
           view: a, isTransposed: transposesA, pitch: transposesA ? m : k, matrix: aDistance),
         .init(view: b, isTransposed: transposesB, pitch: transposesB ? k : n, matrix: k * n),
-        into: c,
+        into: c, rowSums: rowSums,
         scratch: product.scratchCount > 0 ? encoder.scratch(0, count: product.scratchCount) : nil,
-        Epilogue(bias: vector.map { ($0, kind) }), encoder)
+        epilogue.adding(vector, kind), encoder)
     case .library:
       try encodeLibrary(a, b, vector, into: c, encoder)
     case .rows:
@@ -217,7 +241,7 @@ struct MatrixProduct {
   }
 
   private func tiled(_ choice: TileChoice) -> TiledProduct {
-    TiledProduct(batch: batch, m: m, n: n, k: k, choice: choice)
+    TiledProduct(batch: batch, m: m, n: n, k: k, choice: choice, sumsRows: sumsRows)
   }
 
   /// - Parameter runsAlongSum: whether neighbours in memory are neighbours along the summed axis.

@@ -70,6 +70,11 @@ struct ProductTile: Hashable, Sendable {
     return max(depth, (part + depth - 1) / depth * depth)
   }
 
+  /// How far apart lie parts of results and of the sums of rows behind them: vectors of four start whole.
+  static func apart(_ results: Int, _ rowSums: Int) -> Int {
+    rowSums == 0 ? results : (results + rowSums + 3) / 4 * 4
+  }
+
   /// What the kernels are specialised by.
   func defines(on device: OpenCLDevice) -> [String: Int] {
     ["TILE_ROWS": rows, "TILE_COLUMNS": columns, "UNROLL_D": unrolledTerms(on: device)]

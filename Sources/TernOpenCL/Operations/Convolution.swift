@@ -12,7 +12,7 @@ extension Operations.Conv2D: CandidateOperation {
   }
 
   func candidateProblem(_ inputs: [TensorType], on device: OpenCLDevice) throws
-    -> CandidateProblem
+    -> CandidateProblem?
   {
     try problem(inputs).candidateProblem(on: device)
   }
@@ -22,9 +22,16 @@ extension Operations.Conv2D: CandidateOperation {
   ) throws -> Int { try problem(inputs).method(on: device).workspaceByteCount }
 
   func encode(_ x: [View], _ y: [View], in encoder: StepEncoder) throws {
+    try encode(x, into: y[0], Epilogue(), in: encoder)
+  }
+
+  func encode(
+    _ x: [View], into y: View, _ epilogue: Epilogue, in encoder: StepEncoder
+  ) throws {
     try problem(x.map(\.type)).encode(
       ConvolutionOperands(
-        input: x[0], weight: x[1], output: y[0], bias: x.count == 3 ? x[2] : nil), encoder)
+        input: x[0], weight: x[1], output: y, bias: x.count == 3 ? x[2] : nil,
+        epilogue: epilogue), encoder)
   }
 }
 
@@ -34,7 +41,7 @@ extension Operations.Conv2DBackwardInput: CandidateOperation {
   }
 
   func candidateProblem(_ inputs: [TensorType], on device: OpenCLDevice) throws
-    -> CandidateProblem
+    -> CandidateProblem?
   {
     try problem(inputs).candidateProblem(on: device)
   }
@@ -44,38 +51,36 @@ extension Operations.Conv2DBackwardInput: CandidateOperation {
   ) throws -> Int { try problem(inputs).method(on: device).workspaceByteCount }
 
   func encode(_ x: [View], _ y: [View], in encoder: StepEncoder) throws {
+    try encode(x, into: y[0], Epilogue(), in: encoder)
+  }
+
+  func encode(
+    _ x: [View], into y: View, _ epilogue: Epilogue, in encoder: StepEncoder
+  ) throws {
     try problem(x.map(\.type)).encode(
-      ConvolutionOperands(input: y[0], weight: x[1], output: x[0]), encoder)
+      ConvolutionOperands(input: y, weight: x[1], output: x[0], epilogue: epilogue), encoder)
   }
 }
 
 extension Operations.Conv2DBackwardWeight: CandidateOperation {
-  private static let biasSum = Operations.Reduce(.sum, axes: [0, 2, 3], keepsAxes: false)
-
   private func problem(_ inputs: [TensorType]) throws -> ConvolutionProblem {
-    try ConvolutionProblem(geometry: geometry(inputs), pass: .backwardWeight)
+    try ConvolutionProblem(
+      geometry: geometry(inputs), pass: .backwardWeight, sumsGradient: hasBias)
   }
 
   func candidateProblem(_ inputs: [TensorType], on device: OpenCLDevice) throws
-    -> CandidateProblem
+    -> CandidateProblem?
   {
     try problem(inputs).candidateProblem(on: device)
   }
 
   func workspaceByteCount(
     inputs: [TensorType], outputs: [TensorType], on device: OpenCLDevice
-  ) throws -> Int {
-    let weights = try problem(inputs).method(on: device).workspaceByteCount
-    // The bias is summed after the weights are done, in the same memory.
-    guard hasBias else { return weights }
-    return max(
-      weights,
-      Self.biasSum.workspaceByteCount(inputs: [inputs[1]], outputs: [outputs[1]], on: device))
-  }
+  ) throws -> Int { try problem(inputs).workspaceByteCount(on: device) }
 
   func encode(_ x: [View], _ y: [View], in encoder: StepEncoder) throws {
     try problem(x.map(\.type)).encode(
-      ConvolutionOperands(input: x[0], weight: y[0], output: x[1]), encoder)
-    if hasBias { try Self.biasSum.encode([x[1]], [y[1]], in: encoder) }
+      ConvolutionOperands(input: x[0], weight: y[0], output: x[1], bias: hasBias ? y[1] : nil),
+      encoder)
   }
 }

@@ -66,6 +66,64 @@ extension Operations.NLLLoss: OpenCLOperation {
   }
 }
 
+extension Operations.CrossEntropyBackward: OpenCLOperation {
+  func encode(_ x: [View], _ y: [View], in encoder: StepEncoder) throws {
+    let hasWeight = x.count == 5
+    let (rows, length) = (y[0].shape[0], y[0].shape[1])
+    try encoder.rows(
+      "cross_entropy_backward", in: "loss/nll_loss", count: rows, length: length,
+      (x.prefix(4) + [hasWeight ? x[4] : x[3], y[0]]).map(Argument.tensor)
+        + [.int(rows), .int(length)] + loss.settings(hasWeight: hasWeight)
+        + [
+          .int(loss.reduction == .mean ? 1 : 0), .int(loss.reduction == .none ? 0 : 1),
+          encoder.rowScratch,
+        ])
+  }
+}
+
+extension Operations.CrossEntropyWithGradient: OpenCLOperation {
+  /// The groups that share the samples: one where they are few, since it needs no second launch.
+  private func groups(_ shape: Shape, on device: OpenCLDevice) -> Int {
+    if shape.elementCount <= 32 * device.rowGroup { return 1 }
+    return max(1, min(shape[0], device.busyItemCount / device.rowGroup))
+  }
+
+  func workspaceByteCount(
+    inputs: [TensorType], outputs: [TensorType], on device: OpenCLDevice
+  ) -> Int {
+    let groups = groups(inputs[1].shape, on: device)
+    return groups == 1 ? 0 : 4 * 2 * groups
+  }
+
+  func encode(_ x: [View], _ y: [View], in encoder: StepEncoder) throws {
+    let (rows, length) = (x[1].shape[0], x[1].shape[1])
+    let groups = groups(x[1].shape, on: encoder.device)
+    let hasWeight = x.count == 4
+    let tensors: [Argument] =
+      (x.prefix(3) + [hasWeight ? x[3] : x[1], y[1]]).map(Argument.tensor)
+    let isMean: Argument = .int(loss.reduction == .mean ? 1 : 0)
+    let sums = groups > 1 ? encoder.scratch(0, count: 2 * groups) : y[0]
+    let vectors = encoder.rowVectors(length, [.tensor(x[1]), .tensor(y[1])])
+    // Two vectors for each work-item of a sample, until the group is full.
+    var sharing = 1
+    while sharing < encoder.device.rowGroup, 2 * sharing * vectors.width < length { sharing *= 2 }
+    encoder.groups(
+      "cross_entropy_with_gradient", in: "loss/cross_entropy", upTo: encoder.device.rowGroup,
+      tensors + [.tensor(sums), .int(groups), .int(rows), .int(length)]
+        + loss.settings(hasWeight: hasWeight) + [isMean, encoder.rowScratch],
+      defines: vectors.defines
+    ) { [sharing] size in
+      let team = min(sharing, size)
+      return (groups, ["GROUP": team, "TEAMS": size / team])
+    }
+    if groups > 1 {
+      try encoder.rows(
+        "cross_entropy_combine", in: "loss/cross_entropy", count: 1,
+        [.tensor(sums), .tensor(y[0]), .int(groups), isMean, encoder.rowScratch])
+    }
+  }
+}
+
 extension Operations.NLLLossBackward: OpenCLOperation {
   func encode(_ x: [View], _ y: [View], in encoder: StepEncoder) throws {
     let (_, classes, inner) = forward.geometry(inputShape)

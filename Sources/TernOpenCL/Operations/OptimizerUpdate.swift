@@ -21,8 +21,9 @@ extension Operations.OptimizerUpdate: OpenCLOperation {
     }
   }
 
-  /// How many parameters a launch may update, where threads are many; the kernel's TOGETHER.
-  static let mostTogether = 8
+  /// How many parameters a launch may update, where threads are many; the kernel's TOGETHER. Every device takes
+  /// 1024 bytes of arguments, a tensor up to 16 of them.
+  var mostTogether: Int { [24, 16, 12, 8][stateNames.count] }
   /// The work-items of a parameter are a multiple of this; the kernel's SPAN.
   private static let span = 64
 
@@ -36,7 +37,7 @@ extension Operations.OptimizerUpdate: OpenCLOperation {
   func encode(_ parameters: [[View]], in encoder: StepEncoder) throws {
     let kernel = kernel
     let isManyThreads = encoder.architecture == .manyThreads
-    let together = isManyThreads ? Self.mostTogether : 1
+    let together = isManyThreads ? mostTogether : 1
     precondition((1...together).contains(parameters.count))
     let tensors = parameters.joined().map(Argument.tensor)
     // Each computes what all elements share; a GPU wants many work-items.

@@ -53,34 +53,59 @@ extension StepEncoder {
 
 extension Operations.MaxPool2D: OpenCLOperation {
   func encode(_ x: [View], _ y: [View], in encoder: StepEncoder) throws {
+    try encode(x, y, rectifies: false, in: encoder)
+  }
+
+  fileprivate func encode(
+    _ x: [View], _ y: [View], rectifies: Bool, in encoder: StepEncoder
+  ) throws {
+    let defines = window.defines.merging(rectifies ? ["RECTIFIES": 1] : [:]) { $1 }
+    let extents = extents(x[0].shape, y[0].shape)
     if encoder.architecture == .manyThreads {
       return try encoder.planeElements(
-        "max_pool2d_outputs", x + y, of: y[0].shape, extents(x[0].shape, y[0].shape),
-        window.defines)
+        "max_pool2d_outputs", x + y, of: y[0].shape, extents, defines)
     }
     try encoder.planeRows(
-      "max_pool2d", in: "pooling/max_pool", x + y, rowsOf: y[0].shape,
-      extents(x[0].shape, y[0].shape), window.defines)
+      "max_pool2d", in: "pooling/max_pool", x + y, rowsOf: y[0].shape, extents, defines)
+  }
+}
+
+extension Operations.RectifiedMaxPool2D: OpenCLOperation {
+  func encode(_ x: [View], _ y: [View], in encoder: StepEncoder) throws {
+    try base.encode(x, y, rectifies: true, in: encoder)
   }
 }
 
 extension Operations.MaxPool2DBackward: OpenCLOperation {
   func encode(_ x: [View], _ y: [View], in encoder: StepEncoder) throws {
+    try encode(x + [x[0]], y, rectifies: false, in: encoder)
+  }
+
+  /// - Parameter x: the gradient, the indices, and the output, which is looked at where it is rectified.
+  fileprivate func encode(
+    _ x: [View], _ y: [View], rectifies: Bool, in encoder: StepEncoder
+  ) throws {
+    let defines = window.defines.merging(rectifies ? ["RECTIFIES": 1] : [:]) { $1 }
     let extents = extents(inputShape, x[0].shape)
     if encoder.architecture == .manyThreads {
-      return try encoder.planeElements(
-        "max_pool2d_inputs", x + y, of: inputShape, extents, window.defines)
+      return try encoder.planeElements("max_pool2d_inputs", x + y, of: inputShape, extents, defines)
     }
     guard window.tiles(inputShape, x[0].shape) else {
       return try encoder.map(
         "max_pool2d_backward_planes", in: "pooling/max_pool",
         count: inputShape[0] * inputShape[1], groupSize: 4,
         (x + y).map(Argument.tensor) + [extents],
-        defines: window.defines.merging(["V": encoder.architecture.vectorWidth]) { $1 })
+        defines: defines.merging(["V": encoder.architecture.vectorWidth]) { $1 })
     }
     try encoder.planeRows(
       "max_pool2d_backward_tiles", in: "pooling/max_pool", x + y, rowsOf: x[0].shape, extents,
-      window.defines)
+      defines)
+  }
+}
+
+extension Operations.RectifiedMaxPool2DBackward: OpenCLOperation {
+  func encode(_ x: [View], _ y: [View], in encoder: StepEncoder) throws {
+    try base.encode(x, y, rectifies: true, in: encoder)
   }
 }
 
@@ -127,17 +152,28 @@ extension Operations.AdaptiveAvgPool2D: OpenCLOperation {
 
 extension Operations.AdaptiveAvgPool2DBackward: OpenCLOperation {
   func encode(_ x: [View], _ y: [View], in encoder: StepEncoder) throws {
-    let tensors: [Argument] = [.tensor(x[0]), .tensor(y[0]), extents(inputShape, x[0].shape)]
+    try encode(x, into: y[0], Epilogue(), in: encoder)
+  }
+
+  func encode(
+    _ x: [View], into y: View, _ epilogue: Epilogue, in encoder: StepEncoder
+  ) throws {
+    let tensors: [Argument] = [.tensor(x[0]), .tensor(y), extents(inputShape, x[0].shape)]
     let outputs: [Argument] = [.divisor(x[0].shape[2]), .divisor(x[0].shape[3])]
     if encoder.architecture == .manyThreads {
       return try encoder.map(
-        "adaptive_avg_pool2d_backward", in: "pooling/adaptive_avg_pool", count: y[0].count,
-        tensors + [.divisor(inputShape[2]), .divisor(inputShape[3])] + outputs)
+        "adaptive_avg_pool2d_backward", in: "pooling/adaptive_avg_pool", count: y.count,
+        tensors + [.divisor(inputShape[2]), .divisor(inputShape[3])] + outputs
+          + [
+            .tensor(epilogue.addend ?? x[0]), .tensor(epilogue.mask ?? x[0]),
+            .int(epilogue.flags(storesWide: false)),
+          ])
     }
     try encoder.map(
       "adaptive_avg_pool2d_backward_planes", in: "pooling/adaptive_avg_pool",
       count: inputShape[0] * inputShape[1], groupSize: 16, tensors + outputs,
       defines: ["V": encoder.architecture.vectorWidth])
+    try encoder.finish(y, epilogue)
   }
 }
 

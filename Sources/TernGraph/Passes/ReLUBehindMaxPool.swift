@@ -1,12 +1,12 @@
-import TernGraph
-
 extension Graph {
   /// With relu after max pooling instead of before it, forward and backward: the maximum of
   /// rectified values is the rectified maximum, and there are fewer of them.
   ///
   /// Where a whole window is negative the position of its maximum changes, but no gradient flows
   /// there either way.
-  func movingReLUBehindMaxPool() throws -> Graph {
+  ///
+  /// - Parameter asOne: whether pooling and relu are one operation, forward and backward.
+  package func movingReLUBehindMaxPool(asOne: Bool = false) throws -> Graph {
     let readers = GraphReaders(self)
     var swaps: [Int: ReLUSwap] = [:]
     for index in nodes.indices {
@@ -25,6 +25,20 @@ extension Graph {
       case swap.relu:
         // Its other readers are rewritten as well.
         rewriter.replace(node.outputs[0], with: rewriter[node.inputs[0]])
+      case swap.pool where asOne:
+        let pool = node.operation as! Operations.MaxPool2D
+        let pooled = try rewriter.append(
+          Operations.RectifiedMaxPool2D(pool), [rewriter[nodes[swap.relu].inputs[0]]],
+          scope: node.scope)
+        for (old, new) in zip(node.outputs, pooled) { rewriter.replace(old, with: new) }
+      case swap.poolBackward where asOne:
+        let pool = node.operation as! Operations.MaxPool2DBackward
+        let rectified = rewriter[nodes[swap.pool].outputs[0]]
+        let spread = try rewriter.append(
+          Operations.RectifiedMaxPool2DBackward(pool),
+          node.inputs.map { rewriter[$0] } + [rectified],
+          scope: node.scope)
+        rewriter.replace(node.outputs[0], with: spread[0])
       case swap.pool:
         let pooled = try rewriter.append(
           node.operation, [rewriter[nodes[swap.relu].inputs[0]]], scope: node.scope)
