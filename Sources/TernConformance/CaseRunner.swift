@@ -5,11 +5,16 @@ package struct CaseRunner {
   package let device: any Device
   /// Whether results must be exact where a case says so.
   private let isHeldToExactness: Bool
+  /// Whether operations are replaced by what they can be said in, and nothing is merged.
+  private let takesApart: Bool
 
   /// - Parameter algorithm: what the user has convolutions computed by. Exactness is promised of the
   ///   device's own choice; one that rounds by nature is held to an ordinary tolerance.
-  package init(device: any Device, algorithm: ConvolutionAlgorithm? = nil) {
+  package init(
+    device: any Device, algorithm: ConvolutionAlgorithm? = nil, takesApart: Bool = false
+  ) {
     self.device = device
+    self.takesApart = takesApart
     isHeldToExactness = algorithm?.isExact ?? true
   }
 
@@ -53,6 +58,13 @@ package struct CaseRunner {
     }
   }
 
+  /// Compiles a graph as the runner is told to.
+  func compile(_ graph: Graph) throws -> (Session, Executable) {
+    let session = Session(device: device)
+    session.fuses = !takesApart
+    return (session, try session.compile(takesApart ? graph.takenApart() : graph))
+  }
+
   /// What the device computes for a case: `output.NAME` and `gradient.NAME`; `nil` where no
   /// operation has the case's name.
   package func execute(_ testCase: ConformanceCase) throws -> [String: HostTensor]? {
@@ -62,15 +74,15 @@ package struct CaseRunner {
   /// The same several times: an operation is compiled once. What keeps a state is begun anew.
   package func execute(_ testCase: ConformanceCase, times: Int) throws -> [[String: HostTensor]]? {
     switch testCase.operation {
-    case "train": return try (0..<times).map { _ in try TrainingCase(testCase).execute(on: device) }
-    case "model": return try (0..<times).map { _ in try ModelCase(testCase).execute(on: device) }
+    case "train": return try (0..<times).map { _ in try TrainingCase(testCase).execute(by: self) }
+    case "model": return try (0..<times).map { _ in try ModelCase(testCase).execute(by: self) }
     case let name where name.hasPrefix("optimizer."):
-      return try (0..<times).map { _ in try OptimizerCase(testCase).execute(on: device) }
+      return try (0..<times).map { _ in try OptimizerCase(testCase).execute(by: self) }
     default:
       guard let graph = try OperationCase(testCase)?.graph() else { return nil }
       let inputs = testCase.inputs.merging(
         testCase.cotangents.map { ("cotangent.\($0)", $1) }, uniquingKeysWith: { a, _ in a })
-      let executable = try Session(device: device).compile(graph)
+      let (_, executable) = try compile(graph)
       return try (0..<times).map { _ in try executable.run(inputs) }
     }
   }

@@ -33,10 +33,9 @@ package struct OptimizerCase {
     return (builder.graph, rate)
   }
 
-  func execute(on device: any Device) throws -> [String: HostTensor] {
+  func execute(by runner: CaseRunner) throws -> [String: HostTensor] {
     let (graph, rate) = try graph()
-    let session = Session(device: device)
-    let executable = try session.compile(graph)
+    let (session, executable) = try runner.compile(graph)
     try session.write(["parameter": testCase.inputs["parameter"]!])
 
     var results: [String: HostTensor] = [:]
@@ -59,7 +58,7 @@ struct TrainingCase {
 
   init(_ testCase: ConformanceCase) { self.testCase = testCase }
 
-  func execute(on device: any Device) throws -> [String: HostTensor] {
+  func execute(by runner: CaseRunner) throws -> [String: HostTensor] {
     var attributes = Attributes("train", testCase.attributes)
     let loss = try attributes.string("loss")
     let settings = try attributes.map("optimizer")
@@ -83,8 +82,7 @@ struct TrainingCase {
     let graph = try TrainingGraph(
       model: model, batchSize: batch.shape[0], update: .init(optimizer), seed: 0,
       loss: LossFunction(loss), targetType: target.type)
-    let session = Session(device: device)
-    let executable = try session.compile(graph.graph)
+    let (session, executable) = try runner.compile(graph.graph)
     try session.write(
       Dictionary(
         uniqueKeysWithValues: testCase.inputs.compactMap { name, value in
@@ -116,7 +114,7 @@ struct ModelCase {
 
   init(_ testCase: ConformanceCase) { self.testCase = testCase }
 
-  func execute(on device: any Device) throws -> [String: HostTensor] {
+  func execute(by runner: CaseRunner) throws -> [String: HostTensor] {
     var attributes = Attributes("model", testCase.attributes)
     let name = try attributes.string("model")
     let classes = try attributes.has("num_classes") ? attributes.int("num_classes") : nil
@@ -128,8 +126,7 @@ struct ModelCase {
     let model = try ZooEntry.named(name).model(
       inputShape: Shape(Array(images.shape.dimensions.dropFirst())), classCount: classes)
     let (graph, context) = try model.inferenceGraph(batchSize: images.shape[0])
-    let session = Session(device: device)
-    let executable = try session.compile(graph)
+    let (session, executable) = try runner.compile(graph)
     for parameter in context.parameters {
       guard let value = testCase.inputs["parameter.\(parameter.name)"] else {
         throw TernError(.badData, "\(testCase.name): parameter \(parameter.name) is missing")

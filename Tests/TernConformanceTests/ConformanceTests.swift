@@ -44,6 +44,20 @@ import Testing
     }
   }
 
+  /// The same taken apart: every operation that has a decomposition is replaced by it, and devices merge nothing.
+  @Test(arguments: TestDevices.ids) func casesTakenApart(device: String) throws {
+    let runner = CaseRunner(device: try TestDevices.open(device), takesApart: true)
+    let recorded = try ConformanceCase.paths(inDirectory: Self.casesDirectory).map {
+      try ConformanceCase(contentsOf: $0)
+    }
+    for testCase in recorded + (try Self.builtIn.get()) {
+      let result = runner.run(testCase)
+      #expect(
+        result.status == .passed,
+        "\(result.name): \(result.location ?? "") \(result.message ?? "")")
+    }
+  }
+
   @Test func everyOperationHasACase() {
     let covered = Set(OpCase.all.map(\.operation))
     for spec in OperationSpec.all where spec.name != "flatten" {

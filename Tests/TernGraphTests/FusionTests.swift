@@ -135,6 +135,33 @@ import Testing
     #expect(try run(chained) == run(experiment.builder.graph))
   }
 
+  /// What can be said in simpler operations is, forward and backward.
+  @Test func operationsAreSaidInSimplerOnes() throws {
+    var experiment = Experiment()
+    let x = try experiment.input("x", [6, 5])
+    let weight = try experiment.input("weight", [4, 5])
+    let y = try x.linear(weight: weight, bias: experiment.input("bias", [4]))
+      .batchNormTraining(runningMean: nil, runningVariance: nil).output.layerNorm([4])
+    let attended = try y.softmax(dim: 1).reshape([1, 6, 4])
+      .scaledDotProductAttention(
+        key: y.reshape([1, 6, 4]), value: y.reshape([1, 6, 4]), isCausal: true)
+    experiment.builder.output("y", attended)
+    try experiment.differentiate(attended, by: ["x": x, "weight": weight])
+    let apart = try experiment.builder.graph.takenApart()
+    #expect(
+      Set(apart.nodes.map(\.operation.name)).isSubset(of: [
+        "matmul", "add", "sub", "mul", "div", "sum", "mean", "amax", "affine", "square", "rsqrt",
+        "exp", "log", "reshape",
+      ]))
+    let expected = try experiment.run(on: ReferenceDevice())
+    let got = try Session(device: ReferenceDevice()).compile(apart).run(experiment.inputs)
+    for (name, value) in expected {
+      for (a, b) in zip(got[name]!.floats, value.floats) {
+        #expect(abs(a - b) < 1e-5 * max(1, abs(b)), "\(name)")
+      }
+    }
+  }
+
   /// What a summary tells is what a step does.
   @Test(arguments: TestDevices.ids) func launchesAreTold(id: String) throws {
     var experiment = Experiment()

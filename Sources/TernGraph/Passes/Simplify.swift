@@ -44,6 +44,14 @@ extension Graph {
     return graph
   }
 
+  /// With every node that has a decomposition replaced by it.
+  package func takenApart() throws -> Graph {
+    try decomposing { node, graph in
+      let builder = GraphBuilder(graph)
+      return (try? node.operation.decomposition(node.inputs.map(builder.tensor))) == nil
+    }
+  }
+
   /// With an explicit node at the end for every assignment that its producer does not carry out in
   /// place.
   package func materializingAssignments() throws -> Graph {
