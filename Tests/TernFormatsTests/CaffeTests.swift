@@ -1,6 +1,7 @@
 import Foundation
 import Tern
 import TernCore
+import TernData
 import TernGraph
 import TernNN
 import TernRuntime

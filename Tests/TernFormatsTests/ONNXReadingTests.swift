@@ -1,5 +1,6 @@
 import Foundation
 import TernCore
+import TernData
 import TernGraph
 import TernNN
 import Testing
