@@ -23,6 +23,7 @@ let systemLibraries: [Target] = [
   .systemLibrary(name: "CZlib", providers: [.apt(["zlib1g-dev"])]),
   .systemLibrary(name: "CPNG", providers: [.apt(["libpng-dev"])]),
   .systemLibrary(name: "CJPEG", providers: [.apt(["libjpeg-dev"])]),
+  .systemLibrary(name: "CLMDB", providers: [.apt(["liblmdb-dev"])]),
 ]
 
 let package = Package(
@@ -95,7 +96,9 @@ let package = Package(
       dependencies: ["TernCore", "TernGraph", .product(name: "Yams", package: "Yams")],
       exclude: ["Models/ModelFile.md"]),
     .target(name: "TernOptim", dependencies: ["TernCore", "TernGraph"]),
-    .target(name: "TernData", dependencies: ["TernCore", "CImages", "CMicrokernels", "CZlib"]),
+    .target(
+      name: "TernData",
+      dependencies: ["TernCore", "CImages", "CLMDB", "CMicrokernels", "CZlib"]),
     .target(
       name: "TernFormats", dependencies: ["TernCore", "TernGraph", "TernNN", "TernData"]),
     .target(name: "TernCluster", dependencies: ["TernCore", "CMPI"]),
@@ -126,7 +129,7 @@ let package = Package(
 
     // What several test targets need.
     .target(
-      name: "TernTestSupport", dependencies: ["Tern", "TernReference"],
+      name: "TernTestSupport", dependencies: ["CLMDB", "Tern", "TernReference"],
       path: "Tests/TernTestSupport"),
     .testTarget(name: "TernCoreTests", dependencies: ["TernCore"]),
     .testTarget(name: "TernGraphTests", dependencies: ["Tern", "TernTestSupport"]),
@@ -135,7 +138,8 @@ let package = Package(
       name: "TernNNTests", dependencies: ["Tern", "TernTestSupport"],
       exclude: ["torchvision_parameters.txt"]),
     .testTarget(name: "TernOptimTests", dependencies: ["Tern", "TernTestSupport"]),
-    .testTarget(name: "TernDataTests", dependencies: ["TernCore", "TernData", "CZlib"]),
+    .testTarget(
+      name: "TernDataTests", dependencies: ["TernCore", "TernData", "CZlib", "TernTestSupport"]),
     .testTarget(
       name: "TernFormatsTests", dependencies: ["Tern", "TernFormats", "TernTestSupport"]),
     .testTarget(

@@ -9,6 +9,8 @@ public enum Initializer: Hashable, Sendable {
   case normal(deviation: Float)
   /// U(−bound, bound)
   case uniform(bound: Float)
+  /// N(0, deviation²) with the probability `part`, else 0.
+  case sparseNormal(deviation: Float, part: Float)
   /// What a file of another program says.
   case given(GivenValue)
 
@@ -48,6 +50,11 @@ public enum Initializer: Hashable, Sendable {
     case .normal(let deviation):
       var values = generator.normals(count, FNV1a.hash32(name.utf8))
       for i in values.indices { values[i] *= deviation }
+      return HostTensor(shape, values)
+    case .sparseNormal(let deviation, let part):
+      let draws = generator.uniforms(count, FNV1a.hash32(name.utf8), 1)
+      var values = generator.normals(count, FNV1a.hash32(name.utf8))
+      for i in values.indices { values[i] = draws[i] < part ? values[i] * deviation : 0 }
       return HostTensor(shape, values)
     case .uniform(let bound):
       var values = generator.uniforms(count, FNV1a.hash32(name.utf8))

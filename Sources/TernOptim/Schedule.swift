@@ -18,6 +18,9 @@ public struct Schedule: Hashable, Sendable {
     case inverse(factor: Double, power: Double)
     /// base · (1 − t / T)^power over the whole run of T: Caffe's `poly`.
     case polynomial(power: Double)
+    /// base / (1 + e^(−factor · (t − center))), continuously: Caffe's `sigmoid`. It falls where the factor is
+    /// below 0, and is half the base rate at the centre.
+    case sigmoid(factor: Double, center: Int)
     /// base / √t, t the epoch counted from 1, continuously.
     case inverseSqrt
     /// Half a cosine from the base rate to the minimum over the whole run. Loshchilov and Hutter,
@@ -40,7 +43,7 @@ public struct Schedule: Hashable, Sendable {
 
   /// The numbers of a form, where they are not its usual ones.
   public struct Parameters: Hashable, Sendable {
-    /// Epochs, or steps, between the steps of `step`.
+    /// Epochs, or steps, between the steps of `step`, or to the middle of `sigmoid`.
     public var stepEpochs: Int
     /// Where `multi-step` steps.
     public var milestones: [Int]
@@ -52,7 +55,7 @@ public struct Schedule: Hashable, Sendable {
     public var minimumRate: Double
     /// The exponent of `inverse` and `polynomial`; `nil` for the form's own.
     public var power: Double?
-    /// What `step`, `multi-step`, `exponential` and `inverse` count.
+    /// What `step`, `multi-step`, `exponential`, `inverse` and `sigmoid` count.
     public var unit: Unit
 
     /// The usual numbers, where no others are given.
@@ -97,14 +100,15 @@ public struct Schedule: Hashable, Sendable {
   public var endsWithTheRun: Bool {
     switch form {
     case .cosine, .oneCycle, .polynomial: true
-    case .constant, .step, .multiStep, .exponential, .inverse, .inverseSqrt, .plateau: false
+    case .constant, .step, .multiStep, .exponential, .inverse, .sigmoid, .inverseSqrt, .plateau:
+      false
     }
   }
 
   /// The names of the forms, for ``init(named:baseRate:warmupEpochs:parameters:)``.
   public static let names = [
     "constant", "step", "multi-step", "exponential", "inverse", "inverse-sqrt", "polynomial",
-    "cosine", "one-cycle", "plateau",
+    "sigmoid", "cosine", "one-cycle", "plateau",
   ]
 
   /// The schedule of that name.
@@ -121,7 +125,8 @@ public struct Schedule: Hashable, Sendable {
     try check(p.stepEpochs >= 1, "lr-step", "at least 1", p.stepEpochs)
     try check(p.patience >= 1, "lr-patience", "at least 1", p.patience)
     try check(
-      p.factor.map { $0 > 0 && $0 <= 1 } ?? true, "lr-gamma", "above 0, at most 1", p.factor ?? 1)
+      p.factor.map { name == "sigmoid" ? $0.isFinite : $0 > 0 && $0 <= 1 } ?? true, "lr-gamma",
+      name == "sigmoid" ? "a number" : "above 0, at most 1", p.factor ?? 1)
     try check(
       p.power.map { $0 > 0 && $0 <= 100 } ?? true, "lr-power", "above 0, at most 100", p.power ?? 1)
     try check(
@@ -141,6 +146,7 @@ public struct Schedule: Hashable, Sendable {
     case "inverse": form = .inverse(factor: p.factor ?? 1, power: p.power ?? 1)
     case "inverse-sqrt": form = .inverseSqrt
     case "polynomial": form = .polynomial(power: p.power ?? 1)
+    case "sigmoid": form = .sigmoid(factor: p.factor ?? -0.1, center: p.stepEpochs)
     case "cosine": form = .cosine
     case "one-cycle":
       try check(
@@ -185,6 +191,8 @@ public struct Schedule: Hashable, Sendable {
       rate = baseRate * pow(factor, Double(epochs.count { $0 <= step / unitSteps }))
     case .exponential(let factor): rate = baseRate * pow(factor, time)
     case .inverse(let factor, let power): rate = baseRate * pow(1 + factor * time, -power)
+    case .sigmoid(let factor, let center):
+      rate = baseRate / (1 + exp(-factor * (time - Double(center))))
     case .polynomial(let power):
       rate = baseRate * pow(1 - Double(min(position, length)) / Double(length), power)
     case .inverseSqrt: rate = baseRate / (1 + epoch).squareRoot()

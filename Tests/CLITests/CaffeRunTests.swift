@@ -82,4 +82,132 @@ import Testing
       #expect(failed.errors.split(separator: "\n").count == 1, "\(failed.errors)")
     }
   }
+
+  /// The databases that a net's layers of data name are what it is trained on.
+  @Test(arguments: TestDevices.fast)
+  func theDatabasesOfANetAreItsData(device: String) throws {
+    let workspace = try workspace()
+    defer { workspace.remove() }
+    try write(workspace, "models/train_lmdb", 90)
+    try write(workspace, "models/test_lmdb", 30)
+    let solver = "train --solver models/digits_solver.prototxt --device \(device)"
+    let trained = try run(workspace, "\(solver) --out run")
+    #expect(trained.status == 0, "\(trained.errors)")
+    #expect(
+      trained.errors.contains("training 90 (models/train_lmdb), test 30 (models/test_lmdb)"),
+      "\(trained.errors)")
+    let tested = try run(workspace, "test run --device \(device) --json")
+    #expect(try JSON(parsing: tested.output)["samples"] == .int(30), "\(tested.errors)")
+    let other = try run(workspace, "\(solver) --data idx:data --out other -q")
+    #expect(other.status == 0, "\(other.errors)")
+    try FileManager.default.removeItem(atPath: workspace.file("models/test_lmdb"))
+    let missing = try run(workspace, "\(solver) --out missing")
+    #expect(missing.status == 66 && missing.errors.contains("'test_lmdb'"), "\(missing.errors)")
+  }
+
+  private func write(
+    _ workspace: Workspace, _ name: String, _ count: Int, shape: [Int] = [1, 28, 28]
+  ) throws {
+    let size = shape.reduce(1, *)
+    try LMDBWriter.write(
+      (0..<count).map { number in
+        let bytes = (0..<size).map {
+          UInt8(truncatingIfNeeded: $0 * 31 / 7 * (number % 2 + 1) + number)
+        }
+        return (
+          String(format: "%08d", number), LMDBWriter.datum(shape, bytes, label: number % 2)
+        )
+      }, to: workspace.file(name))
+  }
+
+  /// An autoencoder whose net has two losses, one of them without a weight, and fillers of few weights.
+  private static let autoencoder = """
+    name: "Autoencoder"
+    layer { name: "data" type: "Data" top: "data" include { phase: TRAIN }
+      transform_param { scale: 0.0039215684 }
+      data_param { source: "train_lmdb" batch_size: 10 backend: LMDB } }
+    layer { name: "data" type: "Data" top: "data" include { phase: TEST stage: "test-on-train" }
+      transform_param { scale: 0.0039215684 }
+      data_param { source: "train_lmdb" batch_size: 10 backend: LMDB } }
+    layer { name: "data" type: "Data" top: "data" include { phase: TEST }
+      transform_param { scale: 0.0039215684 }
+      data_param { source: "test_lmdb" batch_size: 10 backend: LMDB } }
+    layer { name: "flatdata" type: "Flatten" bottom: "data" top: "flatdata" }
+    layer { name: "encode1" type: "InnerProduct" bottom: "data" top: "encode1"
+      param { lr_mult: 1 decay_mult: 1 } param { lr_mult: 1 decay_mult: 0 }
+      inner_product_param { num_output: 20 weight_filler { type: "gaussian" std: 1 sparse: 15 }
+        bias_filler { type: "constant" value: 0 } } }
+    layer { name: "encode1neuron" type: "Sigmoid" bottom: "encode1" top: "encode1neuron" }
+    layer { name: "decode1" type: "InnerProduct" bottom: "encode1neuron" top: "decode1"
+      inner_product_param { num_output: 784 weight_filler { type: "gaussian" std: 1 sparse: 15 } } }
+    layer { name: "loss" type: "SigmoidCrossEntropyLoss" bottom: "decode1" bottom: "flatdata"
+      top: "cross_entropy_loss" loss_weight: 1 }
+    layer { name: "decode1neuron" type: "Sigmoid" bottom: "decode1" top: "decode1neuron" }
+    layer { name: "loss" type: "EuclideanLoss" bottom: "decode1neuron" bottom: "flatdata"
+      top: "l2_error" loss_weight: 0 }
+    """
+
+  /// Two halves of a picture through layers of the same parameters.
+  private static let siamese = """
+    name: "Siamese"
+    layer { name: "pair_data" type: "Data" top: "pair_data" top: "sim"
+      transform_param { scale: 0.00390625 }
+      data_param { source: "train_lmdb" batch_size: 10 backend: LMDB } }
+    layer { name: "slice_pair" type: "Slice" bottom: "pair_data" top: "data" top: "data_p"
+      slice_param { slice_dim: 1 slice_point: 1 } }
+    HALVES
+    layer { name: "loss" type: "ContrastiveLoss" bottom: "feat" bottom: "feat_p" bottom: "sim" top: "loss"
+      contrastive_loss_param { margin: 1 } }
+    """
+
+  private static func half(_ end: String) -> String {
+    """
+    layer { name: "conv1\(end)" type: "Convolution" bottom: "data\(end)" top: "conv1\(end)"
+      param { name: "conv1_w" lr_mult: 1 } param { name: "conv1_b" lr_mult: 2 }
+      convolution_param { num_output: 4 kernel_size: 5 stride: 2 weight_filler { type: "xavier" } } }
+    layer { name: "relu1\(end)" type: "ReLU" bottom: "conv1\(end)" top: "conv1\(end)" }
+    layer { name: "feat\(end)" type: "InnerProduct" bottom: "conv1\(end)" top: "feat\(end)"
+      param { name: "feat_w" lr_mult: 1 } param { name: "feat_b" lr_mult: 2 }
+      inner_product_param { num_output: 2 weight_filler { type: "xavier" } } }
+
+    """
+  }
+
+  @Test(arguments: TestDevices.fast)
+  func netsWithLossesOfTheirOwnTrain(device: String) throws {
+    let workspace = try workspace()
+    defer { workspace.remove() }
+    try write(workspace, "train_lmdb", 60)
+    try write(workspace, "test_lmdb", 20)
+    try write(workspace, "pairs/train_lmdb", 60, shape: [2, 28, 28])
+    try workspace.write("auto.prototxt", Self.autoencoder)
+    try workspace.write(
+      "pairs/siamese.prototxt",
+      Self.siamese.replacing("HALVES", with: Self.half("") + Self.half("_p")))
+    for (net, loss, other) in [
+      ("auto.prototxt", "cross_entropy_loss", "l2_error"), ("pairs/siamese.prototxt", "loss", ""),
+    ] {
+      let folder = net.contains("/") ? "pairs" : "."
+      let name = net.split(separator: "/").last!
+      let trained = try Command.run(
+        [
+          "train", String(name), "--epochs", "12", "--optimizer", "adam", "--lr", "0.01",
+          "--device", device, "--seed", "1", "--out", "run", "--log-format", "json",
+        ], in: workspace.file(folder))
+      #expect(trained.status == 0, "\(net): \(trained.errors)")
+      let epochs = try trained.output.split(separator: "\n").map { try JSON(parsing: String($0)) }
+        .filter { $0["event"] == .string("epoch") }
+      let losses = epochs.compactMap { $0["test_loss"]?.doubleValue }
+      #expect(losses.count == 12 && losses.last! < 0.9 * losses.first!, "\(net) \(loss): \(losses)")
+      if !other.isEmpty {
+        #expect(trained.output.contains(other), "\(trained.output.prefix(2000))")
+      }
+    }
+    let summary = try run(workspace, "summary pairs/siamese.prototxt --input 2,28,28 --device cpu")
+    // Both halves have the same parameters: 4 · 25 + 4, and 2 · 4 · 144 + 2.
+    #expect(
+      summary.status == 0 && summary.output.contains("1,258"), "\(summary.output)\(summary.errors)")
+    let again = try run(workspace, "test run --device \(device) --json")
+    #expect(again.status == 0, "\(again.errors)")
+  }
 }

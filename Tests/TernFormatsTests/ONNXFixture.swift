@@ -1,4 +1,5 @@
 import Foundation
+import TernData
 
 @testable import TernFormats
 

@@ -1,4 +1,5 @@
 import Foundation
+import TernData
 import Testing
 
 @testable import TernFormats

@@ -7,6 +7,7 @@ import json
 import math
 import os
 import struct
+import tarfile
 import zipfile
 import zlib
 
@@ -95,6 +96,51 @@ def caffemodel():
         return field(100, field(1, name.encode()) + field(2, kind.encode()) + b"".join(map(blob, shapes)))
 
     return layer("conv", "Convolution", [2, 1, 3, 3], [2]) + layer("fc", "InnerProduct", [2, 32], [2])
+
+
+def tar(members):
+    """An archive of small files, in the form of POSIX with an extended header each."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w", format=tarfile.PAX_FORMAT) as archive:
+        for name, data in members.items():
+            entry = tarfile.TarInfo(name)
+            entry.size, entry.pax_headers = len(data), {"comment": name}
+            archive.addfile(entry, io.BytesIO(data))
+    return buffer.getvalue()
+
+
+def lmdb(entries, page=4096):
+    """A database of one leaf whose values have pages of their own: what Caffe's tools write, but small."""
+    absent = (1 << 64) - 1
+    pages, leaf, nodes = {}, b"", []
+    following = 3
+    for key, value in entries:
+        count = (len(value) + 16 + page - 1) // page
+        pages[following] = (struct.pack("<QHHI", following, 0, 4, count) + value).ljust(count * page, b"\0")
+        node = struct.pack("<IHH", len(value), 1, len(key)) + key + struct.pack("<Q", following)
+        nodes.append(node + b"\0" * (len(node) % 2))
+        following += count
+    upper, offsets = page, []
+    for node in nodes:
+        upper -= len(node)
+        leaf = node + leaf
+        offsets.append(upper)
+    lower = 16 + 2 * len(nodes)
+    head = struct.pack("<QHHHH", 2, 0, 2, lower, upper) + struct.pack(f"<{len(offsets)}H", *offsets)
+    leaf = head.ljust(upper, b"\0") + leaf
+
+    def meta(number):
+        free = struct.pack("<IHHQQQQQ", page, 8, 0, 0, 0, 0, 0, absent)
+        main = struct.pack("<IHHQQQQQ", 0, 0, 1, 0, 1, following - 3, len(entries), 2)
+        return (struct.pack("<QHHI", number, 0, 8, 0) + struct.pack("<IIQQ", 0xBEEFC0DE, 1, 0, 1 << 20)
+                + free + main + struct.pack("<QQ", following - 1, number)).ljust(page, b"\0")
+
+    return meta(0) + meta(1) + leaf + b"".join(pages[number] for number in sorted(pages))
+
+
+def datum(data, label):
+    """A grey picture of 8 by 8 as Caffe's tools put it into a database."""
+    return b"\x08\x01\x10\x08\x18\x08\x22" + bytes([len(data)]) + data + b"\x28" + bytes([label])
 
 
 NET = """name: attacked
@@ -242,6 +288,13 @@ def write_all(folder, cases):
         write(f"cifar10/{name}.bin", b"".join(bytes([i]) + pixels(1, 3072, i) for i in range(2)))
     for name in ["train", "test"]:
         write(f"cifar100/{name}.bin", b"".join(bytes([0, i]) + pixels(1, 3072, i) for i in range(2)))
+    shard = {}
+    for i in range(10):
+        shard[f"s/{i}.png"] = png(8, 8, 1, i)
+        shard[f"s/{i}.cls"] = b"%d" % (i % 2)
+    write("shard.tar", tar(shard))
+    write("shard.tar.gz", gzip.compress(tar(shard), mtime=0))
+    write("lmdb/data.mdb", lmdb([(b"%08d" % i, datum(pixels(1, 64, i), i % 2)) for i in range(12)]))
     write("table.csv", "width,height,depth,label\n"
           + "".join(f"{i},{i * 2 % 7},{i / 3:.3f},{'xy'[i % 2]}\n" for i in range(12)))
     write("quoted.csv", "1.5,\"2\",-3e1,\"a,b\"\n2,3,4,\"c\"\"d\"\n5,6,7,\"a,b\"\n1,2,2,\"c\"\"d\"\n" * 2)

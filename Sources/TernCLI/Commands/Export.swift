@@ -21,7 +21,7 @@ struct Export: ParsableCommand {
 
   @Argument(
     help: ArgumentHelp(
-      "The folder of a training run, a model's name, or a model file (.yaml, .onnx).",
+      "The folder of a training run, a model's name, or a model file (.yaml, .onnx, .prototxt).",
       valueName: "RUN|MODEL"))
   var source: String
 

@@ -75,6 +75,7 @@ struct RunWeights {
   /// Sets all variables of a session.
   func load(into session: Session) throws {
     let (named, prefix) = weights.named(as: Set(session.variableNames))
+    if let note = weights.note { Output.progress(note) }
     if let prefix { Output.progress(weights.note(of: prefix)) }
     try session.load(
       named.tensors, of: configuration.model, place: "\(path): ", unread: named.unread,

@@ -219,18 +219,18 @@ extension Train {
       solverNotes = read.notes
     }
     settings.merge(try givenSettings()) { _, given in given }
-    for required in ["model", "data"] where settings[required] == nil {
+    let recipe = TrainingConfiguration.recipe(for: settings)
+    for required in ["model", "data"] where settings[required] ?? recipe[required] == nil {
       throw TernError(
         .usage,
         required == "model"
           ? "which model? see 'tern models'" : "which data? give --data, such as fashion-mnist")
     }
     do {
-      let recipe = TrainingConfiguration.recipe(for: settings).sorted { $0.key < $1.key }
-        .map { "\($0.key) \($0.value.words)" }
+      let words = recipe.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value.words)" }
       var job = Job(configuration: try TrainingConfiguration(settings))
-      if !recipe.isEmpty {
-        job.notes = ["recipe of \(job.configuration.model): \(recipe.joined(separator: ", "))"]
+      if !words.isEmpty {
+        job.notes = ["recipe of \(job.configuration.model): \(words.joined(separator: ", "))"]
       }
       job.notes = solverNotes + job.notes
       if !dryRun, Cluster.isFirst, job.configuration.folds == 1 {

@@ -75,7 +75,10 @@ struct DataOpener {
     /// The location, which is not optional.
     func place(_ kind: String = "DIR") throws -> String {
       guard let location, !location.isEmpty else {
-        let what = ["DIR": "folder", "PATH": "file or folder"][kind] ?? "file"
+        let what =
+          [
+            "DIR": "folder", "PATH": "file or folder", "PATTERN": "pattern of files",
+          ][kind] ?? "file"
         throw TernError(.usage, "data: \(name) needs a \(what), as in \(name):\(kind)")
       }
       return location
@@ -99,6 +102,18 @@ struct DataOpener {
       return try PictureFolders(
         directory: try place(), frame: frame(specification), known: known, onError: onError,
         measures: measures
+      ).parts()
+    case "tar":
+      try refuseSkipping("shards are not")
+      return try ShardSets(
+        pattern: try place("PATTERN"), frame: { try frame(specification) }, known: known,
+        measures: measures
+      ).parts()
+    case "lmdb":
+      try refuseSkipping("a database is not")
+      return try LMDBSets(
+        location: try place(), frame: { try frame(specification) }, known: known,
+        measures: measures, input: inputs.first?.type.shape
       ).parts()
     case "csv":
       return try tables(specification, try place("FILE"))
@@ -136,6 +151,13 @@ struct DataOpener {
     ).parts()
   }
 
+  private func refuseSkipping(_ text: String) throws {
+    guard onError == .stop else {
+      throw TernError(
+        .usage, "on-error: skip tries all pictures before the start, as \(text) tried")
+    }
+  }
+
   private func frame(_ specification: String) throws -> PictureFrame {
     guard pictureShape.rank == 3, [1, 3].contains(pictureShape[0]) else {
       throw TernError(
@@ -150,6 +172,7 @@ struct DataOpener {
     guard let kind = FileSystem.kind(path) else { return nil }
     if kind == .folder { return "images:\(path)" }
     let ending = path.pathSuffix.lowercased()
+    if ending == "tar" || path.lowercased().hasSuffix(".tar.gz") { return "tar:\(path)" }
     return ["csv", "npz"].contains(ending)
       ? "\(ending):\(path)" : ending == "txt" ? "text:\(path)" : nil
   }

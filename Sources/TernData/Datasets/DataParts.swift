@@ -115,6 +115,15 @@ struct LeftOut {
     others.append("\(kind) '\(name)'\(hint)")
   }
 
+  /// Adds what another part of the data leaves out.
+  mutating func add(_ other: LeftOut) {
+    pictures.merge(other.pictures, uniquingKeysWith: +)
+    nestedFolders += other.nestedFolders
+    hidden += other.hidden
+    picturesBeside += other.picturesBeside
+    others += other.others
+  }
+
   /// One line, or none where nothing is left out.
   var text: String? {
     var parts: [String] = []

@@ -4,7 +4,7 @@ import TernCore
 /// A data set as a user names it: a training and a test set.
 ///
 /// The formats are described where they are read: ``IDXFile``, `CIFAR`, ``ImageFolderDataset``,
-/// `CSVTable`, `NPZ`.
+/// `CSVTable`, `NPZ`, `ShardSets`, `LMDBSets`.
 public struct DataSource: Sendable {
   /// As the user named it.
   public let specification: String
@@ -27,7 +27,7 @@ public struct DataSource: Sendable {
   /// How data can be named.
   public static let forms =
     "fashion-mnist, mnist, idx:DIR, cifar10:DIR, cifar100:DIR, images:DIR, csv:FILE, npz:FILE, "
-    + "text:PATH"
+    + "text:PATH, tar:PATTERN, lmdb:DIR"
 
   /// The folders that hold a data set each, by its name: `$TERN_DATA`, then where Debian's
   /// packages put them.
@@ -99,9 +99,10 @@ public struct DataSource: Sendable {
         (training, test) = (split.first, split.second)
         let held =
           targets.testSplit.map { "\($0.description) of the samples" } ?? "every fifth sample"
+        let each = all.set is any DatasetOfRuns ? "file" : "class"
         uses = [
           "training \(split.first.count) and test \(split.second.count) of \(all.origin): there is no "
-            + "test set, \(held)\(targets.kind == .classes ? " of each class" : "") is held out"
+            + "test set, \(held)\(targets.kind == .classes ? " of each \(each)" : "") is held out"
         ]
       }
     }
@@ -156,8 +157,13 @@ public struct DataSource: Sendable {
     if first == second { return true }
     let (a, b) = (cut(first), cut(second))
     guard a.name == b.name, let ours = a.location, let theirs = b.location else { return false }
-    let paths = [ours, theirs].map { a.name == "csv" ? tables($0) ?? [$0] : [$0] }
+    let paths = [ours, theirs].map { ["csv", "lmdb"].contains(a.name) ? tables($0) ?? [$0] : [$0] }
     return paths[0].count == paths[1].count && zip(paths[0], paths[1]).allSatisfy(FileSystem.isSame)
+  }
+
+  /// Whether there is a file, a folder, or what a pattern of shards names.
+  package static func isThere(_ path: String) -> Bool {
+    FileSystem.exists(path) || (try? ShardPattern.files(path)) != nil
   }
 
   /// The files that the location of tables names: one, or one to train on and one for testing with a

@@ -60,6 +60,19 @@ public protocol Dataset: Sendable {
   /// As many samples as statistics are taken from: all, unless each has to be decoded.
   var statisticsCount: Int { get }
 
+  /// Which samples these are: evenly chosen, unless some are quicker to come by.
+  ///
+  /// - Parameter number: below ``statisticsCount``.
+  func statisticsSample(_ number: Int) -> Int
+
+  /// How many samples lie one behind another in each file, where they are best read so: they are
+  /// shuffled within windows, and need not be known each. `nil` for samples that are fetched in any order.
+  var runs: [Int]? { get }
+
+  /// What is known of all samples without reading them, where there may be too many to ask each for its
+  /// label and ``traits(_:)``: the same wherever the data lies.
+  var summary: String? { get }
+
   /// What tells a sample from another without decoding it, the same wherever the data lies: the names and
   /// sizes of its files, or its bytes; empty where there is nothing but ``copySample(_:to:scale:)``.
   func traits(_ index: Int) -> [UInt8]
@@ -71,6 +84,9 @@ extension Dataset {
   /// Whether samples are pictures, [C, H, W].
   public var isPictures: Bool { sampleShape.rank == 3 }
   public var statisticsCount: Int { count }
+  public func statisticsSample(_ number: Int) -> Int { number * count / statisticsCount }
+  public var runs: [Int]? { nil }
+  public var summary: String? { nil }
 
   public var targetType: TensorType { TensorType([], .int32) }
   /// The shape of what is to be predicted of a sample.
@@ -127,6 +143,14 @@ extension Dataset {
   }
 
   public func copyRegion(
+    _ index: Int, to destination: UnsafeMutablePointer<Float>, scale: ChannelScale,
+    choose: (Int, Int) -> PictureRegion
+  ) throws {
+    try copyResampled(index, to: destination, scale: scale, choose: choose)
+  }
+
+  /// Writes a part of a sample that is a picture already, resized to the shape of a sample.
+  func copyResampled(
     _ index: Int, to destination: UnsafeMutablePointer<Float>, scale: ChannelScale,
     choose: (Int, Int) -> PictureRegion
   ) throws {

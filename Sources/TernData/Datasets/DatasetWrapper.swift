@@ -21,6 +21,9 @@ extension DatasetWrapper {
   public var vocabularyCount: Int? { base.vocabularyCount }
   public var otherFields: [Field] { base.otherFields }
   public var statisticsCount: Int { base.statisticsCount }
+  public func statisticsSample(_ number: Int) -> Int { base.statisticsSample(number) }
+  public var runs: [Int]? { base.runs }
+  public var summary: String? { base.summary }
   public func label(_ index: Int) -> Int32 { base.label(baseIndex(index)) }
   public func traits(_ index: Int) -> [UInt8] { base.traits(baseIndex(index)) }
   public func copyTarget(_ index: Int, to destination: UnsafeMutableRawPointer) throws {

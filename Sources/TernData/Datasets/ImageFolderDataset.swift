@@ -24,7 +24,7 @@ public final class ImageFolderDataset: Dataset {
   /// What of a picture a network sees that was trained on this data: of data that is no pictures in
   /// files, all that its aspect allows.
   static func view(trainedOn specification: String) -> PictureFrame.View {
-    DataSource.cut(specification).name == "images" ? view : .center(part: 1)
+    ["images", "tar", "lmdb"].contains(DataSource.cut(specification).name) ? view : .center(part: 1)
   }
 
   /// Files with their classes.

@@ -15,7 +15,32 @@ public struct Subset: DatasetWrapper {
 
   public var count: Int { indices.count }
   public var statisticsCount: Int { min(base.statisticsCount, count) }
+  public func statisticsSample(_ number: Int) -> Int { number * count / statisticsCount }
+  /// That of the other dataset, and which of its samples these are.
+  public var summary: String? {
+    base.summary.map { summary in
+      let chosen = indices.withUnsafeBytes { FNV1a.hash64($0) }
+      return "\(summary) \(String(chosen, radix: 16))"
+    }
+  }
   public func baseIndex(_ index: Int) -> Int { Int(indices[index]) }
+
+  /// Those of the other dataset with what of each is in this one, where it keeps their order.
+  public var runs: [Int]? {
+    guard let runs = base.runs else { return nil }
+    var (counts, run, end) = ([Int](repeating: 0, count: runs.count), 0, runs.first ?? 0)
+    var last: Int32 = -1
+    for index in indices {
+      guard index > last else { return nil }
+      last = index
+      while Int(index) >= end {
+        run += 1
+        end += runs[run]
+      }
+      counts[run] += 1
+    }
+    return counts
+  }
 
   /// Holds out one of `count` equal parts, drawn by `seed`.
   ///
@@ -63,8 +88,17 @@ public struct Subset: DatasetWrapper {
   /// - Parameter part: 0.2 for every fifth.
   /// - Throws: ``TernError`` of kind `badData` where no class has as many.
   static func testSplit(_ base: any Dataset, _ part: Double, name: String) throws
-    -> (first: Subset, second: Subset)
+    -> (first: any Dataset, second: any Dataset)
   {
+    if let runs = base as? any DatasetOfRuns {
+      let parts = runs.holdingOut(part)
+      guard parts.first.count > 0, parts.second.count > 0 else {
+        throw TernError(
+          .badData,
+          "\(name): no test set, and holding out \(part) of each shard leaves one part empty")
+      }
+      return parts
+    }
     var seen = [Int](repeating: 0, count: base.classCount)
     var parts: ([Int32], [Int32]) = ([], [])
     for index in 0..<base.count {

@@ -41,11 +41,8 @@ public final class BatchLoader {
     precondition(
       normalization.fits(dataset.sampleShape),
       "normalization of \(normalization.means.count) channels for \(dataset.sampleShape)")
-    let order = shuffle.map { seed, epoch in
-      Philox(seed: seed, stream: .shuffle).permutation(dataset.count, UInt32(epoch))
-    }
     let assembly = BatchAssembly(
-      dataset, order: order, batchSize: batchSize,
+      dataset, order: SampleOrder(of: dataset, shuffle: shuffle), batchSize: batchSize,
       preparation: SamplePreparation(
         dataset, normalization, augmentation, targetScale: targetScale),
       mixup: augmentation.flatMap { augmentation, seed, epoch in
@@ -158,14 +155,14 @@ private final class BatchAssembly: Sendable {
   let workers: Int
   private let dataset: any Dataset
   private let sampleCount: Int
-  private let order: [Int32]?
+  private let order: SampleOrder
   private let preparation: SamplePreparation
   private let mixup: Mixup?
   private let slots: [BatchSlot]
   private let isCancelled = Atomic(false)
 
   init(
-    _ dataset: any Dataset, order: [Int32]?, batchSize: Int, preparation: SamplePreparation,
+    _ dataset: any Dataset, order: SampleOrder, batchSize: Int, preparation: SamplePreparation,
     mixup: Mixup?, workers: Int
   ) {
     self.mixup = mixup
@@ -197,21 +194,23 @@ private final class BatchAssembly: Sendable {
     let scratch = UnsafeMutablePointer<Float>.allocate(
       capacity: fields[0].type.elementCount)
     defer { scratch.deallocate() }
+    var cursor = SampleOrder.Cursor(order)
     for position in stride(from: first, to: batches.count, by: workers) {
       let slot = slot(position)
       slot.isFree.wait()
       if isCancelled.load(ordering: .acquiring) { return }
-      do { try fill(slot, batches[position], scratch) } catch { slot.error = error }
+      do { try fill(slot, batches[position], &cursor, scratch) } catch { slot.error = error }
       slot.isFull.signal()
       if slot.error != nil { return }
     }
   }
 
-  private func fill(_ slot: BatchSlot, _ batch: Int, _ scratch: UnsafeMutablePointer<Float>) throws
-  {
+  private func fill(
+    _ slot: BatchSlot, _ batch: Int, _ cursor: inout SampleOrder.Cursor,
+    _ scratch: UnsafeMutablePointer<Float>
+  ) throws {
     for i in 0..<count(ofBatch: batch) {
-      let index = batch * batchSize + i
-      let sample = order.map { Int($0[index]) } ?? index
+      let sample = cursor.sample(at: batch * batchSize + i)
       try preparation.copySample(
         sample, of: dataset, to: slot.samples + i * fields[0].type.byteCount, scratch: scratch)
       try preparation.copyTarget(

@@ -133,7 +133,7 @@ extension Dataset {
         let sample = UnsafeMutablePointer<Float>.allocate(capacity: sampleShape.elementCount)
         defer { sample.deallocate() }
         for index in chosen * number / partCount..<chosen * (number + 1) / partCount {
-          try copySample(index * count / chosen, to: sample, scale: scale)
+          try copySample(statisticsSample(index), to: sample, scale: scale)
           add(&part, sample)
         }
         return part

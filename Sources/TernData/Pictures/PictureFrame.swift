@@ -1,3 +1,4 @@
+import Foundation
 import TernCore
 
 /// How the picture in a file becomes a sample: the one place that decides what part of it is seen, and
@@ -38,7 +39,16 @@ package struct PictureFrame: Sendable {
   package func copy(
     file path: String, to destination: UnsafeMutablePointer<Float>, scale: ChannelScale
   ) throws {
-    try copyRegion(file: path, to: destination, scale: scale) { pictureWidth, pictureHeight in
+    try copy(try Picture.contents(of: path), name: path, to: destination, scale: scale)
+  }
+
+  /// Decodes a file held in memory and writes the part of it that a sample shows.
+  ///
+  /// - Parameter name: what an error calls it.
+  func copy(
+    _ data: Data, name: String, to destination: UnsafeMutablePointer<Float>, scale: ChannelScale
+  ) throws {
+    try copyRegion(data, name: name, to: destination, scale: scale) { pictureWidth, pictureHeight in
       switch view {
       case .center(let part):
         .centered(
@@ -56,7 +66,15 @@ package struct PictureFrame: Sendable {
     file path: String, to destination: UnsafeMutablePointer<Float>, scale: ChannelScale,
     choose: (Int, Int) -> PictureRegion
   ) throws {
-    let data = try Picture.contents(of: path)
+    try copyRegion(
+      try Picture.contents(of: path), name: path, to: destination, scale: scale, choose: choose)
+  }
+
+  /// Decodes a file held in memory and writes a part of it.
+  func copyRegion(
+    _ data: Data, name path: String, to destination: UnsafeMutablePointer<Float>,
+    scale: ChannelScale, choose: (Int, Int) -> PictureRegion
+  ) throws {
     let size = try Picture.size(data, name: path)
     var region = choose(size.width, size.height)
     // What is shrunk anyhow need not be decoded in full, nor what is not seen; the filter reads

@@ -95,9 +95,14 @@ struct CaffeCall {
     case "constant": return .constant(Float(try number("value", 0)))
     case "gaussian":
       guard try number("mean", 0) == 0 else { throw unsupported("a mean other than 0") }
-      guard try number("sparse", -1) < 0 else { throw unsupported("with sparse is not known") }
       let deviation = try number("std", 1)
       guard deviation >= 0 else { throw unsupported("a deviation below 0") }
+      let sparse = try number("sparse", -1)
+      if sparse >= 0 {
+        // So many weights of each input are expected to be other than 0.
+        return .sparseNormal(
+          deviation: Float(deviation), part: Float(min(sparse / Double(shape[0]), 1)))
+      }
       return .normal(deviation: Float(deviation))
     case "uniform":
       let (low, high) = (try number("min", 0), try number("max", 1))

@@ -99,7 +99,9 @@ struct CaffeNet: Sendable {
     name = try root.text("name") ?? path.pathStem
     var layers: [(CaffeLayer, PhaseRules)] = []
     for message in try root.messages("layer") { layers.append(try Self.layer(message)) }
-    for message in try root.messages("layers") { layers.append(try Self.oldLayer(message)) }
+    for message in try CaffeV0.upgraded(root.messages("layers")) {
+      layers.append(try Self.oldLayer(message))
+    }
     if let first = root.fields.first(where: { !Self.known.contains($0.name) }) {
       let hint = EditDistance.nearest(to: first.name, among: Self.known)
       throw PrototxtFault(
@@ -210,11 +212,6 @@ struct CaffeNet: Sendable {
 
   /// A layer in the form of before 2014: types are names of an enumeration, factors stand beside.
   private static func oldLayer(_ message: PrototxtMessage) throws -> (CaffeLayer, PhaseRules) {
-    guard message.last("layer") == nil else {
-      throw PrototxtFault(
-        line: message.line,
-        text: "a layer in the form of 2013 (layers { layer { … } }), which is not read")
-    }
     guard let name = try message.text("name") else {
       throw PrototxtFault(line: message.line, text: "a layer without a name")
     }

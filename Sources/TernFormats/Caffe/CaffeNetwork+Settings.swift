@@ -4,7 +4,7 @@ import TernData
 
 extension CaffeNetwork {
   /// The settings of a run that a net's file decides: the factors of its parameters, and of its data layer the
-  /// batch, the values' scale and the mirror.
+  /// database, the batch, the values' scale and the mirror.
   ///
   /// - Throws: ``TernError`` with the line that is wrong.
   package static func settings(contentsOf path: String) throws -> [String: AttributeValue] {
@@ -19,6 +19,7 @@ extension CaffeNetwork {
       guard let data = layers.first(where: { ["Data", "ImageData"].contains($0.type) }) else {
         return settings
       }
+      if let source = try source(of: net) { settings["data"] = .string(source) }
       let own = try data.settings(data.type == "Data" ? "data_param" : "image_data_param")
       if let size = try own.integer("batch_size", in: 1...1 << 20) {
         settings["batch_size"] = .int(size)
@@ -33,6 +34,22 @@ extension CaffeNetwork {
       }
       return settings
     } catch let fault as PrototxtFault { throw fault.error(in: path) }
+  }
+
+  /// The data that the net's layers name: databases of LMDB, for training and for testing. Another kind is not
+  /// read here, and has to be named by the user.
+  private static func source(of net: CaffeNet) throws -> String? {
+    func place(_ phase: CaffePhase) throws -> String? {
+      guard let layer = try net.layers(in: phase).first(where: { $0.type == "Data" }) else {
+        return nil
+      }
+      let own = try layer.settings("data_param")
+      guard ["LMDB", "1"].contains(try own.word("backend") ?? "LEVELDB") else { return nil }
+      return try own.text("source").map { CaffeSolver.located($0, beside: net.path) }
+    }
+    guard let training = try place(.train) else { return nil }
+    let test = try place(.test)
+    return "lmdb:\(training)" + (test.map { $0 == training ? "" : ",\($0)" } ?? "")
   }
 
   /// The file of means that the data layer names, where it is not there: means are then the data's own.

@@ -24,6 +24,8 @@ package struct CaffeNetwork: NetworkLayer {
     let main: String
     /// The blobs that other losses read, with their weights.
     let others: [(blob: String, weight: Float)]
+    /// Whether the net computes its losses itself, since they are not those of classes alone.
+    var hasOwnLosses = false
   }
 
   package var kind: String { "caffe" }
@@ -50,8 +52,10 @@ package struct CaffeNetwork: NetworkLayer {
     _ tensor: Tensor, in context: LayerContext
   ) throws -> [(name: String, output: Tensor)] {
     let layers = try net.layers(in: context.mode == .training ? .train : .test)
+    let losses =
+      outputs.hasOwnLosses && context.labels != nil ? layers.filter(\.isLoss) : []
     let (main, aside) = (
-      try needed(for: [outputs.main], in: layers),
+      try needed(for: [outputs.main] + losses.flatMap(\.bottoms), in: layers),
       try needed(for: outputs.others.map(\.blob), in: layers)
     )
     var blobs = [input: tensor]
@@ -69,13 +73,33 @@ package struct CaffeNetwork: NetworkLayer {
         context.addAuxiliaryOutput(try Self.rows(scores), weight: weight)
       }
     }
-    guard let scores = blobs[outputs.main] else {
-      throw TernError(
-        .badData,
-        "\(net.path): '\(outputs.main)', which the loss reads, is the top of no layer in this phase"
-      )
+    for loss in losses { try add(loss, blobs, layers, in: context) }
+    guard let output = blobs[outputs.main] else {
+      throw PrototxtFault(
+        line: 1, text: "the net of this phase has no layer with the top '\(outputs.main)'")
     }
-    return [(outputs.main, try Self.rows(scores))]
+    return [(outputs.main, try Self.rows(output))]
+  }
+
+  /// Computes a loss of the net's own.
+  private func add(
+    _ loss: CaffeLayer, _ blobs: [String: Tensor], _ layers: [CaffeLayer], in context: LayerContext
+  ) throws {
+    let labels = Set(layers.filter(\.isData).flatMap { $0.tops.dropFirst() })
+    let inputs = try loss.bottoms.map { bottom -> Tensor? in
+      if labels.contains(bottom) { return nil }
+      guard let tensor = blobs[bottom] else {
+        throw loss.fault("bottom '\(bottom)' is the top of no layer before it")
+      }
+      return tensor
+    }
+    let value: Tensor
+    do {
+      value = try context.builder.scope(loss.name) {
+        try CaffeLosses.loss(loss, inputs) { try context.labels!() }
+      }
+    } catch let error as ShapeError { throw loss.fault("\(error)") }
+    context.addLoss(loss.tops.first ?? loss.name, value, weight: loss.lossWeight ?? 1)
   }
 
   /// Scores of one pixel are those of the picture.
@@ -169,7 +193,8 @@ package struct CaffeNetwork: NetworkLayer {
         isOpen: shape == nil)
       var model = Model(
         name: net.path.pathStem, inputs: [field], outputs: [outputs.main], classCount: classCount,
-        layers: Sequential([NamedLayer("caffe", network)]), task: .classification)
+        layers: Sequential([NamedLayer("caffe", network)]),
+        task: outputs.hasOwnLosses ? .ownLosses : .classification)
       model.notes = notes
       return model
     }
@@ -184,10 +209,12 @@ package struct CaffeNetwork: NetworkLayer {
     let builder = GraphBuilder()
     let own = model([:], classCount: count)
     let step = try builder.input("step", TensorType([], .int32))
-    _ = try own.forward(
-      own.appendInputs(to: builder, batchSize: 2),
-      in: LayerContext(builder: builder, mode: .training, step: step))
-    guard let classCount, classCount != count else { return own }
+    let context = LayerContext(builder: builder, mode: .training, step: step)
+    if outputs.hasOwnLosses {
+      context.labels = { try builder.input(Field.targetsName, TensorType([2], .int32)) }
+    }
+    _ = try own.forward(own.appendInputs(to: builder, batchSize: 2), in: context)
+    guard !outputs.hasOwnLosses, let classCount, classCount != count else { return own }
     var counts: [String: Int] = [:]
     for blob in [outputs.main] + outputs.others.map(\.blob) {
       guard let layer = try lastLayer(of: blob, in: net)
@@ -221,8 +248,14 @@ package struct CaffeNetwork: NetworkLayer {
     of net: CaffeNet, keepsSoftmax: Bool, _ notes: inout [String]
   ) throws -> Outputs {
     let losses = try net.layers(in: .train).filter(\.isLoss)
-    for loss in losses where loss.type != "SoftmaxWithLoss" {
-      throw loss.fault("a loss that is not trained here; SoftmaxWithLoss is")
+    if losses.contains(where: { $0.type != "SoftmaxWithLoss" }) {
+      for loss in losses where !CaffeLosses.names.contains(loss.type) {
+        throw loss.fault(
+          "a loss that is not trained here; known are \(CaffeLosses.names.joined(separator: ", "))")
+      }
+      let main = losses.max { ($0.lossWeight ?? 1) < ($1.lossWeight ?? 1) }!
+      guard let blob = main.bottoms.first else { throw main.fault("no bottom") }
+      return Outputs(main: blob, others: [], hasOwnLosses: true)
     }
     if let main = losses.enumerated().max(by: { a, b in
       (a.element.lossWeight ?? 1, a.offset) < (b.element.lossWeight ?? 1, b.offset)

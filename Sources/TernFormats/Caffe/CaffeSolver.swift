@@ -158,9 +158,16 @@ package struct CaffeSolver: Sendable {
     case "poly":
       settings["schedule"] = .string("polynomial")
       settings["lr_power"] = try number("power")
+    case "sigmoid":
+      settings["schedule"] = .string("sigmoid")
+      settings["lr_gamma"] = try number("gamma")
+      guard let size = try file.integer("stepsize", in: count) else {
+        throw PrototxtFault(line: file.line, text: "lr_policy sigmoid needs 'stepsize'")
+      }
+      settings["lr_step"] = .int(size)
     default:
       throw file.last("lr_policy")!.fault(
-        "expected fixed, step, multistep, exp, inv or poly, got '\(policy)'")
+        "expected fixed, step, multistep, exp, inv, poly or sigmoid, got '\(policy)'")
     }
   }
 

@@ -14,24 +14,35 @@ package enum CaffeWeights {
 
   /// Reads weights, under the names of a ``CaffeNetwork``.
   ///
+  /// Caffe's pictures have blue first, Tern's red: a convolution of three channels that comes first is turned, so
+  /// that it computes the same of them.
+  ///
+  /// - Returns: also what is to be said of them.
   /// - Throws: ``TernError`` of kind `notFound` or `badData`.
-  package static func weights(contentsOf path: String) throws -> Safetensors {
+  package static func weights(contentsOf path: String) throws -> (file: Safetensors, note: String?)
+  {
     let budget = WireBudget()
     do {
-      var file = Safetensors()
+      var (file, note) = (Safetensors(), String?.none)
+      var isFirst = true
       for case (let number, .bytes(let slice)) in try WireSlice(InputFile.contents(of: path))
         .fields(budget) where number == 100 || number == 2
       {
-        for (name, value) in try layer(slice, isOld: number == 2, budget) {
+        let blobs = try layer(slice, isOld: number == 2, budget)
+        for (name, value) in blobs {
+          let isPictures = isFirst && value.shape.rank == 4 && value.shape[1] == 3
+          let value = isPictures ? turned(value) : value
+          if isPictures { note = "'\(name)' is turned, for Caffe's pictures have blue first" }
           guard file.tensors.updateValue(value, forKey: name) == nil else {
             throw WireFault(description: "two blobs are called '\(name)'")
           }
         }
+        if !blobs.isEmpty { isFirst = false }
       }
       guard !file.tensors.isEmpty else {
         throw WireFault(description: "no weights of Caffe's: it holds no layer with blobs")
       }
-      return file
+      return (file, note)
     } catch let fault as WireFault { throw TernError(.badData, "\(path): \(fault)") }
   }
 
@@ -48,6 +59,19 @@ package enum CaffeWeights {
         values[channel * plane..<(channel + 1) * plane].reduce(0, +) / Double(plane)
       }
     } catch let fault as WireFault { throw TernError(.badData, "\(path): \(fault)") }
+  }
+
+  /// The same weights [O, 3, H, W] for inputs in the other order.
+  private static func turned(_ weight: HostTensor) -> HostTensor {
+    let plane = weight.shape.elementCount(in: 2..<weight.shape.rank)
+    let values = weight.floats
+    return HostTensor(
+      weight.shape,
+      (0..<values.count).map { index in
+        let (output, rest) = index.quotientAndRemainder(dividingBy: 3 * plane)
+        let (channel, pixel) = rest.quotientAndRemainder(dividingBy: plane)
+        return values[(output * 3 + 2 - channel) * plane + pixel]
+      })
   }
 
   // MARK: Messages

@@ -1,5 +1,6 @@
 import Foundation
 import TernCore
+import TernData
 
 /// A tensor of an ONNX file: its values stay in the file until they are asked for.
 package struct ONNXTensor: Sendable {

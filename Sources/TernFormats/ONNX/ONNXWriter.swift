@@ -1,5 +1,6 @@
 import Foundation
 import TernCore
+import TernData
 
 /// Writes the messages of an ONNX file.
 ///

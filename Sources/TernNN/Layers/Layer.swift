@@ -78,6 +78,11 @@ public final class LayerContext {
   public private(set) var summaries: [LayerSummary] = []
   /// What is trained besides the network's output, and the weight of its loss.
   public private(set) var auxiliaryOutputs: [(output: Tensor, weight: Float)] = []
+  /// Gives the labels of a batch, [N] int32, to a network that computes its losses itself; `nil` where
+  /// nobody asks for losses.
+  package var labels: (() throws -> Tensor)?
+  /// The losses that such a network has computed, the means over the batch.
+  package private(set) var losses: [(name: String, value: Tensor, weight: Float)] = []
   private var path: [String] = []
   private var isAside = false
   /// The nodes that ``aside(_:)`` appended.
@@ -175,6 +180,11 @@ public final class LayerContext {
   /// Adds the loss of `output` to the network's when it is trained.
   package func addAuxiliaryOutput(_ output: Tensor, weight: Float) {
     auxiliaryOutputs.append((output, weight))
+  }
+
+  /// Adds a loss that the network has computed itself.
+  package func addLoss(_ name: String, _ value: Tensor, weight: Float) {
+    losses.append((name, value, weight))
   }
 
   /// Appends layers that inference has no use for: their multiply-adds do not count there.

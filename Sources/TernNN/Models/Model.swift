@@ -41,6 +41,8 @@ public enum ModelTask: Hashable, Sendable {
   /// Pairs of patterns of which each side is recalled from the other: a bidirectional memory as the last
   /// part.
   case pairAssociation
+  /// Losses that the network computes itself, of what it reads and, where it asks for them, of labels.
+  case ownLosses
   /// Nothing that is learnt: neurons with fixed weights.
   case logic
 
@@ -64,6 +66,7 @@ public enum ModelTask: Hashable, Sendable {
     case .deepBoltzmannMachine: "deep-boltzmann-machine"
     case .association: "association"
     case .pairAssociation: "pair-association"
+    case .ownLosses: "own-losses"
     case .logic: "logic"
     }
   }
@@ -148,7 +151,7 @@ public struct Model: Sendable {
       .languageModel, .beliefNetwork, .pairAssociation, .logic:
       false
     case .reconstruction, .variational, .adversarial, .contrastiveDivergence, .boltzmannMachine,
-      .deepBoltzmannMachine, .association:
+      .deepBoltzmannMachine, .association, .ownLosses:
       true
     }
   }

@@ -46,7 +46,7 @@ public struct OptimizationSettings: Sendable {
   /// Epochs between the steps of the step schedule.
   public let learningRateStep = SettingKey.integer(
     "lr_step", Self.usualSchedule.stepEpochs, Int.min...Int.max,
-    "Epochs between the steps of the step schedule.")
+    "Epochs between the steps of the step schedule, or to the middle of the sigmoid.")
   /// The epochs at which the multi-step schedule steps.
   public let learningRateMilestones = SettingKey<[Int]>(
     "lr_milestones", .list, Self.usualSchedule.milestones,
@@ -58,13 +58,13 @@ public struct OptimizationSettings: Sendable {
   public let learningRateFactor = SettingKey.number(
     "lr_gamma", "a number",
     "What a schedule multiplies the learning rate by.",
-    standard: "step, multi-step 0.1; exponential 0.95 an epoch; plateau 0.5"
+    standard: "step, multi-step 0.1; exponential 0.95 an epoch; plateau 0.5; sigmoid -0.1"
   ) { !$0.isNaN }
   /// The exponent of the inverse and polynomial schedules; their own where `nil`.
   public let learningRatePower = SettingKey.number(
     "lr_power", "a number", "The exponent of the schedules inverse and polynomial.", standard: "1"
   ) { !$0.isNaN }
-  /// What the schedules step, multi-step, exponential and inverse count.
+  /// What the schedules step, multi-step, exponential, inverse and sigmoid count.
   public let learningRateUnit = SettingKey.choice(
     "lr_unit", Schedule.Unit.epoch,
     "What --lr-step, --lr-milestones and --lr-gamma count: epoch or step.")

@@ -40,6 +40,8 @@ extension TrainingConfiguration {
     case .inverse(let factor, let power):
       self.learningRateFactor = factor
       self.learningRatePower = power
+    case .sigmoid(let factor, let center):
+      (self.learningRateFactor, self.learningRateStep) = (factor, center)
     case .polynomial(let power): self.learningRatePower = power
     case .constant, .inverseSqrt, .cosine, .oneCycle: break
     }

@@ -53,7 +53,7 @@ extension TrainingConfiguration {
   func located(_ path: String) -> String {
     guard let workingDirectory = self.workingDirectory,
       workingDirectory != FileSystem.workingDirectory,
-      !path.hasPrefix("/"), FileSystem.exists("\(workingDirectory)/\(path)")
+      !path.hasPrefix("/"), DataSource.isThere("\(workingDirectory)/\(path)")
     else { return path }
     return "\(workingDirectory)/\(path)"
   }
@@ -67,7 +67,8 @@ extension TrainingConfiguration {
     let kind = String(data[...colon])
     let rest = String(data[data.utf8.index(after: colon)...])
     let tables =
-      kind == "csv:" ? DataSource.tables(rest) { FileSystem.exists(place($0)) } : nil
+      ["csv:", "lmdb:"].contains(kind)
+      ? DataSource.tables(rest) { FileSystem.exists(place($0)) } : nil
     return kind + (tables ?? [rest]).map(place).joined(separator: ",")
   }
 

@@ -118,6 +118,7 @@ extension Model {
         TrainingStage(
           PairAssociation(part: try partName(BidirectionalMemory.self), damage: settings.damage))
       ]
+    case .ownLosses: return [TrainingStage(OwnLosses())]
     case .logic:
       throw TernError(
         .usage, "\(name) has nothing to learn; test it as it is")

@@ -23,19 +23,25 @@ struct DataFingerprint: Equatable {
     digest.update(set.count)
     digest.update("\(set.sampleShape) \(set.targetShape)")
     for name in set.classNames { digest.update(name) }
-    if set.targetShape.rank == 0 {
+    let summary = set.summary
+    if let summary {
+      digest.update(summary)
+    } else if set.targetShape.rank == 0 {
       let labels = (0..<set.count).map { set.label($0).littleEndian }
       labels.withUnsafeBytes { digest.update($0) }
     }
     let elementCount = max(set.sampleShape.elementCount, 1)
     let read = min(
-      set.count, max(Self.valueCount / elementCount, 1),
+      summary == nil ? set.count : set.statisticsCount, max(Self.valueCount / elementCount, 1),
       set.isPictures ? Self.pictureCount : .max)
     let scale = ChannelScale.identity(for: set)
     var sample = [Float](repeating: 0, count: elementCount)
     var means: [Double] = []
     for number in 0..<read {
-      let index = number * set.count / read
+      let index =
+        summary == nil
+        ? number * set.count / read
+        : set.statisticsSample(number * set.statisticsCount / read)
       let isRead = sample.withUnsafeMutableBufferPointer {
         (try? set.copySample(index, to: $0.baseAddress!, scale: scale)) != nil
       }
@@ -48,7 +54,7 @@ struct DataFingerprint: Equatable {
     }
     self.digest = digest.hexadecimal
     self.means = means
-    traits = set.isPictures ? Self.traits(of: set) : nil
+    traits = set.isPictures && summary == nil ? Self.traits(of: set) : nil
   }
 
   /// A sum over all samples that a change of any of them changes; quick, for there may be millions.

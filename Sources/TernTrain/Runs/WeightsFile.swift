@@ -10,6 +10,8 @@ public struct WeightsFile: Sendable {
   public let path: String
   /// What is in the file.
   public let file: Safetensors
+  /// What is to be said of how it was read.
+  package private(set) var note: String?
 
   /// - Throws: ``TernError`` of kind `notFound` or `badData`; of a file in another program's format it
   ///   says what it is and how to get at its weights.
@@ -34,7 +36,9 @@ public struct WeightsFile: Sendable {
       return
     }
     if CaffeWeights.isPath(self.path) {
-      file = try CaffeWeights.weights(contentsOf: self.path)
+      let read = try CaffeWeights.weights(contentsOf: self.path)
+      file = read.file
+      note = read.note.map { "\(path): \($0)" }
       return
     }
     do { file = try Safetensors(contentsOf: self.path) } catch let error as TernError

@@ -14,7 +14,7 @@ extension Trainer {
       let match = WeightMatch(file.tensors, to: parameters, unread: file.unread)
       try match.requireAny(path: weights.path)
       initializationNotes =
-        (prefix.map { [weights.note(of: $0)] } ?? [])
+        [weights.note, prefix.map { weights.note(of: $0) }].compactMap(\.self)
         + ([match.loaded] + match.missing + match.unused + [file.unreadNote].compactMap(\.self)).map
       {
         "\(weights.path): \($0)"

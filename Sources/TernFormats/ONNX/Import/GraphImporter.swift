@@ -1,4 +1,5 @@
 import TernCore
+import TernData
 import TernGraph
 import TernNN
 

@@ -4,6 +4,8 @@ import TernCore
 /// What is wrong with the bytes of a message.
 package struct WireFault: Error, CustomStringConvertible {
   package let description: String
+
+  package init(description: String) { self.description = description }
 }
 
 /// A stretch of a file in Protocol Buffers' wire format. The bytes stay where the file was mapped.
@@ -99,7 +101,7 @@ package final class WireBudget {
 
   package init(_ count: Int = 1 << 24) { left = count }
 
-  func take(_ count: Int) throws {
+  package func take(_ count: Int) throws {
     left -= count
     guard left >= 0 else { throw WireFault(description: "more than 2^24 fields") }
   }
