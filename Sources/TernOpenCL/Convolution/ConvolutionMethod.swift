@@ -81,9 +81,13 @@ extension ConvolutionProblem {
     try encoder.choosing(
       method.name, of: description, isOnly: candidates(on: device).count == 1
     ) {
+      var operands = operands
+      let bias = operands.bias
+      // A kernel that knows nothing of a bias's gradient would add it as a bias.
+      if pass == .backwardWeight, !method.sumsGradient { operands.bias = nil }
       try method.encode(operands, encoder)
       if pass == .backwardWeight {
-        guard sumsGradient, !method.sumsGradient, let bias = operands.bias else { return }
+        guard sumsGradient, !method.sumsGradient, let bias else { return }
         try Self.biasSum.encode([operands.output], [bias], in: encoder)
       } else if !method.finishes {
         try encoder.finish(
