@@ -190,7 +190,8 @@ import Testing
 
     var other = Experiment()
     let again = try other.input("logits", [5, 6])
-    let mean = try again.crossEntropy(other.input("target", HostTensor([5], [Int32(0), 5, 2, -100, 3])))
+    let mean = try again.crossEntropy(
+      other.input("target", HostTensor([5], [Int32(0), 5, 2, -100, 3])))
     // The gradient that arrives is the loss itself.
     let squared = try mean.square()
     other.builder.output("loss", squared)
@@ -201,7 +202,8 @@ import Testing
 
   /// The gradients of a weight and a bias come from one launch: tiles that are full and that are not, rows that
   /// are summed in parts.
-  @Test(arguments: TestDevices.openCL, [[5, 7, 3], [64, 400, 120], [1500, 24, 10], [700, 1, 130]])
+  @Test(
+    arguments: TestDevices.openCL, [[5, 7, 3], [64, 400, 120], [1500, 24, 10], [700, 1, 130]])
   func biasesComeWithWeights(id: String, extents: [Int]) throws {
     var experiment = Experiment()
     let x = try experiment.input("x", [extents[0], extents[1]])

@@ -19,7 +19,9 @@ extension Graph {
         type(node.inputs[0]).shape[0] <= maximumRows,
         let backward = readers.onlyReader(of: node.outputs[1]),
         (nodes[backward].operation as? Operations.CrossEntropyBackward)?.loss == loss,
-        Array(nodes[backward].inputs.dropFirst()) == [node.inputs[1], node.outputs[1], node.inputs[0]]
+        Array(nodes[backward].inputs.dropFirst()) == [
+          node.inputs[1], node.outputs[1], node.inputs[0],
+        ]
           + node.inputs.dropFirst(2),
         let scores = readers.readers(of: node.inputs[0]), scores.sorted() == [index, backward]
       else { continue }

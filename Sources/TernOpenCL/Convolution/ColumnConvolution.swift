@@ -32,7 +32,8 @@ struct ColumnConvolution {
     let (x, y) = isForward ? (operands.input, operands.output) : (operands.output, operands.input)
     let (read, written) =
       isForward ? (problem.inputs, problem.outputs) : (problem.outputs, problem.inputs)
-    let input = (h: g.inHeight, w: g.inWidth), output = (h: g.outHeight, w: g.outWidth)
+    let input = (h: g.inHeight, w: g.inWidth)
+    let output = (h: g.outHeight, w: g.outWidth)
     let (from, to) = isForward ? (input, output) : (output, input)
     let channels = Self.channels(of: written)
     let channelBlocks = (written + channels - 1) / channels
