@@ -121,6 +121,38 @@ import Testing
     #expect(graph.types(product.inputs).map(\.dataType) == [type, type])
   }
 
+  /// What all rows add to a matrix of weights is rounded to 16 bits nowhere, on no device.
+  @Test(arguments: devices.indices) func gradientsOfMatricesAreFloat32(index: Int) throws {
+    let builder = GraphBuilder()
+    let x = try builder.input("x", [256, 24])
+    let w = try builder.variable("w", [16, 24])
+    let loss = try x.linear(weight: w).sum()
+    builder.output("gradient", try builder.gradients(of: loss, withRespectTo: [w])[0]!)
+    let graph = try builder.graph.autocast(to: .bfloat16) { _, _ in true }
+    let products = graph.nodes.filter { $0.operation is Operations.MatMul }
+    #expect(products.map { graph.type($0.outputs[0]).dataType } == [.float32])
+    // Ones times numbers that both types hold: the sum is exact, and no number of 16 bits.
+    let (id, precision) = Self.devices[index]
+    let executable = try Session(device: try Self.open(id, precision)).compile(builder.graph)
+    let values = (0..<256 * 24).map { Float($0 / 24 % 2 == 0 ? 8 : 0.03125) }
+    let gradient = try executable.run(["x": HostTensor([256, 24], values)])["gradient"]!
+    #expect(gradient.floats.allSatisfy { $0 == 128 * 8.03125 })
+  }
+
+  /// A sum that a variable keeps from step to step is added to in float32, whatever comes in.
+  @Test(arguments: [true, false]) func sumsOfStepsAreNotRounded(isKept: Bool) throws {
+    let builder = GraphBuilder()
+    let x = try builder.input("x", [200, 16])
+    let (w, sum) = (try builder.variable("w", [16, 16]), try builder.variable("sum", [200, 16]))
+    let total = try sum + x.matmul(w)
+    if isKept { builder.assign(sum, total) } else { builder.output("total", total) }
+    let graph = try builder.graph.autocast(to: .bfloat16) { _, _ in true }
+    let product = try #require(graph.nodes.first { $0.operation is Operations.MatMul })
+    #expect(graph.type(product.outputs[0]).dataType == .bfloat16)
+    let addition = try #require(graph.nodes.first { $0.operation.name == "add" })
+    #expect(graph.types(addition.inputs).map(\.dataType) == [.float32, .float32])
+  }
+
   /// Each type of number becomes each other as on the host. a cast of every type.
   @Test func castsAgreeWithTheReference() throws {
     let values: [Float] = [

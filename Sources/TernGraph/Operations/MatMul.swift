@@ -6,16 +6,22 @@ extension Operations {
   package struct MatMul: Operation {
     package let transposesA: Bool
     package let transposesB: Bool
+    /// The type of the product, where it is not that of the operands.
+    package let result: DataType?
 
-    package init(transposesA: Bool = false, transposesB: Bool = false) {
+    package init(
+      transposesA: Bool = false, transposesB: Bool = false, result: DataType? = nil
+    ) {
       self.transposesA = transposesA
       self.transposesB = transposesB
+      self.result = result
     }
 
     package var name: String { "matmul" }
     package var detail: String {
-      [transposesA ? "transpose_a" : nil, transposesB ? "transpose_b" : nil].compactMap(\.self)
-        .joined(separator: ", ")
+      [
+        transposesA ? "transpose_a" : nil, transposesB ? "transpose_b" : nil, result?.rawValue,
+      ].compactMap(\.self).joined(separator: ", ")
     }
 
     /// The sizes of a product: `batch` × (`m` × `k` · `k` × `n`).
@@ -45,7 +51,10 @@ extension Operations {
       let d = dimensions(a, b)
       let inner = transposesB ? b[b.rank - 1] : b[b.rank - 2]
       try expect(inner == d.k, "other", "inner extent \(d.k) (input \(a))", "\(inner) (\(b))")
-      return [TensorType(a.rank == 2 ? [d.m, d.n] : [d.batch, d.m, d.n], inputs[0].dataType)]
+      return [
+        TensorType(
+          a.rank == 2 ? [d.m, d.n] : [d.batch, d.m, d.n], result ?? inputs[0].dataType)
+      ]
     }
 
     package func gradient(_ node: NodeGradient) throws -> [Tensor?] {

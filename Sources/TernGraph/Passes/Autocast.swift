@@ -5,10 +5,10 @@ import TernCore
 public enum AutocastRule: Hashable, Sendable {
   /// Everything is float32.
   case full
-  /// These inputs are halved, whatever they were.
+  /// These inputs are cast to 16 bits, whatever they were.
   case half([Int])
-  /// These inputs are of one type: of 16 bits where all of them are, parameters and constants aside, which are cast
-  /// to what the others are.
+  /// These inputs are of one type: of 16 bits where all of them are. Parameters and constants that are repeated
+  /// along an axis, such as a bias, are cast to what the others are.
   case follow([Int])
   /// The same of all inputs.
   case followAll
@@ -48,8 +48,8 @@ private struct AutocastPass {
     source = graph
     self.half = half
     rewriter = GraphRewriter(graph)
-    gradients = Set(
-      graph.nodes.filter { $0.operation is Operations.OptimizerUpdate }.map { $0.inputs[1] })
+    let updates = graph.nodes.filter { $0.operation is Operations.OptimizerUpdate }
+    gradients = Set(updates.map { $0.inputs[1] })
     for id in graph.variables { parameters.insert(rewriter[id]) }
   }
 
@@ -77,7 +77,8 @@ private struct AutocastPass {
       for (input, type) in zip(inputs, isUsed ? types : wide) {
         read.append(try cast(input, to: type, scope: node.scope))
       }
-      let outputs = try rewriter.append(node.operation, read, scope: node.scope)
+      let operation = isUsed ? summingInFloat32(node) : node.operation
+      let outputs = try rewriter.append(operation, read, scope: node.scope)
       for (old, new) in zip(node.outputs, outputs) { rewriter.replace(old, with: new) }
       if node.operation.isView, parameters.contains(inputs[0]) { parameters.insert(outputs[0]) }
     }
@@ -86,6 +87,15 @@ private struct AutocastPass {
         id, with: try cast(rewriter[id], to: source.type(id).dataType, scope: ""))
     }
     return rewriter.finish()
+  }
+
+  /// The gradient of a matrix of weights, dyᵀ·x over all rows, is not rounded.
+  private func summingInFloat32(_ node: Node) -> any Operation {
+    guard let product = node.operation as? Operations.MatMul, product.transposesA, isBackward,
+      source.type(node.outputs[0]).shape.rank == 2
+    else { return node.operation }
+    return Operations.MatMul(
+      transposesA: true, transposesB: product.transposesB, result: .float32)
   }
 
   /// The types that a node would read by its rule.
@@ -100,8 +110,13 @@ private struct AutocastPass {
       position < inputs.count && rewriter.graph.type(inputs[position]).dataType == half
     }
     func follow(_ positions: [Int]) {
-      let others = positions.filter { $0 < inputs.count && !parameters.contains(inputs[$0]) }
-      if !others.isEmpty, others.allSatisfy(isHalf) { set(positions) }
+      let positions = positions.filter { $0 < inputs.count }
+      let counts = positions.map { source.type(node.inputs[$0]).elementCount }
+      // A parameter of the result's own size may be a sum that is kept from step to step: nothing rounds it.
+      let others = zip(positions, counts).filter {
+        !parameters.contains(inputs[$0]) || $1 == counts.max()
+      }
+      if !others.isEmpty, others.allSatisfy({ isHalf($0.0) }) { set(positions) }
     }
     switch node.operation.isView ? .followAll : node.operation.autocastRule {
     case .full: break
