@@ -15,12 +15,26 @@ package struct PlanReport: Sendable {
     let session = Session(device: device)
     let plans = try graphs.map { try session.plan($0.graph) }
     let nodes = try plans.flatMap(device.describe)
+    let apart = Session(device: device)
+    apart.fuses = false
+    let operations = try graphs.flatMap { graph in
+      let plan = try apart.plan(graph.graph)
+      return plan.order.map { index in
+        let node = plan.graph.nodes[index]
+        let cost = plan.graph.cost(of: node)
+        return JSON.object([
+          "op": .string(node.operation.name), "flops": .int(cost.flops), "bytes": .int(cost.bytes),
+        ])
+      }
+    }
     json = .object([
       "name": .string(model.name), "batch_size": .int(batchSize),
       "device": .string(device.info.id), "compute_units": .int(device.info.computeUnits),
       "plan_bytes": .int(plans.map(\.peakByteCount).max() ?? 0),
       "launches": .int(nodes.reduce(0) { $0 + $1.launches.count }),
       "nodes": .array(nodes.map(Self.json)),
+      // The same step with nothing merged: what a runtime does that has a kernel for every operation.
+      "operations": .array(operations),
     ])
   }
 
