@@ -53,13 +53,15 @@ import Testing
     try expectFailure(train + ["--set", "epochs"], in: workspace, status: 64, "key=value")
     try expectFailure(train + ["--normalize", "1"], in: workspace, status: 64, "normalize")
     try expectFailure(train + ["--threads", "0"], in: workspace, status: 64, "threads")
-    try expectFailure(train + ["--precision", "fp16"], in: workspace, status: 64, "tf32")
+    try expectFailure(train + ["--precision", "fp8"], in: workspace, status: 64, "tf32")
+    for precision in ["tf32", "fp16"] {
+      try expectFailure(
+        train + ["--precision", precision, "--device", "cpu"], in: workspace, status: 64,
+        "precision", "fp32 or bf16, not in \(precision)")
+    }
     try expectFailure(
-      train + ["--precision", "tf32", "--device", "cpu"], in: workspace, status: 64, "precision",
-      "fp32 alone")
-    try expectFailure(
-      ["verify", "--precision", "bf16", "--device", "reference"], in: workspace, status: 64,
-      "precision")
+      ["verify", "--precision", "tf32", "--device", "reference"], in: workspace, status: 64,
+      "precision", "not in tf32")
     try expectFailure(["test"], in: workspace, status: 64, "test what")
     try expectFailure(["summary", "lenet5", "--input", "1,x"], in: workspace, status: 64, "input")
     try expectFailure(["verify", "--op", "conv9d"], in: workspace, status: 64, "conv9d")
