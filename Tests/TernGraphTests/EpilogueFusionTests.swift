@@ -200,10 +200,11 @@ import Testing
     #expect(try other.disagreements(on: id) == [])
   }
 
-  /// The gradients of a weight and a bias come from one launch: tiles that are full and that are not, rows that
-  /// are summed in parts.
+  /// The gradients of a weight and a bias come from one operation: tiles that are full and that are not, rows that
+  /// are summed in parts, and products so large that the sums are a launch of their own.
   @Test(
-    arguments: TestDevices.openCL, [[5, 7, 3], [64, 400, 120], [1500, 24, 10], [700, 1, 130]])
+    arguments: TestDevices.openCL,
+    [[5, 7, 3], [64, 400, 120], [1500, 24, 10], [700, 1, 130], [1024, 1024, 512]])
   func biasesComeWithWeights(id: String, extents: [Int]) throws {
     var experiment = Experiment()
     let x = try experiment.input("x", [extents[0], extents[1]])

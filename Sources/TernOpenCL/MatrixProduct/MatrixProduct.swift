@@ -75,7 +75,7 @@ struct MatrixProduct {
       methods.map {
         Candidate(
           $0.name, cost: operationsPerTerm(of: $0, device) * operations,
-          workspaceByteCount: workspaceByteCount(of: $0))
+          workspaceByteCount: workspaceByteCount(of: $0, on: device))
       }, untuned: methods[0].name)
   }
 
@@ -102,8 +102,8 @@ struct MatrixProduct {
 
   func workspaceByteCount(on device: OpenCLDevice) -> Int {
     let method = method(on: device)
-    let own = workspaceByteCount(of: method)
-    guard sumsRows, method.kind != .tile else { return own }
+    let own = workspaceByteCount(of: method, on: device)
+    guard sumsRows, !sumsRowsInTiles(method, on: device) else { return own }
     // The sums come after the product, in the same memory.
     return max(
       own,
@@ -111,12 +111,21 @@ struct MatrixProduct {
         inputs: [TensorType([k, m])], outputs: [TensorType([m])], on: device))
   }
 
-  private func workspaceByteCount(of method: ProductMethod) -> Int {
+  /// Whether a tile sums the rows as they pass: an addition for eight multiply-adds, each the time of two
+  /// operations. The other way is a launch that reads the left matrix once more.
+  private func sumsRowsInTiles(_ method: ProductMethod, on device: OpenCLDevice) -> Bool {
+    let architecture = device.architecture
+    let inTiles = Double(m) * Double(k) * Double(n) / 8 * 2
+    let apart = Double(m) * Double(k) * 4 * architecture.operationsPerByte
+    return method.kind == .tile && inTiles < apart + architecture.operationsPerLaunch
+  }
+
+  private func workspaceByteCount(of method: ProductMethod, on device: OpenCLDevice) -> Int {
     switch method.kind {
     case .packed:
       let counts = packedCounts(method)
       return 4 * (counts.a + counts.b)
-    case .tile: return 4 * tiled(method.tile!).scratchCount
+    case .tile: return 4 * tiled(method, on: device).scratchCount
     case .library, .rows, .thin, .dot, .tensor: return 0
     }
   }
@@ -144,10 +153,13 @@ struct MatrixProduct {
     _ method: ProductMethod, _ a: View, _ b: View, _ vector: View?, into c: View,
     _ rowSums: View?, _ epilogue: Epilogue, _ encoder: StepEncoder
   ) throws {
-    guard method.kind == .tile || !epilogue.goesOn && rowSums == nil else {
-      try encode(method, a, b, vector, into: c, nil, Epilogue(), encoder)
+    let sumsInTiles = sumsRowsInTiles(method, on: encoder.device)
+    guard method.kind == .tile || !epilogue.goesOn, rowSums == nil || sumsInTiles else {
+      let finished = method.kind == .tile
+      try encode(
+        method, a, b, vector, into: c, nil, finished ? epilogue : Epilogue(), encoder)
       if let rowSums { try Self.columnSum.encode([a], [rowSums], in: encoder) }
-      return try encoder.finish(c, epilogue)
+      return finished ? () : try encoder.finish(c, epilogue)
     }
     let (block, width) = (method, method.vectorWidth)
     let sizes: [Argument] = [
@@ -171,7 +183,7 @@ struct MatrixProduct {
     case .tensor:
       try encode(method.tensorTile!, a, b, vector, into: c, encoder)
     case .tile:
-      let product = tiled(method.tile!)
+      let product = tiled(method, on: encoder.device)
       let kind: Epilogue.Bias = bias == .perRow ? .perRow : .perColumn
       try product.encode(
         .init(
@@ -240,8 +252,10 @@ struct MatrixProduct {
       ], defines: defines)
   }
 
-  private func tiled(_ choice: TileChoice) -> TiledProduct {
-    TiledProduct(batch: batch, m: m, n: n, k: k, choice: choice, sumsRows: sumsRows)
+  private func tiled(_ method: ProductMethod, on device: OpenCLDevice) -> TiledProduct {
+    TiledProduct(
+      batch: batch, m: m, n: n, k: k, choice: method.tile!,
+      sumsRows: sumsRows && sumsRowsInTiles(method, on: device))
   }
 
   /// - Parameter runsAlongSum: whether neighbours in memory are neighbours along the summed axis.
