@@ -1,17 +1,16 @@
 #define _GNU_SOURCE
 #include "team.h"
 
+#include "replacement.h"
+
 #include <dlfcn.h>
-#include <elf.h>
 #include <errno.h>
-#include <link.h>
 #include <linux/futex.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -339,88 +338,22 @@ static void barrier(void) {
   wait_while(&t->phase, phase, &t->phase_sleepers);
 }
 
-// The addresses through which oneDNN calls other libraries stand in its table of relocations. Those of
-// OpenMP, which are no more than these, are replaced there, so that no other library of the process
-// notices.
+// oneDNN alone calls these, so that no other library of the process notices.
 
-static const struct {
-  const char *name;
-  void *function;
-} replacements[] = {
+static const replacement replacements[] = {
     {"GOMP_parallel", (void *)parallel},        {"GOMP_barrier", (void *)barrier},
     {"omp_get_max_threads", (void *)max_threads}, {"omp_get_thread_num", (void *)thread_num},
     {"omp_get_num_threads", (void *)num_threads}, {"omp_in_parallel", (void *)in_parallel},
 };
-enum { replacement_count = sizeof replacements / sizeof *replacements };
 
 static void (*set_openmp_threads)(int);
 static _Atomic(bool) is_adopted;
 
-static bool is_jump(uint32_t type) {
-#if defined(__x86_64__)
-  return type == R_X86_64_JUMP_SLOT || type == R_X86_64_GLOB_DAT;
-#elif defined(__aarch64__)
-  return type == R_AARCH64_JUMP_SLOT || type == R_AARCH64_GLOB_DAT;
-#else
-  return false;
-#endif
-}
-
-/// Replaces the slots of one table; `found` counts.
-static void replace_in(
-    uintptr_t base, const ElfW(Rela) *table, size_t size, const ElfW(Sym) *symbols,
-    const char *strings, int *found) {
-  for (size_t i = 0; table && i < size / sizeof *table; i++) {
-    if (!is_jump((uint32_t)ELF64_R_TYPE(table[i].r_info))) continue;
-    const char *name = strings + symbols[ELF64_R_SYM(table[i].r_info)].st_name;
-    for (int r = 0; r < replacement_count; r++) {
-      if (strcmp(name, replacements[r].name) != 0) continue;
-      void **slot = (void **)(base + table[i].r_offset);
-      // The page may have been made read-only when the library was loaded.
-      const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
-      void *start = (void *)((uintptr_t)slot / page * page);
-      if (mprotect(start, page, PROT_READ | PROT_WRITE) != 0) return;
-      __atomic_store_n(slot, replacements[r].function, __ATOMIC_SEQ_CST);
-      ++*found;
-    }
-  }
-}
-
-static int adopt(struct dl_phdr_info *info, size_t size, void *data) {
-  (void)size, (void)data;
-  if (!info->dlpi_name || !strstr(info->dlpi_name, "libdnnl.so")) return 0;
-  const ElfW(Dyn) *entry = NULL;
-  for (int i = 0; i < info->dlpi_phnum; i++) {
-    if (info->dlpi_phdr[i].p_type != PT_DYNAMIC) continue;
-    entry = (const ElfW(Dyn) *)(info->dlpi_addr + info->dlpi_phdr[i].p_vaddr);
-  }
-  const ElfW(Rela) *jumps = NULL, *others = NULL;
-  const ElfW(Sym) *symbols = NULL;
-  const char *strings = NULL;
-  size_t jump_size = 0, other_size = 0;
-  for (; entry && entry->d_tag != DT_NULL; entry++) {
-    const uintptr_t value = entry->d_un.d_ptr;
-    switch (entry->d_tag) {
-      case DT_JMPREL: jumps = (const void *)value; break;
-      case DT_RELA: others = (const void *)value; break;
-      case DT_SYMTAB: symbols = (const void *)value; break;
-      case DT_STRTAB: strings = (const void *)value; break;
-      case DT_PLTRELSZ: jump_size = value; break;
-      case DT_RELASZ: other_size = value; break;
-    }
-  }
-  if (!symbols || !strings) return 1;
-  int found = 0;
-  replace_in(info->dlpi_addr, jumps, jump_size, symbols, strings, &found);
-  replace_in(info->dlpi_addr, others, other_size, symbols, strings, &found);
-  atomic_store(&is_adopted, found > 0);
-  return 1;
-}
-
 static pthread_once_t adopt_once = PTHREAD_ONCE_INIT;
 
 static void adopt_onednn(void) {
-  dl_iterate_phdr(adopt, NULL);
+  const int count = sizeof replacements / sizeof *replacements;
+  atomic_store(&is_adopted, replace_functions("libdnnl.so", replacements, count) > 0);
   // Where oneDNN is built in another way, it keeps the team it has.
   if (!atomic_load(&is_adopted)) {
     set_openmp_threads = (void (*)(int))dlsym(RTLD_DEFAULT, "omp_set_num_threads");
