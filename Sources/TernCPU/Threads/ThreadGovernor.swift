@@ -13,16 +13,21 @@ struct ThreadGovernor {
 
   /// What is measured before it is judged: so many steps, and as long.
   private static let windowCount = 3
-  private static let windowSeconds = 0.01
+  private static let windowSeconds = 0.05
+  /// How long it takes, after a change, until the system has moved the threads and its neighbours to the
+  /// cores that are free now.
+  private static let settlingSeconds = 0.03
   /// The part of the time spent waiting from which on it is worth a try to be alone.
   private static let waitingPart = 0.1
   /// By how much the other way must be faster.
   private static let gain = 0.95
   /// How long a decision holds, in seconds and in steps; every time it is confirmed, twice as long.
   private static let firstHold = (seconds: 0.25, count: 16)
+  /// How much the latest window counts in what a step takes at present.
+  private static let recentPart = 0.3
   private static let longestHold = (seconds: 4.0, count: 256)
 
-  private var hold = (seconds: 0.0, count: 0)
+  private var hold = (seconds: 0.1, count: 6)
   // Since the last decision.
   private var heldSeconds = 0.0
   private var heldCount = 0
@@ -30,42 +35,60 @@ struct ThreadGovernor {
   private var seconds = 0.0
   private var waited = 0.0
   private var count = 0
-  /// The seconds of a step the other way, when that was last measured.
+  /// What is left of the time to settle in.
+  private var settling = 0.0
+  /// The seconds of a step since the last change, the latest counting most.
+  private var recentStep: Double?
+  /// The seconds of a step the other way, while this way is tried.
   private var otherStep: Double?
-  private var isTrial = false
 
   /// A step ended.
   ///
   /// - Parameter waited: how much of it was waiting for helpers.
   mutating func note(seconds: Double, waited: Double) {
+    heldSeconds += seconds
+    heldCount += 1
+    if settling > 0 {
+      settling -= seconds
+      // A step that takes much longer than it takes to settle says enough.
+      if seconds < 4 * Self.settlingSeconds { return }
+    }
     self.seconds += seconds
     self.waited += waited
     count += 1
-    heldSeconds += seconds
-    heldCount += 1
     guard count >= Self.windowCount, self.seconds >= Self.windowSeconds else { return }
     let step = self.seconds / Double(count)
     let isWaiting = self.waited > Self.waitingPart * self.seconds
     (self.seconds, self.waited, count) = (0, 0, 0)
-    if isTrial {
-      isTrial = false
-      if let otherStep, step < Self.gain * otherStep {
+    if let otherStep {
+      self.otherStep = nil
+      if step < Self.gain * otherStep {
+        recentStep = step
         decided(isConfirmed: false)
       } else {
-        isAlone.toggle()
+        change(from: otherStep)
         decided(isConfirmed: true)
       }
-      otherStep = nil
-    } else if heldSeconds >= hold.seconds, heldCount >= hold.count, isAlone || isWaiting {
-      otherStep = step
-      isAlone.toggle()
-      isTrial = true
+      return
     }
+    let recent = recentStep.map { $0 + Self.recentPart * (step - $0) } ?? step
+    recentStep = recent
+    if heldSeconds >= hold.seconds, heldCount >= hold.count, isAlone || isWaiting {
+      otherStep = recent
+      change(from: nil)
+    }
+  }
+
+  /// Goes over to the other way, of which `step` is known.
+  private mutating func change(from step: Double?) {
+    isAlone.toggle()
+    recentStep = step
+    settling = Self.settlingSeconds
   }
 
   private mutating func decided(isConfirmed: Bool) {
     (heldSeconds, heldCount) = (0, 0)
-    guard isConfirmed, hold.count > 0 else {
+    guard isConfirmed, hold.seconds >= Self.firstHold.seconds else {
       hold = Self.firstHold
       return
     }
