@@ -98,8 +98,7 @@ import Testing
     try experiment.expectAgreement(steps: 2, tolerance: 2e-3)
   }
 
-  /// Other processors have no kernels for some passes in the formats of their neighbours.
-  @Test(.enabled(if: hasAVX512)) func activationsAreNotReordered() throws {
+  @Test func activationsAreNotReordered() throws {
     var experiment = Experiment()
     try Self.network(
       channels: 16, rule: .sgd(momentum: 0, isNesterov: false, weightDecay: 0), &experiment)

@@ -1,3 +1,4 @@
+import CMicrokernels
 import COneDNN
 import TernCore
 import TernGraph
@@ -10,17 +11,19 @@ enum ConvolutionPass { case forward, backwardInput, backwardWeight }
 struct ConvolutionFormats: Hashable {
   let source: ChannelFormat
   let destination: ChannelFormat
+  /// Whether the pass is computed by ``PairedConvolution``.
+  let isPaired: Bool
 
-  init(_ source: ChannelFormat, _ destination: ChannelFormat) {
+  init(_ source: ChannelFormat, _ destination: ChannelFormat, isPaired: Bool = false) {
     self.source = source
     self.destination = destination
+    self.isPaired = isPaired
   }
 }
 
 extension Conv2DGeometry {
-  /// The formats in which oneDNN runs a pass, the fastest first, by measurement with AVX-512. They
+  /// The formats in which oneDNN runs a pass, the fastest first, by measurement with AVX2 and AVX-512. They
   /// depend on the channels, so that neighbouring convolutions agree on the tensor between them.
-  ///
   func candidateFormats(
     _ pass: ConvolutionPass, _ type: DataType = .float32, _ context: CPUContext
   ) -> [ConvolutionFormats] {
@@ -62,22 +65,28 @@ extension Conv2DGeometry {
   ) -> ConvolutionFormats {
     let isPaired =
       type == .float32 && ConvolutionCandidates.isPaired(context.choice(self, pass))
+    let blocks = ChannelFormat.registerBlocks
     // An image: its one to three channels would fill a fraction of a block. oneDNN has kernels that
     // read planes and write blocks, but none that go the other way.
     if inChannels <= 3, groups == 1 {
       if pass == .backwardInput { return ConvolutionFormats(.dense, .dense) }
-      return ConvolutionFormats(.dense, isPaired ? .blocked8 : .blocked16)
+      if isPaired { return ConvolutionFormats(.dense, .blocked8, isPaired: true) }
+      return blocks == .blocked8 && outChannels % 8 != 0
+        ? ConvolutionFormats(.channelsLast, .channelsLast) : ConvolutionFormats(.dense, blocks)
     }
     // A few channels: one block would be mostly padding.
     if pass == .backwardInput, isPaired {
-      return ConvolutionFormats(.blocked8, .blocked16)
+      return ConvolutionFormats(.blocked8, .blocked16, isPaired: true)
     }
     let isNarrow = max(inChannels, outChannels) <= 16 && min(inChannels, outChannels) < 16
-    let cutsBlocks = inChannels / groups % 16 != 0 || outChannels / groups % 16 != 0
-    if isNarrow || groups > 1 && !isDepthwise && cutsBlocks {
+    let size = blocks.blockSize!
+    let cutsBlocks = inChannels / groups % size != 0 || outChannels / groups % size != 0
+    // With AVX2 oneDNN has kernels for blocks that are whole, with AVX-512 for others too.
+    let needsWholeBlocks = groups > 1 || blocks == .blocked8
+    if isNarrow || needsWholeBlocks && !isDepthwise && cutsBlocks {
       return ConvolutionFormats(.channelsLast, .channelsLast)
     }
-    return ConvolutionFormats(.blocked16, .blocked16)
+    return ConvolutionFormats(blocks, blocks)
   }
 
   /// Whether oneDNN (2.6) packs the pixels that a window of one pixel leaves out of others, for each thread
@@ -90,11 +99,12 @@ extension Conv2DGeometry {
 
   private var isDepthwise: Bool { groups == inChannels && groups == outChannels }
 
-  /// Whether Winograd's algorithm covers the shape.
+  /// Whether oneDNN's Winograd kernels cover the shape; they take AVX-512.
   var allowsWinograd: Bool {
     let w = window
-    return kernelHeight == 3 && kernelWidth == 3 && w.strideHeight == 1 && w.strideWidth == 1
-      && w.dilationHeight == 1 && w.dilationWidth == 1 && w.paddingHeight <= 1
+    return tern_has_avx512() && kernelHeight == 3 && kernelWidth == 3
+      && w.strideHeight == 1 && w.strideWidth == 1 && w.dilationHeight == 1 && w.dilationWidth == 1
+      && w.paddingHeight <= 1
       && w.paddingWidth <= 1 && groups == 1 && min(inChannels, outChannels) >= 16
   }
 }

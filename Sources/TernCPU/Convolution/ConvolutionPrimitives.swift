@@ -52,16 +52,13 @@ struct ConvolutionPrimitives {
       paired: Self.paired(geometry, pass, context, formats))
   }
 
-  /// Formats with blocks of eight channels are those of paired columns.
   private static func paired(
     _ geometry: Conv2DGeometry, _ pass: ConvolutionPass, _ context: CPUContext,
     _ formats: ConvolutionFormats
   ) -> PairedConvolution? {
-    if pass == .backwardInput {
-      return formats.source == .blocked8
-        ? PairedConvolution(inputGradientOf: geometry, context) : nil
-    }
-    return formats.destination == .blocked8 ? PairedConvolution(geometry, context) : nil
+    guard formats.isPaired else { return nil }
+    return pass == .backwardInput
+      ? PairedConvolution(inputGradientOf: geometry, context) : PairedConvolution(geometry, context)
   }
 
   /// The pass on tensors stored as they are given.

@@ -1,3 +1,4 @@
+import CMicrokernels
 import COneDNN
 import TernCore
 import TernGraph
@@ -12,6 +13,9 @@ enum ChannelFormat: Hashable {
   case blocked8
   /// Planes of blocks of 16 channels, one AVX-512 register; the last block is padded with zeros.
   case blocked16
+
+  /// Blocks of as many channels as a register of this processor holds; oneDNN's fastest kernels take them.
+  static let registerBlocks: ChannelFormat = tern_has_avx512() ? .blocked16 : .blocked8
 
   /// The channels in a block; `nil` where there are no blocks.
   var blockSize: Int? {
