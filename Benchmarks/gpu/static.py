@@ -145,6 +145,11 @@ ELEMENTWISE = {
 }
 
 
+# Of those, kernels that go round a loop for the elements of a work-item: the tensors that all launches of the
+# node read and write, and those that the kernel reads for an element.
+LOOPING = {"batch_norm_apply": (3, 1), "batch_norm_backward_apply": (5, 2)}
+
+
 class Failure(Exception):
     pass
 
@@ -224,9 +229,15 @@ class Build:
                 builds.add(Build.of(entry["file"], entry["kernel"], dict(w.split("=", 1) for w in words)))
         else:
             for model in content["models"]:
-                for launch in (l for node in model["nodes"] for l in node["launches"] if "file" in l):
+                for node, launch in ((n, l) for n in model["nodes"] for l in n["launches"] if "file" in l):
                     GENERATED[launch["file"]] = launch.get("source")
-                    builds.add(Build.of(launch["file"], launch["name"], launch["defines"]))
+                    build = Build.of(launch["file"], launch["name"], launch["defines"])
+                    builds.add(build)
+                    if build.kernel in LOOPING:
+                        tensors = LOOPING[build.kernel][0] + ("RESIDUAL" in launch["defines"])
+                        items = math.prod(launch["groups"]) * math.prod(launch["group_size"])
+                        LEAST_ELEMENTS[build] = min(
+                            LEAST_ELEMENTS.get(build, math.inf), node["bytes"] / 4 / tensors / items)
         return sorted(builds, key=lambda b: (b.file, b.kernel, b.defines))
 
     def defines_for(self, target):
@@ -248,6 +259,9 @@ class Build:
 
 # Kernels that stand in no file: their sources, as Tern wrote them for a plan.
 GENERATED = {}
+
+# How many elements a work-item of a looping kernel has at least, in the launches of a plan.
+LEAST_ELEMENTS = {}
 
 
 @functools.cache
@@ -432,15 +446,54 @@ class Finding:
         defines = dict(self.build.defines)
         if self.build.kernel not in ELEMENTWISE or "V" not in defines:
             return None
+        if self.build.kernel in LOOPING:
+            return self.instructions_of_loops
         vectors = int(defines.get("VECTORS", 1))
         return longest_path(self.code, self.target, vectors) / (int(defines["V"]) * vectors)
+
+    @property
+    def instructions_of_loops(self):
+        """The same of a kernel that goes round a loop: what a round issues, for each of its elements, and
+        what is issued once, for each of the elements that a work-item has in the smallest launch. `None` where
+        no plan says how many those are.
+
+        A group that has a whole channel (ONE_PART) goes round a loop for its sums before. What is left over
+        at the end goes round a shorter loop, which is not counted."""
+        if self.build not in LEAST_ELEMENTS:
+            return None
+        defines = dict(self.build.defines)
+        width, reads = int(defines["V"]), LOOPING[self.build.kernel][1]
+
+        def accesses(loop, kind):
+            names = {"load": ("LDG", "global_load", "buffer_load"), "store": ("STG", "global_store", "buffer_store")}
+            return sum(name.startswith(names[kind]) for name, _ in self.code.instructions[loop[0]:loop[1]])
+
+        rounds, previous = 0, 0
+        loops = sorted(innermost(loops_of(self.code, self.target)))
+        elements_of_loops = []
+        for loop in loops:
+            stores, loads = accesses(loop, "store"), accesses(loop, "load")
+            if stores == 0 and "ONE_PART" not in defines:
+                continue
+            vectors = stores or loads // reads
+            is_rest = vectors == 0 or previous > vectors and previous % vectors == 0
+            elements_of_loops.append(loop)
+            if not is_rest:
+                rounds += issued(self.code, self.target, loop) / (vectors * width)
+                previous = vectors
+            else:
+                previous = 0
+        once = longest_path(self.code, self.target, 1, without=elements_of_loops)
+        return rounds + once / LEAST_ELEMENTS[self.build]
 
     @property
     def part_of_memory_time(self):
         """What it takes to issue those instructions, as a part of what it takes to move an element's bytes."""
         if self.instructions_of_element is None:
             return None
-        numbers = ELEMENTWISE[self.build.kernel] + 2 * int(dict(self.build.defines).get("STATES", 0))
+        defines = dict(self.build.defines)
+        numbers = (ELEMENTWISE[self.build.kernel] + 2 * int(defines.get("STATES", 0))
+                   + int(defines.get("RESIDUAL", 0)))
         issuing = self.instructions_of_element / (self.target.issue * 1e12)
         return issuing / (4 * numbers / (self.target.bandwidth * 1e9))
 
@@ -518,13 +571,36 @@ def jump(target, name, operands):
     return found.group(1) if found else None
 
 
-def longest_path(code, target, rounds):
-    """The most instructions from the first to an end, where loops go round so often."""
-    def issues(name):
-        return 1 if not target.is_amd or name.startswith(("v_", "global_", "ds_")) else 0
+def is_issued(target, name):
+    """Whether an instruction takes a place of its own: a warp issues AMD's scalar ones beside the others."""
+    return not target.is_amd or name.startswith(("v_", "global_", "ds_"))
 
+
+def issued(code, target, loop):
+    return sum(is_issued(target, name) for name, _ in code.instructions[loop[0]:loop[1]])
+
+
+def loops_of(code, target):
+    """The loops of a kernel, as the numbers of their first instruction and of the one behind their last."""
+    loops = set()
+    for index, (name, operands) in enumerate(code.instructions):
+        start = code.labels.get(jump(target, name, operands))
+        if start is not None and start <= index and index + 1 - start > 1:
+            loops.add((start, index + 1))
+    return loops
+
+
+def innermost(loops):
+    return [(s, e) for s, e in loops
+            if not any((s, e) != (t, u) and s <= t and u <= e for t, u in loops)]
+
+
+def longest_path(code, target, rounds, without=()):
+    """The most instructions from the first to an end, where loops go round so often, those `without` never."""
     targets = [code.labels.get(jump(target, *instruction)) for instruction in code.instructions]
-    weights = [issues(name) for name, _ in code.instructions]
+    weights = [int(is_issued(target, name)) for name, _ in code.instructions]
+    for start, end in without:
+        weights[start:end] = [0] * (end - start)
     for index, start in enumerate(targets):
         if start is not None and start < index:
             for inside in range(start, index + 1):
@@ -546,14 +622,8 @@ def share_of_tile(code, target, trips):
     def count(start, end):
         return sum(multiply_adds(target, name) for name, _ in code.instructions[start:end])
 
-    loops = set()
-    for index, (name, operands) in enumerate(code.instructions):
-        label = jump(target, name, operands)
-        start = code.labels.get(label)
-        if start is not None and start <= index and index + 1 - start > 1:
-            loops.add((start, index + 1))
-    inner = [(s, e) for s, e in loops
-             if not any((s, e) != (t, u) and s <= t and u <= e for t, u in loops)]
+    loops = loops_of(code, target)
+    inner = innermost(loops)
     best = max(inner, key=lambda loop: (count(*loop), loop[0] - loop[1]), default=None)
     if best is None or count(*best) < 8:
         return None
