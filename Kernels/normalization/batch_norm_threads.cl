@@ -22,6 +22,16 @@
   const int first = part * share, end = min(total, first + share);             \
   const int skip = (channels - 1) * vectors.s0 * V, start = channel * vectors.s0 * V
 
+// The parts whose sums a work-item puts together, and what comes of them all. Few parts (-DFEW_PARTS) every
+// work-item takes for itself: they are read once for all, and nobody waits.
+#ifdef FEW_PARTS
+#define EACH_PART(p) (int p = 0; p < parts; ++p)
+#define OF_ALL_PARTS(value) (value)
+#else
+#define EACH_PART(p) (int p = MEMBER; p < parts; p += GROUP)
+#define OF_ALL_PARTS(value) group_sum(value, scratch)
+#endif
+
 // How much of a channel a part is.
 #define WEIGHT(part) ((float)max(0, min(share, total - (part) * share)) / total)
 
@@ -103,15 +113,13 @@ __kernel void batch_norm_apply(IN(x), IN(means), IN(variances), IN(weight), IN(b
   BIND(variances);
   const float base = means[channel];
   float away = 0, rest = 0;
-  for (int p = MEMBER; p < parts; p += GROUP) {
-    away += WEIGHT(p) * (means[p * channels + channel] - base);
-  }
-  away = group_sum(away, scratch);
-  for (int p = MEMBER; p < parts; p += GROUP) {
+  for EACH_PART(p) away += WEIGHT(p) * (means[p * channels + channel] - base);
+  away = OF_ALL_PARTS(away);
+  for EACH_PART(p) {
     const float d = means[p * channels + channel] - base - away;
     rest += WEIGHT(p) * (variances[p * channels + channel] + d * d);
   }
-  const float m = base + away, v = group_sum(rest, scratch);
+  const float m = base + away, v = OF_ALL_PARTS(rest);
 #endif
 #ifndef GIVEN
   if (part == 0 && MEMBER == 0) {
@@ -237,11 +245,11 @@ __kernel void batch_norm_backward_apply(IN(dy), IN(x), IN(mean), IN(variance), I
   BIND(sums);
   BIND(products);
   float s = 0, p = 0;
-  for (int i = MEMBER; i < parts; i += GROUP) {
+  for EACH_PART(i) {
     s += sums[i * channels + channel];
     p += products[i * channels + channel];
   }
-  const float sum = group_sum(s, scratch), product = group_sum(p, scratch);
+  const float sum = OF_ALL_PARTS(s), product = OF_ALL_PARTS(p);
 #endif
   const float terms = (float)total * V, slope = product * rstd;
   if (part == 0 && MEMBER == 0) {

@@ -56,6 +56,14 @@ import Testing
     }
   }
 
+  /// On a large GPU few channels are cut into so many parts that a group puts their sums together.
+  @Test func manyPartsOfAChannelArePutTogether() throws {
+    let experiment = try block(
+      [2, 1, 384, 400], addsResidual: false, rectifies: true, running: true)
+    let id = "opencl/many-threads/compute-units=132"
+    #expect(try experiment.disagreements(on: id, ofLargest: true) == [])
+  }
+
   /// What another reads stays: the normalisation's output, a running mean, a relu's gradient.
   @Test(arguments: TestDevices.openCL) func whatOthersReadStays(id: String) throws {
     var experiment = Experiment()

@@ -44,6 +44,7 @@ private struct BatchNormalization {
       defines["GIVEN"] = 1
     } else if cut.parts > 1 {
       try cut.encode("batch_moments", [x], [sums.0, sums.1])
+      defines.merge(cut.definesOfSums) { $1 }
     }
     if !running.isEmpty { defines["RUNNING"] = 1 }
     // What is not there is not looked at.
@@ -84,7 +85,8 @@ private struct BatchNormalizationBackward {
     }
     try cut.encode(
       "batch_norm_backward_apply", [dy, x, dx], sums: inputs + [cut.sums.0, cut.sums.1],
-      [dx, dWeight, dBias], [.float(epsilon)], defines: defines)
+      [dx, dWeight, dBias], [.float(epsilon)],
+      defines: defines.merging(cut.definesOfSums) { $1 })
   }
 }
 
@@ -188,6 +190,9 @@ private struct ChannelCut {
     let channels = x.shape[1] * device.rowGroup
     return max(1, min(device.busyItemCount / channels, x.elementCount / 16_384))
   }
+
+  /// Few parts are put together by every work-item for itself, many by the group.
+  var definesOfSums: [String: Int] { (2...16).contains(parts) ? ["FEW_PARTS": 1] : [:] }
 
   static func workspaceByteCount(_ x: TensorType, on device: OpenCLDevice) -> Int {
     let parts = parts(x, on: device)
