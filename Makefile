@@ -1,7 +1,7 @@
 # `make train` and `make test` need a Swift 6 toolchain and make; they install the rest.
 
 PACKAGES := ocl-icd-opencl-dev opencl-headers libclblast-dev libdnnl-dev zlib1g-dev \
-            libpng-dev libjpeg-dev liblmdb-dev pocl-opencl-icd dataset-fashion-mnist openmpi-bin
+            libpng-dev libjpeg-dev liblmdb-dev pocl-opencl-icd dataset-fashion-mnist openmpi-bin hdf5-tools
 SWIFT ?= swift
 TERN := .build/release/tern
 

@@ -69,6 +69,9 @@ let package = Package(
     // Inner loops with instructions of newer processors, asked for at run time.
     .target(name: "CMicrokernels"),
 
+    // The calls of HDF5, in a process that loads its library where a file is read.
+    .target(name: "CHDF5"),
+
     // The threads that run loops, oneDNN's too.
     .target(name: "CTeam"),
 
@@ -98,7 +101,7 @@ let package = Package(
     .target(name: "TernOptim", dependencies: ["TernCore", "TernGraph"]),
     .target(
       name: "TernData",
-      dependencies: ["TernCore", "CImages", "CLMDB", "CMicrokernels", "CZlib"]),
+      dependencies: ["TernCore", "CHDF5", "CImages", "CLMDB", "CMicrokernels", "CZlib"]),
     .target(
       name: "TernFormats", dependencies: ["TernCore", "TernGraph", "TernNN", "TernData"]),
     .target(name: "TernCluster", dependencies: ["TernCore", "CMPI"]),

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Writes FormatCases: small networks in other programs' formats, and what they compute.
+"""Writes FormatCases: small networks in other programs' formats, and what they compute, and HDF5 files.
 
-    pip install onnx onnxruntime
+    pip install onnx onnxruntime h5py
     python3 Tests/format_cases.py
 
 The ONNX folders have the form of onnx's backend tests; their outputs are onnxruntime's. The files of weights
@@ -213,6 +213,47 @@ def write_weights():
             file.write(struct.pack("<q", len(storage.values)) + storage.values.tobytes())
 
 
+# MARK: HDF5
+
+
+def write_arrays():
+    """Four samples: element i of `data` is i / 4, and labels are 0, 1, 0, 1."""
+    import h5py
+
+    folder = os.path.join(FOLDER, "hdf5")
+    os.makedirs(folder, exist_ok=True)
+    data = (np.arange(24) / 4).reshape(4, 1, 2, 3)
+    label = np.arange(4) % 2
+
+    def write(name, version, arrays):
+        with h5py.File(os.path.join(folder, name), "w", libver=(version, "v110")) as file:
+            for key, (value, how) in arrays.items():
+                file.create_dataset(key, data=value, track_times=False, **how)
+
+    write("earliest.h5", "earliest", {"data": (data.astype("f4"), {}), "label": (label.astype("f4"), {})})
+    # What libhdf5 of 1.10 reads.
+    write("latest.h5", "v110", {
+        "data": ((data * 4).astype("u1").reshape(4, 2, 3), {}), "label": (label.astype("u1"), {})})
+    packed = {"chunks": (3, 1, 2, 3), "compression": "gzip", "shuffle": True, "fletcher32": True}
+    for name, version in [("chunked.h5", "earliest"), ("packed.h5", "v110")]:
+        write(name, version, {
+            "data": (data, packed), "label": (label.astype(">i8"), {"chunks": (3,), "maxshape": (None,)}),
+            "numbers": (np.stack([label * 0.5, -label], 1).astype("f2"), {}), "truth": (label == 1, {}),
+        })
+    with h5py.File(os.path.join(folder, "odd.h5"), "w") as file:
+        file.create_dataset("label", data=label, track_times=False)
+        file.create_dataset("words", data=["a", "b", "c", "d"], track_times=False)
+        file.create_dataset("nothing", shape=(1 << 40, 4), dtype="f4", chunks=(1, 4), track_times=False)
+        file.create_dataset("outside", shape=(4, 3), dtype="f4", external=[("other.bin", 0, 48)], track_times=False)
+        file.create_dataset("hole", data=np.full((4, 2), np.nan, "f4"), track_times=False)
+        file.create_dataset("empty", shape=(0, 2), dtype="f4", track_times=False)
+        file.create_dataset("fraction", data=label + 0.5, track_times=False)
+        file["link"] = h5py.SoftLink("/label")
+        file["elsewhere"] = h5py.ExternalLink("earliest.h5", "/data")
+        file.create_group("group")
+
+
 if __name__ == "__main__":
+    write_arrays()
     write_networks()
     write_weights()

@@ -66,6 +66,39 @@ import Testing
       changed.status != 0 && changed.errors.split(separator: "\n").count == 1, "\(changed.errors)")
   }
 
+  /// A dry run writes nothing, beside the data neither; samples that cannot be read are left out, told and counted.
+  @Test func aDryRunWritesNothingAndDamageIsTold() throws {
+    let workspace = try Workspace()
+    defer { workspace.remove() }
+    try write(workspace)
+    var bad = TarFixture()
+    for number in 0..<400 {
+      bad.add(
+        "\(number).npy",
+        TarFixture.array([Float](repeating: number == 5 ? .nan : 1, count: 784), shape: "(28, 28)"))
+      if number != 6 { bad.add("\(number).cls", Array("\(number % 2)".utf8)) }
+    }
+    try Data(bad.file).write(to: URL(fileURLWithPath: workspace.file("part-9.tar")))
+    func names() throws -> Set<String> {
+      try Set(FileManager.default.contentsOfDirectory(atPath: workspace.path))
+    }
+    let before = try names()
+    func run(_ arguments: String...) throws -> Command.Result {
+      try Command.run(
+        ["train", "lenet5", "--device", "cpu", "--steps", "2"] + arguments, in: workspace.path)
+    }
+    let stopped = try run("--data", "tar:part-9.tar", "--dry-run")
+    #expect(stopped.status == 65 && stopped.errors.contains("'6': no label"), "\(stopped.errors)")
+    let dry = try run("--data", "tar:part-*.tar*", "--on-error", "skip", "--dry-run")
+    #expect(dry.status == 0, "\(dry.errors)")
+    #expect(try names() == before)
+    let trained = try run("--data", "tar:part-*.tar*", "--on-error", "skip", "--out", "run")
+    #expect(trained.status == 0, "\(trained.errors)")
+    #expect(trained.errors.contains("skipped 2 of 520 samples, which cannot be read"))
+    #expect(trained.errors.contains("5.npy: holds a number that is not finite"))
+    #expect(try names().subtracting(before).contains { $0.hasPrefix(".tern-index-") })
+  }
+
   @Test func badArchivesAreOneLine() throws {
     let workspace = try Workspace()
     defer { workspace.remove() }

@@ -119,7 +119,7 @@ import Testing
         try Data("no picture".utf8).write(to: URL(fileURLWithPath: "\(path)/\(other)"))
       }
     }
-    let source = try DataSource.open("images:\(files.directory)", imageSize: 4)
+    let source = try DataSource.open("images:\(files.directory)", pictures: PictureOptions(size: 4))
     #expect(source.training.count == 10)
     #expect(source.test.count == 5)
     #expect(source.validation?.count == 5)
@@ -129,13 +129,15 @@ import Testing
     for (image, _) in try samples(source.training) { #expect(image.allSatisfy { 0...1 ~= $0 }) }
 
     // Without parts, every fifth picture of a class is for testing.
-    let flat = try DataSource.open("images:\(files.path("train"))", imageSize: 8)
+    let flat = try DataSource.open(
+      "images:\(files.path("train"))", pictures: PictureOptions(size: 8))
     #expect(flat.training.count == 8)
     #expect(flat.test.count == 2)
 
     // A damaged picture is found when its turn comes, and named.
     try Data([0xFF, 0xD8, 0xFF]).write(to: URL(fileURLWithPath: files.path("train/dog/a.jpg")))
-    let damaged = try DataSource.open("images:\(files.directory)", imageSize: 4)
+    let damaged = try DataSource.open(
+      "images:\(files.directory)", pictures: PictureOptions(size: 4))
     let loader = BatchLoader(
       damaged.training, batchSize: 2,
       normalization: Normalization(means: [0, 0, 0], deviations: [1, 1, 1]), workers: 2)

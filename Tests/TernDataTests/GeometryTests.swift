@@ -27,7 +27,7 @@ import Testing
   }
 
   private func view(_ part: Double) -> PictureFrame.View {
-    part == 0 ? .whole : .center(part: part)
+    part == 0 ? .squash(part: 1) : .center(part: part)
   }
 
   /// Pillow rounds to whole levels after each of its two passes.

@@ -70,11 +70,51 @@ import Testing
     let picture = PictureFixture.named("colorPNG").data
     try LMDBWriter.write(
       entries(10) { LMDBWriter.datum(picture: picture, label: $0 % 2) }, to: files.path("pictures"))
-    let pictures = try DataSource.open("lmdb:\(files.path("pictures"))", imageSize: 3)
+    let pictures = try DataSource.open(
+      "lmdb:\(files.path("pictures"))", pictures: PictureOptions(size: 3))
     var expected = [Float](repeating: 0, count: 27)
-    try PictureFrame([3, 3, 3], view: ImageFolderDataset.view).copy(
+    try PictureFrame([3, 3, 3], view: PictureOptions().view).copy(
       picture, name: "x", to: &expected, scale: .identity(channels: 3, hasBytes: true))
     #expect(try pictures.training.values(3) == expected)
+  }
+
+  @Test func damagedEntriesMayBeLeftOut() throws {
+    let files = try FixtureFiles()
+    defer { files.remove() }
+    let bad: [Int: Data] = [
+      3: Data([0xFF, 0xFF]), 700: LMDBWriter.datum([1, 1, 2], [1], label: 0),
+      701: LMDBWriter.datum([1, 2, 1], [1, 2], label: 0),
+      1299: LMDBWriter.datum([1, 1, 2], floats: [1, 2], label: 0),
+    ]
+    try LMDBWriter.write(
+      entries(1300) { number in
+        bad[number]
+          ?? LMDBWriter.datum(
+            [1, 1, 2], [UInt8(number % 256), UInt8(number / 256)], label: number % 2)
+      }, to: files.path("values"))
+    let all = TargetSelection(testSplit: 0)
+    let place = "lmdb:\(files.path("values"))"
+    #expect(throws: TernError.self) { try DataSource.open(place, targets: all) }
+    let values = try DataSource.open(place, onError: .skip, targets: all)
+    let expected = (0..<1300).filter { bad[$0] == nil }
+    #expect(values.training.count == expected.count)
+    for (index, number) in expected.enumerated() {
+      #expect(try bytes(values.training.values(index)) == [number % 256, number / 256])
+      #expect(values.training.label(index) == Int32(number % 2))
+    }
+    #expect(values.notes.contains("skipped 4 of 1300 samples, which cannot be read"))
+    #expect(values.notes.contains { $0.contains("00000701: values of [1, 2, 1] where") })
+    let picture = PictureFixture.named("colorPNG").data
+    try LMDBWriter.write(
+      entries(1100) {
+        LMDBWriter.datum(picture: $0 % 100 == 50 ? picture.dropLast(30) : picture, label: $0 % 2)
+      }, to: files.path("pictures"))
+    let pictures = try DataSource.open(
+      "lmdb:\(files.path("pictures"))", pictures: PictureOptions(size: 3), onError: .skip,
+      targets: all)
+    #expect(pictures.training.count == 1089)
+    for index in 0..<1089 { _ = try pictures.training.values(index) }
+    #expect(pictures.notes.contains("skipped 11 of 1100 samples, which cannot be read"))
   }
 
   @Test func whatIsWrongIsOneLine() throws {

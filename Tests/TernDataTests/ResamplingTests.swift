@@ -39,7 +39,7 @@ import Testing
     try PNGWriter.encoded(
       pixels, width: source.width, height: source.height, channels: channels
     ).write(to: URL(fileURLWithPath: path))
-    let frame = PictureFrame([3, target.height, target.width], view: .whole)
+    let frame = PictureFrame([3, target.height, target.width], view: .squash(part: 1))
     let values = try frame.values(ofFile: path)
     for plane in 0..<3 {
       for y in 0..<target.height {

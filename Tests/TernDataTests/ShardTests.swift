@@ -39,7 +39,7 @@ import Testing
     archive.addExtended("\(long).jpg", Array(PictureFixture.named("colorPNG").data))
     try files.write("train-0.tar", archive.file)
     try files.write("val-0.tar.gz", FixtureFiles.gzip(archive.file))
-    let data = try DataSource.open("tar:\(files.directory)", imageSize: 3)
+    let data = try DataSource.open("tar:\(files.directory)", pictures: PictureOptions(size: 3))
     #expect(data.training.count == 3 && data.test.count == 3)
     #expect(data.training.classNames == ["cat", "dog"])
     #expect((0..<3).map(data.training.label) == [1, 0, 1])
@@ -60,7 +60,7 @@ import Testing
     }
     let pictures = try ImageFolderDataset(
       .init(classNames: ["cat", "dog"]).adding(folder),
-      frame: PictureFrame([3, 3, 3], view: ImageFolderDataset.view))
+      frame: PictureFrame([3, 3, 3], view: PictureOptions().view))
     #expect(try data.training.values(1) == pictures.values(0))
     #expect(try data.training.values(0) == pictures.values(1))
   }
@@ -171,6 +171,66 @@ import Testing
     #expect(try count() == 300)
     try write(TarFixture.numbered(0..<299).bytes + [UInt8](repeating: 0, count: 1024 + 2048))
     #expect(try count() == 299)
+  }
+
+  /// Samples that cannot be read are left out where that is asked for, counted and named; the others are the same.
+  @Test(arguments: [false, true]) func damagedSamplesMayBeLeftOut(isPacked: Bool) throws {
+    let files = try FixtureFiles()
+    defer { files.remove() }
+    var archive = TarFixture()
+    var expected: [Float] = []
+    for number in 0..<900 {
+      var array = TarFixture.array([Float(number), 1])
+      let hasLabel = number % 100 != 7
+      switch number % 100 {
+      case 3: array = TarFixture.array([Float(number), .nan])
+      case 4: array = TarFixture.array([Float(number)])
+      case 5: array.removeLast()
+      case 7: break
+      case 9: archive.add("\(number).png", [1, 2, 3])
+      default: expected.append(Float(number))
+      }
+      archive.add("\(number).npy", array)
+      if hasLabel { archive.add("\(number).cls", Array("\(number % 3)".utf8)) }
+    }
+    try files.write("a.tar", isPacked ? FixtureFiles.gzip(archive.file) : archive.file)
+    try files.write("b.tar", TarFixture.numbered(1000..<1040).file)
+    expected += (1000..<1040).map(Float.init)
+    let name = "tar:\(files.path("*.tar"))"
+    #expect(throws: TernError.self) { try DataSource.open(name, targets: .all) }
+    // Counted, and taken from the index the second time.
+    for _ in 0..<2 {
+      let data = try DataSource.open(name, onError: .skip, targets: .all)
+      #expect(try numbers(data.training) == expected)
+      #expect(data.notes.contains("skipped 45 of 940 samples, which cannot be read"))
+      for text in ["3.npy: holds a number", "4.npy: an array of shape [1]", "'7': no label"] {
+        #expect(data.notes.contains { $0.hasPrefix("skipped: ") && $0.contains(text) }, "\(text)")
+      }
+      #expect(data.notes.count { $0.hasPrefix("skipped: ") } == 10)
+      // From back to front, so that blocks are not read in their order.
+      for index in stride(from: data.training.count - 1, through: 0, by: -37) {
+        #expect(try data.training.values(index)[0] == expected[index])
+        #expect(data.training.label(index) == Int32(Int(expected[index]) % 3))
+      }
+    }
+    let indices = try FileManager.default.contentsOfDirectory(atPath: files.directory).filter {
+      $0.hasPrefix(".tern-index")
+    }
+    // Little data is counted each time.
+    #expect(indices.count == (isPacked ? 0 : 1), "\(indices)")
+    let held = try DataSource.open(name, onError: .skip)
+    #expect(try Set(numbers(held.training) + numbers(held.test)) == Set(expected))
+    #expect(held.test.count == 855 / 5 + 8)
+  }
+
+  @Test func placesSkipWhatIsDamaged() {
+    for damaged in [[], [0], [9], [0, 1, 2], [3, 4, 8], [1, 3, 5, 7, 9]] {
+      let samples = DamagedSamples(places: [[], damaged])
+      let readable = (0..<10).filter { !damaged.contains($0) }
+      #expect(readable.indices.map { samples.place(of: $0, in: 1) } == readable)
+      #expect((0..<10).filter { samples.isDamaged($0, of: 1) } == damaged)
+      #expect(samples.place(of: 7, in: 0) == 7)
+    }
   }
 
   // MARK: Damage

@@ -17,7 +17,7 @@ extension DataCommand {
     var data = "fashion-mnist"
     @Option(help: ArgumentHelp("Random changes, as 'tern train' takes them.", valueName: "list"))
     var augment = "none"
-    @Option(help: "The side of pictures from images:DIR, in pixels.")
+    @Option(help: "The side of samples made from pictures in files, in pixels.")
     var imageSize = 224
     @Option(help: "Samples per batch.")
     var batchSize = 64
@@ -35,7 +35,7 @@ extension DataCommand {
       ] where !(1...limit).contains(value) {
         throw TernError(.usage, "\(name): expected 1 to \(limit), got \(value)")
       }
-      let training = try DataSource.open(data, imageSize: imageSize).training
+      let training = try DataSource.open(data, pictures: PictureOptions(size: imageSize)).training
       let augmentation = try Augmentation(augment).prepared(for: training)
       let normalization = try Normalization("none", statisticsOf: training)
       let clock = ContinuousClock()

@@ -32,7 +32,7 @@ struct DataCommand: ParsableCommand {
     var count = 64
     @Option(help: "The seed that chooses and changes the samples.")
     var seed: UInt64 = 0
-    @Option(help: "The side of pictures from images:DIR, in pixels.")
+    @Option(help: "The side of samples made from pictures in files, in pixels.")
     var imageSize = 224
     @Option(help: "The picture to write (PNG).")
     var out = "sheet.png"
@@ -48,7 +48,7 @@ struct DataCommand: ParsableCommand {
       guard (1...4096).contains(imageSize) else {
         throw TernError(.usage, "image-size: expected 1 to 4096 pixels, got \(imageSize)")
       }
-      let source = try DataSource.open(data, imageSize: imageSize)
+      let source = try DataSource.open(data, pictures: PictureOptions(size: imageSize))
       let training = source.training
       guard training.isPictures else {
         throw TernError(

@@ -217,6 +217,7 @@ struct Look: ParsableCommand {
     }
     let frame = try DataSource.frame(
       weights.configuration.data, sampleShape: shape,
+      pictures: weights.configuration.pictureOptions(for: look.model),
       isPerPixel: look.model.task == .segmentation)
     let samples = ValueDataset(
       values: try frame.values(ofFile: image), labels: [0], sampleShape: shape,

@@ -140,7 +140,8 @@ struct Predict: ParsableCommand {
       weights, shape: description.shape, classCount: description.classNames.count)
     let isPerPixel = network.task == .segmentation
     let frame = try DataSource.frame(
-      weights.configuration.data, sampleShape: description.shape, isPerPixel: isPerPixel)
+      weights.configuration.data, sampleShape: description.shape,
+      pictures: weights.configuration.pictureOptions(for: network), isPerPixel: isPerPixel)
     // A picture that cannot be read is said, and does not keep the others from being answered.
     var (failure, failureCount, answerCount) = (TernError?.none, 0, 0)
     func attempt(_ read: () throws -> Void) throws {
@@ -181,7 +182,9 @@ struct Predict: ParsableCommand {
       } else if network.task == .association {
         let found = try predictor.outputs(samples, normalization: description.normalization)
         for (name, outputs) in zip(names, found) { show(name, units: outputs) }
-      } else if [.regression, .multilabel, .pairAssociation].contains(network.task) {
+      } else if [.regression, .multilabel, .pairAssociation, .ownLosses(ofNumbers: true)]
+        .contains(network.task)
+      {
         let found = try predictor.outputs(samples, normalization: description.normalization)
         for (name, outputs) in zip(names, found) {
           show(name, network, outputs, description.classNames, description.targetScale, truth: nil)
@@ -207,7 +210,7 @@ struct Predict: ParsableCommand {
       sampleShape: shape, targetCount: classCount, vocabularyCount: vocabularyCount)
     switch network.task {
     case .classification, .perceptron, .hebbian, .adaline, .beliefNetwork, .regression,
-      .multilabel, .association, .pairAssociation:
+      .multilabel, .association, .pairAssociation, .ownLosses(ofNumbers: true):
       guard masks == nil else {
         throw TernError(.usage, "masks: \(network.name) gives a class per sample, not per pixel")
       }

@@ -31,6 +31,7 @@ struct RunWeights {
       configuration.model = run.modelPath(configuration.model)
       // What is given besides is meant from here.
       configuration.data = configuration.locatedData
+      configuration.imageRoot = configuration.pictureRoot
       configuration.workingDirectory = nil
       settings = Dictionary(
         uniqueKeysWithValues: configuration.settings.map { ($0.name, $0.value) })

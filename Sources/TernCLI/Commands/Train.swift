@@ -93,7 +93,7 @@ struct Train: ParsableCommand {
     let trainer = try reporter.showingCompilation {
       try Trainer(
         job.configuration, catalog: reporter.watching(.standard), allowsFallback: allowFallback,
-        run: job.run, checkpoint: job.checkpoint, group: group,
+        run: job.run, checkpoint: job.checkpoint, group: group, writesIndex: !dryRun,
         report: Cluster.isFirst ? reporter.report : { _ in })
     }
     if !quiet {

@@ -9,24 +9,35 @@ struct DamagedItems {
   let count: Int
 
   /// Named in full up to here; beyond, counted.
-  private static let namedLimit = 10
+  static let namedLimit = 10
 
   static func find(_ paths: [String], read: @Sendable (String) throws -> Void) -> DamagedItems {
+    find(paths.count) { try read(paths[$0]) }
+  }
+
+  static func find(_ count: Int, read: @Sendable (Int) throws -> Void) -> DamagedItems {
     let faults = Mutex([Int: String]())
-    BackgroundThread.concurrently(paths.count, name: "tern-pictures") { index in
-      do { try read(paths[index]) } catch {
-        faults.withLock { $0[index] = "\(error)" }
-      }
+    BackgroundThread.concurrently(count, name: "tern-pictures") { index in
+      do { try read(index) } catch { faults.withLock { $0[index] = "\(error)" } }
     }
-    return DamagedItems(faults: faults.withLock { $0 }, count: paths.count)
+    return DamagedItems(faults: faults.withLock { $0 }, count: count)
   }
 
   /// A line for each, and how many they are.
   var notes: [String] {
-    guard !faults.isEmpty else { return [] }
-    let named = faults.sorted { $0.key < $1.key }.prefix(Self.namedLimit)
-    return named.map { "skipped: \($0.value)" } + [
-      "skipped \(faults.count) of \(count) pictures, which cannot be read"
+    Self.notes(
+      faults.sorted { $0.key < $1.key }.prefix(Self.namedLimit).map(\.value), faults.count,
+      of: "\(count) pictures")
+  }
+
+  /// - Parameters:
+  ///   - faults: the first of them, a line each.
+  ///   - count: how many there are.
+  ///   - all: what they are some of.
+  static func notes(_ faults: [String], _ count: Int, of all: String) -> [String] {
+    guard count > 0 else { return [] }
+    return faults.prefix(namedLimit).map { "skipped: \($0)" } + [
+      "skipped \(count) of \(all), which cannot be read"
     ]
   }
 }

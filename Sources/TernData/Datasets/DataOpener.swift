@@ -14,15 +14,17 @@ struct DataOpener {
   let roots: [String]
   /// What the data is held against, where a network was trained already.
   let known: TrainedSamples?
-  /// What of a picture in a folder a sample shows.
+  /// The samples that picture files become, and where those of a list are.
+  let pictures: PictureOptions
+  /// What of a picture a sample shows.
   let view: PictureFrame.View
-  /// The samples that picture files become.
-  let pictureShape: Shape
   let onError: ItemErrorPolicy
   /// Whether but one part is wanted, to measure a network on.
   let measures: Bool
   /// What is to be predicted.
   var selection = TargetSelection()
+  /// Whether an index of samples in archives and databases may be put beside them.
+  var writesIndex = true
   /// The network's inputs, which the arrays of an npz file may be called by.
   var inputs: [Field] = []
 
@@ -58,19 +60,23 @@ struct DataOpener {
 
   private func partsOf(_ specification: String) throws -> DataParts {
     let (name, location) = DataSource.cut(specification)
-    guard selection.columns.isEmpty || ["csv", "npz", "text"].contains(name) else {
+    guard selection.columns.isEmpty || ["csv", "hdf5", "npz", "text"].contains(name) else {
       throw TernError(
-        .usage, "target: is for csv:FILE, npz:FILE and text:FILE.csv, not for \(specification)")
+        .usage,
+        "target: is for csv:FILE, npz:FILE, hdf5:FILE and text:FILE.csv, not for \(specification)")
+    }
+    guard selection.samples == nil || ["hdf5", "npz"].contains(name) else {
+      throw TernError(.usage, "samples: is for npz:FILE and hdf5:FILE, not for \(specification)")
     }
     guard selection.kind != .tokens || name == "text" else {
       throw TernError(
         .usage, "\(specification): a language model is trained on text:FILE or text:DIR")
     }
-    guard inputs.count <= 1 || ["npz", "text"].contains(name) else {
+    guard inputs.count <= 1 || ["hdf5", "npz", "text"].contains(name) else {
       throw TernError(
         .usage,
-        "\(specification): the network reads \(inputs.map(\.name).joined(separator: ", ")); npz:FILE may "
-          + "hold an array for each")
+        "\(specification): the network reads \(inputs.map(\.name).joined(separator: ", ")); npz:FILE and "
+          + "hdf5:FILE may hold an array for each")
     }
     /// The location, which is not optional.
     func place(_ kind: String = "DIR") throws -> String {
@@ -103,26 +109,37 @@ struct DataOpener {
         directory: try place(), frame: frame(specification), known: known, onError: onError,
         measures: measures
       ).parts()
+    case "list":
+      return try PictureList(
+        location: try place("FILE"), root: pictures.root, frame: frame(specification), known: known,
+        onError: onError, measures: measures
+      ).parts()
     case "tar":
-      try refuseSkipping("shards are not")
       return try ShardSets(
         pattern: try place("PATTERN"), frame: { try frame(specification) }, known: known,
-        measures: measures
+        measures: measures, storage: storage
       ).parts()
     case "lmdb":
-      try refuseSkipping("a database is not")
       return try LMDBSets(
         location: try place(), frame: { try frame(specification) }, known: known,
-        measures: measures, input: inputs.first?.type.shape
+        measures: measures, storage: storage, input: inputs.first?.type.shape
       ).parts()
     case "csv":
       return try tables(specification, try place("FILE"))
     case "text":
       return try text(try place("PATH"))
     case "npz":
-      return try NPZ.open(
-        try place("FILE"), known: known, measures: measures, selection: selection,
-        inputs: inputs)
+      let path = try place("FILE")
+      return try ArraySets(
+        files: [(try NPZ(path), nil)], path: path, known: known, measures: measures,
+        selection: selection, inputs: inputs
+      ).parts()
+    case "hdf5":
+      let path = try place("FILE")
+      return try ArraySets(
+        files: try HDF5Sets.files(path), path: path, known: known, measures: measures,
+        selection: selection, inputs: inputs, isCaffes: true
+      ).parts()
     default:
       throw TernError(
         .usage,
@@ -151,20 +168,15 @@ struct DataOpener {
     ).parts()
   }
 
-  private func refuseSkipping(_ text: String) throws {
-    guard onError == .stop else {
-      throw TernError(
-        .usage, "on-error: skip tries all pictures before the start, as \(text) tried")
-    }
-  }
+  private var storage: RunIndex.Storage { .init(isWritten: writesIndex, onError: onError) }
 
   private func frame(_ specification: String) throws -> PictureFrame {
-    guard pictureShape.rank == 3, [1, 3].contains(pictureShape[0]) else {
+    let shape = known?.shape ?? pictures.shape
+    guard shape.rank == 3, [1, 3].contains(shape[0]) else {
       throw TernError(
-        .badData,
-        "\(specification): pictures, the network was trained on samples of \(pictureShape)")
+        .badData, "\(specification): pictures, the network was trained on samples of \(shape)")
     }
-    return PictureFrame(pictureShape, view: view)
+    return PictureFrame(shape, view: view)
   }
 
   /// How data is named that lies at a path.
@@ -173,6 +185,7 @@ struct DataOpener {
     if kind == .folder { return "images:\(path)" }
     let ending = path.pathSuffix.lowercased()
     if ending == "tar" || path.lowercased().hasSuffix(".tar.gz") { return "tar:\(path)" }
+    if ["h5", "hdf5"].contains(ending) { return "hdf5:\(path)" }
     return ["csv", "npz"].contains(ending)
       ? "\(ending):\(path)" : ending == "txt" ? "text:\(path)" : nil
   }

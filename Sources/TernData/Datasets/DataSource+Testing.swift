@@ -11,17 +11,19 @@ extension DataSource {
   /// - Parameters:
   ///   - trainingData: the data that the network was trained on, which decides what of a picture
   ///     it sees.
+  ///   - pictures: how picture files became samples there; their shape is that of `known`.
   ///   - known: its samples.
   /// - Throws: ``TernError`` also where samples, classes or columns are not the network's, or there
   ///   are none.
   public static func openTestSet(
     _ specification: String, roots: [String] = standardRoots, trainedOn trainingData: String,
-    known: TrainedSamples, onError: ItemErrorPolicy = .stop,
+    pictures: PictureOptions = PictureOptions(), known: TrainedSamples,
+    onError: ItemErrorPolicy = .stop,
     targets: TargetSelection = TargetSelection(), inputs: [Field] = []
   ) throws -> DataSource {
     let parts = try DataOpener(
-      roots: roots, known: known, view: ImageFolderDataset.view(trainedOn: trainingData),
-      pictureShape: known.shape, onError: onError, measures: true,
+      roots: roots, known: known, pictures: pictures,
+      view: pictures.view(trainedOn: trainingData), onError: onError, measures: true,
       selection: targets, inputs: inputs
     ).open(specification)
     guard let part = parts.test ?? parts.validation ?? parts.training else {

@@ -4,7 +4,7 @@ import TernCore
 /// A data set as a user names it: a training and a test set.
 ///
 /// The formats are described where they are read: ``IDXFile``, `CIFAR`, ``ImageFolderDataset``,
-/// `CSVTable`, `NPZ`, `ShardSets`, `LMDBSets`.
+/// `CSVTable`, `ArraySets`, `ShardSets`, `LMDBSets`, `PictureList`.
 public struct DataSource: Sendable {
   /// As the user named it.
   public let specification: String
@@ -27,7 +27,10 @@ public struct DataSource: Sendable {
   /// How data can be named.
   public static let forms =
     "fashion-mnist, mnist, idx:DIR, cifar10:DIR, cifar100:DIR, images:DIR, csv:FILE, npz:FILE, "
-    + "text:PATH, tar:PATTERN, lmdb:DIR"
+    + "hdf5:FILE, text:PATH, tar:PATTERN, lmdb:DIR, list:FILE"
+
+  /// The formats of which a second location may be for testing, behind a comma.
+  package static let formatsOfPairs: Set = ["csv", "hdf5", "list", "lmdb"]
 
   /// The folders that hold a data set each, by its name: `$TERN_DATA`, then where Debian's
   /// packages put them.
@@ -36,32 +39,33 @@ public struct DataSource: Sendable {
       .filter { !$0.isEmpty }
   }
 
-  /// Opens data by one of its ``forms``; `fashion-mnist` and `mnist` also with `:DIR`, `csv` also with
-  /// a second file for testing: `csv:TRAIN,TEST`, see ``tables(_:isThere:)``. In all others a comma is a
-  /// part of the name.
+  /// Opens data by one of its ``forms``; `fashion-mnist` and `mnist` also with `:DIR`, `csv`, `hdf5`,
+  /// `list` and `lmdb` also with a second place for testing: `csv:TRAIN,TEST`, see ``tables(_:isThere:)``. In all
+  /// others a comma is a part of the name.
   ///
   /// A validation set is the test set where there is no other. Where there is neither, every fifth
   /// sample of each class is held out for testing.
   ///
   /// - Parameters:
   ///   - roots: where a data set is searched that is named without a folder.
-  ///   - imageSize: the side of samples made from `images:DIR`.
+  ///   - pictures: the samples that picture files become.
   ///   - known: what a network was trained on that goes on with this data: its classes keep their
   ///     numbers, its columns their order.
-  ///   - onError: what becomes of pictures that cannot be read.
+  ///   - onError: what becomes of samples that cannot be read: of pictures in files, archives and databases.
   ///   - targets: what is to be predicted.
   ///   - inputs: the network's inputs, where it is known: arrays of `npz:FILE` may be called by them.
+  ///   - writesIndex: whether an index of samples in archives and databases may be put beside them.
   /// - Throws: ``TernError`` where the name is unknown, or a file is missing, damaged, or not what is
   ///   known.
   public static func open(
-    _ specification: String, roots: [String] = standardRoots, imageSize: Int = 224,
-    known: TrainedSamples? = nil, onError: ItemErrorPolicy = .stop,
-    targets: TargetSelection = TargetSelection(), inputs: [Field] = []
+    _ specification: String, roots: [String] = standardRoots,
+    pictures: PictureOptions = PictureOptions(), known: TrainedSamples? = nil,
+    onError: ItemErrorPolicy = .stop,
+    targets: TargetSelection = TargetSelection(), inputs: [Field] = [], writesIndex: Bool = true
   ) throws -> DataSource {
     let parts = try DataOpener(
-      roots: roots, known: known, view: ImageFolderDataset.view,
-      pictureShape: known?.shape ?? [3, imageSize, imageSize], onError: onError, measures: false,
-      selection: targets, inputs: inputs
+      roots: roots, known: known, pictures: pictures, view: pictures.view, onError: onError,
+      measures: false, selection: targets, writesIndex: writesIndex, inputs: inputs
     ).open(specification)
     return try DataSource(specification, parts, targets)
   }
@@ -157,7 +161,7 @@ public struct DataSource: Sendable {
     if first == second { return true }
     let (a, b) = (cut(first), cut(second))
     guard a.name == b.name, let ours = a.location, let theirs = b.location else { return false }
-    let paths = [ours, theirs].map { ["csv", "lmdb"].contains(a.name) ? tables($0) ?? [$0] : [$0] }
+    let paths = [ours, theirs].map { formatsOfPairs.contains(a.name) ? tables($0) ?? [$0] : [$0] }
     return paths[0].count == paths[1].count && zip(paths[0], paths[1]).allSatisfy(FileSystem.isSame)
   }
 
@@ -208,13 +212,14 @@ public struct DataSource: Sendable {
   ///   picture.
   /// - Throws: ``TernError`` of kind `usage` where samples are not pictures.
   package static func frame(
-    _ specification: String, sampleShape: Shape, isPerPixel: Bool = false
+    _ specification: String, sampleShape: Shape, pictures: PictureOptions,
+    isPerPixel: Bool = false
   ) throws -> PictureFrame {
     guard sampleShape.rank == 3, [1, 3].contains(sampleShape[0]) else {
       throw TernError(
         .usage, "samples of \(specification) are \(sampleShape), which no picture file gives")
     }
     return PictureFrame(
-      sampleShape, view: isPerPixel ? .whole : ImageFolderDataset.view(trainedOn: specification))
+      sampleShape, view: isPerPixel ? .whole : pictures.view(trainedOn: specification))
   }
 }

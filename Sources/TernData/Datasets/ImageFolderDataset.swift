@@ -16,16 +16,8 @@ public final class ImageFolderDataset: Dataset {
   private let labels: [Int32]
   private let frame: PictureFrame
 
-  /// What of a picture a sample shows.
-  static let view = PictureFrame.View.center(part: 7.0 / 8)
   /// Pictures decoded for statistics: means settle long before.
   static let statisticsLimit = 2048
-
-  /// What of a picture a network sees that was trained on this data: of data that is no pictures in
-  /// files, all that its aspect allows.
-  static func view(trainedOn specification: String) -> PictureFrame.View {
-    ["images", "tar", "lmdb"].contains(DataSource.cut(specification).name) ? view : .center(part: 1)
-  }
 
   /// Files with their classes.
   struct Files {
@@ -42,6 +34,12 @@ public final class ImageFolderDataset: Dataset {
       let files = try PictureFolder.files(in: folder, &leftOut)
       paths += files
       labels += [Int32](repeating: number, count: files.count)
+    }
+
+    /// Adds a picture.
+    mutating func add(_ path: String, class number: Int32) {
+      paths.append(path)
+      labels.append(number)
     }
 
     /// Decodes every picture once, and drops those that cannot be read.

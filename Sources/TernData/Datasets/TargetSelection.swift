@@ -14,6 +14,8 @@ public struct TargetSelection: Hashable, Sendable {
 
   /// What kind of thing is predicted.
   public var kind: Kind
+  /// The array that holds the samples it is predicted of, in a file of arrays; `nil` for the one whose name says it.
+  public var samples: String?
   /// The columns of a table that hold it; where none is given, the one called `label`, else the last.
   public var columns: [String]
   /// The part of the samples that is held out for testing where data comes without a test set; 0 measures
@@ -25,10 +27,12 @@ public struct TargetSelection: Hashable, Sendable {
 
   /// What is not said is left to the data.
   public init(
-    _ kind: Kind = .classes, columns: [String] = [], testSplit: Double? = nil,
+    _ kind: Kind = .classes, samples: String? = nil, columns: [String] = [],
+    testSplit: Double? = nil,
     text: TextOptions = TextOptions()
   ) {
     self.kind = kind
+    self.samples = samples
     self.columns = columns
     self.testSplit = testSplit
     self.text = text

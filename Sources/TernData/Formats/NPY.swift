@@ -71,6 +71,19 @@ struct NPYArray {
     self.data = data.dropFirst(start + length)
   }
 
+  /// Elements that are at hand in this machine's order, the last axis fastest.
+  ///
+  /// - Precondition: `data` holds as many of `type`.
+  init(_ data: Data, shape: [Int], type: String, name: String) {
+    (self.data, self.shape, self.type, self.name) = (data, shape, type, name)
+    isBigEndian = UInt16(bigEndian: 1) == 1
+    var strides = [Int](repeating: 1, count: shape.count)
+    for axis in shape.indices.dropLast().reversed() {
+      strides[axis] = strides[axis + 1] * shape[axis + 1]
+    }
+    self.strides = strides
+  }
+
   /// What a type's letter says, for those that are no numbers.
   private static func meaning(_ type: Substring) -> String {
     switch type.first {

@@ -15,6 +15,7 @@ final class LMDBDataset: DatasetOfRuns {
   /// The first key of each run.
   private let keys: [[UInt8]]
   private let lengths: [Int]
+  private let damaged: DamagedSamples
   private let part: RunPart
   private let cache = BlockCache<[LMDBFile.Entry]>()
 
@@ -28,13 +29,17 @@ final class LMDBDataset: DatasetOfRuns {
     case pictures(PictureFrame)
   }
 
+  /// - Parameters:
+  ///   - lengths: how many entries each run has, the damaged among them.
+  ///   - damaged: entries that are left out.
   init(
-    _ file: LMDBFile, keys: [[UInt8]], lengths: [Int], classes: ClassNames, content: Content,
-    sampleShape: Shape, summary: String, part: RunPart.Kind = .all
+    _ file: LMDBFile, keys: [[UInt8]], lengths: [Int], damaged: DamagedSamples,
+    classes: ClassNames, content: Content, sampleShape: Shape, summary: String,
+    part: RunPart.Kind = .all
   ) {
-    (self.file, self.keys, self.lengths) = (file, keys, lengths)
+    (self.file, self.keys, self.lengths, self.damaged) = (file, keys, lengths, damaged)
     (self.classes, self.content, self.sampleShape) = (classes, content, sampleShape)
-    self.part = RunPart(lengths, part)
+    self.part = RunPart(zip(lengths, damaged.places).map { $0 - $1.count }, part)
     self.summary = "\(summary) \(part)"
     classNames = classes.names
   }
@@ -49,7 +54,7 @@ final class LMDBDataset: DatasetOfRuns {
   func holdingOut(_ part: Double) -> (first: any Dataset, second: any Dataset) {
     func cut(_ kind: RunPart.Kind) -> LMDBDataset {
       LMDBDataset(
-        file, keys: keys, lengths: lengths, classes: classes, content: content,
+        file, keys: keys, lengths: lengths, damaged: damaged, classes: classes, content: content,
         sampleShape: sampleShape, summary: summary!, part: kind)
     }
     return (cut(.rest(part)), cut(.held(part)))
@@ -126,7 +131,8 @@ final class LMDBDataset: DatasetOfRuns {
   }
 
   private func datum(_ index: Int) throws -> (Datum, name: String) {
-    let (run, number) = part.place(of: index)
+    let (run, readable) = part.place(of: index)
+    let number = damaged.place(of: readable, in: run)
     let key = BlockCache<[LMDBFile.Entry]>.Key(run: run, block: 0)
     let entries: [LMDBFile.Entry]
     if let found = cache[key] {
@@ -150,7 +156,7 @@ final class LMDBDataset: DatasetOfRuns {
 
 extension Datum {
   /// The picture file in it.
-  fileprivate func picture(_ name: String) throws -> Data {
+  func picture(_ name: String) throws -> Data {
     guard isEncoded else {
       throw TernError(.badData, "\(name): values where the first entry has a picture's file")
     }

@@ -8,6 +8,7 @@ struct LMDBSets {
   let frame: () throws -> PictureFrame
   let known: TrainedSamples?
   let measures: Bool
+  let storage: RunIndex.Storage
   /// What the network reads, where that is known: the middle of larger values.
   let input: Shape?
 
@@ -18,10 +19,12 @@ struct LMDBSets {
     var shape: Shape?
     for part in DataPart.wanted(places.keys, measures: measures) {
       let path = LMDBFile.file(of: places[part]!)
-      let (index, stamps) = try RunIndex.of([path], isStrict: true) { try Self.count(path) }
+      let (index, stamps) = try RunIndex.of([path], storage, isStrict: true) {
+        try LMDBCount.index(of: path, leavesOutDamaged: storage.onError == .skip)
+      }
       // Whoever made the index has looked over the file, on this machine.
       let file = try LMDBFile(path, isChecked: true)
-      let keys = try Self.keys(index, path)
+      let keys = try keys(index, path)
       let named =
         try classes
         ?? ClassNames(
@@ -39,13 +42,15 @@ struct LMDBSets {
         + index.labels.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }
       var digest = SHA256()
       for trait in traits { digest.update(trait) }
-      let lengths = keys.indices.map {
-        min(LMDBDataset.runLength, index.counts[0] - $0 * LMDBDataset.runLength)
-      }
+      let runLength = LMDBDataset.runLength
+      let lengths = keys.indices.map { min(runLength, index.counts[0] - $0 * runLength) }
+      var damaged = lengths.map { _ in [Int]() }
+      for place in index.damaged[0] { damaged[place / runLength].append(place % runLength) }
+      parts.notes += index.damageNotes
       parts[part] = .init(
         set: LMDBDataset(
-          file, keys: keys, lengths: lengths, classes: named, content: content, sampleShape: own,
-          summary: digest.hexadecimal),
+          file, keys: keys, lengths: lengths, damaged: DamagedSamples(places: damaged),
+          classes: named, content: content, sampleShape: own, summary: digest.hexadecimal),
         origin: places[part]!)
     }
     return parts
@@ -104,49 +109,14 @@ struct LMDBSets {
     return (.values(shape), shape, nil)
   }
 
-  // MARK: Counting
-
-  private static func keys(_ index: RunIndex, _ path: String) throws -> [[UInt8]] {
+  private func keys(_ index: RunIndex, _ path: String) throws -> [[UInt8]] {
     guard case .array(let texts)? = index.details["keys"] else { return [] }
     let keys = texts.compactMap { $0.stringValue.flatMap { Data(base64Encoded: $0) } }
     guard keys.count == texts.count,
       keys.count == (index.counts[0] + LMDBDataset.runLength - 1) / LMDBDataset.runLength
-    else { throw TernError(.badData, "\(RunIndex.place(of: [path])): not what Tern writes") }
-    return keys.map { [UInt8]($0) }
-  }
-
-  /// Goes through a database once.
-  private static func count(_ path: String) throws -> RunIndex {
-    let file = try LMDBFile(path)
-    var (count, labels) = (0, [String: Int]())
-    var keys: [JSON] = []
-    var details: [String: JSON] = [:]
-    var first: Datum?
-    try file.visit { entry in
-      let name = "\(path): \(entry.name)"
-      let datum = try Datum(entry.data, name: name)
-      if let first {
-        guard datum.kind == first.kind else {
-          throw TernError(
-            .badData, "\(name): \(datum.kind) where the first entry has \(first.kind)")
-        }
-      } else {
-        first = datum
-        details["kind"] = .string(datum.kind.rawValue)
-        details["shape"] = .array([datum.channels, datum.height, datum.width].map(JSON.int))
-      }
-      if count % LMDBDataset.runLength == 0 {
-        keys.append(.string(Data(entry.key).base64EncodedString()))
-      }
-      labels[String(datum.label), default: 0] += 1
-      count += 1
-      guard labels.count <= RunIndex.labelLimit else {
-        throw TernError(
-          .badData, "\(path): more than \(RunIndex.labelLimit) different labels are no classes")
-      }
-      return true
+    else {
+      throw TernError(.badData, "\(RunIndex.place(of: [path], storage)): not what Tern writes")
     }
-    details["keys"] = .array(keys)
-    return RunIndex(counts: [count], labels: labels, details: details)
+    return keys.map { [UInt8]($0) }
   }
 }

@@ -22,8 +22,11 @@ package struct PictureFrame: Sendable {
   package enum View: Hashable, Sendable {
     /// So much of the largest centred rectangle of the sample's aspect.
     case center(part: Double)
+    /// So much of the picture on each side, its aspect lost.
+    case squash(part: Double)
+
     /// All of the picture, its aspect lost.
-    case whole
+    static let whole = View.squash(part: 1)
   }
 
   /// - Precondition: `sampleShape` is that of a picture, grey or of three colours.
@@ -53,8 +56,10 @@ package struct PictureFrame: Sendable {
       case .center(let part):
         .centered(
           in: (pictureWidth, pictureHeight), aspect: Double(width) / Double(height), part: part)
-      case .whole:
-        PictureRegion(x: 0, y: 0, width: Double(pictureWidth), height: Double(pictureHeight))
+      case .squash(let part):
+        .centered(
+          in: (pictureWidth, pictureHeight), aspect: Double(pictureWidth) / Double(pictureHeight),
+          part: part)
       }
     }
   }

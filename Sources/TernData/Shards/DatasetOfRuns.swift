@@ -64,6 +64,42 @@ struct RunPart: Sendable {
   }
 }
 
+/// Samples of runs that cannot be read and are left out: only the others are counted.
+struct DamagedSamples: Sendable {
+  /// By their places among all samples of a run, in order.
+  let places: [[Int]]
+
+  func isDamaged(_ place: Int, of run: Int) -> Bool {
+    let places = places[run]
+    let index = places.count(before: { $0 < place })
+    return index < places.count && places[index] == place
+  }
+
+  /// The place among all samples of a run of one that is counted without the damaged.
+  func place(of number: Int, in run: Int) -> Int {
+    let places = places[run]
+    // So many damaged ones come before it: as many as have at most `number` readable ones before them.
+    var (low, high) = (0, places.count)
+    while low < high {
+      let middle = (low + high) / 2
+      if places[middle] - middle <= number { low = middle + 1 } else { high = middle }
+    }
+    return number + low
+  }
+}
+
+extension Array {
+  /// How many elements come before the first that does not fulfil a condition, which those before all do.
+  fileprivate func count(before isBefore: (Element) -> Bool) -> Int {
+    var (low, high) = (0, count)
+    while low < high {
+      let middle = (low + high) / 2
+      if isBefore(self[middle]) { low = middle + 1 } else { high = middle }
+    }
+    return low
+  }
+}
+
 /// The blocks of runs that were read last.
 final class BlockCache<Block: Sendable>: Sendable {
   struct Key: Hashable {

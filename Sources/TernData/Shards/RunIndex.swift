@@ -11,13 +11,28 @@ struct RunIndex {
   var labels: [String: Int]
   /// What the format needs besides.
   var details: [String: JSON]
+  /// The samples of each file that cannot be read, where they are to be left out: by their places, in order.
+  var damaged: [[Int]]
+  /// What is to be said of them.
+  var damageNotes: [String]
 
   /// Different labels are no classes any more where there are more.
   static let labelLimit = ClassNames.limit
   private static let sizeLimit = 64 << 20
   /// The counts of files with fewer bytes together are not kept.
   private static let keptFrom = 1 << 20
-  private static let version = 1
+  private static let version = 2
+
+  /// What becomes of an index.
+  struct Storage {
+    /// Whether it may be put beside the data.
+    let isWritten: Bool
+    /// What becomes of samples that cannot be read.
+    let onError: ItemErrorPolicy
+  }
+
+  /// How many samples can be read.
+  var readableCount: Int { counts.reduce(0, +) - damaged.reduce(0) { $0 + $1.count } }
 
   /// A file's name, size and time of change.
   struct Stamp: Equatable {
@@ -44,14 +59,15 @@ struct RunIndex {
   /// Takes the index of `files` from beside them, or makes it and puts it there where that is allowed.
   ///
   /// - Parameters:
+  ///   - storage: whether one may be made beside the files, and whether damaged samples are left out of it.
   ///   - isStrict: whether an index is believed only on the machine that made it: one that comes along with files
   ///     from elsewhere says nothing of whether somebody has looked them over.
   ///   - make: goes through the files.
   static func of(
-    _ files: [String], isStrict: Bool = false, make: () throws -> RunIndex
+    _ files: [String], _ storage: Storage, isStrict: Bool = false, make: () throws -> RunIndex
   ) throws -> (RunIndex, [Stamp]) {
     let stamps = try files.map { try Stamp($0, isStrict: isStrict) }
-    let path = place(of: files)
+    let path = place(of: files, storage)
     if let known = try? RunIndex(contentsOf: path, of: stamps) { return (known, stamps) }
     let made = try make()
     guard try files.map({ try Stamp($0, isStrict: isStrict) }) == stamps else {
@@ -59,21 +75,29 @@ struct RunIndex {
     }
     // Little data is counted in no time. A folder that cannot be written to is gone through each time, and where
     // no caches are wanted.
-    guard stamps.reduce(0, { $0 + $1.byteCount }) >= keptFrom else { return (made, stamps) }
+    guard storage.isWritten, stamps.reduce(0, { $0 + $1.byteCount }) >= keptFrom else {
+      return (made, stamps)
+    }
     if getenv("TERN_CACHE").map({ String(cString: $0) }) == "off" { return (made, stamps) }
     try? AtomicFile.write(Data(made.json(of: stamps).description.utf8), to: path)
     return (made, stamps)
   }
 
   /// `.tern-index-1F2E3D4C.json`
-  static func place(of files: [String]) -> String {
-    let names = files.map(\.lastPathPart).joined(separator: "\n")
+  static func place(of files: [String], _ storage: Storage) -> String {
+    let names =
+      files.map(\.lastPathPart).joined(separator: "\n")
+      + (storage.onError == .skip ? "\n/skip" : "")
     let digits = String(FNV1a.hash32(names.utf8), radix: 16, uppercase: true)
     return files[0].parentPath.appendingPath(".tern-index-\(digits).json")
   }
 
-  init(counts: [Int], labels: [String: Int], details: [String: JSON] = [:]) {
+  init(
+    counts: [Int], labels: [String: Int], details: [String: JSON] = [:], damaged: [[Int]],
+    damageNotes: [String] = []
+  ) {
     (self.counts, self.labels, self.details) = (counts, labels, details)
+    (self.damaged, self.damageNotes) = (damaged, damageNotes)
   }
 
   private init?(contentsOf path: String, of stamps: [Stamp]) throws {
@@ -83,10 +107,22 @@ struct RunIndex {
       case .array(let files)? = json["files"],
       files.map(\.description) == stamps.map(\.json.description),
       case .array(let counts)? = json["counts"], counts.count == stamps.count,
-      case .array(let labels)? = json["labels"], case .object(let details)? = json["details"]
+      case .array(let labels)? = json["labels"], case .object(let details)? = json["details"],
+      case .array(let damaged)? = json["damaged"], damaged.count == counts.count,
+      case .array(let notes)? = json["notes"]
     else { return nil }
     self.counts = counts.compactMap(\.intValue).filter { $0 >= 0 }
     guard self.counts.count == stamps.count else { return nil }
+    self.damaged = []
+    for (places, count) in zip(damaged, self.counts) {
+      guard case .array(let places) = places else { return nil }
+      let numbers = places.compactMap(\.intValue)
+      guard numbers.count == places.count, numbers.allSatisfy((0..<count).contains),
+        zip(numbers, numbers.dropFirst()).allSatisfy(<)
+      else { return nil }
+      self.damaged.append(numbers)
+    }
+    damageNotes = notes.compactMap(\.stringValue)
     self.labels = [:]
     for label in labels {
       guard case .array(let pair) = label, pair.count == 2, let name = pair[0].stringValue,
@@ -103,6 +139,8 @@ struct RunIndex {
       "counts": .array(counts.map(JSON.int)),
       "labels": .array(
         labels.sorted { $0.key < $1.key }.map { .array([.string($0.key), .int($0.value)]) }),
+      "damaged": .array(damaged.map { .array($0.map(JSON.int)) }),
+      "notes": .array(damageNotes.map(JSON.string)),
       "details": .object(
         details.sorted { $0.key < $1.key }.map { JSON.Member(name: $0.key, value: $0.value) }),
     ])

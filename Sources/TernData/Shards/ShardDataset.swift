@@ -14,6 +14,7 @@ final class ShardDataset: DatasetOfRuns {
   private let classes: ClassNames
   private let content: Content
   private let lengths: [Int]
+  private let damaged: DamagedSamples
   private let part: RunPart
   private let cache = BlockCache<[Sample]>()
   private let opened = Mutex([(run: Int, shard: OpenShard)]())
@@ -30,19 +31,23 @@ final class ShardDataset: DatasetOfRuns {
   /// A sample whose label is a class, and where its bytes are.
   fileprivate struct Sample: Sendable {
     let name: String
-    let label: Int32
+    /// `nil` where the sample is left out.
+    let label: Int32?
     let offset: Int
     let byteCount: Int
     let bytes: Data?
   }
 
-  /// - Parameter lengths: how many samples each archive has.
+  /// - Parameters:
+  ///   - lengths: how many samples each archive has, the damaged among them.
+  ///   - damaged: samples that are left out.
   init(
-    _ paths: [String], lengths: [Int], classes: ClassNames, content: Content, summary: String,
-    part: RunPart.Kind = .all
+    _ paths: [String], lengths: [Int], damaged: DamagedSamples, classes: ClassNames,
+    content: Content, summary: String, part: RunPart.Kind = .all
   ) {
     (self.paths, self.lengths, self.classes, self.content) = (paths, lengths, classes, content)
-    self.part = RunPart(lengths, part)
+    self.damaged = damaged
+    self.part = RunPart(zip(lengths, damaged.places).map { $0 - $1.count }, part)
     self.summary = "\(summary) \(part)"
     classNames = classes.names
     sampleShape =
@@ -62,7 +67,8 @@ final class ShardDataset: DatasetOfRuns {
   func holdingOut(_ part: Double) -> (first: any Dataset, second: any Dataset) {
     func cut(_ kind: RunPart.Kind) -> ShardDataset {
       ShardDataset(
-        paths, lengths: lengths, classes: classes, content: content, summary: summary!, part: kind)
+        paths, lengths: lengths, damaged: damaged, classes: classes, content: content,
+        summary: summary!, part: kind)
     }
     return (cut(.rest(part)), cut(.held(part)))
   }
@@ -71,7 +77,9 @@ final class ShardDataset: DatasetOfRuns {
   func label(_ index: Int) -> Int32 { (try? sample(index).sample.label) ?? 0 }
 
   func copyTarget(_ index: Int, to destination: UnsafeMutableRawPointer) throws {
-    destination.storeBytes(of: try sample(index).sample.label, as: Int32.self)
+    let (sample, shard) = try sample(index)
+    guard let label = sample.label else { throw shard.changed() }
+    destination.storeBytes(of: label, as: Int32.self)
   }
 
   func copySample(
@@ -104,11 +112,13 @@ final class ShardDataset: DatasetOfRuns {
   }
 
   private func sample(_ index: Int) throws -> (sample: Sample, shard: OpenShard) {
-    let (run, number) = part.place(of: index)
+    let (run, readable) = part.place(of: index)
+    let number = damaged.place(of: readable, in: run)
     let shard = try shard(run)
     let block = number / SampleWindows.pieceSize
     let samples =
-      try cache[.init(run: run, block: block)] ?? shard.block(block, run: run, cache, classes)
+      try cache[.init(run: run, block: block)]
+      ?? shard.block(block, run: run, cache, classes, damaged)
     return (samples[number % SampleWindows.pieceSize], shard)
   }
 
@@ -146,7 +156,7 @@ private final class OpenShard: @unchecked Sendable {
     file = try OpenFile(path)
   }
 
-  private func changed() -> TernError {
+  func changed() -> TernError {
     TernError(.badData, "\(path): has other samples than when it was counted; it was changed")
   }
 
@@ -160,29 +170,35 @@ private final class OpenShard: @unchecked Sendable {
 
   /// Reads up to a block; what is met on the way is kept too.
   func block(
-    _ number: Int, run: Int, _ cache: BlockCache<[ShardDataset.Sample]>, _ classes: ClassNames
+    _ number: Int, run: Int, _ cache: BlockCache<[ShardDataset.Sample]>, _ classes: ClassNames,
+    _ damaged: DamagedSamples
   ) throws -> [ShardDataset.Sample] {
     lock.lock()
     defer { lock.unlock() }
     // Another thread may have read it meanwhile.
     if let found = cache[.init(run: run, block: number)] { return found }
-    do { return try read(number, run: run, cache, classes) } catch {
+    do { return try read(number, run: run, cache, classes, damaged) } catch {
       samples = nil
       throw error
     }
   }
 
   private func read(
-    _ number: Int, run: Int, _ cache: BlockCache<[ShardDataset.Sample]>, _ classes: ClassNames
+    _ number: Int, run: Int, _ cache: BlockCache<[ShardDataset.Sample]>, _ classes: ClassNames,
+    _ damaged: DamagedSamples
   ) throws -> [ShardDataset.Sample] {
-    var samples = try self.samples ?? ShardSamples(path, keepsBytes: true)
+    func open() throws -> ShardSamples {
+      try ShardSamples(
+        path, keepsBytes: true, passesDamaged: !damaged.places[run].isEmpty)
+    }
+    var samples = try self.samples ?? open()
     if self.samples == nil { next = 0 }
     if number != next {
       if !samples.isPacked, !places.isEmpty {
         next = min(number, places.count - 1)
         try samples.go(to: places[next])
       } else if number < next {
-        samples = try ShardSamples(path, keepsBytes: true)
+        samples = try open()
         next = 0
       }
     }
@@ -190,8 +206,13 @@ private final class OpenShard: @unchecked Sendable {
       if next == places.count, let place = samples.place { places.append(place) }
       let wanted = min(SampleWindows.pieceSize, count - next * SampleWindows.pieceSize)
       var block: [ShardDataset.Sample] = []
-      for _ in 0..<max(wanted, 0) {
-        guard let sample = try samples.next() else { throw changed() }
+      for place in 0..<max(wanted, 0) {
+        guard let result = try samples.next() else { throw changed() }
+        if damaged.isDamaged(next * SampleWindows.pieceSize + place, of: run) {
+          block.append(.init(name: "", label: nil, offset: 0, byteCount: 0, bytes: nil))
+          continue
+        }
+        let sample = try result.get()
         guard let label = classes.number(of: sample.label) else { throw changed() }
         block.append(
           .init(
@@ -230,6 +251,14 @@ struct ShardArrays: Sendable {
   }
 
   func copy(_ bytes: Data, name: String, to destination: UnsafeMutablePointer<Float>) throws {
+    let values = try values(bytes, name: name)
+    values.withUnsafeBufferPointer {
+      destination.update(from: $0.baseAddress!, count: values.count)
+    }
+  }
+
+  /// - Throws: ``TernError`` where the array is damaged, of another shape, or not finite.
+  func values(_ bytes: Data, name: String) throws -> [Float] {
     let array = try NPYArray(bytes, name: name)
     guard array.shape == extents else {
       throw TernError(
@@ -239,8 +268,6 @@ struct ShardArrays: Sendable {
     guard !array.isFloating || values.allSatisfy(\.isFinite) else {
       throw TernError(.badData, "\(name): holds a number that is not finite")
     }
-    values.withUnsafeBufferPointer {
-      destination.update(from: $0.baseAddress!, count: values.count)
-    }
+    return values
   }
 }

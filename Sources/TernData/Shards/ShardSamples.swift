@@ -29,6 +29,8 @@ struct ShardSamples {
   private let archive: TarReader
   /// Whether bytes of packed archives are kept, or passed over.
   private let keepsBytes: Bool
+  /// Whether samples are passed over that are none.
+  private let passesDamaged: Bool
   /// The first file of the sample that comes next.
   private var first: TarEntry?
   /// Files that are none of a sample's.
@@ -37,9 +39,9 @@ struct ShardSamples {
   /// A label is shorter.
   private static let labelLimit = 4096
 
-  init(_ path: String, keepsBytes: Bool) throws {
+  init(_ path: String, keepsBytes: Bool, passesDamaged: Bool) throws {
     archive = try TarReader(path)
-    self.keepsBytes = keepsBytes
+    (self.keepsBytes, self.passesDamaged) = (keepsBytes, passesDamaged)
     first = try archive.next()
   }
 
@@ -55,7 +57,10 @@ struct ShardSamples {
     first = try archive.next()
   }
 
-  mutating func next() throws -> ShardSample? {
+  /// The next sample, or what is wrong with one that is passed over; `nil` at the end.
+  ///
+  /// - Throws: ``TernError`` where the archive is damaged, so that it cannot be gone on with, or a sample is.
+  mutating func next() throws -> Result<ShardSample, TernError>? {
     while let entry = first {
       guard let key = Self.parts(entry.name)?.key else {
         leftOut.add(file: entry.name.lastPathPart)
@@ -67,36 +72,42 @@ struct ShardSamples {
     return nil
   }
 
-  private mutating func sample(_ key: String) throws -> ShardSample {
+  /// Goes to the end of a sample's files.
+  private mutating func sample(_ key: String) throws -> Result<ShardSample, TernError> {
     let name = "\(path): sample '\(key)'"
     var content: (kind: ShardSample.Kind, ending: String, entry: TarEntry, bytes: Data?)?
     var labels: [String: String] = [:]
     var endings: Set<String> = []
+    var fault: TernError?
+    func set(_ text: String) throws {
+      let found = TernError(.badData, "\(name): \(text)")
+      guard passesDamaged else { throw found }
+      fault = fault ?? found
+    }
     while let entry = first, let parts = Self.parts(entry.name), parts.key == key {
-      guard endings.insert(parts.ending).inserted else {
-        throw TernError(.badData, "\(name): two files '.\(parts.ending)'")
-      }
       let kind: ShardSample.Kind?
       switch parts.ending {
       case "jpg", "jpeg", "png": kind = .picture
       case "npy": kind = .array
       default: kind = nil
       }
-      if let kind {
+      let isLabel = parts.ending == "cls" || parts.ending == "txt"
+      if !endings.insert(parts.ending).inserted {
+        try set("two files '.\(parts.ending)'")
+      } else if let kind {
         if let other = content {
-          throw TernError(
-            .badData, "\(name): both '.\(other.ending)' and '.\(parts.ending)'; one is read")
+          try set("both '.\(other.ending)' and '.\(parts.ending)'; one is read")
+        } else if entry.byteCount > Picture.fileSizeLimit {
+          try set(
+            "\(entry.byteCount) bytes are more than the \(Picture.fileSizeLimit) of a sample")
+        } else {
+          let bytes =
+            isPacked && keepsBytes ? try archive.content(limit: Picture.fileSizeLimit) : nil
+          content = (kind, parts.ending, entry, bytes)
         }
-        guard entry.byteCount <= Picture.fileSizeLimit else {
-          throw TernError(
-            .badData,
-            "\(name): \(entry.byteCount) bytes are more than the \(Picture.fileSizeLimit) of a sample"
-          )
-        }
-        let bytes =
-          isPacked && keepsBytes ? try archive.content(limit: Picture.fileSizeLimit) : nil
-        content = (kind, parts.ending, entry, bytes)
-      } else if parts.ending == "cls" || parts.ending == "txt" {
+      } else if isLabel, entry.byteCount > Self.labelLimit {
+        try set("a label of \(entry.byteCount) bytes")
+      } else if isLabel {
         labels[parts.ending] = String(
           decoding: try archive.content(limit: Self.labelLimit), as: UTF8.self
         ).trimmingCharacters(in: .whitespacesAndNewlines)
@@ -105,17 +116,16 @@ struct ShardSamples {
       }
       first = try archive.next()
     }
-    guard let content else {
-      throw TernError(
-        .badData, "\(name): no picture (.png, .jpg, .jpeg) nor array (.npy) next to its other files"
-      )
+    if content == nil {
+      try set("no picture (.png, .jpg, .jpeg) nor array (.npy) next to its other files")
     }
-    guard let label = labels["cls"] ?? labels["txt"], !label.isEmpty else {
-      throw TernError(.badData, "\(name): no label (.cls or .txt) next to its other files")
-    }
-    return ShardSample(
-      name: "\(path): \(content.entry.name)", kind: content.kind, label: label,
-      offset: content.entry.offset, byteCount: content.entry.byteCount, bytes: content.bytes)
+    let label = labels["cls"] ?? labels["txt"] ?? ""
+    if label.isEmpty { try set("no label (.cls or .txt) next to its other files") }
+    guard let content, fault == nil else { return .failure(fault!) }
+    return .success(
+      ShardSample(
+        name: "\(path): \(content.entry.name)", kind: content.kind, label: label,
+        offset: content.entry.offset, byteCount: content.entry.byteCount, bytes: content.bytes))
   }
 
   /// The base name, with its folders, and the ending in small letters; `nil` for hidden files and those

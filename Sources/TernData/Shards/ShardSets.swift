@@ -1,5 +1,4 @@
 import Foundation
-import Synchronization
 import TernCore
 
 /// The parts of data in tar archives: archives whose names have a word such as `train`, `val` or `test`
@@ -9,6 +8,7 @@ struct ShardSets {
   let frame: () throws -> PictureFrame
   let known: TrainedSamples?
   let measures: Bool
+  let storage: RunIndex.Storage
 
   func parts() throws -> DataParts {
     let files = try ShardPattern.files(pattern)
@@ -27,8 +27,10 @@ struct ShardSets {
     var content: ShardDataset.Content?
     for part in DataPart.wanted(names.keys, measures: measures) {
       let files = names[part]!
-      let (index, stamps) = try RunIndex.of(files) { try Self.count(files) }
-      guard index.counts.contains(where: { $0 > 0 }) else {
+      let (index, stamps) = try RunIndex.of(files, storage) {
+        try ShardCount.index(of: files, leavesOutDamaged: storage.onError == .skip)
+      }
+      guard index.readableCount > 0 else {
         throw TernError(.badData, "tar:\(pattern): no samples in the \(part) set")
       }
       let named = try index.classes(known: classes, path: files[0])
@@ -42,17 +44,16 @@ struct ShardSets {
       content = content ?? own
       let traits =
         stamps.map { "\($0.name) \($0.byteCount)" }
-        + index.labels.sorted {
-          $0.key < $1.key
-        }.map { "\($0.key) \($0.value)" }
+        + index.labels.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }
       var digest = SHA256()
       for trait in traits { digest.update(trait) }
       parts[part] = .init(
         set: ShardDataset(
-          files, lengths: index.counts, classes: named, content: own,
-          summary: digest.hexadecimal),
+          files, lengths: index.counts, damaged: DamagedSamples(places: index.damaged),
+          classes: named, content: own, summary: digest.hexadecimal),
         origin: files.count == 1
           ? files[0].lastPathPart : "\(files.count) shards, \(files[0].lastPathPart) …")
+      parts.notes += index.damageNotes
       if let text = index.details["left out"]?.stringValue { parts.notes.append(text) }
     }
     return parts
@@ -71,80 +72,6 @@ struct ShardSets {
           + "1 or 3")
     }
     return .arrays(arrays)
-  }
-
-  // MARK: Counting
-
-  private struct Found {
-    var counts: [Int]
-    var labels: [String: Int] = [:]
-    var kinds: [ShardSample.Kind: String] = [:]
-    var leftOut: [Int: LeftOut] = [:]
-    var faults: [Int: any Error] = [:]
-  }
-
-  /// Goes through archives once, all processors side by side.
-  private static func count(_ files: [String]) throws -> RunIndex {
-    let found = Mutex(Found(counts: files.map { _ in 0 }))
-    BackgroundThread.concurrently(files.count, name: "tern-shards") { number in
-      do {
-        var samples = try ShardSamples(files[number], keepsBytes: false)
-        var (count, labels) = (0, [String: Int]())
-        var kinds: [ShardSample.Kind: String] = [:]
-        while let sample = try samples.next() {
-          count += 1
-          labels[sample.label, default: 0] += 1
-          if kinds[sample.kind] == nil { kinds[sample.kind] = sample.name }
-          guard labels.count <= RunIndex.labelLimit else {
-            throw TernError(
-              .badData,
-              "\(files[number]): more than \(RunIndex.labelLimit) different labels; are they captions?"
-            )
-          }
-        }
-        found.withLock { found in
-          found.counts[number] = count
-          found.labels.merge(labels, uniquingKeysWith: +)
-          found.kinds.merge(kinds) { first, _ in first }
-          found.leftOut[number] = samples.leftOut
-        }
-      } catch { found.withLock { $0.faults[number] = error } }
-    }
-    let all = found.withLock { $0 }
-    // Of several faults the first in the order of the files, whichever came first.
-    if let fault = all.faults.min(by: { $0.key < $1.key }) { throw fault.value }
-    if all.kinds.count > 1 {
-      throw TernError(
-        .badData, "\(all.kinds[.array]!): an array, and \(all.kinds[.picture]!) is a picture")
-    }
-    var details: [String: JSON] = [:]
-    if let (kind, _) = all.kinds.first {
-      details["kind"] = .string(kind.rawValue)
-      if kind == .array { details["shape"] = .array(try shape(files).map(JSON.int)) }
-    }
-    let leftOut = all.leftOut.values.reduce(into: LeftOut()) { $0.add($1) }
-    if let text = leftOut.text { details["left out"] = .string(text) }
-    return RunIndex(counts: all.counts, labels: all.labels, details: details)
-  }
-
-  /// The shape of the first array.
-  private static func shape(_ files: [String]) throws -> [Int] {
-    for file in files {
-      var samples = try ShardSamples(file, keepsBytes: true)
-      guard let sample = try samples.next() else { continue }
-      let bytes: Data
-      if let own = sample.bytes {
-        bytes = own
-      } else {
-        var data = Data(count: sample.byteCount)
-        let read = try data.withUnsafeMutableBytes {
-          try OpenFile(file).read(into: $0, at: sample.offset)
-        }
-        bytes = data.prefix(read)
-      }
-      return try NPYArray(bytes, name: sample.name).shape
-    }
-    return []
   }
 }
 

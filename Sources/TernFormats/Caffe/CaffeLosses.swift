@@ -17,7 +17,7 @@ enum CaffeLosses {
   ///
   /// - Parameters:
   ///   - inputs: its bottoms; `nil` for the labels of the data.
-  ///   - labels: those, [N] int32.
+  ///   - labels: those, [N] int32, or numbers [N, T].
   static func loss(
     _ layer: CaffeLayer, _ inputs: [Tensor?], labels: () throws -> Tensor
   ) throws -> Tensor {
@@ -31,7 +31,7 @@ enum CaffeLosses {
     let perSample = 0.5 / Float(x.shape[0])
     /// A bottom of the same shape, or the labels as numbers.
     func target() throws -> Tensor {
-      let target = try inputs[1] ?? numbers(labels(), count: labelCount)
+      let target = try inputs[1] ?? numbers(of: labels())
       guard target.shape.elementCount == x.shape.elementCount else {
         throw layer.fault("bottoms of shapes \(x.shape) and \(target.shape)")
       }
@@ -71,6 +71,11 @@ enum CaffeLosses {
       throw layer.fault(
         "a loss that is not trained here; known are \(names.joined(separator: ", "))")
     }
+  }
+
+  /// Labels as numbers, if they are not that.
+  private static func numbers(of labels: Tensor) throws -> Tensor {
+    labels.type.dataType == .float32 ? labels : try numbers(labels, count: labelCount)
   }
 
   private static func flat(_ x: Tensor) throws -> Tensor {

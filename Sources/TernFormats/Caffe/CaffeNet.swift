@@ -157,8 +157,13 @@ struct CaffeNet: Sendable {
     }
   }
 
-  /// A batch of pictures in colour, where a data layer cuts them; other extents are in its data.
+  /// A batch of pictures in colour, where a data layer cuts them, or resizes those of a list; other extents are in
+  /// its data.
   private static func croppedShape(_ layer: CaffeLayer) throws -> [Int]? {
+    if layer.type == "ImageData" {
+      guard let size = try CaffePictures(layer).sampleSize else { return nil }
+      return [1, try CaffePictures(layer).isColoured ? 3 : 1] + size
+    }
     let crop =
       try layer.settings("transform_param").integer("crop_size", in: 0...1 << 15)
       ?? layer.settings("data_param").integer("crop_size", in: 0...1 << 15)

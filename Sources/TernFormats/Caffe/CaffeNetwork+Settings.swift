@@ -3,8 +3,8 @@ import TernCore
 import TernData
 
 extension CaffeNetwork {
-  /// The settings of a run that a net's file decides: the factors of its parameters, and of its data layer the
-  /// database, the batch, the values' scale and the mirror.
+  /// The settings of a run that a net's file decides: the factors of its parameters, and of its data layer what it
+  /// reads, the batch, the values' scale and the mirror.
   ///
   /// - Throws: ``TernError`` with the line that is wrong.
   package static func settings(contentsOf path: String) throws -> [String: AttributeValue] {
@@ -16,16 +16,22 @@ extension CaffeNetwork {
       if !groups.isEmpty {
         settings["param_groups"] = .string(Set(groups).sorted().joined(separator: ";"))
       }
-      guard let data = layers.first(where: { ["Data", "ImageData"].contains($0.type) }) else {
+      guard let data = layers.first(where: { sourceSettings[$0.type] != nil }) else {
         return settings
       }
-      if let source = try source(of: net) { settings["data"] = .string(source) }
-      let own = try data.settings(data.type == "Data" ? "data_param" : "image_data_param")
+      if let source = try source(of: net, data.type) { settings["data"] = .string(source) }
+      let own = try data.settings(sourceSettings[data.type]!)
       if let size = try own.integer("batch_size", in: 1...1 << 20) {
         settings["batch_size"] = .int(size)
       }
+      if data.type == "HDF5Data" {
+        settings.merge(try arraySettings(data, in: net)) { _, new in new }
+        return settings
+      }
       let transform = try data.settings("transform_param")
-      if let size = try transform.integer("crop_size", in: 0...4096), size > 0 {
+      if data.type == "ImageData" {
+        settings.merge(try CaffePictures(data).settings(beside: path)) { _, new in new }
+      } else if let size = try transform.integer("crop_size", in: 0...4096), size > 0 {
         settings["image_size"] = .int(size)
       }
       if try transform.truth("mirror", false) { settings["augment"] = .string("flip") }
@@ -36,20 +42,48 @@ extension CaffeNetwork {
     } catch let fault as PrototxtFault { throw fault.error(in: path) }
   }
 
-  /// The data that the net's layers name: databases of LMDB, for training and for testing. Another kind is not
-  /// read here, and has to be named by the user.
-  private static func source(of net: CaffeNet) throws -> String? {
+  /// Where layers of data say what they read, by type.
+  private static let sourceSettings = [
+    "Data": "data_param", "ImageData": "image_data_param", "HDF5Data": "hdf5_data_param",
+  ]
+  private static let formats = ["Data": "lmdb", "ImageData": "list", "HDF5Data": "hdf5"]
+
+  /// The data that the net's layers name, for training and for testing. LevelDB's databases are not read here, and
+  /// other data has to be named by the user.
+  private static func source(of net: CaffeNet, _ type: String) throws -> String? {
     func place(_ phase: CaffePhase) throws -> String? {
-      guard let layer = try net.layers(in: phase).first(where: { $0.type == "Data" }) else {
+      guard let layer = try net.layers(in: phase).first(where: { $0.type == type }) else {
         return nil
       }
-      let own = try layer.settings("data_param")
-      guard ["LMDB", "1"].contains(try own.word("backend") ?? "LEVELDB") else { return nil }
+      let own = try layer.settings(sourceSettings[type]!)
+      if type == "Data", !["LMDB", "1"].contains(try own.word("backend") ?? "LEVELDB") {
+        return nil
+      }
       return try own.text("source").map { CaffeSolver.located($0, beside: net.path) }
     }
-    guard let training = try place(.train) else { return nil }
+    guard let training = try place(.train), let format = formats[type] else { return nil }
     let test = try place(.test)
-    return "lmdb:\(training)" + (test.map { $0 == training ? "" : ",\($0)" } ?? "")
+    return "\(format):\(training)" + (test.map { $0 == training ? "" : ",\($0)" } ?? "")
+  }
+
+  /// What a layer that reads HDF5 decides: values come as they are, and labels by the name of their top.
+  private static func arraySettings(
+    _ layer: CaffeLayer, in net: CaffeNet
+  ) throws -> [String: AttributeValue] {
+    var settings: [String: AttributeValue] = ["normalize": .string("none")]
+    if let top = layer.tops.first, top != "data" { settings["samples"] = .string(top) }
+    if let label = layer.tops.dropFirst().first, label != "label" {
+      settings["target"] = .string(label)
+    }
+    guard let top = layer.tops.first,
+      let source = try layer.settings("hdf5_data_param").text("source")
+    else { return settings }
+    let place = CaffeSolver.located(source, beside: net.path)
+    if FileSystem.exists(place), (try? HDF5Sets.sample(top, at: place))?.isBytes == true {
+      // Tern takes bytes for parts of 255, Caffe for the numbers they are.
+      settings["normalize"] = .string("0,\(1.0 / 255)")
+    }
+    return settings
   }
 
   /// The file of means that the data layer names, where it is not there: means are then the data's own.

@@ -26,6 +26,8 @@ package struct CaffeNetwork: NetworkLayer {
     let others: [(blob: String, weight: Float)]
     /// Whether the net computes its losses itself, since they are not those of classes alone.
     var hasOwnLosses = false
+    /// Whether what its losses are held against are numbers, not classes.
+    var takesNumbers = false
   }
 
   package var kind: String { "caffe" }
@@ -194,7 +196,8 @@ package struct CaffeNetwork: NetworkLayer {
       var model = Model(
         name: net.path.pathStem, inputs: [field], outputs: [outputs.main], classCount: classCount,
         layers: Sequential([NamedLayer("caffe", network)]),
-        task: outputs.hasOwnLosses ? .ownLosses : .classification)
+        task: outputs.hasOwnLosses
+          ? .ownLosses(ofNumbers: outputs.takesNumbers) : .classification)
       model.notes = notes
       return model
     }
@@ -204,14 +207,18 @@ package struct CaffeNetwork: NetworkLayer {
     }
     let (graph, _) = try model([:], classCount: 1).inferenceGraph(batchSize: 2)
     let output = graph.type(graph.outputs[0].id).shape
-    let count = output.rank >= 2 ? output[1] : 1
+    let count =
+      outputs.takesNumbers ? output.elementCount / 2 : output.rank >= 2 ? output[1] : 1
     // The net for training too, so that what is wrong with it is told now.
     let builder = GraphBuilder()
     let own = model([:], classCount: count)
     let step = try builder.input("step", TensorType([], .int32))
     let context = LayerContext(builder: builder, mode: .training, step: step)
     if outputs.hasOwnLosses {
-      context.labels = { try builder.input(Field.targetsName, TensorType([2], .int32)) }
+      let type =
+        outputs.takesNumbers
+        ? TensorType([2, count], .float32) : TensorType([2], .int32)
+      context.labels = { try builder.input(Field.targetsName, type) }
     }
     _ = try own.forward(own.appendInputs(to: builder, batchSize: 2), in: context)
     guard !outputs.hasOwnLosses, let classCount, classCount != count else { return own }
@@ -228,6 +235,15 @@ package struct CaffeNetwork: NetworkLayer {
         "\(net.path): layer '\(layer.name)' has \(classCount) outputs in place of \(count)")
     }
     return model(counts, classCount: classCount)
+  }
+
+  /// Whether the labels of a net's data are numbers: HDF5 files may hold any, other data has classes.
+  private static func takesNumbers(_ net: CaffeNet, _ losses: [CaffeLayer]) throws -> Bool {
+    let layers = try net.layers(in: .train)
+    let labels = Set(layers.filter { $0.type == "HDF5Data" }.flatMap { $0.tops.dropFirst() })
+    let readers = losses.filter { $0.bottoms.contains(where: labels.contains) }
+    return !readers.isEmpty
+      && readers.allSatisfy { ["EuclideanLoss", "SigmoidCrossEntropyLoss"].contains($0.type) }
   }
 
   /// The layer with weights that a blob is the result of; `nil` where it is that of another.
@@ -255,7 +271,8 @@ package struct CaffeNetwork: NetworkLayer {
       }
       let main = losses.max { ($0.lossWeight ?? 1) < ($1.lossWeight ?? 1) }!
       guard let blob = main.bottoms.first else { throw main.fault("no bottom") }
-      return Outputs(main: blob, others: [], hasOwnLosses: true)
+      return Outputs(
+        main: blob, others: [], hasOwnLosses: true, takesNumbers: try takesNumbers(net, losses))
     }
     if let main = losses.enumerated().max(by: { a, b in
       (a.element.lossWeight ?? 1, a.offset) < (b.element.lossWeight ?? 1, b.offset)

@@ -41,8 +41,9 @@ public enum ModelTask: Hashable, Sendable {
   /// Pairs of patterns of which each side is recalled from the other: a bidirectional memory as the last
   /// part.
   case pairAssociation
-  /// Losses that the network computes itself, of what it reads and, where it asks for them, of labels.
-  case ownLosses
+  /// Losses that the network computes itself, of what it reads and, where it asks for them, of labels: classes,
+  /// or numbers.
+  case ownLosses(ofNumbers: Bool)
   /// Nothing that is learnt: neurons with fixed weights.
   case logic
 

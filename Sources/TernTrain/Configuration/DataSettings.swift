@@ -24,8 +24,23 @@ public struct DataSettings: Sendable {
   ).with(value: "list")
   /// The side of samples made from image folders; the model's own where `nil`.
   public let imageSize = SettingKey.integer(
-    "image_size", 1...4096, "The side of pictures from images:DIR, in pixels.",
+    "image_size", 1...4096, "The side of samples made from pictures in files, in pixels.",
     standard: "the model's own")
+  /// What of a picture in a file a sample shows.
+  public let cropMode = SettingKey.choice(
+    "crop_mode", PictureOptions.CropMode.center,
+    "What of a picture in a file is seen: center is the middle of the largest rectangle of the samples' "
+      + "aspect, squash that of all of it, its aspect lost.")
+  /// The part that is seen of each side of a picture in a file.
+  public let cropPart = SettingKey.number(
+    "crop_pct", 0.875, "above 0 to 1",
+    "The part that is seen of each side of a picture in a file."
+  ) { $0 > 0 && $0 <= 1 }
+  /// The folder that names in a list of pictures start from.
+  public let imageRoot = SettingKey.text(
+    "image_root", "The folder that the names in list:FILE start from.",
+    standard: "where the program is started, or the list lies"
+  ).with(value: "DIR", resuming: .place)
   /// The part of the training set that is held out for validation, 0 to below 1.
   public let validationSplit = SettingKey.number(
     "validation_split", 0.0, "0 to below 1",

@@ -35,9 +35,14 @@ public struct NetworkSettings: Sendable {
       return nil
     }
   ).with(value: "NAME[:key=value,...]")
+  /// The array that holds the samples.
+  public let samples = SettingKey.text(
+    "samples", "The array of npz:FILE or hdf5:FILE that holds the samples.",
+    standard: "the network's input, or x, images or data"
+  ).with(value: "NAME")
   /// The columns of a table that are to be predicted, separated by commas.
   public let target = SettingKey.text(
-    "target", "The columns of a table that are to be predicted.",
+    "target", "The columns of a table that are to be predicted, or the array of a file of arrays.",
     standard: "the one called label, else the last"
   ).with(value: "COLUMN[,COLUMN...]")
   /// What text is cut into.

@@ -46,11 +46,12 @@ public struct RunSettings: Sendable {
     "workers", 1, 1...BackgroundThread.limit, "Threads that prepare batches."
   )
   .with(resuming: .free)
-  /// What becomes of pictures that cannot be read.
+  /// What becomes of samples that cannot be read: pictures in files, and samples of archives and databases.
   public let onError = SettingKey.choice(
     "on_error", ItemErrorPolicy.stop,
-    "What becomes of pictures that cannot be read: stop ends the run at the first, skip decodes all of "
-      + "them once before training, and names, counts and leaves out those."
+    "What becomes of pictures, and of samples of archives and databases, that cannot be read: stop ends the "
+      + "run at the first, skip decodes all of them once before training, and names, counts and leaves out "
+      + "those."
   ).with(resuming: .free)
   /// A file of weights to start from.
   public let initialWeights = SettingKey.text(

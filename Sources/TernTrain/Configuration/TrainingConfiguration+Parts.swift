@@ -8,6 +8,26 @@ import TernOptim
 // What the settings of a run describe: its optimizer, schedule and loss.
 
 extension TrainingConfiguration {
+  /// The folder that names in a list of pictures start from, as it is found from here; `nil` for this one.
+  package var pictureRoot: String? {
+    if let root = self.imageRoot { return located(root) }
+    return self.workingDirectory == FileSystem.workingDirectory ? nil : self.workingDirectory
+  }
+
+  /// How pictures in files become samples of a network.
+  package func pictureOptions(for network: Model) -> PictureOptions {
+    var options = PictureOptions(size: resolvedImageSize)
+    let shape = network.inputShape
+    // The network of a file says itself what it reads, unless a size is given.
+    if self.imageSize == nil, Model.isFile(self.model), shape.rank == 3, [1, 3].contains(shape[0]) {
+      options.shape = shape
+    }
+    options.cropMode = self.cropMode
+    options.cropPart = self.cropPart
+    options.root = pictureRoot
+    return options
+  }
+
   /// Replaces what was left to the optimizer and the schedule by their own numbers.
   ///
   /// - Throws: ``TernError`` of kind `usage` where the settings describe none.
@@ -176,7 +196,7 @@ extension TrainingConfiguration {
   func targetSelection(for model: Model) throws -> TargetSelection {
     let kind: TargetSelection.Kind =
       switch model.task {
-      case .regression, .pairAssociation: .numbers
+      case .regression, .pairAssociation, .ownLosses(ofNumbers: true): .numbers
       case .multilabel: .labels
       case .languageModel: .tokens
       default: .classes
@@ -185,7 +205,8 @@ extension TrainingConfiguration {
     // there are tokens.
     let limit = ModelFile.isPath(self.model) ? model.vocabularyCount : nil
     return TargetSelection(
-      kind, columns: self.target.map { $0.split(separator: ",").map(String.init) } ?? [],
+      kind, samples: self.samples,
+      columns: self.target.map { $0.split(separator: ",").map(String.init) } ?? [],
       testSplit: self.testSplit,
       text: TextOptions(
         self.tokens, vocabularyLimit: min(self.vocabulary, limit ?? self.vocabulary),

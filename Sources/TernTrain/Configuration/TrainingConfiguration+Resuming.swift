@@ -67,7 +67,7 @@ extension TrainingConfiguration {
     let kind = String(data[...colon])
     let rest = String(data[data.utf8.index(after: colon)...])
     let tables =
-      ["csv:", "lmdb:"].contains(kind)
+      DataSource.formatsOfPairs.contains(String(kind.dropLast()))
       ? DataSource.tables(rest) { FileSystem.exists(place($0)) } : nil
     return kind + (tables ?? [rest]).map(place).joined(separator: ",")
   }

@@ -141,9 +141,14 @@ extension TrainingConfiguration {
   public static func recipe(for values: [String: AttributeValue]) -> [String: AttributeValue] {
     guard case .string(let model)? = values["model"] else { return [:] }
     // What is wrong with a net's file is told when the network is built.
-    let settings =
+    var settings =
       CaffeNetwork.isPath(model)
       ? try? CaffeNetwork.settings(contentsOf: model) : try? ZooEntry.named(model).settings
+    if case .string(let data)? = values["data"], !data.hasPrefix("hdf5:") {
+      // The names of arrays are those of the net's own data.
+      settings?["samples"] = nil
+      settings?["target"] = nil
+    }
     return settings?.filter { values[$0.key] ?? .null == .null } ?? [:]
   }
 

@@ -118,7 +118,8 @@ extension Model {
         TrainingStage(
           PairAssociation(part: try partName(BidirectionalMemory.self), damage: settings.damage))
       ]
-    case .ownLosses: return [TrainingStage(OwnLosses())]
+    case .ownLosses(let takesNumbers):
+      return [TrainingStage(OwnLosses(takesNumbers: takesNumbers))]
     case .logic:
       throw TernError(
         .usage, "\(name) has nothing to learn; test it as it is")

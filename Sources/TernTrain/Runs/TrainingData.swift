@@ -67,14 +67,16 @@ public struct TrainingData: Sendable {
   /// - Parameter description: what was stored with weights; its classes and columns keep their places,
   ///   and its normalisation is used again unless the configuration gives another.
   /// - Parameter model: where the network's name or file is, if not in the configuration.
+  /// - Parameter writesIndex: whether an index of samples in archives and databases may be put beside them.
   public init(
     _ configuration: TrainingConfiguration, description: [String: String] = [:],
-    model modelPath: String? = nil
+    model modelPath: String? = nil, writesIndex: Bool = true
   ) throws {
     let network = try Model.named(
       modelPath ?? configuration.model, task: configuration.chosenTask())
     let known = SampleDescription(description)
-    var source = try Self.source(configuration, network, known: known?.samples)
+    var source = try Self.source(
+      configuration, network, known: known?.samples, writesIndex: writesIndex)
     source = try source.map { try IntegerSamples.of($0, for: network.inputs[0]) }
     test = source.test
     var notes = source.notes
@@ -133,13 +135,15 @@ public struct TrainingData: Sendable {
 
   /// Opens data, held against what a network was trained on.
   private static func source(
-    _ configuration: TrainingConfiguration, _ network: Model, known: TrainedSamples?
+    _ configuration: TrainingConfiguration, _ network: Model, known: TrainedSamples?,
+    writesIndex: Bool
   ) throws -> DataSource {
     func open(_ known: TrainedSamples?) throws -> DataSource {
       try DataSource.open(
-        configuration.locatedData, imageSize: configuration.resolvedImageSize, known: known,
-        onError: configuration.onError, targets: configuration.targetSelection(for: network),
-        inputs: network.inputs)
+        configuration.locatedData, pictures: configuration.pictureOptions(for: network),
+        known: known, onError: configuration.onError,
+        targets: configuration.targetSelection(for: network),
+        inputs: network.inputs, writesIndex: writesIndex)
     }
     do { return try open(known) } catch let error as TernError
       where error.kind == .badData && known != nil
@@ -169,7 +173,8 @@ public struct TrainingData: Sendable {
     model: Model, settings: TrainingConfiguration
   ) throws {
     var source = try DataSource.openTestSet(
-      specification, trainedOn: trainingData, known: description.samples, onError: onError,
+      specification, trainedOn: trainingData, pictures: settings.pictureOptions(for: model),
+      known: description.samples, onError: onError,
       targets: settings.targetSelection(for: model), inputs: model.inputs)
     source = try source.map { try IntegerSamples.of($0, for: model.inputs[0]) }
     self.init(
@@ -181,9 +186,12 @@ public struct TrainingData: Sendable {
 
   /// Data that is at hand.
   public init(
-    _ configuration: TrainingConfiguration, checkpoint: Checkpoint?, model: String? = nil
+    _ configuration: TrainingConfiguration, checkpoint: Checkpoint?, model: String? = nil,
+    writesIndex: Bool = true
   ) throws {
-    try self.init(configuration, description: checkpoint?.description ?? [:], model: model)
+    try self.init(
+      configuration, description: checkpoint?.description ?? [:], model: model,
+      writesIndex: writesIndex)
   }
 
   /// Checks that a network predicts what the data has: a class per sample or per pixel.
@@ -191,7 +199,9 @@ public struct TrainingData: Sendable {
   /// - Throws: ``TernError`` of kind `usage` where it does not.
   public func check(_ model: Model) throws {
     let isPerPixel = training.targetShape.rank == 2
-    let takesNumbers = [.regression, .multilabel, .pairAssociation].contains(model.task)
+    let takesNumbers = [
+      .regression, .multilabel, .pairAssociation, .ownLosses(ofNumbers: true),
+    ].contains(model.task)
     guard takesNumbers == training.hasNumericTargets || model.isGenerative else {
       throw TernError(
         .usage,
@@ -200,6 +210,10 @@ public struct TrainingData: Sendable {
           : "\(model.name) tells classes, the data has numbers; task regression predicts them")
     }
     switch model.task {
+    case .ownLosses(ofNumbers: true) where training.classCount != model.classCount:
+      throw TernError(
+        .badData,
+        "\(model.name) gives \(model.classCount) numbers, the data has \(training.classCount)")
     case .segmentation where !isPerPixel:
       throw TernError(
         .usage,

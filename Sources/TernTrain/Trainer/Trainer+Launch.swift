@@ -14,11 +14,12 @@ extension Trainer {
   ///   - run: the folder of a run that is gone on with.
   ///   - checkpoint: where to go on.
   ///   - group: the processes that train together.
+  ///   - writesIndex: whether an index of samples in archives and databases may be put beside them.
   ///   - report: told what happens.
   public convenience init(
     _ configuration: TrainingConfiguration, catalog: DeviceCatalog, allowsFallback: Bool = false,
     run: RunDirectory? = nil, checkpoint: Checkpoint? = nil, group: (any ProcessGroup)? = nil,
-    report: @escaping (TrainingEvent) throws -> Void
+    writesIndex: Bool = true, report: @escaping (TrainingEvent) throws -> Void
   ) throws {
     var configuration = configuration
     // The same number whoever computes the shards, for the number of threads decides the last bits.
@@ -33,7 +34,7 @@ extension Trainer {
     }
     let device = try catalog.open(choice, options: configuration.deviceOptions)
     configuration.device = choice.info.id
-    if configuration.data.hasPrefix("images:") {
+    if configuration.data.hasPrefix("images:"), !Model.isFile(modelPath) {
       var located = configuration
       located.model = modelPath
       configuration.imageSize = located.resolvedImageSize
@@ -41,7 +42,8 @@ extension Trainer {
     let data = try Self.hinting(
       run, .notFound, "where the data has moved, \(Setting.flag("data")) says its place"
     ) {
-      try TrainingData(configuration, checkpoint: checkpoint, model: modelPath)
+      try TrainingData(
+        configuration, checkpoint: checkpoint, model: modelPath, writesIndex: writesIndex)
     }
     let model = try configuration.network(modelPath, for: data.training)
     try self.init(
