@@ -1,4 +1,5 @@
 import Foundation
+import Tern
 import TernTestSupport
 import Testing
 
@@ -41,6 +42,49 @@ import Testing
     for count in [2, 4] {
       #expect(try Self.weights("of\(count)", workspace) == one, "\(count) ranks")
     }
+  }
+
+  /// Statistics of the whole batch: the losses of one process, whatever the number of ranks.
+  @Test func synchronizedBatchNormHasTheLossesOfOneProcess() throws {
+    let workspace = try Workspace()
+    defer { workspace.remove() }
+    try workspace.writeDataset(train: 120, test: 40)
+    try workspace.write(
+      "net.yaml",
+      """
+      input: [1, 28, 28]
+      classes: 10
+      layers:
+        - conv2d: {out_channels: 4, kernel_size: 5, stride: 3}
+        - batch_norm
+        - relu
+        - conv2d: {out_channels: 6, kernel_size: 3}
+        - batch_norm
+        - relu
+        - flatten
+        - linear: {out_features: 10}
+      """)
+    let train =
+      "train net.yaml --data idx:data --steps 20 --batch-size 32 --device cpu --threads 1 --log-every 1 --json --out"
+    func losses(_ result: Command.Result) throws -> [Double] {
+      #expect(result.status == 0, "\(result.errors)")
+      return try result.output.split(separator: "\n").map { try JSON(parsing: String($0)) }
+        .filter { $0["event"] == .string("step") }.compactMap { $0["loss"]?.doubleValue }
+    }
+    let one = try losses(
+      Command.run((train + " one").split(separator: " ").map(String.init), in: workspace.path))
+    for count in [2, 4] {
+      let shared = try losses(
+        Self.run(count, "\(train) of\(count) --batch-norm sync", in: workspace))
+      #expect(one.count == 20 && shared.count == 20)
+      let difference = zip(one, shared).map { abs($0 - $1) }.max()!
+      #expect(difference < 1e-5, "\(count) ranks: \(difference)")
+    }
+    let refused = try Self.run(
+      2, "\(train) refused --batch-norm sync --shards 4", in: workspace)
+    #expect(
+      refused.status == 64 && refused.errors.contains("every process computes one shard"),
+      "\(refused.errors)")
   }
 
   @Test func anotherNumberOfRanksGoesOn() throws {

@@ -16,7 +16,7 @@ import Testing
       sampleShape: [1, 6, 6], classNames: ["a", "b", "c"])
   }()
 
-  private static func model(normalizes: Bool) -> Model {
+  private static func model(normalizes: Bool, drops: Bool = true) -> Model {
     Model(
       name: "small", inputShape: [1, 6, 6], classCount: 3,
       layers: Sequential {
@@ -24,26 +24,28 @@ import Testing
         if normalizes { BatchNorm2D().named("norm") }
         Functional.relu.named("relu")
         Functional.flatten.named("flatten")
-        Dropout(0.25).named("dropout")
+        if drops { Dropout(0.25).named("dropout") }
         Linear(3).named("fc")
       })
   }
 
   private static func loop(
     _ device: String, shards: Int = 1, accumulate: Int = 1, batchSize: Int = 12,
-    normalizes: Bool = true, group: (any ProcessGroup)? = nil
+    normalizes: Bool = true, drops: Bool = true, group: (any ProcessGroup)? = nil,
+    batchNorm: BatchNormStatistics = .local
   ) throws -> TrainingLoop {
     var options = TrainingLoop.Options(batchSize: batchSize, learningRate: 0.05)
     options.shards = shards
     options.accumulate = accumulate
     options.group = group
+    options.batchNorm = batchNorm
     options.update.clipNorm = 1
     options.averageDecay = 0.9
     options.update.keepsAverage = true
     var deviceOptions = DeviceOptions()
     deviceOptions.threads = 1
     return try TrainingLoop(
-      model(normalizes: normalizes), data: TrainingData(pictures),
+      model(normalizes: normalizes, drops: drops), data: TrainingData(pictures),
       on: DeviceCatalog.standard.open(device, options: deviceOptions), options: options)
   }
 
@@ -51,12 +53,14 @@ import Testing
     var weights: [String: HostTensor] = [:]
     var training: [String: Double] = [:]
     var test: [String: Double] = [:]
+    var losses: [Float] = []
 
     /// What is not the same to the bit.
     func differences(from other: Outcome) -> [String] {
       differences(ofWeightsFrom: other)
         + (training == other.training ? [] : ["training \(training) \(other.training)"])
         + (test == other.test ? [] : ["test \(test) \(other.test)"])
+        + (losses == other.losses ? [] : ["losses \(losses) \(other.losses)"])
     }
 
     func differences(ofWeightsFrom other: Outcome) -> [String] {
@@ -66,7 +70,8 @@ import Testing
 
   /// Trains two epochs with so many members, each a thread.
   private static func train(
-    _ count: Int, _ make: @escaping @Sendable (ThreadGroup) throws -> TrainingLoop
+    _ count: Int, _ make: @escaping @Sendable (ThreadGroup) throws -> TrainingLoop,
+    course: @escaping @Sendable (TrainingLoop) throws -> Outcome = { try whole($0) }
   ) throws -> [Outcome] {
     let members = ThreadGroup.members(count)
     let outcomes = Mutex([Outcome](repeating: Outcome(), count: count))
@@ -76,12 +81,8 @@ import Testing
       Thread.detachNewThread {
         defer { done.signal() }
         do {
-          let loop = try make(member)
-          var outcome = Outcome()
-          for _ in 0..<2 { outcome.training = try loop.trainEpoch() }
-          outcome.test = try loop.evaluate().means
-          outcome.weights = try loop.weights()
-          outcomes.withLock { [outcome] in $0[member.rank] = outcome }
+          let outcome = try course(make(member))
+          outcomes.withLock { $0[member.rank] = outcome }
         } catch {
           failure.withLock { $0 = $0 ?? error }
           member.abort(TernError(.runtime, "\(error)"))
@@ -106,6 +107,71 @@ import Testing
     for count in [2, 3, 4] {
       let outcomes = try Self.train(count) { try Self.loop(device, shards: 4, group: $0) }
       for outcome in outcomes { #expect(outcome.differences(from: one) == [], "\(count) members") }
+    }
+  }
+
+  /// The loss of every update of some epochs, and the weights behind them.
+  private static func course(_ loop: TrainingLoop, epochs: Int) throws -> Outcome {
+    var outcome = Outcome()
+    for _ in 0..<epochs {
+      try loop.runBatches(until: .max) { started in
+        if started.isUpdated {
+          outcome.losses.append(try started.passes[0].read(TrainingGraph.lossOutput).floats[0])
+        }
+        return true
+      }
+      _ = try loop.endEpoch()
+    }
+    outcome.test = try loop.evaluate().means
+    outcome.weights = try loop.weights()
+    return outcome
+  }
+
+  /// Batches of 12 leave one of 10; of batches of 20 the last has work for two of four members.
+  @Test(
+    arguments: TestDevices.ids,
+    [(batchSize: 12, members: 4), (batchSize: 20, members: 4), (batchSize: 12, members: 3)])
+  func synchronizedBatchNormIsThatOfTheWholeBatch(
+    device: String, form: (batchSize: Int, members: Int)
+  ) throws {
+    let epochs = (20 * form.batchSize + 45) / 46
+    let one = try Self.course(
+      Self.loop(device, batchSize: form.batchSize, drops: false), epochs: epochs)
+    let outcomes = try Self.train(form.members) {
+      try Self.loop(
+        device, shards: form.members, batchSize: form.batchSize, drops: false, group: $0,
+        batchNorm: .sync)
+    } course: {
+      try Self.course($0, epochs: epochs)
+    }
+    #expect(one.losses.count >= 20 && one.losses.last! < one.losses[0])
+    for outcome in outcomes {
+      #expect(outcome.differences(from: outcomes[0]) == [])
+      let difference = zip(outcome.losses, one.losses).map { abs($0 - $1) }.max()!
+      #expect(outcome.losses.count == one.losses.count && difference < 1e-5, "\(difference)")
+      for (name, value) in one.weights {
+        let other = try #require(outcome.weights[name])
+        #expect(zip(value.floats, other.floats).allSatisfy { abs($0 - $1) < 1e-4 }, "\(name)")
+      }
+    }
+    // Statistics of each shard are others.
+    let local = try Self.train(form.members) {
+      try Self.loop(
+        device, shards: form.members, batchSize: form.batchSize, drops: false, group: $0)
+    } course: {
+      try Self.course($0, epochs: epochs)
+    }
+    #expect(abs(local[0].losses[0] - one.losses[0]) > 1e-4)
+  }
+
+  @Test func synchronizedBatchNormIsOfOneShardForEach() throws {
+    let members = ThreadGroup.members(2)
+    for (shards, accumulate, group) in [(4, 1, members[0]), (2, 2, members[0]), (2, 1, nil)] {
+      let error = #expect(throws: TernError.self) {
+        try Self.loop(
+          "cpu", shards: shards, accumulate: accumulate, group: group, batchNorm: .sync)
+      }
+      #expect(error?.kind == .usage && error!.message.contains("every process computes one shard"))
     }
   }
 

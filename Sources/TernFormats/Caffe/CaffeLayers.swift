@@ -174,8 +174,8 @@ enum CaffeLayers {
         return try x.batchNormInference(
           runningMean: mean, runningVariance: variance, epsilon: epsilon)
       }
-      let result = try x.batchNormTraining(
-        runningMean: context.builder.assignedValue(of: mean),
+      let result = try context.batchNormTraining(
+        x, runningMean: context.builder.assignedValue(of: mean),
         runningVariance: context.builder.assignedValue(of: variance), momentum: 1 - fraction,
         epsilon: epsilon)
       context.builder.assign(mean, result.runningMean!)

@@ -78,7 +78,10 @@ public final class LayerContext {
   public private(set) var summaries: [LayerSummary] = []
   /// What is trained besides the network's output, and the weight of its loss.
   public private(set) var auxiliaryOutputs: [(output: Tensor, weight: Float)] = []
-  /// Gives the labels of a batch, [N] int32, to a network that computes its losses itself; `nil` where
+  /// Where batch norm takes the statistics of what several members compute of a batch: how they add up; `nil` where
+  /// it takes those of what is computed here.
+  package var statisticsExchange: (any SumExchange)?
+  /// Gives the labels of a batch, [N] int32 or numbers [N, T], to a network that computes its losses itself; `nil` where
   /// nobody asks for losses.
   package var labels: (() throws -> Tensor)?
   /// The losses that such a network has computed, the means over the batch.

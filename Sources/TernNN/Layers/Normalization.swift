@@ -33,12 +33,32 @@ public struct BatchNorm2D: Layer {
         epsilon: epsilon)
     }
     // A layer that is applied twice in a step updates its statistics twice.
-    let result = try x.batchNormTraining(
-      runningMean: context.builder.assignedValue(of: mean),
+    let result = try context.batchNormTraining(
+      x, runningMean: context.builder.assignedValue(of: mean),
       runningVariance: context.builder.assignedValue(of: variance), weight: weight, bias: bias,
       momentum: momentum, epsilon: epsilon)
     context.builder.assign(mean, result.runningMean!)
     context.builder.assign(variance, result.runningVariance!)
     return result.output
+  }
+}
+
+extension LayerContext {
+  /// Batch normalisation by the statistics of the batch: of all members that compute a part of it, where they are
+  /// shared.
+  ///
+  /// - Throws: ``TernCore/ShapeError`` where shapes, types or attributes do not fit.
+  package func batchNormTraining(
+    _ x: Tensor, runningMean: Tensor?, runningVariance: Tensor?, weight: Tensor? = nil,
+    bias: Tensor? = nil, momentum: Float, epsilon: Float
+  ) throws -> (output: Tensor, runningMean: Tensor?, runningVariance: Tensor?) {
+    guard let statisticsExchange else {
+      return try x.batchNormTraining(
+        runningMean: runningMean, runningVariance: runningVariance, weight: weight, bias: bias,
+        momentum: momentum, epsilon: epsilon)
+    }
+    return try x.batchNormTraining(
+      over: statisticsExchange, runningMean: runningMean, runningVariance: runningVariance,
+      weight: weight, bias: bias, momentum: momentum, epsilon: epsilon)
   }
 }

@@ -86,6 +86,12 @@ public struct OptimizationSettings: Sendable {
     "shards", 1...1 << 16,
     "Parts of a batch that are computed one by one, each with its own statistics, by one process or by several.",
     standard: "one for each process")
+  /// Of what batch norm takes the statistics.
+  public let batchNorm = SettingKey.choice(
+    "batch_norm", BatchNormStatistics.local,
+    "Of what batch norm takes mean and variance where a batch has several shards: local and shard of each, sync of "
+      + "all of them, of which every process computes one."
+  )
   /// The decay of the moving average of the parameters; none is kept where `nil`.
   public let averageDecay = SettingKey.number(
     "ema", "between 0 and 1",

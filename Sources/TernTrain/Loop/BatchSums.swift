@@ -15,6 +15,8 @@ struct BatchSums {
   typealias Item = (name: String, value: Tensor)
 
   let gradients: [ParameterUpdate.Update]
+  /// Whether the gradients are those of sums already, not of means.
+  let areGradientsSums: Bool
   /// What is measured, by the names of the variables that sum it over an epoch.
   let measured: [Item]
   /// Running statistics, and what the batch would make of them.
@@ -40,10 +42,9 @@ struct BatchSums {
     try builder.scope("accumulate") {
       let samples = Float(batchSize)
       var items: [Item] = try gradients.map { parameter, gradient in
-        (
-          builder.graph[parameter.id].name,
-          try weight.map { try gradient * $0 } ?? gradient.affine(scale: samples)
-        )
+        let name = builder.graph[parameter.id].name
+        if areGradientsSums { return (name, gradient) }
+        return (name, try weight.map { try gradient * $0 } ?? gradient.affine(scale: samples))
       }
       items += measured
       items += try statistics.map {

@@ -59,7 +59,7 @@ struct StageCompiler {
         try TrainingGraph(
           model: model, objective: objective, pass: $0, batchSize: form.size, update: update,
           seed: options.seed, position: form.position, averagesStatistics: options.shards > 1,
-          frozen: frozen)
+          frozen: frozen, exchange: options.statisticsExchange)
       }
     }
     try checkLastBatches { form in for stage in stages { _ = try training(stage.objective, form) } }

@@ -52,10 +52,13 @@ public struct TrainingGraph {
   ///   - averagesStatistics: whether the batches of an update start from the same running statistics, and leave
   ///     their mean; each goes on from those of the batch before where not.
   ///   - frozen: the parameters that the step leaves as they are.
+  ///   - exchange: adds up the statistics of batch norm over the members that compute a batch together; `nil` where
+  ///     those of what is computed here count.
   public init(
     model: Model, objective: any Objective, pass: TrainingPass, batchSize: Int,
     update: ParameterUpdate, seed: UInt64, position: BatchPosition = .only,
-    averagesStatistics: Bool = false, frozen: FrozenParameters = FrozenParameters("")
+    averagesStatistics: Bool = false, frozen: FrozenParameters = FrozenParameters(""),
+    exchange: (any SumExchange)? = nil
   ) throws {
     let builder = GraphBuilder()
     let samples = SampleInputs(builder, model: model, batchSize: batchSize)
@@ -64,6 +67,7 @@ public struct TrainingGraph {
       position == .only ? step : try builder.input(Self.batchInput, TensorType([], .int32))
     let context = LayerContext(
       builder: builder, mode: .training, seed: seed, step: batch, isFrozen: frozen.contains)
+    context.statisticsExchange = exchange
     let terms = try objective.loss(of: pass, model, on: samples, in: context)
     let isFirst = pass == objective.passes[0]
     let metrics = (isFirst ? [(Self.lossOutput, terms.loss)] : []) + terms.metrics
@@ -74,8 +78,14 @@ public struct TrainingGraph {
 
     let owned = context.parameters.filter { $0.name.hasPrefix(pass.parameterPrefix) }
     let trainable = owned.filter { $0.isTrainable && !frozen.contains($0.name) }
+    // What members share reaches the losses of all: they are differentiated as sums, for a mean over fewer samples
+    // would count as much as one over more.
+    let differentiated =
+      exchange == nil
+      ? terms.loss
+      : try terms.weight.map { try terms.loss * $0 } ?? terms.loss.affine(scale: Float(batchSize))
     let gradients = try builder.gradients(
-      of: terms.loss, withRespectTo: trainable.map(\.tensor))
+      of: differentiated, withRespectTo: trainable.map(\.tensor))
     guard !trainable.isEmpty || !owned.contains(where: \.isTrainable) else {
       throw TernError(.usage, "freeze: nothing is left to train")
     }
@@ -97,7 +107,8 @@ public struct TrainingGraph {
         try Self.checkShards(model, objective, learns: !trainable.isEmpty, builder.graph)
       }
       let sums = BatchSums(
-        gradients: updates, measured: measured, statistics: statistics, weight: terms.weight)
+        gradients: updates, areGradientsSums: exchange != nil, measured: measured,
+        statistics: statistics, weight: terms.weight)
       guard let total = try sums.append(position, batchSize: batchSize, in: builder) else {
         builder.output(Self.lossOutput, terms.loss)
         graph = builder.graph

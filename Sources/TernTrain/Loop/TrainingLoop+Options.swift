@@ -2,6 +2,16 @@ import TernCluster
 import TernCore
 import TernOptim
 
+/// Of what batch norm takes mean and variance where several processes, or shards, compute a batch.
+public enum BatchNormStatistics: String, CaseIterable, Sendable {
+  /// Of what a process computes at a time, that is of a shard.
+  case local
+  /// Of each shard.
+  case shard
+  /// Of the whole batch: processes add up their sums in every layer, forward and backward.
+  case sync
+}
+
 extension TrainingLoop {
   /// How a network is trained.
   public struct Options: Sendable {
@@ -25,6 +35,10 @@ extension TrainingLoop {
     public var shards = 1
     /// The processes that train together, each on its share of the shards; `nil` where this one is alone.
     public var group: (any ProcessGroup)?
+    /// Of what batch norm takes the statistics.
+    public var batchNorm = BatchNormStatistics.local
+    /// Adds up the statistics of batch norm over ``group``.
+    var statisticsExchange: SharedStatistics?
     /// The decay of the moving average of the parameters, which is what is evaluated; none is kept where
     /// `nil`.
     public var averageDecay: Double?
@@ -83,6 +97,12 @@ extension TrainingLoop {
         throw TernError(
           .usage,
           "shards: \(accumulate * shards) of an update are too few for \(group.size) processes")
+      }
+      guard batchNorm != .sync || accumulate == 1 && shards == group?.size ?? 1 else {
+        throw TernError(
+          .usage,
+          "batchNorm: sync is of a batch that every process computes one shard of; got \(accumulate * shards) "
+            + "shards of an update for \(group?.size ?? 1)")
       }
       if let averageDecay, !(averageDecay > 0 && averageDecay < 1) {
         throw TernError(.usage, "averageDecay: expected between 0 and 1, got \(averageDecay)")

@@ -60,6 +60,10 @@ public final class TrainingLoop {
     options: Options
   ) throws {
     try options.check()
+    var options = options
+    if options.batchNorm == .sync {
+      options.statisticsExchange = options.group.map(SharedStatistics.init)
+    }
     self.model = model
     self.data = data
     self.options = options
@@ -151,6 +155,7 @@ public final class TrainingLoop {
       preconditionFailure("no executable for \(form)")
     }
     let rate = rate ?? learningRate(ofStep: progress.step)
+    options.statisticsExchange?.memberCount = batches.tree(ofBatch: number).leafCount
     for (index, pass) in passes.enumerated() {
       try before?(index)
       try upload(batch, number: number, to: pass, rate: rate)

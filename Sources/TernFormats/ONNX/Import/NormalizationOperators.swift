@@ -96,6 +96,9 @@ extension ONNXOperators {
     let type = try call.type(0)
     if try call.flag("training_mode") {
       guard x.shape.rank >= 2 else { throw ONNXFault.invalid("on an input of \(x.shape)") }
+      guard call.context.statisticsExchange == nil else {
+        throw ONNXFault.invalid("in training form, by the statistics of several processes")
+      }
       // The running variance moves by the biased variance of the batch here, by the unbiased one in PyTorch.
       let count = Float(x.shape.elementCount / x.shape[1])
       let result = try x.batchNormTraining(
@@ -121,8 +124,8 @@ extension ONNXOperators {
             epsilon: epsilon), type)
       ]
     }
-    let result = try x.batchNormTraining(
-      runningMean: builder.assignedValue(of: mean),
+    let result = try call.context.batchNormTraining(
+      x, runningMean: builder.assignedValue(of: mean),
       runningVariance: builder.assignedValue(of: variance), weight: weight, bias: bias,
       momentum: momentum, epsilon: epsilon)
     builder.assign(mean, result.runningMean!)
