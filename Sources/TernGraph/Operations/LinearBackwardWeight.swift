@@ -2,7 +2,7 @@ import TernCore
 
 extension Operations {
   /// The gradients of a linear layer's weight and bias, which read the same: input [N, I], output gradient
-  /// [N, O] → d weight [O, I], d bias [O]. Made by ``Graph/joiningBiasGradients()``.
+  /// [N, O] → d weight [O, I], d bias [O], float32 both. Made by ``Graph/joiningBiasGradients()``.
   package struct LinearBackwardWeight: Operation {
     package init() {}
 
@@ -17,9 +17,7 @@ extension Operations {
       try expectRank(inputs[1], 2, "output gradient", "[N, O]")
       let (x, dy) = (inputs[0].shape, inputs[1].shape)
       try expect(x[0] == dy[0], "output gradient", "[\(x[0]), O] (input \(x))", "\(dy)")
-      return [
-        TensorType([dy[1], x[1]], inputs[0].dataType), TensorType([dy[1]], inputs[0].dataType),
-      ]
+      return [TensorType([dy[1], x[1]]), TensorType([dy[1]])]
     }
 
     package func cost(inputs: [TensorType], outputs: [TensorType]) -> Cost {
@@ -29,7 +27,11 @@ extension Operations {
     }
 
     package func decomposition(_ inputs: [Tensor]) throws -> [Tensor]? {
-      [try inputs[1].apply(MatMul(transposesA: true), inputs[0]), try inputs[1].sum([0])]
+      let result: DataType? = inputs[0].type.dataType == .float32 ? nil : .float32
+      return [
+        try inputs[1].apply(MatMul(transposesA: true, result: result), inputs[0]),
+        try inputs[1].apply(Reduce(.sum, axes: [0], keepsAxes: false, result: result)),
+      ]
     }
   }
 }

@@ -10,15 +10,22 @@ extension Operations {
     package let axes: [Int]
     /// Whether reduced axes stay, with extent 1.
     package let keepsAxes: Bool
+    /// The type of the result, where it is not that of the input.
+    package let result: DataType?
 
-    package init(_ function: Function, axes: [Int], keepsAxes: Bool) {
+    package init(
+      _ function: Function, axes: [Int], keepsAxes: Bool, result: DataType? = nil
+    ) {
       self.function = function
       self.axes = axes
       self.keepsAxes = keepsAxes
+      self.result = result
     }
 
     package var name: String { function.rawValue }
-    package var detail: String { "dim=\(axes)" + (keepsAxes ? ", keepdim" : "") }
+    package var detail: String {
+      "dim=\(axes)" + (keepsAxes ? ", keepdim" : "") + (result.map { ", \($0)" } ?? "")
+    }
 
     package func outputTypes(for inputs: [TensorType]) throws(ShapeError) -> [TensorType] {
       try expectCount(inputs, 1...1)
@@ -32,21 +39,22 @@ extension Operations {
           result.append(1)
         }
       }
-      return [TensorType(Shape(result), inputs[0].dataType)]
+      return [TensorType(Shape(result), self.result ?? inputs[0].dataType)]
     }
 
     package func gradient(_ node: NodeGradient) throws -> [Tensor?] {
       let x = node.inputs[0]
       var kept = x.shape
       for axis in axes { kept[axis] = 1 }
-      let dy = try node.cotangent.reshape(kept)
+      let dy = try node.cotangent.cast(to: x.type.dataType).reshape(kept)
       switch function {
       case .sum: return [try dy.expand(x.shape)]
       case .mean:
         let count = axes.reduce(1) { $0 * x.shape[$1] }
         return [try dy.affine(scale: 1 / Float(count)).expand(x.shape)]
       case .amax:
-        let isMaximum = try x.equal(node.outputs[0].reshape(kept))
+        let isMaximum = try x.equal(
+          node.outputs[0].cast(to: x.type.dataType).reshape(kept))
         let ties = try isMaximum.sum(axes, keepsAxes: true)
         return [try isMaximum * (dy / ties)]
       }

@@ -89,8 +89,12 @@ private struct AutocastPass {
     return rewriter.finish()
   }
 
-  /// The gradient of a matrix of weights, dyᵀ·x over all rows, is not rounded.
+  /// A sum is not rounded, and so is none of the gradients of a matrix of weights, dyᵀ·x over all rows.
   private func summingInFloat32(_ node: Node) -> any Operation {
+    if let sum = node.operation as? Operations.Reduce {
+      return Operations.Reduce(
+        sum.function, axes: sum.axes, keepsAxes: sum.keepsAxes, result: .float32)
+    }
     guard let product = node.operation as? Operations.MatMul, product.transposesA, isBackward,
       source.type(node.outputs[0]).shape.rank == 2
     else { return node.operation }
@@ -155,7 +159,11 @@ private struct AutocastPass {
     if own == type { return id }
     let isHalving = type == half
     if let known = isHalving ? halved[id] : widened[id] { return known }
-    let copy = try rewriter.append(Operations.Cast(type), [id], scope: scope)[0]
+    // What is known is cast now.
+    let constant = rewriter.graph.constants.first { $0.id == id }
+    let copy =
+      try constant.map { rewriter.append($0.value.cast(to: type)) }
+      ?? rewriter.append(Operations.Cast(type), [id], scope: scope)[0]
     if isHalving {
       halved[id] = copy
     } else {

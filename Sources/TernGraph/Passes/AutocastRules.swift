@@ -1,6 +1,6 @@
-// The table of the autocast: what is stored in 16 bits. Products and convolutions are, what moves or
-// selects numbers follows its inputs, and the rest (sums, softmax, losses, powers, updates) is float32. An
-// operation without an entry is float32.
+// The table of the autocast: what is stored in 16 bits. Products and convolutions are, what moves or selects
+// numbers follows its inputs, sums read what there is and are float32. The rest (softmax, losses, powers, updates)
+// is float32, and so is an operation without an entry.
 
 extension Operations.Conv2D { package var autocastRule: AutocastRule { .half([0, 1]) } }
 extension Operations.Conv2DBackwardInput {
@@ -49,6 +49,9 @@ extension Operations.Binary {
     }
   }
 }
+
+// What is added up is added up in float32, and stays so.
+extension Operations.Reduce { package var autocastRule: AutocastRule { .follow([0]) } }
 
 extension Operations.Permute { package var autocastRule: AutocastRule { .follow([0]) } }
 extension Operations.Cat { package var autocastRule: AutocastRule { .followAll } }

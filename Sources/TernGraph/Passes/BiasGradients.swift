@@ -9,6 +9,7 @@ extension Graph {
     for (index, node) in nodes.enumerated() {
       guard let sum = node.operation as? Operations.Reduce, sum.function == .sum, sum.axes == [0],
         !sum.keepsAxes, type(node.inputs[0]).shape.rank == 2,
+        type(node.outputs[0]).dataType == .float32,
         let product = readers.allReaders(of: node.inputs[0]).first(where: {
           isWeightGradient($0, of: node.inputs[0]) && sums[$0] == nil
         }),
@@ -37,7 +38,8 @@ extension Graph {
   /// Whether a node is a product Aᵀ·B of matrices with A as given.
   private func isWeightGradient(_ index: Int, of left: ValueID) -> Bool {
     let node = nodes[index]
-    return (node.operation as? Operations.MatMul) == .init(transposesA: true)
-      && node.inputs[0] == left && type(node.inputs[1]).shape.rank == 2
+    guard let product = node.operation as? Operations.MatMul else { return false }
+    return product.transposesA && !product.transposesB && node.inputs[0] == left
+      && type(node.inputs[1]).shape.rank == 2 && type(node.outputs[0]).dataType == .float32
   }
 }

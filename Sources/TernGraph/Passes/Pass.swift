@@ -46,6 +46,14 @@ package struct GraphRewriter {
     try graph.append(operation, inputs, scope: scope)
   }
 
+  /// Appends a constant.
+  package mutating func append(_ value: HostTensor) -> ValueID {
+    graph.values.append(ValueInfo(type: value.type, source: .constant, name: ""))
+    let id = ValueID(graph.values.count - 1)
+    graph.constants.append((id, value))
+    return id
+  }
+
   /// Changes how a value of the new graph is stored.
   package mutating func setLayout(_ id: ValueID, _ layout: Layout) { graph[id].layout = layout }
 

@@ -48,7 +48,7 @@ extension Graph {
     let node = nodes[index]
     guard node.inputs.allSatisfy({ type($0).shape.rank == 2 }) else { return false }
     switch node.operation {
-    case let product as Operations.MatMul: return product == .init(transposesA: true)
+    case let product as Operations.MatMul: return product.transposesA && !product.transposesB
     case let sum as Operations.Reduce: return sum.function == .sum && sum.axes == [0]
     default: return false
     }
