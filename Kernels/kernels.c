@@ -18,6 +18,9 @@ static const char common_common[] = {
 static const char common_philox[] = {
 #embed "common/philox.cl"
     , 0};
+static const char common_storage[] = {
+#embed "common/storage.cl"
+    , 0};
 static const char common_strided[] = {
 #embed "common/strided.cl"
     , 0};
@@ -89,6 +92,9 @@ static const char elementwise_binary[] = {
     , 0};
 static const char elementwise_binary_functions[] = {
 #embed "elementwise/binary_functions.cl"
+    , 0};
+static const char elementwise_cast[] = {
+#embed "elementwise/cast.cl"
     , 0};
 static const char elementwise_dropout[] = {
 #embed "elementwise/dropout.cl"
@@ -196,6 +202,7 @@ static const struct {
     {"benchmark/peak", benchmark_peak},
     {"common/common", common_common},
     {"common/philox", common_philox},
+    {"common/storage", common_storage},
     {"common/strided", common_strided},
     {"convolution/columns", convolution_columns},
     {"convolution/copies_threads", convolution_copies_threads},
@@ -220,6 +227,7 @@ static const struct {
     {"convolution/winograd_transforms", convolution_winograd_transforms},
     {"elementwise/binary", elementwise_binary},
     {"elementwise/binary_functions", elementwise_binary_functions},
+    {"elementwise/cast", elementwise_cast},
     {"elementwise/dropout", elementwise_dropout},
     {"elementwise/random", elementwise_random},
     {"elementwise/unary", elementwise_unary},

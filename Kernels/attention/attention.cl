@@ -18,11 +18,11 @@
 #define ALONG_ROW _Pragma("nounroll")
 
 // Element e of the work-item's rows of a matrix. Rows after the last repeat it.
-static inline VECTOR load_element(__global const float *x, const int row, const int last,
+static inline VECTOR load_element(__global const INPUT *x, const int row, const int last,
                                   const int width, const int e) {
   float lanes[V];
 #pragma unroll
-  for (int lane = 0; lane < V; ++lane) lanes[lane] = x[min(row + lane, last) * width + e];
+  for (int lane = 0; lane < V; ++lane) lanes[lane] = GET(x, min(row + lane, last) * width + e);
   return LOAD(lanes);
 }
 
@@ -34,20 +34,20 @@ static inline VECTOR load_lanes(__global const float *x, const int row, const in
   return LOAD(lanes);
 }
 
-static inline void load_rows(VECTOR *own, __global const float *x, const int row, const int last,
+static inline void load_rows(VECTOR *own, __global const INPUT *x, const int row, const int last,
                              const int width, const float factor) {
   ALONG_ROW
   for (int e = 0; e < width; ++e) own[e] = factor * load_element(x, row, last, width, e);
 }
 
-static inline void store_rows(const VECTOR *own, __global float *x, const int row, const int last,
+static inline void store_rows(const VECTOR *own, __global OUTPUT *x, const int row, const int last,
                               const int width, const VECTOR factor) {
   ALONG_ROW
   for (int e = 0; e < width; ++e) {
     float lanes[V];
     STORE(factor * own[e], lanes);
     for (int lane = 0; lane < V && row + lane <= last; ++lane) {
-      x[(row + lane) * width + e] = lanes[lane];
+      PUT(lanes[lane], x, (row + lane) * width + e);
     }
   }
 }
@@ -58,25 +58,26 @@ static inline void clear(VECTOR *own, const int width) {
 }
 
 // sums[i] = the work-item's rows · row i of the other side.
-static inline void multiply_rows(VECTOR *sums, const VECTOR *own, __global const float **rows, const int width) {
+static inline void multiply_rows(VECTOR *sums, const VECTOR *own, __global const INPUT **rows,
+                                 const int width) {
 #pragma unroll
   for (int i = 0; i < BLOCK; ++i) sums[i] = 0;
   ALONG_ROW
   for (int e = 0; e < width; ++e) {
     const VECTOR element = own[e];
 #pragma unroll
-    for (int i = 0; i < BLOCK; ++i) sums[i] += element * rows[i][e];
+    for (int i = 0; i < BLOCK; ++i) sums[i] += element * GET(rows[i], e);
   }
 }
 
 // own = keep · own + Σ factors[i] · row i of the other side.
-static inline void add_rows(VECTOR *own, const VECTOR keep, const VECTOR *factors, __global const float **rows,
-                            const int width) {
+static inline void add_rows(VECTOR *own, const VECTOR keep, const VECTOR *factors,
+                            __global const INPUT **rows, const int width) {
   ALONG_ROW
   for (int e = 0; e < width; ++e) {
     VECTOR sum = keep * own[e];
 #pragma unroll
-    for (int i = 0; i < BLOCK; ++i) sum += factors[i] * rows[i][e];
+    for (int i = 0; i < BLOCK; ++i) sum += factors[i] * GET(rows[i], e);
     own[e] = sum;
   }
 }
@@ -84,7 +85,7 @@ static inline void add_rows(VECTOR *own, const VECTOR keep, const VECTOR *factor
 // For each block of the other side's rows first ..< end, of `count`: their elements in E and in VE.
 #define FOR_BLOCKS(first, end, count, wide, value)                                        \
   for (int at = first; at < end; at += BLOCK) {                                           \
-    __global const float *wide_rows[BLOCK], *value_rows[BLOCK];                           \
+    __global const INPUT *wide_rows[BLOCK], *value_rows[BLOCK];                           \
     _Pragma("unroll") for (int i = 0; i < BLOCK; ++i) {                                   \
       wide_rows[i] = wide + min(at + i, (count) - 1) * E;                                 \
       value_rows[i] = value + min(at + i, (count) - 1) * VE;                              \
@@ -97,12 +98,13 @@ static inline void add_rows(VECTOR *own, const VECTOR keep, const VECTOR *factor
   if (item >= (batch) * items) return;                                  \
   const int b = item / items, row = item % items * V, last = (count) - 1
 
-__kernel void attention(IN(query), IN(key), IN(value), OUT(y), OUT(log_sum), const int batch,
-                        const int queries, const int keys, const float scale, const int is_causal) {
-  BIND(query);
-  BIND(key);
-  BIND(value);
-  BIND_OUT(y);
+__kernel void attention(IN_ANY(query), IN_ANY(key), IN_ANY(value), OUT_ANY(y), OUT(log_sum),
+                        const int batch, const int queries, const int keys, const float scale,
+                        const int is_causal) {
+  BIND_ANY(query);
+  BIND_ANY(key);
+  BIND_ANY(value);
+  BIND_ANY_OUT(y);
   BIND_OUT(log_sum);
   PLACE(batch, queries);
   key += b * keys * E;
@@ -138,16 +140,17 @@ __kernel void attention(IN(query), IN(key), IN(value), OUT(y), OUT(log_sum), con
 }
 
 // The gradient of the query; and dy · y per query, `inner`, for the next kernel.
-__kernel void attention_backward_query(IN(dy), IN(query), IN(key), IN(value), IN(y), IN(log_sum),
-                                       OUT(dquery), OUT(inner), const int batch, const int queries,
-                                       const int keys, const float scale, const int is_causal) {
-  BIND(dy);
-  BIND(query);
-  BIND(key);
-  BIND(value);
-  BIND(y);
+__kernel void attention_backward_query(IN_ANY(dy), IN_ANY(query), IN_ANY(key), IN_ANY(value),
+                                       IN_ANY(y), IN(log_sum), OUT_ANY(dquery), OUT(inner),
+                                       const int batch, const int queries, const int keys,
+                                       const float scale, const int is_causal) {
+  BIND_ANY(dy);
+  BIND_ANY(query);
+  BIND_ANY(key);
+  BIND_ANY(value);
+  BIND_ANY(y);
   BIND(log_sum);
-  BIND_OUT(dquery);
+  BIND_ANY_OUT(dquery);
   BIND_OUT(inner);
   PLACE(batch, queries);
   key += b * keys * E;
@@ -181,18 +184,18 @@ __kernel void attention_backward_query(IN(dy), IN(query), IN(key), IN(value), IN
 }
 
 // The gradients of key and value.
-__kernel void attention_backward_key_value(IN(dy), IN(query), IN(key), IN(value), IN(log_sum),
-                                           IN(inner), OUT(dkey), OUT(dvalue), const int batch,
-                                           const int queries, const int keys, const float scale,
-                                           const int is_causal) {
-  BIND(dy);
-  BIND(query);
-  BIND(key);
-  BIND(value);
+__kernel void attention_backward_key_value(IN_ANY(dy), IN_ANY(query), IN_ANY(key), IN_ANY(value),
+                                           IN(log_sum), IN(inner), OUT_ANY(dkey), OUT_ANY(dvalue),
+                                           const int batch, const int queries, const int keys,
+                                           const float scale, const int is_causal) {
+  BIND_ANY(dy);
+  BIND_ANY(query);
+  BIND_ANY(key);
+  BIND_ANY(value);
   BIND(log_sum);
   BIND(inner);
-  BIND_OUT(dkey);
-  BIND_OUT(dvalue);
+  BIND_ANY_OUT(dkey);
+  BIND_ANY_OUT(dvalue);
   PLACE(batch, keys);
   query += b * queries * E;
   dy += b * queries * VE;

@@ -39,20 +39,20 @@
 
 // Rows first ..< first + rows of x to local memory, from element `start` of each on; what lies beyond
 // `count` rows or the end of a row is zero.
-INLINE void stage(__local float4 *tile, __global const float *x, const int rows, const int first,
+INLINE void stage(__local float4 *tile, __global const INPUT *x, const int rows, const int first,
                   const int count, const int width, const int start) {
   for (int i = get_local_id(0); i < rows * (CHUNK / 4); i += THREADS) {
     const int row = i / (CHUNK / 4), e = start + i % (CHUNK / 4) * 4;
-    __global const float *p = x + (first + row) * width + e;
+    __global const INPUT *p = x + (first + row) * width + e;
     float4 value = 0.0f;
     if (first + row < count) {
 #ifdef ALIGNED
-      if (e < width) value = *(__global const float4 *)p;
+      if (e < width) value = READ_FOUR(p);
 #else
-      if (e < width) value.x = p[0];
-      if (e + 1 < width) value.y = p[1];
-      if (e + 2 < width) value.z = p[2];
-      if (e + 3 < width) value.w = p[3];
+      if (e < width) value.x = GET(p, 0);
+      if (e + 1 < width) value.y = GET(p, 1);
+      if (e + 2 < width) value.z = GET(p, 2);
+      if (e + 3 < width) value.w = GET(p, 3);
 #endif
     }
     tile[row * PITCH + i % (CHUNK / 4)] = value;
@@ -96,8 +96,8 @@ INLINE void add_rows(float4 sums[EACH], __local const float4 *weights, __local c
 
 // sums[r][c] = the rows of a matrix that the group keeps · the rows of another from `start` on.
 INLINE void multiply_rows(float sums[EACH][4], __local float4 *own_tile, __local float4 *other_tile,
-                          __global const float *own, const int first, const int own_count,
-                          __global const float *other, const int start, const int other_count,
+                          __global const INPUT *own, const int first, const int own_count,
+                          __global const INPUT *other, const int start, const int other_count,
                           const int width) {
   FOR(r, EACH) { FOR(c, 4) sums[r][c] = 0; }
   for (int chunk = 0; chunk < CHUNKS(width); ++chunk) {
@@ -119,20 +119,20 @@ INLINE void multiply_rows(float sums[EACH][4], __local float4 *own_tile, __local
   }
 
 // Stores factor · sums at the group's rows.
-INLINE void store_rows(float4 sums[EACH], __global float *x, const int first, const int count,
+INLINE void store_rows(float4 sums[EACH], __global OUTPUT *x, const int first, const int count,
                        const int width, const int start, const float factor[EACH]) {
   FOR(r, EACH) {
     const int row = first + OWN(r), e = start + 4 * COLUMN;
     if (row >= count) continue;
-    __global float *p = x + row * width + e;
+    __global OUTPUT *p = x + row * width + e;
     const float4 value = factor[r] * sums[r];
 #ifdef ALIGNED
-    if (e < width) *(__global float4 *)p = value;
+    if (e < width) WRITE_FOUR(value, p);
 #else
-    if (e < width) p[0] = value.x;
-    if (e + 1 < width) p[1] = value.y;
-    if (e + 2 < width) p[2] = value.z;
-    if (e + 3 < width) p[3] = value.w;
+    if (e < width) PUT(value.x, p, 0);
+    if (e + 1 < width) PUT(value.y, p, 1);
+    if (e + 2 < width) PUT(value.z, p, 2);
+    if (e + 3 < width) PUT(value.w, p, 3);
 #endif
   }
 }
@@ -151,13 +151,13 @@ INLINE void store_rows(float4 sums[EACH], __global float *x, const int first, co
 // One value per work-item and row, to be put together by all COLUMNS of a line.
 #define EXCHANGE(r, column) exchange[OWN(r) * COLUMNS + (column)]
 
-__kernel __attribute__((reqd_work_group_size(THREADS, 1, 1))) void attention_tiles(
-    IN(query), IN(key), IN(value), OUT(y), OUT(log_sum), const int queries, const int keys,
+__kernel __attribute__((reqd_work_group_size(THREADS, 1, 1))) void attention_tiles(IN_ANY(query),
+    IN_ANY(key), IN_ANY(value), OUT_ANY(y), OUT(log_sum), const int queries, const int keys,
     const float scale, const int is_causal) {
-  BIND(query);
-  BIND(key);
-  BIND(value);
-  BIND_OUT(y);
+  BIND_ANY(query);
+  BIND_ANY(key);
+  BIND_ANY(value);
+  BIND_ANY_OUT(y);
   BIND_OUT(log_sum);
   SHARED;
   __local float exchange[TILE * COLUMNS];
@@ -219,15 +219,15 @@ __kernel __attribute__((reqd_work_group_size(THREADS, 1, 1))) void attention_til
 
 // The gradient of the query; and dy · y per query, `inner`, for the next kernel.
 __kernel __attribute__((reqd_work_group_size(THREADS, 1, 1))) void attention_backward_query_tiles(
-    IN(dy), IN(query), IN(key), IN(value), IN(y), IN(log_sum), OUT(dquery), OUT(inner),
-    const int queries, const int keys, const float scale, const int is_causal) {
-  BIND(dy);
-  BIND(query);
-  BIND(key);
-  BIND(value);
-  BIND(y);
+    IN_ANY(dy), IN_ANY(query), IN_ANY(key), IN_ANY(value), IN_ANY(y), IN(log_sum), OUT_ANY(dquery),
+    OUT(inner), const int queries, const int keys, const float scale, const int is_causal) {
+  BIND_ANY(dy);
+  BIND_ANY(query);
+  BIND_ANY(key);
+  BIND_ANY(value);
+  BIND_ANY(y);
   BIND(log_sum);
-  BIND_OUT(dquery);
+  BIND_ANY_OUT(dquery);
   BIND_OUT(inner);
   SHARED;
   __local float exchange[TILE * COLUMNS];
@@ -242,7 +242,7 @@ __kernel __attribute__((reqd_work_group_size(THREADS, 1, 1))) void attention_bac
   FOR(r, EACH) {
     const int row = min(first + OWN(r), queries - 1);
     float part = 0;
-    for (int e = COLUMN; e < VE; e += COLUMNS) part += dy[row * VE + e] * y[row * VE + e];
+    for (int e = COLUMN; e < VE; e += COLUMNS) part += GET(dy, row * VE + e) * GET(y, row * VE + e);
     EXCHANGE(r, COLUMN) = part;
     factor[r] = scale;
     FOR(j, CHUNKS(E)) gradient[j][r] = 0.0f;
@@ -277,16 +277,16 @@ __kernel __attribute__((reqd_work_group_size(THREADS, 1, 1))) void attention_bac
 
 // The gradients of key and value.
 __kernel __attribute__((reqd_work_group_size(THREADS, 1, 1))) void attention_backward_key_value_tiles(
-    IN(dy), IN(query), IN(key), IN(value), IN(log_sum), IN(inner), OUT(dkey), OUT(dvalue),
-    const int queries, const int keys, const float scale, const int is_causal) {
-  BIND(dy);
-  BIND(query);
-  BIND(key);
-  BIND(value);
+    IN_ANY(dy), IN_ANY(query), IN_ANY(key), IN_ANY(value), IN(log_sum), IN(inner), OUT_ANY(dkey),
+    OUT_ANY(dvalue), const int queries, const int keys, const float scale, const int is_causal) {
+  BIND_ANY(dy);
+  BIND_ANY(query);
+  BIND_ANY(key);
+  BIND_ANY(value);
   BIND(log_sum);
   BIND(inner);
-  BIND_OUT(dkey);
-  BIND_OUT(dvalue);
+  BIND_ANY_OUT(dkey);
+  BIND_ANY_OUT(dvalue);
   SHARED;
   PLACE(keys);
   dy += b * queries * VE;

@@ -37,7 +37,7 @@
 #define STORE(value, p) (*(p) = (value))
 #define LOAD_INTEGERS(p) (*(p))
 #define STORE_INTEGERS(value, p) (*(p) = (value))
-#define STORE_FIRST(value, p) (*(p) = (value))
+#define FIRST_LANE(value) (value)
 #else
 #define VECTOR CONCAT(float, V)
 #define INTEGERS CONCAT(int, V)
@@ -45,25 +45,11 @@
 #define STORE(value, p) CONCAT(vstore, V)(value, 0, p)
 #define LOAD_INTEGERS(p) CONCAT(vload, V)(0, p)
 #define STORE_INTEGERS(value, p) CONCAT(vstore, V)(value, 0, p)
-#define STORE_FIRST(value, p) (*(p) = (value).s0)
+#define FIRST_LANE(value) (value).s0
 #endif
 
 // Selection between vectors takes vectors.
 #define ALL(value) ((VECTOR)(value))
-
-// Vectors in global memory. The language lets vload4 meet any address, which costs a GPU four loads.
-// With -DALIGNED every vector of the kernel lies at a multiple of its size: one load of 128 bits.
-#if defined(ALIGNED) && V > 1
-#define READ(p) (*(__global const VECTOR *)(p))
-#define WRITE(value, p) (*(__global VECTOR *)(p) = (value))
-#define READ_INTEGERS(p) (*(__global const INTEGERS *)(p))
-#define WRITE_INTEGERS(value, p) (*(__global INTEGERS *)(p) = (value))
-#else
-#define READ(p) LOAD(p)
-#define WRITE(value, p) STORE(value, p)
-#define READ_INTEGERS(p) LOAD_INTEGERS(p)
-#define WRITE_INTEGERS(value, p) STORE_INTEGERS(value, p)
-#endif
 
 // 0, 1, 2, … by lane.
 #if V == 16
@@ -120,31 +106,7 @@ static inline void store_part(VECTOR value, __global float *p, int first, int la
 #endif
 }
 
-// V elements, or the `count` that are left. With -DALIGNED one is left, if any: see ELEMENTS; with
-// -DWHOLE none.
-#ifdef WHOLE
-#define IS_WHOLE(count) true
-#define IN_VECTORS(count) (count)
-#else
-#define IS_WHOLE(count) ((count) >= V)
-#define IN_VECTORS(count) ((count) / V * V)
-#endif
-static inline VECTOR read_some(__global const float *p, int count) {
-  if (IS_WHOLE(count)) return READ(p);
-#ifdef ALIGNED
-  return (VECTOR)(*p);
-#else
-  return load_part(p, count);
-#endif
-}
-static inline void write_some(VECTOR value, __global float *p, int count) {
-  if (IS_WHOLE(count)) WRITE(value, p);
-#ifdef ALIGNED
-  else STORE_FIRST(value, p);
-#else
-  else store_part(value, p, 0, count);
-#endif
-}
+#include "storage.cl"
 
 // Which of n elements a work-item has: `count` from `i` on, none where that is 0 or less. Where
 // vectors are taken whole, a work-item has V, or one of those behind the last whole vector: code for a

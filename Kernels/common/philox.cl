@@ -18,12 +18,15 @@ static inline uint4 philox(uint4 counter, uint2 key) {
 #endif
 #define FLOATS CONCAT(float, WIDTH)
 #define LOAD_FLOATS(p) CONCAT(vload, WIDTH)(0, p)
-#ifdef ALIGNED
-#define READ_FLOATS(p) (*(__global const FLOATS *)(p))
-#define WRITE_FLOATS(value, p) (*(__global FLOATS *)(p) = (value))
+#if V > 1
+#define READ_FLOATS(p) READ(p)
+#define WRITE_FLOATS(value, p) WRITE(value, p)
+#elif defined(ALIGNED)
+#define READ_FLOATS(p) READ_FOUR(p)
+#define WRITE_FLOATS(value, p) WRITE_FOUR(value, p)
 #else
-#define READ_FLOATS(p) CONCAT(vload, WIDTH)(0, p)
-#define WRITE_FLOATS(value, p) CONCAT(vstore, WIDTH)(value, 0, p)
+#define READ_FLOATS(p) READ_ANY_FOUR(p)
+#define WRITE_FLOATS(value, p) WRITE_ANY_FOUR(value, p)
 #endif
 
 // The words of V counters from `block` on, one after the other: those of 4·V elements.

@@ -16,10 +16,10 @@
 #endif
 
 // x [C, H, W] becomes y [C·KH·KW, OH·OW].
-__kernel void im2col_elements(IN(x), OUT(y), const int n, DIVISOR(out_width), DIVISOR(out_height),
-                              const int height, const int width) {
-  BIND(x);
-  BIND_OUT(y);
+__kernel void im2col_elements(IN_ANY(x), OUT_ANY(y), const int n, DIVISOR(out_width),
+                              DIVISOR(out_height), const int height, const int width) {
+  BIND_ANY(x);
+  BIND_ANY_OUT(y);
   const int i = get_global_id(0);
   if (i >= n) return;
   const int row = divided(i, out_width), ow = i - row * out_width.s0;
@@ -27,14 +27,14 @@ __kernel void im2col_elements(IN(x), OUT(y), const int n, DIVISOR(out_width), DI
   const int channel = tap / (KH * KW);
   const int h = oh * SH + tap / KW % KH * DH - PH, w = ow * SW + tap % KW * DW - PW;
   const bool is_inside = h >= 0 && h < height && w >= 0 && w < width;
-  y[i] = is_inside ? x[(channel * height + h) * width + w] : 0.0f;
+  PUT(is_inside ? GET(x, (channel * height + h) * width + w) : 0.0f, y, i);
 }
 
 // Columns x [C·KH·KW, OH·OW] become y [C, H, W]: each element the sum of all places it was copied to.
-__kernel void col2im_elements(IN(x), OUT(y), const int n, DIVISOR(width), DIVISOR(height),
+__kernel void col2im_elements(IN_ANY(x), OUT_ANY(y), const int n, DIVISOR(width), DIVISOR(height),
                               const int out_height, const int out_width) {
-  BIND(x);
-  BIND_OUT(y);
+  BIND_ANY(x);
+  BIND_ANY_OUT(y);
   const int item = get_global_id(0);
   if (item >= n) return;
   const int row = divided(item, width), w = item - row * width.s0;
@@ -46,20 +46,20 @@ __kernel void col2im_elements(IN(x), OUT(y), const int n, DIVISOR(width), DIVISO
     for (int j = 0; j < KW; ++j) {
       const int right = w + PW - j * DW;
       if (right < 0 || right % SW != 0 || right / SW >= out_width) continue;
-      sum += x[(((channel * KH + i) * KW + j) * out_height + down / SH) * out_width + right / SW];
+      sum += GET(x, (((channel * KH + i) * KW + j) * out_height + down / SH) * out_width + right / SW);
     }
   }
-  y[item] = sum;
+  PUT(sum, y, item);
 }
 
 // Planes [count, height, width] become [count, phases_h, phases_w, rows, pitch], zeros up to n behind
 // them.
-__kernel void pack_plane_elements(IN(x), OUT(y), const int n, const int height, const int width,
-                                  const int top, const int left, DIVISOR(phases_h),
+__kernel void pack_plane_elements(IN_ANY(x), OUT_ANY(y), const int n, const int height,
+                                  const int width, const int top, const int left, DIVISOR(phases_h),
                                   DIVISOR(phases_w), DIVISOR(rows), DIVISOR(pitch),
                                   const int count) {
-  BIND(x);
-  BIND_OUT(y);
+  BIND_ANY(x);
+  BIND_ANY_OUT(y);
   const int i = get_global_id(0);
   if (i >= n) return;
   const int line = divided(i, pitch), q = i - line * pitch.s0;
@@ -68,19 +68,19 @@ __kernel void pack_plane_elements(IN(x), OUT(y), const int n, const int height, 
   const int h = row * SH + across - plane * phases_h.s0 - top;
   const int w = q * SW + phase - across * phases_w.s0 - left;
   const bool is_inside = plane < count && h >= 0 && h < height && w >= 0 && w < width;
-  y[i] = is_inside ? x[(plane * height + h) * width + w] : 0.0f;
+  PUT(is_inside ? GET(x, (plane * height + h) * width + w) : 0.0f, y, i);
 }
 
 // Planes [count, rows, pitch] become [count, height, width]: element (i, j) goes to (i·SH, j·SW), and
 // what lies between becomes zero.
-__kernel void spread_plane_elements(IN(x), OUT(y), const int n, DIVISOR(height), DIVISOR(width),
-                                    const int rows, const int pitch) {
-  BIND(x);
-  BIND_OUT(y);
+__kernel void spread_plane_elements(IN_ANY(x), OUT_ANY(y), const int n, DIVISOR(height),
+                                    DIVISOR(width), const int rows, const int pitch) {
+  BIND_ANY(x);
+  BIND_ANY_OUT(y);
   const int i = get_global_id(0);
   if (i >= n) return;
   const int line = divided(i, width), w = i - line * width.s0;
   const int plane = divided(line, height), h = line - plane * height.s0;
   const bool is_element = h % SH == 0 && w % SW == 0 && h / SH < rows && w / SW < pitch;
-  y[i] = is_element ? x[(plane * rows + h / SH) * pitch + w / SW] : 0.0f;
+  PUT(is_element ? GET(x, (plane * rows + h / SH) * pitch + w / SW) : 0.0f, y, i);
 }

@@ -14,21 +14,21 @@
 #endif
 
 // The elements first, first + step, … of a row, one for each lane; those outside 0 ..< width are 0.
-static inline VECTOR load_row(__global const float *row, int first, int step, int width) {
+static inline VECTOR load_row(__global const INPUT *row, int first, int step, int width) {
 #if V > 1
-  if (step == 1 && first >= 0 && first + V <= width) return LOAD(row + first);
+  if (step == 1 && first >= 0 && first + V <= width) return READ(row + first);
 #endif
   float lanes[V];
   for (int lane = 0; lane < V; ++lane) {
     const int at = first + lane * step;
-    lanes[lane] = at >= 0 && at < width ? row[at] : 0.0f;
+    lanes[lane] = at >= 0 && at < width ? GET(row, at) : 0.0f;
   }
   return LOAD(lanes);
 }
 
-static inline void store_row(VECTOR value, __global float *row, int first, int width) {
-  if (first + V <= width) STORE(value, row + first);
-  else store_part(value, row + first, 0, width - first);
+static inline void store_row(VECTOR value, __global OUTPUT *row, int first, int width) {
+  if (first + V <= width) WRITE(value, row + first);
+  else write_part(value, row + first, 0, width - first);
 }
 
 #define SIZES                                                                             \
@@ -36,18 +36,19 @@ static inline void store_row(VECTOR value, __global float *row, int first, int w
       const int out_height, const int out_width
 
 // A work-item computes V outputs.
-__kernel void depthwise_forward(IN(x), IN(w), IN(bias), OUT(y), const int has_bias, SIZES) {
-  BIND(x);
-  BIND(w);
+__kernel void depthwise_forward(IN_ANY(x), IN_ANY(w), IN(bias), OUT_ANY(y), const int has_bias,
+                                SIZES) {
+  BIND_ANY(x);
+  BIND_ANY(w);
   BIND(bias);
-  BIND_OUT(y);
+  BIND_ANY_OUT(y);
   const int across = (out_width + V - 1) / V;
   const int item = get_global_id(0);
   if (item >= batch * channels * multiplier * out_height * across) return;
   const int ow = item % across * V, row = item / across;
   const int oh = row % out_height, output = row / out_height % (channels * multiplier);
   const int n = row / (out_height * channels * multiplier);
-  __global const float *plane = x + (n * channels + output / multiplier) * height * width;
+  __global const INPUT *plane = x + (n * channels + output / multiplier) * height * width;
   w += output * (KH * KW);
   VECTOR sum = has_bias ? bias[output] : 0.0f;
   for (int i = 0; i < KH; ++i) {
@@ -55,14 +56,14 @@ __kernel void depthwise_forward(IN(x), IN(w), IN(bias), OUT(y), const int has_bi
     if (h < 0 || h >= height) continue;
 #pragma unroll
     for (int j = 0; j < KW; ++j) {
-      sum += w[i * KW + j] * load_row(plane + h * width, ow * SW + j * DW - PW, SW, width);
+      sum += GET(w, i * KW + j) * load_row(plane + h * width, ow * SW + j * DW - PW, SW, width);
     }
   }
   store_row(sum, y + row * out_width, ow, out_width);
 }
 
 // What a row of output gradients gives to V neighbouring inputs through tap j.
-static inline VECTOR arriving(__global const float *row, int w, int j, int out_width) {
+static inline VECTOR arriving(__global const INPUT *row, int w, int j, int out_width) {
   const int right = w + PW - j * DW;
 #if SW == 1
   return load_row(row, right, 1, out_width);
@@ -70,17 +71,17 @@ static inline VECTOR arriving(__global const float *row, int w, int j, int out_w
   float lanes[V];
   for (int lane = 0; lane < V; ++lane) {
     const int at = right + lane;
-    lanes[lane] = at >= 0 && at % SW == 0 && at / SW < out_width ? row[at / SW] : 0.0f;
+    lanes[lane] = at >= 0 && at % SW == 0 && at / SW < out_width ? GET(row, at / SW) : 0.0f;
   }
   return LOAD(lanes);
 #endif
 }
 
 // A work-item computes the gradients of V inputs.
-__kernel void depthwise_backward_input(IN(dy), IN(w), OUT(dx), SIZES) {
-  BIND(dy);
-  BIND(w);
-  BIND_OUT(dx);
+__kernel void depthwise_backward_input(IN_ANY(dy), IN_ANY(w), OUT_ANY(dx), SIZES) {
+  BIND_ANY(dy);
+  BIND_ANY(w);
+  BIND_ANY_OUT(dx);
   const int across = (width + V - 1) / V;
   const int item = get_global_id(0);
   if (item >= batch * channels * height * across) return;
@@ -89,14 +90,14 @@ __kernel void depthwise_backward_input(IN(dy), IN(w), OUT(dx), SIZES) {
   VECTOR sum = 0.0f;
   for (int m = 0; m < multiplier; ++m) {
     const int output = channel * multiplier + m;
-    __global const float *plane =
+    __global const INPUT *plane =
         dy + (n * channels * multiplier + output) * out_height * out_width;
     for (int i = 0; i < KH; ++i) {
       const int down = h + PH - i * DH;
       if (down < 0 || down % SH != 0 || down / SH >= out_height) continue;
 #pragma unroll
       for (int j = 0; j < KW; ++j) {
-        sum += w[(output * KH + i) * KW + j] *
+        sum += GET(w, (output * KH + i) * KW + j) *
                arriving(plane + down / SH * out_width, column, j, out_width);
       }
     }
@@ -105,9 +106,9 @@ __kernel void depthwise_backward_input(IN(dy), IN(w), OUT(dx), SIZES) {
 }
 
 // A work-item sums a tap's gradient over part of the rows of the output gradient: dw [parts, O, KH, KW].
-__kernel void depthwise_backward_weight(IN(x), IN(dy), OUT(dw), const int parts, SIZES) {
-  BIND(x);
-  BIND(dy);
+__kernel void depthwise_backward_weight(IN_ANY(x), IN_ANY(dy), OUT(dw), const int parts, SIZES) {
+  BIND_ANY(x);
+  BIND_ANY(dy);
   BIND_OUT(dw);
   const int outputs = channels * multiplier;
   const int item = get_global_id(0);
@@ -119,9 +120,9 @@ __kernel void depthwise_backward_weight(IN(x), IN(dy), OUT(dw), const int parts,
   for (int row = first; row < end; ++row) {
     const int n = row / out_height, oh = row % out_height, h = oh * SH + i * DH - PH;
     if (h < 0 || h >= height) continue;
-    __global const float *source =
+    __global const INPUT *source =
         x + ((n * channels + output / multiplier) * height + h) * width;
-    __global const float *gradient =
+    __global const INPUT *gradient =
         dy + ((n * outputs + output) * out_height + oh) * out_width;
     for (int ow = 0; ow < out_width; ow += V) {
       sums += load_row(gradient, ow, 1, out_width) *

@@ -10,17 +10,18 @@
 // Weights of a written channel are w_written floats from the next, of one that is read w_read, of a group
 // w_group; taps lie tap_step apart from first_tap on. `blocks` of EACH rows are a column of a plane,
 // `channel_blocks` all channels of a group.
-__kernel void direct_columns(IN(x), IN(w), IN(bias), IN(addend), IN(mask), OUT(y), const int items,
-                             DIVISOR(columns), DIVISOR(blocks), DIVISOR(channel_blocks),
-                             DIVISOR(groups), const int read, const int written,
-                             const int w_group, const int w_written, const int w_read,
-                             const int first_tap, const int tap_step, SIZES, const int epilogue) {
-  BIND(x);
-  BIND(w);
+__kernel void direct_columns(IN_ANY(x), IN_ANY(w), IN(bias), LIKE_OUT(addend), LIKE_OUT(mask),
+                             OUT_ANY(y), const int items, DIVISOR(columns), DIVISOR(blocks),
+                             DIVISOR(channel_blocks), DIVISOR(groups), const int read,
+                             const int written, const int w_group, const int w_written,
+                             const int w_read, const int first_tap, const int tap_step, SIZES,
+                             const int epilogue) {
+  BIND_ANY(x);
+  BIND_ANY(w);
   BIND(bias);
-  BIND(addend);
-  BIND(mask);
-  BIND_OUT(y);
+  BIND_LIKE_OUT(addend);
+  BIND_LIKE_OUT(mask);
+  BIND_ANY_OUT(y);
   const int item = get_global_id(0);
   if (item >= items) return;
   PLACE(item);
@@ -45,14 +46,14 @@ __kernel void direct_columns(IN(x), IN(w), IN(bias), IN(addend), IN(mask), OUT(y
 #pragma unroll
       for (int r = 0; r < ROWS_READ; ++r) {
         const int h = top * SH - PH + r, row = nearest(h, height);
-        const float element = x[row * width + at];
+        const float element = GET(x, row * width + at);
         values[r] = ((row == h) & (at == left)) ? element : 0.0f;
       }
 #pragma unroll
       for (int c = 0; c < CHANNELS; ++c) {
 #pragma unroll
         for (int i = 0; i < KH; ++i) {
-          const float weight = w[line[c] + (i * KW + j) * tap_step];
+          const float weight = GET(w, line[c] + (i * KW + j) * tap_step);
 #pragma unroll
           for (int e = 0; e < EACH; ++e) sums[c][e] += weight * values[e * SH + i * DH];
         }

@@ -8,12 +8,12 @@
 #endif
 
 #if GROUP > 1
-__kernel void direct_weight_groups(IN(x), IN(dy), OUT(dw), OUT(dbias), const int parts,
+__kernel void direct_weight_groups(IN_ANY(x), IN_ANY(dy), OUT(dw), OUT(dbias), const int parts,
                                    const int apart, const int batch, const int outputs,
                                    DIVISOR(inputs), DIVISOR(columns), DIVISOR(blocks),
                                    DIVISOR(multiplier), SIZES, __local float *scratch) {
-  BIND(x);
-  BIND(dy);
+  BIND_ANY(x);
+  BIND_ANY(dy);
   BIND_OUT(dw);
   BIND_OUT(dbias);
   const int pairs = outputs * (int)inputs.s0, part = ROW / pairs, pair = ROW - part * pairs;
@@ -29,13 +29,13 @@ __kernel void direct_weight_groups(IN(x), IN(dy), OUT(dw), OUT(dbias), const int
   for (int item = first + MEMBER; item < end; item += GROUP) {
     // Here `plane` is the sample.
     PLACE(item);
-    __global const float *source = x + (plane * channels + channel) * (height * width);
-    __global const float *arriving =
+    __global const INPUT *source = x + (plane * channels + channel) * (height * width);
+    __global const INPUT *arriving =
         dy + ((plane * outputs + output) * out_height + top) * out_width + column;
     float gradient[EACH];
 #pragma unroll
     for (int e = 0; e < EACH; ++e) {
-      const float element = arriving[nearest(e, out_height - top) * out_width];
+      const float element = GET(arriving, nearest(e, out_height - top) * out_width);
       gradient[e] = top + e < out_height ? element : 0.0f;
       slopes += gradient[e];
     }
@@ -45,7 +45,7 @@ __kernel void direct_weight_groups(IN(x), IN(dy), OUT(dw), OUT(dbias), const int
 #pragma unroll
       for (int j = 0; j < KW; ++j) {
         const int left = column * SW - PW + j * DW, at = nearest(left, width);
-        const float element = source[row * width + at];
+        const float element = GET(source, row * width + at);
         const float value = ((row == h) & (at == left)) ? element : 0.0f;
 #pragma unroll
         for (int e = 0; e < EACH; ++e) {

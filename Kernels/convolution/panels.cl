@@ -24,9 +24,9 @@
 
 // dy [samples, groups · channels, plane] -> [groups, blocks, samples, plane, WIDTH]; lanes that fill
 // up a block are zero. A work-item copies a run of `run` positions of a block.
-__kernel void channel_panels(IN(x), OUT(y), const int samples, const int groups, const int channels,
-                             const int plane, const int run) {
-  BIND(x);
+__kernel void channel_panels(IN_ANY(x), OUT(y), const int samples, const int groups,
+                             const int channels, const int plane, const int run) {
+  BIND_ANY(x);
   BIND_OUT(y);
   const int blocks = (channels + WIDTH - 1) / WIDTH, runs = (plane + run - 1) / run;
   const int item = get_global_id(0);
@@ -38,8 +38,8 @@ __kernel void channel_panels(IN(x), OUT(y), const int samples, const int groups,
   for (int lane = 0; lane < WIDTH; ++lane) {
     const int channel = block * WIDTH + lane;
     if (channel < channels) {
-      __global const float *source = x + ((n * groups + group) * channels + channel) * plane;
-      for (int p = first; p < end; ++p) y[p * WIDTH + lane] = source[p];
+      __global const INPUT *source = x + ((n * groups + group) * channels + channel) * plane;
+      for (int p = first; p < end; ++p) y[p * WIDTH + lane] = GET(source, p);
     } else {
       for (int p = first; p < end; ++p) y[p * WIDTH + lane] = 0;
     }
@@ -48,10 +48,10 @@ __kernel void channel_panels(IN(x), OUT(y), const int samples, const int groups,
 
 // Planes x [samples, groups · in, plane] of rows of `pitch`, panels of dy -> dw [groups · out, terms],
 // or what is added to it with ACCUMULATE. A work-item sums TERMS terms of a block of outputs.
-__kernel void panels_backward_weight(IN(x), IN(dy), OUT(dw), const int samples, const int groups,
-                                     const int in, const int out, const int plane, const int pitch,
-                                     const int out_height, const int out_width) {
-  BIND(x);
+__kernel void panels_backward_weight(IN_ANY(x), IN(dy), OUT(dw), const int samples,
+                                     const int groups, const int in, const int out, const int plane,
+                                     const int pitch, const int out_height, const int out_width) {
+  BIND_ANY(x);
   BIND(dy);
   BIND_OUT(dw);
   const int terms = in * KH * KW, runs = (terms + TERMS - 1) / TERMS;
@@ -77,8 +77,8 @@ __kernel void panels_backward_weight(IN(x), IN(dy), OUT(dw), const int samples, 
   dy += (group * blocks + block) * samples * out_height * out_width * WIDTH;
   for (int n = 0; n < samples; ++n) {
     for (int oh = 0; oh < out_height; ++oh) {
-      __global const float *row = x + (n * groups + group) * in * plane + oh * SH * pitch;
-      __global const float *element[TERMS];
+      __global const INPUT *row = x + (n * groups + group) * in * plane + oh * SH * pitch;
+      __global const INPUT *element[TERMS];
 #pragma unroll
       for (int t = 0; t < TERMS; ++t) element[t] = row + distance[t];
       for (int ow = 0; ow < out_width; ++ow) {
@@ -88,7 +88,7 @@ __kernel void panels_backward_weight(IN(x), IN(dy), OUT(dw), const int samples, 
         dy += WIDTH;
 #pragma unroll
         for (int t = 0; t < TERMS; ++t) {
-          const float factor = element[t][ow * SW];
+          const float factor = GET(element[t], ow * SW);
 #pragma unroll
           for (int v = 0; v < VECTORS; ++v) sum[t][v] += factor * value[v];
         }

@@ -23,11 +23,11 @@
 // Weights in the order in which conv2d_planes reads them: [G, blocks, in, taps, CHANNELS], zero
 // where a block has no channel. Tap (i, j) is w[…, first_h + i·step_h, first_w + j·step_w]. A
 // work-item writes the taps of a block for one input channel.
-__kernel void pack_weights(IN(w), OUT(y), const int groups, const int in, const int out,
+__kernel void pack_weights(IN_ANY(w), OUT(y), const int groups, const int in, const int out,
                            const int group_stride, const int in_stride, const int out_stride,
                            const int row, const int first_h, const int step_h, const int first_w,
                            const int step_w) {
-  BIND(w);
+  BIND_ANY(w);
   BIND_OUT(y);
   const int item = get_global_id(0);
   const int blocks = (out + CHANNELS - 1) / CHANNELS;
@@ -39,7 +39,7 @@ __kernel void pack_weights(IN(w), OUT(y), const int groups, const int in, const 
   for (int i = 0; i < KH; ++i) {
     for (int j = 0; j < KW; ++j) {
       const int tap = (first_h + i * step_h) * row + first_w + j * step_w;
-      for (int c = 0; c < CHANNELS; ++c) y[c] = c < present ? w[c * out_stride + tap] : 0.0f;
+      for (int c = 0; c < CHANNELS; ++c) y[c] = c < present ? GET(w, c * out_stride + tap) : 0.0f;
       y += CHANNELS;
     }
   }
@@ -67,7 +67,7 @@ static inline VECTOR load_rows(__global const float *p, int pitch) {
 // Packed input [N, G·in, plane], packed weights -> y [N, G·out, …]: output (i, j) of a channel goes
 // to start + i·y_row + j·y_column of its plane of y_plane elements. `begin` is where the first
 // output's first tap reads.
-__kernel void conv2d_planes(IN(x), IN(w), IN(bias), OUT(y), const int batch, const int groups,
+__kernel void conv2d_planes(IN(x), IN(w), IN(bias), OUT_ANY(y), const int batch, const int groups,
                             const int in, const int out, const int plane, const int phase,
                             const int pitch, const int begin, const int rows, const int columns,
                             const int y_plane, const int start, const int y_row,
@@ -75,7 +75,7 @@ __kernel void conv2d_planes(IN(x), IN(w), IN(bias), OUT(y), const int batch, con
   BIND(x);
   BIND(w);
   BIND(bias);
-  BIND_OUT(y);
+  BIND_ANY_OUT(y);
   const int across = (columns + SPAN - 1) / SPAN, down = (rows + V / SPAN - 1) / (V / SPAN);
   const int runs = (across * down + VECTORS - 1) / VECTORS;
   const int blocks = (out + CHANNELS - 1) / CHANNELS;
@@ -135,15 +135,15 @@ __kernel void conv2d_planes(IN(x), IN(w), IN(bias), OUT(y), const int batch, con
       const int channel = block * CHANNELS + c;
       const bool is_there = v < vectors && channel < out;
       const VECTOR value = result[c][v] + (is_there && has_bias ? bias[group * out + channel] : 0.0f);
-      __global float *target = y + ((n * groups + group) * out + channel) * y_plane + start +
+      __global OUTPUT *target = y + ((n * groups + group) * out + channel) * y_plane + start +
                                top * y_row + left * y_column;
       if (is_there && width == V && y_column == 1) {
-        STORE(value, target);
+        WRITE(value, target);
       } else if (is_there) {
         float lanes[V];
         STORE(value, lanes);
         for (int i = 0; i < height; ++i) {
-          for (int j = 0; j < width; ++j) target[i * y_row + j * y_column] = lanes[i * SPAN + j];
+          for (int j = 0; j < width; ++j) PUT(lanes[i * SPAN + j], target, i * y_row + j * y_column);
         }
       }
     }

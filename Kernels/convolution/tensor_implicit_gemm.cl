@@ -3,7 +3,7 @@
 
 // Convolution on tensor cores, as a matrix product; see gather.cl for its operands.
 
-// The floats that a copy of the left operand takes: 4 where rows start at multiples of 16 bytes, else 1.
+// The floats that a copy of the left operand takes: 4 where rows start at multiples of four, else 1.
 #ifndef LEFT_WIDTH
 #define LEFT_WIDTH 1
 #endif
@@ -15,7 +15,7 @@
 #endif
 
 // Starts copying the tile of the left operand with the terms from `start` on.
-static inline void copy_left(__local float *tile, __global const float *a, const int group,
+static inline void copy_left(__local float *tile, __global const INPUT *a, const int group,
                              const int first_row, const int start, const int end) {
 #pragma unroll
   for (int round = 0; round < TILE_ROWS * DEPTH / LEFT_WIDTH / THREADS; ++round) {
@@ -23,7 +23,7 @@ static inline void copy_left(__local float *tile, __global const float *a, const
     const int deep = item % (DEPTH / LEFT_WIDTH) * LEFT_WIDTH, down = item / (DEPTH / LEFT_WIDTH);
     const int row = first_row + down, term = start + deep;
     const bool inside = row < ROWS && term < end;
-    __global const float *source = a + (inside ? left_index(group, row, term) : 0);
+    __global const INPUT *source = a + (inside ? left_index(group, row, term) : 0);
     __local float *target = tile + PLACE_LEFT(down, deep);
 #if LEFT_WIDTH == 4
     copy_four(target, source, inside);
@@ -34,7 +34,7 @@ static inline void copy_left(__local float *tile, __global const float *a, const
 }
 
 // The same of the right operand. Neighbouring work-items read what lies side by side in memory.
-static inline void copy_right(__local float *tile, __global const float *b, const int group,
+static inline void copy_right(__local float *tile, __global const INPUT *b, const int group,
                               const int first_column, const int start, const int end) {
 #pragma unroll
   for (int round = 0; round < TILE_COLUMNS * DEPTH / THREADS; ++round) {
@@ -53,10 +53,10 @@ static inline void copy_right(__local float *tile, __global const float *b, cons
 
 // Inputs: pass 0 weight, input, bias; 1 weight, dy; 2 dy, input.
 __kernel __attribute__((reqd_work_group_size(THREADS, 1, 1))) void conv2d_tensor_implicit_gemm(
-    IN(a), IN(b), IN(bias), OUT(y)) {
-  BIND(a);
-  BIND(b);
-  BIND_OUT(y);
+    IN_ANY(a), IN_ANY(b), IN(bias), OUT_ANY(y)) {
+  BIND_ANY(a);
+  BIND_ANY(b);
+  BIND_ANY_OUT(y);
   DECLARE_TILES;
   const int first_column = get_group_id(0) * TILE_COLUMNS, first_row = get_group_id(1) * TILE_ROWS;
   const int group = get_group_id(2) / PARTS, part = get_group_id(2) % PARTS;
@@ -69,6 +69,6 @@ __kernel __attribute__((reqd_work_group_size(THREADS, 1, 1))) void conv2d_tensor
   BIND(bias);
 #endif
   FOR_EACH_SUM(if (row < ROWS && column < COLUMNS) {
-    y[result_index(group, part, row, column)] = total + BIAS_AT(row);
+    PUT(total + BIAS_AT(row), y, result_index(group, part, row, column));
   })
 }

@@ -96,15 +96,15 @@
 
 // `parts` groups share a tile, each sums `share` of its terms; part p of the results stands p · results
 // floats on. Windows are stride_h rows and stride_w columns apart, results `down` and `right` floats.
-__kernel __attribute__((reqd_work_group_size(THREADS, 1, 1))) void conv2d_tile(
-    IN(weights), IN(x), IN(bias), IN(addend), IN(mask), OUT(y), __global const int *phases,
+__kernel __attribute__((reqd_work_group_size(THREADS, 1, 1))) void conv2d_tile(IN_ANY(weights),
+    IN_ANY(x), IN(bias), LIKE_OUT(addend), LIKE_OUT(mask), OUT_ANY(y), __global const int *phases,
     __global const int2 *entries, const int phase_count, const int rows, const int batch,
     const int groups, const int weights_of_group, const int channels, const int height,
     const int width, const int stride_h, const int stride_w, const int result_plane,
     const int result_down, const int result_right, const int share, const int results,
     const int epilogue) {
-  BIND(weights);
-  BIND(x);
+  BIND_ANY(weights);
+  BIND_ANY(x);
   __global const int *phase = phases + (int)get_group_id(0) % phase_count * PHASE_INTS;
   const int columns = batch * DOWN * ACROSS;
   const int tile = (int)get_group_id(0) / phase_count;
@@ -124,11 +124,11 @@ __kernel __attribute__((reqd_work_group_size(THREADS, 1, 1))) void conv2d_tile(
   // The rows of weights that the work-item reads. Those beyond the last are read as the last: what
   // comes of them is not stored.
 #if LEFT_BY_COLUMNS
-  __global const float *weight[1];
+  __global const INPUT *weight[1];
   weight[0] = weights + group * weights_of_group +
               min(first_row + FAST(TILE_ROWS, false, 4), rows - 4);
 #else
-  __global const float *weight[SHARE(TILE_ROWS) / 4];
+  __global const INPUT *weight[SHARE(TILE_ROWS) / 4];
 #pragma unroll
   for (int q = 0; q < SHARE(TILE_ROWS) / 4; ++q) {
     const int row = first_row + SLOW(TILE_ROWS, true, 4) + q * SLOW_STEP(TILE_ROWS, true, 4);
@@ -139,7 +139,7 @@ __kernel __attribute__((reqd_work_group_size(THREADS, 1, 1))) void conv2d_tile(
   x += group * channels * plane;
 
 #if RIGHT_WIDTH == 4
-  __global const float *window[COLUMNS_EACH];
+  __global const INPUT *window[COLUMNS_EACH];
 #else
   WINDOW window[COLUMNS_EACH];
   __global const int2 *table = entries + FIRST_ENTRY + FIRST_TERM;
@@ -175,9 +175,9 @@ __kernel __attribute__((reqd_work_group_size(THREADS, 1, 1))) void conv2d_tile(
   MULTIPLY(begin, end, LOAD_TERMS, STORE_TERMS)
 
   BIND(bias);
-  BIND(addend);
-  BIND(mask);
-  BIND_OUT(y);
+  BIND_LIKE_OUT(addend);
+  BIND_LIKE_OUT(mask);
+  BIND_ANY_OUT(y);
   phase = phases + kept[2] * PHASE_INTS;
   const int across = ACROSS, positions = DOWN * across, count = batch * positions;
   const int first_result = (int)get_group_id(1) % groups * rows * result_plane;

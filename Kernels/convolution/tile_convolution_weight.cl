@@ -38,15 +38,15 @@
     const bool is_term = IS_TERM(start, left_end);                                                 \
     const int at = is_term ? OUTPUT_OF_TERM : 0;                                                   \
     _Pragma("unroll") for (int q = 0; q < SHARE(TILE_ROWS); ++q) {                                 \
-      const uint byte = (uint)(at + lines[q]) * 4;                                                 \
-      const float value = *(__global const float *)((__global const char *)dy + byte);             \
+      const uint byte = (uint)(at + lines[q]) * INPUT_BYTES;                                       \
+      const float value = GET((__global const INPUT *)((__global const char *)dy + byte), 0);         \
       next_left[q] = is_term ? value : 0.0f;                                                       \
     }                                                                                              \
   }
 #else
 #define LOAD_GRADIENT(start)                                                                       \
   {                                                                                                \
-    __global const float *source = gradient + OUTPUT_OF_TERM;                                      \
+    __global const INPUT *source = gradient + OUTPUT_OF_TERM;                                      \
     _Pragma("unroll") for (int q = 0; q < SHARE(TILE_ROWS) / LEFT_WIDTH; ++q) {                    \
       LOAD_FLOATS(next_left, q, LEFT_WIDTH, source + q * LEFT_STEP * plane,                        \
                   IS_TERM(start, left_end) &&                                                      \
@@ -62,7 +62,7 @@
 #define RIGHT_STEP SLOW_STEP(TILE_COLUMNS, true, 4)
 #define LOAD_WINDOWS(start)                                                                        \
   {                                                                                                \
-    __global const float *source = window_line + (window_at + cursor);                             \
+    __global const INPUT *source = window_line + (window_at + cursor);                             \
     _Pragma("unroll") for (int q = 0; q < SHARE(TILE_COLUMNS) / 4; ++q) {                          \
       LOAD_FLOATS(next_right, q, 4, source + q * RIGHT_STEP * plane,                               \
                   IS_TERM(start, right_end) &&                                                     \
@@ -110,14 +110,14 @@
 // `parts` groups share a tile, each sums `share` of its positions; part p of the results stands
 // p · apart floats on. A table of taps, `columns` of them, says where each lies. With ROW_SUMS those of dy,
 // the gradient of a bias, become row_sums, parts of which are as far apart.
-__kernel __attribute__((reqd_work_group_size(THREADS, 1, 1))) void conv2d_tile_weight(
-    IN(dy), IN(x), IN(addend), OUT(dw), OUT(row_sums), __global const int2 *entries,
+__kernel __attribute__((reqd_work_group_size(THREADS, 1, 1))) void conv2d_tile_weight(IN_ANY(dy),
+    IN_ANY(x), LIKE_OUT(addend), OUT_ANY(dw), OUT(row_sums), __global const int2 *entries,
     __global const int4 *positions, const int rows, const int columns, const int terms,
     const int groups, const int plane, const int channels, const int height, const int width,
     const int lap_length, const int gradient_lap, const int window_lap, const int share,
     const int apart, const int epilogue) {
-  BIND(dy);
-  BIND(x);
+  BIND_ANY(dy);
+  BIND_ANY(x);
   DECLARE_TILES
   const int2 corner = tile_place(get_group_id(0), (rows + TILE_ROWS - 1) / TILE_ROWS,
                                  (columns + TILE_COLUMNS - 1) / TILE_COLUMNS);
@@ -145,7 +145,7 @@ __kernel __attribute__((reqd_work_group_size(THREADS, 1, 1))) void conv2d_tile_w
 #pragma unroll
   for (int q = 0; q < SHARE(TILE_ROWS); ++q) lines[q] = min(row + q * LEFT_STEP, rows - 1) * plane;
 #else
-  __global const float *gradient =
+  __global const INPUT *gradient =
       dy + (SHARE(TILE_ROWS) == LEFT_WIDTH ? min(row, rows - 1) : row) * plane;
 #endif
 #if LEFT_WIDTH == 4
@@ -155,7 +155,7 @@ __kernel __attribute__((reqd_work_group_size(THREADS, 1, 1))) void conv2d_tile_w
 #endif
 #if RIGHT_WIDTH == 4
   const int column = first_column + RIGHT_LINE;
-  __global const float *window_line =
+  __global const INPUT *window_line =
       x + (SHARE(TILE_COLUMNS) == 4 ? min(column, columns - 1) : column) * plane + RIGHT_TERM;
 #else
   __global const int4 *right_positions = positions + RIGHT_TERM;
@@ -167,8 +167,8 @@ __kernel __attribute__((reqd_work_group_size(THREADS, 1, 1))) void conv2d_tile_w
   float next_left[SHARE(TILE_ROWS)], next_right[SHARE(TILE_COLUMNS)];
   MULTIPLY(begin, end, LOAD_TERMS, STORE_TERMS)
 
-  BIND(addend);
-  BIND_OUT(dw);
+  BIND_LIKE_OUT(addend);
+  BIND_ANY_OUT(dw);
   const int part = (int)get_group_id(1) / groups, own = (int)get_group_id(1) % groups;
   const int origin = part * apart + own * rows * columns;
 #if ROW_SUMS

@@ -36,13 +36,13 @@
 #define GATHER(target, x, window, offset, tap, place)                                           \
   {                                                                                             \
     const bool meets = MEETS(tap, place);                                                       \
-    const uint byte = meets ? (uint)((window) + (offset)) * 4 : 0;                              \
-    const float value = *(__global const float *)((__global const char *)(x) + byte);           \
+    const uint byte = meets ? (uint)((window) + (offset)) * INPUT_BYTES : 0;                    \
+    const float value = GET((__global const INPUT *)((__global const char *)(x) + byte), 0);       \
     target = meets ? value : 0.0f;                                                              \
   }
 #else
-#define WINDOW __global const float *
+#define WINDOW __global const INPUT *
 #define WINDOW_FROM(x, at) ((x) + (at))
 #define GATHER(target, x, window, offset, tap, place) \
-  target = MEETS(tap, place) ? (window)[offset] : 0.0f;
+  target = MEETS(tap, place) ? GET(window, offset) : 0.0f;
 #endif

@@ -10,13 +10,14 @@
 
 // Groups of SIDE terms × SIDE rows: either way a work-group reads and writes what lies side by side.
 __kernel __attribute__((reqd_work_group_size(SIDE, SIDE, 1))) void tile_weights(
-    IN(w), OUT(y), __global const int4 *table, const int terms, const int rows,
+    IN_ANY(w), OUT_ANY(y), __global const int4 *table, const int terms, const int rows,
     const int row_stride, const int group_stride, const int group_count) {
-  BIND(w);
-  BIND_OUT(y);
+  BIND_ANY(w);
+  BIND_ANY_OUT(y);
   const int term = get_global_id(0), row = get_global_id(1), group = get_global_id(2);
   if (term >= terms || row >= rows) return;
   const int4 entry = table[term];
-  y[group * group_count + entry.y * rows + row * entry.z + entry.w] =
-      entry.x < 0 ? 0.0f : w[group * group_stride + row * row_stride + entry.x];
+  const int from = group * group_stride + row * row_stride + entry.x;
+  PUT(entry.x < 0 ? 0.0f : GET(w, from), y,
+      group * group_count + entry.y * rows + row * entry.z + entry.w);
 }

@@ -105,9 +105,9 @@ __kernel void winograd_gradient(IN(x), OUT(y), const int channels, const int til
 
 // Weight [out, in, 3, 3] by strides -> [point, out blocks of WIDTH, in, WIDTH]. With FLIP the kernel is
 // turned by half a circle. A work-item transforms the weights of V outputs, or as many as there are.
-__kernel void winograd_weight(IN(w), OUT(y), const int in, const int out, const int in_stride,
+__kernel void winograd_weight(IN_ANY(w), OUT(y), const int in, const int out, const int in_stride,
                               const int out_stride) {
-  BIND(w);
+  BIND_ANY(w);
   BIND_OUT(y);
   const int item = get_global_id(0);
   const int blocks = (out + WIDTH - 1) / WIDTH, pieces = (WIDTH + V - 1) / V;
@@ -122,7 +122,7 @@ __kernel void winograd_weight(IN(w), OUT(y), const int in, const int out, const 
       float lanes[V];
       for (int lane = 0; lane < V; ++lane) {
         lanes[lane] = first + lane < out
-                          ? w[channel * in_stride + (first + lane) * out_stride + i * 3 + j]
+                          ? GET(w, channel * in_stride + (first + lane) * out_stride + i * 3 + j)
                           : 0.0f;
       }
 #ifdef FLIP
@@ -146,12 +146,12 @@ __kernel void winograd_weight(IN(w), OUT(y), const int in, const int out, const 
 
 // [point, channels, tiles] -> y [samples, channels, height, width] (+ bias). A work-item writes V
 // tiles of a channel.
-__kernel void winograd_output(IN(x), IN(bias), OUT(y), const int channels, const int tiles,
+__kernel void winograd_output(IN(x), IN(bias), OUT_ANY(y), const int channels, const int tiles,
                               const int down, const int across, const int height, const int width,
                               const int has_bias, const int groups) {
   BIND(x);
   BIND(bias);
-  BIND_OUT(y);
+  BIND_ANY_OUT(y);
   const int item = get_global_id(0);
   if (item >= groups * channels) return;
   const int channel = item / groups, first = item % groups * V;
@@ -175,10 +175,10 @@ __kernel void winograd_output(IN(x), IN(bias), OUT(y), const int channels, const
   for (int lane = 0; lane < present; ++lane) {
     const int n = (first + lane) / (down * across), rest = (first + lane) % (down * across);
     const int h = rest / across * SIDE, w = rest % across * SIDE;
-    __global float *target = y + ((n * channels + channel) * height + h) * width + w;
+    __global OUTPUT *target = y + ((n * channels + channel) * height + h) * width + w;
     const int rows = min(SIDE, height - h), columns = min(SIDE, width - w);
     for (int i = 0; i < rows; ++i) {
-      for (int j = 0; j < columns; ++j) target[i * width + j] = lanes[i][j][lane];
+      for (int j = 0; j < columns; ++j) PUT(lanes[i][j][lane], target, i * width + j);
     }
   }
 }

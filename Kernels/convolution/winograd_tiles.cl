@@ -24,7 +24,7 @@
     const bool is_row = tile_index < tiles && (uint)row < (uint)height;                    \
     _Pragma("unroll") for (int j = 0; j < (side); ++j) {                                   \
       const int column = (left) + j;                                                       \
-      tile[i][j] = is_row && (uint)column < (uint)width ? x[row * width + column] : 0.0f;  \
+      tile[i][j] = is_row && (uint)column < (uint)width ? GET(x, row * width + column) : 0.0f; \
     }                                                                                      \
   }
 
@@ -39,15 +39,15 @@
 // `left` columns before the plane. Rows of work-items behind those of the channels transform weights, as
 // many as fit: weight [out, channels, 3, 3] by strides -> [point, out, channels], with FLIP turned by half
 // a circle.
-__kernel void winograd_input_tiles(IN(x), OUT(y), const int channels, const int tiles,
+__kernel void winograd_input_tiles(IN_ANY(x), OUT(y), const int channels, const int tiles,
                                    const int pitch, const int down, const int across,
                                    const int height, const int width, const int top, const int left,
-                                   IN(weight), OUT(transformed), const int out,
+                                   IN_ANY(weight), OUT(transformed), const int out,
                                    const int in_stride, const int out_stride) {
   if (get_global_id(1) >= channels) {
     const int item = (get_global_id(1) - channels) * get_global_size(0) + get_global_id(0);
     if (item >= channels * out) return;
-    BIND(weight);
+    BIND_ANY(weight);
     BIND_OUT(transformed);
     weight += item % channels * in_stride + item / channels * out_stride;
     float tile[POINTS][POINTS];
@@ -56,9 +56,9 @@ __kernel void winograd_input_tiles(IN(x), OUT(y), const int channels, const int 
 #pragma unroll
       for (int j = 0; j < 3; ++j) {
 #ifdef FLIP
-        tile[2 - i][2 - j] = weight[i * 3 + j];
+        tile[2 - i][2 - j] = GET(weight, i * 3 + j);
 #else
-        tile[i][j] = weight[i * 3 + j];
+        tile[i][j] = GET(weight, i * 3 + j);
 #endif
       }
     }
@@ -72,7 +72,7 @@ __kernel void winograd_input_tiles(IN(x), OUT(y), const int channels, const int 
     }
     return;
   }
-  BIND(x);
+  BIND_ANY(x);
   BIND_OUT(y);
   FIND_TILE
   LOAD_TILE(POINTS, h - top, w - left)
@@ -81,7 +81,7 @@ __kernel void winograd_input_tiles(IN(x), OUT(y), const int channels, const int 
 }
 
 // The gradient of the output, likewise, in the rows of work-items behind those of the input's channels.
-static inline void gradient_tiles(__global const float *x, __global float *y, const int channel,
+static inline void gradient_tiles(__global const INPUT *x, __global float *y, const int channel,
                                   const int channels, const int tiles, const int pitch,
                                   const int down, const int across, const int height,
                                   const int width) {
@@ -90,15 +90,15 @@ static inline void gradient_tiles(__global const float *x, __global float *y, co
   TRANSFORM(transform_gradient, tile, SIDE, POINTS)
   STORE_TILE
 }
-__kernel void winograd_both_tiles(IN(x), OUT(y), const int channels, const int tiles,
+__kernel void winograd_both_tiles(IN_ANY(x), OUT(y), const int channels, const int tiles,
                                   const int pitch, const int down, const int across,
                                   const int height, const int width, const int top, const int left,
-                                  IN(gradient), OUT(transformed), const int gradient_channels,
+                                  IN_ANY(gradient), OUT(transformed), const int gradient_channels,
                                   const int gradient_height, const int gradient_width) {
-  BIND(x);
+  BIND_ANY(x);
   BIND_OUT(y);
   if (get_global_id(1) >= channels) {
-    BIND(gradient);
+    BIND_ANY(gradient);
     BIND_OUT(transformed);
     gradient_tiles(gradient, transformed, get_global_id(1) - channels, gradient_channels, tiles,
                    pitch, down, across, gradient_height, gradient_width);
@@ -111,15 +111,15 @@ __kernel void winograd_both_tiles(IN(x), OUT(y), const int channels, const int t
 }
 
 // [point, channels, pitch] -> y [samples, channels, height, width], with an epilogue.
-__kernel void winograd_output_tiles(IN(x), IN(bias), IN(addend), IN(mask), OUT(y), const int channels,
-                                    const int tiles, const int pitch, const int down,
-                                    const int across, const int height, const int width,
-                                    const int epilogue) {
+__kernel void winograd_output_tiles(IN(x), IN(bias), LIKE_OUT(addend), LIKE_OUT(mask), OUT_ANY(y),
+                                    const int channels, const int tiles, const int pitch,
+                                    const int down, const int across, const int height,
+                                    const int width, const int epilogue) {
   BIND(x);
   BIND(bias);
-  BIND(addend);
-  BIND(mask);
-  BIND_OUT(y);
+  BIND_LIKE_OUT(addend);
+  BIND_LIKE_OUT(mask);
+  BIND_ANY_OUT(y);
   FIND_TILE
   if (tile_index >= tiles) return;
   x += channel * pitch + tile_index;
@@ -136,7 +136,7 @@ __kernel void winograd_output_tiles(IN(x), IN(bias), IN(addend), IN(mask), OUT(y
   for (int i = 0; i < SIDE; ++i) {
     if (h + i >= height) continue;
 #if SIDE == 4
-    // Rows of a multiple of four: tiles are whole, and start at multiples of 16 bytes.
+    // Rows of a multiple of four: tiles are whole, and start at multiples of four.
     if (epilogue & STORES_WIDE) {
       finish_wide((float4)(tile[i][0], tile[i][1], tile[i][2], tile[i][3]) + addition, addend, mask, y,
                   target + i * width, epilogue);

@@ -12,27 +12,27 @@
 #endif
 
 // A work-item computes V elements.
-__kernel void binary_same(IN(a), IN(b), OUT(y), const int n) {
-  BIND(a);
-  BIND(b);
-  BIND_OUT(y);
+__kernel void binary_same(IN_ANY(a), IN_ANY(b), OUT_ANY(y), const int n) {
+  BIND_ANY(a);
+  BIND_ANY(b);
+  BIND_ANY_OUT(y);
   const int item = get_global_id(0);
   ELEMENTS(item, n);
   if (count <= 0) return;
   write_some(FUNCTION(read_some(a + i, count), read_some(b + i, count)), y + i, count);
 }
 
-static inline VECTOR operand(__global const float *p, int step, int count) {
-  return step == 0 ? ALL(*p) : read_some(p, count);
+static inline VECTOR operand(__global const INPUT *p, int step, int count) {
+  return step == 0 ? ALL(GET(p, 0)) : read_some(p, count);
 }
 
 // Rows of `inner` elements, the innermost axis of the result. An operand's stride is 0 along an axis
 // it is repeated along. A work-item computes V elements of a row.
-__kernel void binary_broadcast(IN(a), IN(b), OUT(y), const int items, const int inner,
+__kernel void binary_broadcast(IN_ANY(a), IN_ANY(b), OUT_ANY(y), const int items, const int inner,
                                DIVISOR(across), AXES_OF(a, b)) {
-  BIND(a);
-  BIND(b);
-  BIND_OUT(y);
+  BIND_ANY(a);
+  BIND_ANY(b);
+  BIND_ANY_OUT(y);
   const int item = get_global_id(0);
   if (item >= items) return;
   const int row = divided(item, across), column = (item - row * across.s0) * V;

@@ -2,11 +2,11 @@
 #include "../common/philox.cl"
 
 // A work-item draws the numbers of V counters, four of each.
-__kernel void dropout(IN(x), IN_INT(step), OUT(y), const int n, const float probability,
+__kernel void dropout(IN_ANY(x), IN_INT(step), OUT_ANY(y), const int n, const float probability,
                       const float scale, const uint key0, const uint key1, const uint stream) {
-  BIND(x);
+  BIND_ANY(x);
   BIND_INT(step);
-  BIND_OUT(y);
+  BIND_ANY_OUT(y);
   const int first = get_global_id(0) * 4 * V;
   if (first >= n) return;
   uint words[4 * V];
@@ -27,7 +27,7 @@ __kernel void dropout(IN(x), IN_INT(step), OUT(y), const int n, const float prob
   } else {
 #pragma unroll
     for (int i = 0; i < 4 * V; ++i) {
-      if (first + i < n) y[first + i] = factors[i] > 0 ? x[first + i] * scale : 0.0f;
+      if (first + i < n) PUT(factors[i] > 0 ? GET(x, first + i) * scale : 0.0f, y, first + i);
     }
   }
 }

@@ -7,18 +7,19 @@
 #endif
 
 // A work-item computes V elements.
-__kernel void unary(IN(x), OUT(y), const int n, const float p, const float q) {
-  BIND(x);
-  BIND_OUT(y);
+__kernel void unary(IN_ANY(x), OUT_ANY(y), const int n, const float p, const float q) {
+  BIND_ANY(x);
+  BIND_ANY_OUT(y);
   const int item = get_global_id(0);
   ELEMENTS(item, n);
   if (count > 0) write_some(FUNCTION(read_some(x + i, count), p, q), y + i, count);
 }
 
-__kernel void unary_backward(IN(dy), IN(saved), OUT(dx), const int n, const float p, const float q) {
-  BIND(dy);
-  BIND(saved);
-  BIND_OUT(dx);
+__kernel void unary_backward(IN_ANY(dy), IN_ANY(saved), OUT_ANY(dx), const int n, const float p,
+                             const float q) {
+  BIND_ANY(dy);
+  BIND_ANY(saved);
+  BIND_ANY_OUT(dx);
   const int item = get_global_id(0);
   ELEMENTS(item, n);
   if (count <= 0) return;

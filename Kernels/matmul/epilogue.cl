@@ -11,7 +11,7 @@
 #define BIAS_PER_ROW 2
 #define ADDS 4
 #define RECTIFIES 8
-// Whether results are stored by 16 bytes.
+// Whether results are stored by fours.
 #define STORES_WIDE 16
 #define MASKS 32
 
@@ -19,31 +19,31 @@
 #define LEAST(epilogue) ((epilogue) & RECTIFIES ? 0.0f : -INFINITY)
 
 // One result at `place` of the output.
-static inline void finish(float value, __global const float *addend, __global const float *mask,
-                          __global float *y, const int place, const int epilogue) {
-  if (epilogue & ADDS) value += addend[place];
-  if (epilogue & MASKS) value = mask[place] <= 0 ? 0.0f : value;
+static inline void finish(float value, __global const OUTPUT *addend, __global const OUTPUT *mask,
+                          __global OUTPUT *y, const int place, const int epilogue) {
+  if (epilogue & ADDS) value += GET_OUT(addend, place);
+  if (epilogue & MASKS) value = GET_OUT(mask, place) <= 0 ? 0.0f : value;
   const float least = LEAST(epilogue);
-  y[place] = value < least ? least : value;
+  PUT(value < least ? least : value, y, place);
 }
 
-// Four neighbours, which start at a multiple of 16 bytes.
-static inline void finish_wide(float4 value, __global const float *addend,
-                               __global const float *mask, __global float *y, const int place,
+// Four neighbours, which start at a multiple of four elements.
+static inline void finish_wide(float4 value, __global const OUTPUT *addend,
+                               __global const OUTPUT *mask, __global OUTPUT *y, const int place,
                                const int epilogue) {
-  if (epilogue & ADDS) value += *(__global const float4 *)(addend + place);
+  if (epilogue & ADDS) value += READ_FOUR_OUT(addend + place);
   if (epilogue & MASKS) {
-    value = *(__global const float4 *)(mask + place) <= 0 ? (float4)(0.0f) : value;
+    value = READ_FOUR_OUT(mask + place) <= 0 ? (float4)(0.0f) : value;
   }
   const float4 least = LEAST(epilogue);
-  *(__global float4 *)(y + place) = value < least ? least : value;
+  WRITE_FOUR(value < least ? least : value, y + place);
 }
 
-// The first `count` of four neighbours in a row of the output: all or none, at a multiple of 16 bytes,
+// The first `count` of four neighbours in a row of the output: all or none, at a multiple of four,
 // where stores are wide; else each at a place of its own. A count of 0 or less is for what lies outside;
 // to leave a loop there instead is what PoCL 3.1 compiles wrongly.
 static inline __attribute__((always_inline)) void finish_four(
-    float4 value, __global const float *addend, __global const float *mask, __global float *y,
+    float4 value, __global const OUTPUT *addend, __global const OUTPUT *mask, __global OUTPUT *y,
     const int places[4], const int row_start, const int count, const int epilogue) {
   if (epilogue & STORES_WIDE) {
     if (count > 0) finish_wide(value, addend, mask, y, row_start + places[0], epilogue);

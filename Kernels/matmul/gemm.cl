@@ -50,27 +50,27 @@
 
 // A(i, j) = a[i·a_row + j·a_step], B(i, j) = b[i·n + j]: an element of A meets vectors along a row
 // of B. n is at least COLUMNS·V.
-__kernel void gemm_rows(IN(a), IN(b), IN(bias), OUT(c), const int batch, const int m, const int n,
-                        const int k, const int across, const int a_matrix, const int b_matrix, const int a_row,
-                        const int a_step) {
-  BIND(a);
-  BIND(b);
-  BIND_OUT(c);
+__kernel void gemm_rows(IN_ANY(a), IN_ANY(b), IN(bias), OUT_ANY(c), const int batch, const int m,
+                        const int n, const int k, const int across, const int a_matrix,
+                        const int b_matrix, const int a_row, const int a_step) {
+  BIND_ANY(a);
+  BIND_ANY(b);
+  BIND_ANY_OUT(c);
   PLACE(COLUMNS * V)
   const int start = min(column, n - COLUMNS * V);
   VECTOR sum[ROWS][COLUMNS];
   CLEAR(sum)
-  __global const float *element[ROWS];
+  __global const INPUT *element[ROWS];
 #pragma unroll
   for (int i = 0; i < ROWS; ++i) element[i] = a + min(row + i, m - 1) * a_row;
   b += start;
   for (int p = 0; p < k; ++p) {
     VECTOR values[COLUMNS];
 #pragma unroll
-    for (int j = 0; j < COLUMNS; ++j) values[j] = LOAD(b + j * V);
+    for (int j = 0; j < COLUMNS; ++j) values[j] = READ(b + j * V);
 #pragma unroll
     for (int i = 0; i < ROWS; ++i) {
-      const float factor = element[i][p * a_step];
+      const float factor = GET(element[i], p * a_step);
 #pragma unroll
       for (int j = 0; j < COLUMNS; ++j) sum[i][j] += factor * values[j];
     }
@@ -92,9 +92,9 @@ __kernel void gemm_rows(IN(a), IN(b), IN(bias), OUT(c), const int batch, const i
 #elif BIAS == 2
         value += bias[row + i];
 #endif
-        __global float *target = c + (row + i) * n + at;
-        if (at >= column) STORE(value, target);
-        else if (at + V > column) store_part(value, target, column - at, V);
+        __global OUTPUT *target = c + (row + i) * n + at;
+        if (at >= column) WRITE(value, target);
+        else if (at + V > column) write_part(value, target, column - at, V);
       }
     }
   }
@@ -107,12 +107,12 @@ __kernel void gemm_rows(IN(a), IN(b), IN(bias), OUT(c), const int batch, const i
 #ifndef STRIPE
 #define STRIPE 16
 #endif
-__kernel void gemm_thin(IN(a), IN(b), IN(bias), OUT(c), const int batch, const int m, const int n,
-                        const int k, const int across, const int a_matrix, const int b_matrix, const int a_row,
-                        const int a_step) {
-  BIND(a);
-  BIND(b);
-  BIND_OUT(c);
+__kernel void gemm_thin(IN_ANY(a), IN_ANY(b), IN(bias), OUT_ANY(c), const int batch, const int m,
+                        const int n, const int k, const int across, const int a_matrix,
+                        const int b_matrix, const int a_row, const int a_step) {
+  BIND_ANY(a);
+  BIND_ANY(b);
+  BIND_ANY_OUT(c);
   PLACE(STRIPE * V)
   const int vectors = min(STRIPE, (n - column + V - 1) / V);
   VECTOR sum[STRIPE][ROWS];
@@ -126,13 +126,13 @@ __kernel void gemm_thin(IN(a), IN(b), IN(bias), OUT(c), const int batch, const i
 #pragma unroll
     for (int q = 0; q < 4; ++q) {
 #pragma unroll
-      for (int i = 0; i < ROWS; ++i) factors[q][i] = a[i * a_row + (p + q) * a_step];
+      for (int i = 0; i < ROWS; ++i) factors[q][i] = GET(a, i * a_row + (p + q) * a_step);
     }
     for (int v = 0; v < vectors; ++v) {
       // The last vector of the matrix reaches back.
-      __global const float *source = b + p * n + min(column + v * V, n - V);
-      const VECTOR b0 = LOAD(source), b1 = LOAD(source + n);
-      const VECTOR b2 = LOAD(source + 2 * n), b3 = LOAD(source + 3 * n);
+      __global const INPUT *source = b + p * n + min(column + v * V, n - V);
+      const VECTOR b0 = READ(source), b1 = READ(source + n);
+      const VECTOR b2 = READ(source + 2 * n), b3 = READ(source + 3 * n);
 #pragma unroll
       for (int i = 0; i < ROWS; ++i) {
         VECTOR value = sum[v][i];
@@ -146,9 +146,9 @@ __kernel void gemm_thin(IN(a), IN(b), IN(bias), OUT(c), const int batch, const i
   }
   for (; p < k; ++p) {
     for (int v = 0; v < vectors; ++v) {
-      const VECTOR value = LOAD(b + p * n + min(column + v * V, n - V));
+      const VECTOR value = READ(b + p * n + min(column + v * V, n - V));
 #pragma unroll
-      for (int i = 0; i < ROWS; ++i) sum[v][i] += a[i * a_row + p * a_step] * value;
+      for (int i = 0; i < ROWS; ++i) sum[v][i] += GET(a, i * a_row + p * a_step) * value;
     }
   }
 #ifdef ADDEND
@@ -166,11 +166,11 @@ __kernel void gemm_thin(IN(a), IN(b), IN(bias), OUT(c), const int batch, const i
 #ifdef TRANSPOSED
       float lanes[V];
       STORE(value, lanes);
-      for (int lane = wanted - at; lane < V; ++lane) c[(at + lane) * ROWS + i] = lanes[lane];
+      for (int lane = wanted - at; lane < V; ++lane) PUT(lanes[lane], c, (at + lane) * ROWS + i);
 #else
-      __global float *target = c + i * n + at;
-      if (at == wanted) STORE(value, target);
-      else store_part(value, target, wanted - at, V);
+      __global OUTPUT *target = c + i * n + at;
+      if (at == wanted) WRITE(value, target);
+      else write_part(value, target, wanted - at, V);
 #endif
     }
   }
@@ -181,9 +181,9 @@ __kernel void gemm_thin(IN(a), IN(b), IN(bias), OUT(c), const int batch, const i
 #ifndef TILE
 #define TILE 16
 #endif
-__kernel void gemm_pack(IN(x), OUT(y), const int batch, const int count, const int k,
+__kernel void gemm_pack(IN_ANY(x), OUT(y), const int batch, const int count, const int k,
                         const int width, const int matrix, const int row, const int step) {
-  BIND(x);
+  BIND_ANY(x);
   BIND_OUT(y);
   const int blocks = (count + width - 1) / width, tiles = (k + TILE - 1) / TILE;
   const int item = get_global_id(0);
@@ -194,16 +194,16 @@ __kernel void gemm_pack(IN(x), OUT(y), const int batch, const int count, const i
   const int end = min(first + TILE, k), lanes = min(width, count - block * width);
   if (step == 1) {
     for (int lane = 0; lane < lanes; ++lane) {
-      __global const float *source = x + (block * width + lane) * row;
-      for (int p = first; p < end; ++p) y[p * width + lane] = source[p];
+      __global const INPUT *source = x + (block * width + lane) * row;
+      for (int p = first; p < end; ++p) y[p * width + lane] = GET(source, p);
     }
     for (int lane = lanes; lane < width; ++lane) {
       for (int p = first; p < end; ++p) y[p * width + lane] = 0;
     }
   } else {
     for (int p = first; p < end; ++p) {
-      __global const float *source = x + block * width * row + p * step;
-      for (int lane = 0; lane < lanes; ++lane) y[p * width + lane] = source[lane * row];
+      __global const INPUT *source = x + block * width * row + p * step;
+      for (int lane = 0; lane < lanes; ++lane) y[p * width + lane] = GET(source, lane * row);
       for (int lane = lanes; lane < width; ++lane) y[p * width + lane] = 0;
     }
   }
@@ -212,11 +212,12 @@ __kernel void gemm_pack(IN(x), OUT(y), const int batch, const int count, const i
 // The product of packed operands, A in blocks of ROWS and B in blocks of COLUMNS·V. Large matrices
 // gain from it: a block of B stays in the cache, whatever the length of its rows. With ACCUMULATE the
 // product is added to what C holds.
-__kernel void gemm_packed(IN(a), IN(b), IN(bias), OUT(c), const int batch, const int m, const int n,
-                          const int k, const int across, const int a_matrix, const int b_matrix) {
+__kernel void gemm_packed(IN(a), IN(b), IN(bias), OUT_ANY(c), const int batch, const int m,
+                          const int n, const int k, const int across, const int a_matrix,
+                          const int b_matrix) {
   BIND(a);
   BIND(b);
-  BIND_OUT(c);
+  BIND_ANY_OUT(c);
   PLACE(COLUMNS * V)
   VECTOR sum[ROWS][COLUMNS];
   CLEAR(sum)
@@ -251,12 +252,12 @@ __kernel void gemm_packed(IN(a), IN(b), IN(bias), OUT(c), const int batch, const
 #elif BIAS == 2
         value += bias[row + i];
 #endif
-        __global float *target = c + (row + i) * n + at;
+        __global OUTPUT *target = c + (row + i) * n + at;
 #ifdef ACCUMULATE
-        if (lanes > 0) value += lanes >= V ? LOAD(target) : load_part(target, lanes);
+        if (lanes > 0) value += lanes >= V ? READ_OUT(target) : read_part_out(target, lanes);
 #endif
-        if (lanes >= V) STORE(value, target);
-        else store_part(value, target, 0, lanes);
+        if (lanes >= V) WRITE(value, target);
+        else write_part(value, target, 0, lanes);
       }
     }
   }
@@ -264,15 +265,16 @@ __kernel void gemm_packed(IN(a), IN(b), IN(bias), OUT(c), const int batch, const
 
 // A(i, j) = a[i·k + j], B(i, j) = b[j·k + i]: both run along the summed axis, so a lane sums every
 // V-th product. k is at least V.
-__kernel void gemm_dot(IN(a), IN(b), IN(bias), OUT(c), const int batch, const int m, const int n,
-                       const int k, const int across, const int a_matrix, const int b_matrix) {
-  BIND(a);
-  BIND(b);
-  BIND_OUT(c);
+__kernel void gemm_dot(IN_ANY(a), IN_ANY(b), IN(bias), OUT_ANY(c), const int batch, const int m,
+                       const int n, const int k, const int across, const int a_matrix,
+                       const int b_matrix) {
+  BIND_ANY(a);
+  BIND_ANY(b);
+  BIND_ANY_OUT(c);
   PLACE(COLUMNS)
   VECTOR sum[ROWS][COLUMNS];
-  __global const float *left[ROWS];
-  __global const float *right[COLUMNS];
+  __global const INPUT *left[ROWS];
+  __global const INPUT *right[COLUMNS];
 #pragma unroll
   for (int i = 0; i < ROWS; ++i) left[i] = a + min(row + i, m - 1) * k;
 #pragma unroll
@@ -282,10 +284,10 @@ __kernel void gemm_dot(IN(a), IN(b), IN(bias), OUT(c), const int batch, const in
   for (int p = 0; p < whole; p += V) {
     VECTOR values[COLUMNS];
 #pragma unroll
-    for (int j = 0; j < COLUMNS; ++j) values[j] = LOAD(right[j] + p);
+    for (int j = 0; j < COLUMNS; ++j) values[j] = READ(right[j] + p);
 #pragma unroll
     for (int i = 0; i < ROWS; ++i) {
-      const VECTOR factor = LOAD(left[i] + p);
+      const VECTOR factor = READ(left[i] + p);
 #pragma unroll
       for (int j = 0; j < COLUMNS; ++j) sum[i][j] += factor * values[j];
     }
@@ -295,10 +297,10 @@ __kernel void gemm_dot(IN(a), IN(b), IN(bias), OUT(c), const int batch, const in
     const INTEGERS is_new = LANES >= (INTEGERS)(V - (k - whole));
     VECTOR values[COLUMNS];
 #pragma unroll
-    for (int j = 0; j < COLUMNS; ++j) values[j] = LOAD(right[j] + k - V);
+    for (int j = 0; j < COLUMNS; ++j) values[j] = READ(right[j] + k - V);
 #pragma unroll
     for (int i = 0; i < ROWS; ++i) {
-      const VECTOR factor = is_new ? LOAD(left[i] + k - V) : (VECTOR)(0.0f);
+      const VECTOR factor = is_new ? READ(left[i] + k - V) : (VECTOR)(0.0f);
 #pragma unroll
       for (int j = 0; j < COLUMNS; ++j) sum[i][j] += factor * values[j];
     }
@@ -316,7 +318,7 @@ __kernel void gemm_dot(IN(a), IN(b), IN(bias), OUT(c), const int batch, const in
 #ifdef ADDEND
         total += ADDEND(row + i, column + j);
 #endif
-        c[(row + i) * n + column + j] = total;
+        PUT(total, c, (row + i) * n + column + j);
       }
     }
   }

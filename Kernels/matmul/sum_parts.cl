@@ -4,14 +4,14 @@
 // order, so that the same bits come every time, then the epilogue. The bias has `biases` elements; one
 // holds for `inner` neighbours. A work-item takes four results. Parts lie `apart`; of their elements the
 // first `whole` become y, and those behind, sums of another kind, become `rest` as they are.
-__kernel void sum_parts(IN(x), IN(bias), IN(addend), IN(mask), OUT(y), OUT(rest), const int parts,
-                        const int count, const int apart, const int whole, const int inner,
-                        const int biases, const int epilogue) {
+__kernel void sum_parts(IN(x), IN(bias), LIKE_OUT(addend), LIKE_OUT(mask), OUT_ANY(y), OUT(rest),
+                        const int parts, const int count, const int apart, const int whole,
+                        const int inner, const int biases, const int epilogue) {
   BIND(x);
   BIND(bias);
-  BIND(addend);
-  BIND(mask);
-  BIND_OUT(y);
+  BIND_LIKE_OUT(addend);
+  BIND_LIKE_OUT(mask);
+  BIND_ANY_OUT(y);
   BIND_OUT(rest);
   const int first = (int)get_global_id(0) * 4;
   if (first >= count) return;

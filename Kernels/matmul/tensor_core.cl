@@ -153,11 +153,13 @@ static inline float4 multiply_accumulate(float4 sum, uint4 left, uint2 right,
 #endif
 }
 
-// Starts copying one float, or four that begin at a multiple of 16 bytes, to local memory; zeros where
-// `inside` is false. A local pointer is an address of PTX's shared space.
-static inline void copy_one(__local float *target, __global const float *source, bool inside) {
-#if EMULATED
-  *target = inside ? *source : 0.0f;
+// Starts copying one element, or four that begin at a multiple of four, to local memory; zeros where `inside` is
+// false. A local pointer is an address of PTX's shared space. What is stored in 16 bits is widened on its way,
+// for which there is no instruction that goes on by itself.
+#define COPIES_LATER (!EMULATED && INPUT_TYPE == FLOAT32)
+static inline void copy_one(__local float *target, __global const INPUT *source, bool inside) {
+#if !COPIES_LATER
+  *target = inside ? GET(source, 0) : 0.0f;
 #else
   __asm__ volatile("cp.async.ca.shared.global [%0], [%1], 4, %2;"
                :
@@ -165,10 +167,10 @@ static inline void copy_one(__local float *target, __global const float *source,
                : "memory");
 #endif
 }
-static inline void copy_four(__local float *target, __global const float *source, bool inside) {
-#if EMULATED
-  // As the instruction has it, both at multiples of 16 bytes.
-  *(__local float4 *)target = inside ? *(__global const float4 *)source : (float4)(0.0f);
+static inline void copy_four(__local float *target, __global const INPUT *source, bool inside) {
+#if !COPIES_LATER
+  // As the instruction has it, both at multiples of four.
+  *(__local float4 *)target = inside ? READ_FOUR(source) : (float4)(0.0f);
 #else
   __asm__ volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;"
                :
@@ -179,13 +181,13 @@ static inline void copy_four(__local float *target, __global const float *source
 
 // Ends a group of copies.
 static inline void end_copies(void) {
-#if !EMULATED
+#if COPIES_LATER
   __asm__ volatile("cp.async.commit_group;" : : : "memory");
 #endif
 }
 
 // Waits until at most so many groups of the work-item's own copies are under way.
-#if EMULATED
+#if !COPIES_LATER
 #define WAIT_FOR_COPIES(pending)
 #else
 #define WAIT_FOR_COPIES(pending) __asm__ volatile("cp.async.wait_group " #pending ";" : : : "memory")

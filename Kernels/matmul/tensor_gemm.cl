@@ -3,7 +3,7 @@
 // Matrix products on tensor cores: C = A·B (+ bias), batch by batch. A is m × k by rows, or with
 // LEFT_ALONG_TERMS 0 k × m; B is k × n by rows, or with RIGHT_ALONG_TERMS n × k.
 
-// The floats that a copy takes: 4 where rows of the operand start at multiples of 16 bytes, else 1.
+// The floats that a copy takes: 4 where rows of the operand start at multiples of four, else 1.
 #ifndef LEFT_WIDTH
 #define LEFT_WIDTH 1
 #endif
@@ -22,7 +22,7 @@
 
 // Starts copying a tile: of `extent` rows or columns those from `first` on, of `terms` terms those
 // from `start` on. What lies beyond either is zero. The other arguments are constants.
-static inline void copy_tile(__local float *tile, __global const float *x, const int tile_extent,
+static inline void copy_tile(__local float *tile, __global const INPUT *x, const int tile_extent,
                              const bool along_terms, const int pitch, const int width,
                              const int first, const int extent, const int start, const int terms) {
   const int run = (along_terms ? DEPTH : tile_extent) / width;
@@ -33,7 +33,7 @@ static inline void copy_tile(__local float *tile, __global const float *x, const
     const int fast = item % run * width, slow = item / run;
     const int i = first + (along_terms ? slow : fast), p = start + (along_terms ? fast : slow);
     const bool inside = i < extent && p < terms;
-    __global const float *source = x + (inside ? (along_terms ? i * length + p : p * length + i) : 0);
+    __global const INPUT *source = x + (inside ? (along_terms ? i * length + p : p * length + i) : 0);
     if (width == 4) copy_four(tile + slow * pitch + fast, source, inside);
     else copy_one(tile + slow * pitch + fast, source, inside);
   }
@@ -45,12 +45,12 @@ static inline void copy_tile(__local float *tile, __global const float *x, const
   copy_tile(right[stage], b, TILE_COLUMNS, RIGHT_ALONG_TERMS, RIGHT_PITCH, RIGHT_WIDTH,           \
             first_column, n, start, k)
 
-__kernel __attribute__((reqd_work_group_size(THREADS, 1, 1))) void gemm_tensor(
-    IN(a), IN(b), IN(bias), OUT(c), const int m, const int n, const int k, const int a_matrix,
+__kernel __attribute__((reqd_work_group_size(THREADS, 1, 1))) void gemm_tensor(IN_ANY(a), IN_ANY(b),
+    IN(bias), OUT_ANY(c), const int m, const int n, const int k, const int a_matrix,
     const int b_matrix) {
-  BIND(a);
-  BIND(b);
-  BIND_OUT(c);
+  BIND_ANY(a);
+  BIND_ANY(b);
+  BIND_ANY_OUT(c);
   DECLARE_TILES;
   const int row_tiles = (m + TILE_ROWS - 1) / TILE_ROWS;
   const int column_tiles = (n + TILE_COLUMNS - 1) / TILE_COLUMNS;
@@ -66,5 +66,6 @@ __kernel __attribute__((reqd_work_group_size(THREADS, 1, 1))) void gemm_tensor(
 #if BIAS != 0
   BIND(bias);
 #endif
-  FOR_EACH_SUM(if (row < m && column < n) c[row * n + column] = total + BIAS_AT(row, column);)
+  FOR_EACH_SUM(
+      if (row < m && column < n) PUT(total + BIAS_AT(row, column), c, row * n + column);)
 }

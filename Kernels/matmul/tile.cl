@@ -168,13 +168,13 @@ INLINE void multiply_stage(__local const float4 *stage, float4 sum[8][2] ROW_SUM
 // Reads `width` floats into a share, or zeros.
 #define LOAD_FLOATS(share, q, width, source, inside)                                              \
   if ((width) == 4) {                                                                             \
-    const float4 value = (inside) ? *(__global const float4 *)(source) : (float4)(0.0f);          \
+    const float4 value = (inside) ? READ_FOUR(source) : (float4)(0.0f);          \
     share[(width) * (q)] = value.x;                                                               \
     share[(width) * (q) + 1 % (width)] = value.y;                                                 \
     share[(width) * (q) + 2 % (width)] = value.z;                                                 \
     share[(width) * (q) + 3 % (width)] = value.w;                                                 \
   } else {                                                                                        \
-    share[q] = (inside) ? *(source) : 0.0f;                                                       \
+    share[q] = (inside) ? GET(source, 0) : 0.0f;                                                       \
   }
 
 // Which tile a work-group computes, from its number: groups that run together share rows and columns,

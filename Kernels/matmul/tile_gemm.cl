@@ -10,7 +10,7 @@
 #ifndef RIGHT_ALONG_TERMS
 #define RIGHT_ALONG_TERMS 0
 #endif
-// The floats that are read at once: 4 where rows of the operand start at multiples of 16 bytes and
+// The floats that are read at once: 4 where rows of the operand start at multiples of four and
 // are as long, else 1.
 #ifndef LEFT_WIDTH
 #define LEFT_WIDTH 4
@@ -30,7 +30,7 @@
     const int there = once ? min(line, (count) - ((along_terms) ? 1 : (width))) : line;            \
     const int step = SLOW_STEP(extent, along_terms, width);                                        \
     const int pieces = PIECES(extent, along_terms, width);                                         \
-    __global const float *source = (along_terms) ? x + (there * (pitch) + term) + (start)          \
+    __global const INPUT *source = (along_terms) ? x + (there * (pitch) + term) + (start)          \
                                                  : x + (term * (pitch) + there) + (start) * (pitch); \
     _Pragma("unroll") for (int q = 0; q < SHARE(extent) / (width); ++q) {                          \
       const int far = q / pieces * step, aside = q % pieces * THREADS;                             \
@@ -50,12 +50,12 @@
 // `parts` groups share a tile, each sums `share` of its terms: part p of matrix i of the batch becomes
 // matrix p · batch + i of C. Matrices of the batch are so many floats apart, 0 where all share one. With
 // ROW_SUMS those of A's rows become row_sums, as far apart as the matrices of C, of one pair of matrices.
-__kernel __attribute__((reqd_work_group_size(THREADS, 1, 1))) void gemm_tile(
-    IN(a), IN(b), IN(bias), IN(addend), IN(mask), OUT(c), OUT(row_sums), const int m, const int n, const int k,
-    const int a_pitch, const int b_pitch, const int c_pitch, const int a_matrix,
+__kernel __attribute__((reqd_work_group_size(THREADS, 1, 1))) void gemm_tile(IN_ANY(a), IN_ANY(b),
+    IN(bias), LIKE_OUT(addend), LIKE_OUT(mask), OUT_ANY(c), OUT(row_sums), const int m, const int n,
+    const int k, const int a_pitch, const int b_pitch, const int c_pitch, const int a_matrix,
     const int b_matrix, const int c_matrix, const int batch, const int share, const int epilogue) {
-  BIND(a);
-  BIND(b);
+  BIND_ANY(a);
+  BIND_ANY(b);
   DECLARE_TILES
   const int2 place = tile_place(get_group_id(0), (m + TILE_ROWS - 1) / TILE_ROWS,
                                 (n + TILE_COLUMNS - 1) / TILE_COLUMNS);
@@ -70,9 +70,9 @@ __kernel __attribute__((reqd_work_group_size(THREADS, 1, 1))) void gemm_tile(
   MULTIPLY(begin, end, LOAD_TERMS, STORE_TERMS)
 
   BIND(bias);
-  BIND(addend);
-  BIND(mask);
-  BIND_OUT(c);
+  BIND_LIKE_OUT(addend);
+  BIND_LIKE_OUT(mask);
+  BIND_ANY_OUT(c);
   const int origin = (int)get_group_id(1) * c_matrix;
 #if ROW_SUMS
   BIND_OUT(row_sums);

@@ -37,10 +37,10 @@ static inline int source_index(int i, int before, int extent) {
                       : divided(rest, (uint4)((extent)[axis], factor[axis], shift[axis], 0)))
 
 // A work-item pads V neighbours of a row of the output.
-__kernel void pad(IN(x), OUT(y), const int items, DIVISOR(across), const int8 out_extents,
+__kernel void pad(IN_ANY(x), OUT_ANY(y), const int items, DIVISOR(across), const int8 out_extents,
                   const int8 in_extents, const int8 before, AXES_WRITTEN) {
-  BIND(x);
-  BIND_OUT(y);
+  BIND_ANY(x);
+  BIND_ANY_OUT(y);
   UNPACK_AXES;
   const int item = get_global_id(0);
   if (item >= items) return;
@@ -57,10 +57,10 @@ __kernel void pad(IN(x), OUT(y), const int items, DIVISOR(across), const int8 ou
   y += row * out[7] + column;
   const int first = column - lead[7];
   if (first >= 0 && first + V <= in[7]) {
-    STORE(LOAD(x + first), y);
+    WRITE(READ(x + first), y);
   } else {
     for (int i = 0; i < min(V, out[7] - column); ++i) {
-      y[i] = x[source_index(column + i, lead[7], in[7])];
+      PUT(GET(x, source_index(column + i, lead[7], in[7])), y, i);
     }
   }
 }
@@ -91,11 +91,11 @@ static inline int find_copies(int copies[3], int index, int before, int extent, 
   (MODE == 1 ? copies[0] + (i) : (i) == 0 ? copies[0] : (i) == 1 ? copies[1] : copies[2])
 
 // Every element of the input sums what arrived at its copies. A work-item has V neighbours of a row.
-__kernel void pad_backward(IN(dy), OUT(dx), const int items, DIVISOR(across),
+__kernel void pad_backward(IN_ANY(dy), OUT_ANY(dx), const int items, DIVISOR(across),
                            const int8 out_extents, const int8 in_extents, const int8 before,
                            AXES_WRITTEN) {
-  BIND(dy);
-  BIND_OUT(dx);
+  BIND_ANY(dy);
+  BIND_ANY_OUT(dx);
   UNPACK_AXES;
   const int item = get_global_id(0);
   if (item >= items) return;
@@ -123,7 +123,7 @@ __kernel void pad_backward(IN(dy), OUT(dx), const int items, DIVISOR(across),
   EACH_LANE
   for (int lane = 0; lane < V; ++lane) sums[lane] = 0;
   for (int combination = 0; combination < combinations; ++combination) {
-    __global const float *source = dy;
+    __global const INPUT *source = dy;
     int digits = combination;
 #pragma unroll
     for (int axis = 6; axis > 6 - AXES; --axis) {
@@ -132,21 +132,21 @@ __kernel void pad_backward(IN(dy), OUT(dx), const int items, DIVISOR(across),
       source += COPY_AT(copies[axis], choice) * strides[axis];
     }
     if (is_inside) {
-      sum += LOAD(source + lead[7] + column);
+      sum += READ(source + lead[7] + column);
     } else {
       EACH_LANE
       for (int lane = 0; lane < V; ++lane) {
         if (lane >= lanes) break;
         int own[3];
         const int count = find_copies(own, column + lane, lead[7], in[7], out[7]);
-        for (int i = 0; i < count; ++i) sums[lane] += source[COPY_AT(own, i)];
+        for (int i = 0; i < count; ++i) sums[lane] += GET(source, COPY_AT(own, i));
       }
     }
   }
   dx += row * in[7] + column;
   if (is_inside) {
-    STORE(sum, dx);
+    WRITE(sum, dx);
   } else {
-    for (int lane = 0; lane < lanes; ++lane) dx[lane] = sums[lane];
+    for (int lane = 0; lane < lanes; ++lane) PUT(sums[lane], dx, lane);
   }
 }

@@ -3,11 +3,11 @@
 
 // A box of up to eight axes copied between strided places: expand, permute, narrow, cat, pad. Along
 // the innermost axis of `inner` elements a step of 1 is copied V elements at a time.
-__kernel void strided_copy(IN(x), OUT(y), const int items, const int inner, DIVISOR(across),
+__kernel void strided_copy(IN_ANY(x), OUT_ANY(y), const int items, const int inner, DIVISOR(across),
                            AXES_OF(x, y), const int x_step, const int y_step, const int x_start,
                            const int y_start) {
-  BIND(x);
-  BIND_OUT(y);
+  BIND_ANY(x);
+  BIND_ANY_OUT(y);
   const int item = get_global_id(0);
   if (item >= items) return;
   const int row = divided(item, across), column = (item - row * across.s0) * V;
@@ -15,12 +15,12 @@ __kernel void strided_copy(IN(x), OUT(y), const int items, const int inner, DIVI
   x += x_start + start.s0 + column * x_step;
   y += y_start + start.s1 + column * y_step;
 #if V == 1
-  *y = *x;
+  PUT(GET(x, 0), y, 0);
 #else
   // Vectors are of neighbours in y, and in x of neighbours or of one element repeated.
   const int count = inner - column;
   if (x_step == 1) write_some(read_some(x, count), y, count);
-  else write_some((VECTOR)(*x), y, count);
+  else write_some((VECTOR)(GET(x, 0)), y, count);
 #endif
 }
 
@@ -30,11 +30,11 @@ __kernel void strided_copy(IN(x), OUT(y), const int items, const int inner, DIVI
 #ifndef SIDE
 #define SIDE 32
 #endif
-__kernel void transposed_copy(IN(x), OUT(y), const int rows, const int inner, const int across,
-                              AXES_OF(x, y), const int x_step, const int y_step, const int x_start,
-                              const int y_start) {
-  BIND(x);
-  BIND_OUT(y);
+__kernel void transposed_copy(IN_ANY(x), OUT_ANY(y), const int rows, const int inner,
+                              const int across, AXES_OF(x, y), const int x_step, const int y_step,
+                              const int x_start, const int y_start) {
+  BIND_ANY(x);
+  BIND_ANY_OUT(y);
 #if V == 1
   const int tile = get_group_id(0), member = get_local_id(0);
   __local float block[SIDE][SIDE + 1];
@@ -51,33 +51,33 @@ __kernel void transposed_copy(IN(x), OUT(y), const int rows, const int inner, co
 #if V == 1
   for (int round = 0; round < SIDE; round += 8) {
     const int i = round + member / SIDE, j = member % SIDE;
-    if (i < wide && j < high) block[i][j] = x[i * x_step + j];
+    if (i < wide && j < high) block[i][j] = GET(x, i * x_step + j);
   }
   barrier(CLK_LOCAL_MEM_FENCE);
   for (int round = 0; round < SIDE; round += 8) {
     const int j = round + member / SIDE, i = member % SIDE;
-    if (i < wide && j < high) y[j * y_step + i] = block[i][j];
+    if (i < wide && j < high) PUT(block[i][j], y, j * y_step + i);
   }
 #else
   if (wide == SIDE && high == SIDE) {
     float block[SIDE][SIDE];
-    for (int i = 0; i < SIDE; ++i) STORE(LOAD(x + i * x_step), block[i]);
+    for (int i = 0; i < SIDE; ++i) STORE(READ(x + i * x_step), block[i]);
     for (int j = 0; j < SIDE; ++j) {
       float lanes[SIDE];
 #pragma unroll
       for (int i = 0; i < SIDE; ++i) lanes[i] = block[i][j];
-      STORE(LOAD(lanes), y + j * y_step);
+      WRITE(LOAD(lanes), y + j * y_step);
     }
   } else {
     for (int j = 0; j < high; ++j) {
-      for (int i = 0; i < wide; ++i) y[j * y_step + i] = x[i * x_step + j];
+      for (int i = 0; i < wide; ++i) PUT(GET(x, i * x_step + j), y, j * y_step + i);
     }
   }
 #endif
 }
 
-__kernel void fill(OUT(y), const int n, const float value) {
-  BIND_OUT(y);
+__kernel void fill(OUT_ANY(y), const int n, const float value) {
+  BIND_ANY_OUT(y);
   const int item = get_global_id(0);
   ELEMENTS(item, n);
   if (count > 0) write_some((VECTOR)(value), y + i, count);

@@ -5,9 +5,10 @@
 // through relu.
 
 // Mean and variance of channel c over part p of the samples, at p·channels + c.
-__kernel void batch_statistics(IN(x), OUT(mean), OUT(variance), const int batch, const int channels,
-                               const int length, const int parts, __local float *scratch) {
-  BIND(x);
+__kernel void batch_statistics(IN_ANY(x), OUT(mean), OUT(variance), const int batch,
+                               const int channels, const int length, const int parts,
+                               __local float *scratch) {
+  BIND_ANY(x);
   BIND_OUT(mean);
   BIND_OUT(variance);
   const int share = (batch + parts - 1) / parts;
@@ -17,21 +18,21 @@ __kernel void batch_statistics(IN(x), OUT(mean), OUT(variance), const int batch,
   VECTOR sums = 0;
   float sum = 0;
   for (int n = begin; n < end; ++n) {
-    __global const float *row = x + n * channels * length;
-    for (int i = MEMBER * V; i < whole; i += GROUP * V) sums += LOAD(row + i);
-    for (int i = whole + MEMBER; i < length; i += GROUP) sum += row[i];
+    __global const INPUT *row = x + n * channels * length;
+    for (int i = MEMBER * V; i < whole; i += GROUP * V) sums += READ(row + i);
+    for (int i = whole + MEMBER; i < length; i += GROUP) sum += GET(row, i);
   }
   const float m = group_sum(sum_lanes(sums) + sum, scratch) / max(count, 1);
   // A second pass: the difference of large squares would cancel.
   sums = 0;
   sum = 0;
   for (int n = begin; n < end; ++n) {
-    __global const float *row = x + n * channels * length;
+    __global const INPUT *row = x + n * channels * length;
     for (int i = MEMBER * V; i < whole; i += GROUP * V) {
-      const VECTOR d = LOAD(row + i) - m;
+      const VECTOR d = READ(row + i) - m;
       sums += d * d;
     }
-    for (int i = whole + MEMBER; i < length; i += GROUP) sum += (row[i] - m) * (row[i] - m);
+    for (int i = whole + MEMBER; i < length; i += GROUP) sum += (GET(row, i) - m) * (GET(row, i) - m);
   }
   const float v = group_sum(sum_lanes(sums) + sum, scratch) / max(count, 1);
   if (MEMBER == 0) {
@@ -67,12 +68,12 @@ __kernel void batch_statistics_combine(IN(means), IN(variances), OUT(mean), OUT(
 }
 
 // The two sums of the gradient of channel c over part p of the samples, at p·channels + c.
-__kernel void batch_norm_backward_sums(IN(dy), IN(x), IN(mean), IN(variance), IN(weight), IN(bias),
-                                       OUT(dweight), OUT(dbias), const int batch,
+__kernel void batch_norm_backward_sums(IN_ANY(dy), IN_ANY(x), IN(mean), IN(variance), IN(weight),
+                                       IN(bias), OUT(dweight), OUT(dbias), const int batch,
                                        const int channels, const int length, const int parts,
                                        const float epsilon, __local float *scratch) {
-  BIND(dy);
-  BIND(x);
+  BIND_ANY(dy);
+  BIND_ANY(x);
   BIND(mean);
   BIND(variance);
   BIND(weight);
@@ -90,14 +91,14 @@ __kernel void batch_norm_backward_sums(IN(dy), IN(x), IN(mean), IN(variance), IN
   for (int n = begin; n < end; ++n) {
     const int start = (n * channels + channel) * length;
     for (int i = start + MEMBER * V; i < start + whole; i += GROUP * V) {
-      const VECTOR element = LOAD(x + i), d = let_through(LOAD(dy + i), element, m, scale, shift);
+      const VECTOR element = READ(x + i), d = let_through(READ(dy + i), element, m, scale, shift);
       sums += d;
       products += d * (element - m);
     }
     for (int i = start + whole + MEMBER; i < start + length; i += GROUP) {
-      const float d = let_one_through(dy[i], x[i], m, scale, shift);
+      const float d = let_one_through(GET(dy, i), GET(x, i), m, scale, shift);
       sum += d;
-      product += d * (x[i] - m);
+      product += d * (GET(x, i) - m);
     }
   }
   sum = group_sum(sum_lanes(sums) + sum, scratch);
@@ -116,55 +117,55 @@ __kernel void batch_norm_backward_sums(IN(dy), IN(x), IN(mean), IN(variance), IN
   const int c = item / across % channels, column = item % across * V;      \
   const int count = min(V, length - column), at = item / across * length + column;
 
-__kernel void batch_normalize(IN(x), IN(weight), IN(bias), IN(mean), IN(variance), IN(residual),
-                              OUT(y), const int rows, const int channels, const int length,
-                              const float epsilon) {
-  BIND(x);
+__kernel void batch_normalize(IN_ANY(x), IN(weight), IN(bias), IN(mean), IN(variance),
+                              IN_ANY(residual), OUT_ANY(y), const int rows, const int channels,
+                              const int length, const float epsilon) {
+  BIND_ANY(x);
   BIND(weight);
   BIND(bias);
   BIND(mean);
   BIND(variance);
-  BIND_OUT(y);
+  BIND_ANY_OUT(y);
   PLACE
   const float scale = weight[c] / sqrt(variance[c] + epsilon);
-  const VECTOR element = count == V ? LOAD(x + at) : load_part(x + at, count);
+  const VECTOR element = count == V ? READ(x + at) : read_part(x + at, count);
   VECTOR result = fma(element - mean[c], ALL(scale), ALL(bias[c]));
 #ifdef RESIDUAL
-  BIND(residual);
-  result += count == V ? LOAD(residual + at) : load_part(residual + at, count);
+  BIND_ANY(residual);
+  result += count == V ? READ(residual + at) : read_part(residual + at, count);
 #endif
 #ifdef RECTIFIES
   result = result <= 0 ? ALL(0.0f) : result;
 #endif
-  if (count == V) STORE(result, y + at);
-  else store_part(result, y + at, 0, count);
+  if (count == V) WRITE(result, y + at);
+  else write_part(result, y + at, 0, count);
 }
 
-__kernel void batch_norm_backward_input(IN(dy), IN(x), IN(mean), IN(variance), IN(weight), IN(bias),
-                                        IN(dweight), IN(dbias), OUT(dx), const int rows,
-                                        const int channels, const int length, const int samples,
-                                        const float epsilon) {
-  BIND(dy);
-  BIND(x);
+__kernel void batch_norm_backward_input(IN_ANY(dy), IN_ANY(x), IN(mean), IN(variance), IN(weight),
+                                        IN(bias), IN(dweight), IN(dbias), OUT_ANY(dx),
+                                        const int rows, const int channels, const int length,
+                                        const int samples, const float epsilon) {
+  BIND_ANY(dy);
+  BIND_ANY(x);
   BIND(mean);
   BIND(variance);
   BIND(weight);
   BIND(bias);
   BIND(dweight);
   BIND(dbias);
-  BIND_OUT(dx);
+  BIND_ANY_OUT(dx);
   PLACE
   const float rstd = 1.0f / sqrt(variance[c] + epsilon);
-  const VECTOR element = count == V ? LOAD(x + at) : load_part(x + at, count);
+  const VECTOR element = count == V ? READ(x + at) : read_part(x + at, count);
   const float scale = weight[c] / sqrt(variance[c] + epsilon);
-  const VECTOR arriving = let_through(count == V ? LOAD(dy + at) : load_part(dy + at, count),
+  const VECTOR arriving = let_through(count == V ? READ(dy + at) : read_part(dy + at, count),
                                       element, mean[c], scale, bias[c]);
   const VECTOR normalized = (element - mean[c]) * rstd;
   const float terms = (float)samples * length;
   const VECTOR result =
       weight[c] * rstd * (arriving - (dbias[c] + normalized * dweight[c]) / terms);
-  if (count == V) STORE(result, dx + at);
-  else store_part(result, dx + at, 0, count);
+  if (count == V) WRITE(result, dx + at);
+  else write_part(result, dx + at, 0, count);
 }
 
 // The running statistics: keep.x·mean + keep.y·(the batch's), keep.z·variance + keep.w·(the batch's).

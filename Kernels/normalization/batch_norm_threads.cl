@@ -39,11 +39,11 @@
 //
 // The difference of large squares would cancel: every work-item takes its first element off, and
 // means are put together as distances from the part's first element.
-static inline float2 moments(__global const float *x, uint4 vectors, int skip, int first, int end,
+static inline float2 moments(__global const INPUT *x, uint4 vectors, int skip, int first, int end,
                              __local float *scratch) {
   const int own = first + MEMBER;
-  const float base = first < end ? x[PLACE(first)] : 0.0f;
-  const float shift = own < end ? x[PLACE(own)] : 0.0f;
+  const float base = first < end ? GET(x, PLACE(first)) : 0.0f;
+  const float shift = own < end ? GET(x, PLACE(own)) : 0.0f;
   VECTOR sums = 0, squares = 0;
   int i = own;
   for (; i + (ROUNDS - 1) * GROUP < end; i += ROUNDS * GROUP) {
@@ -72,9 +72,10 @@ static inline float2 moments(__global const float *x, uint4 vectors, int skip, i
 }
 
 // Mean and variance of a part of channel c, at part·channels + c.
-__kernel void batch_moments(IN(x), OUT(mean), OUT(variance), const int batch, const int channels,
-                            DIVISOR(vectors), const int parts, __local float *scratch) {
-  BIND(x);
+__kernel void batch_moments(IN_ANY(x), OUT(mean), OUT(variance), const int batch,
+                            const int channels, DIVISOR(vectors), const int parts,
+                            __local float *scratch) {
+  BIND_ANY(x);
   BIND_OUT(mean);
   BIND_OUT(variance);
   PART;
@@ -87,15 +88,16 @@ __kernel void batch_moments(IN(x), OUT(mean), OUT(variance), const int batch, co
 
 // y = (x - mean)·weight / sqrt(variance + epsilon) + bias. The running statistics are
 // keep.x·mean + keep.y·(the batch's), keep.z·variance + keep.w·(the batch's).
-__kernel void batch_norm_apply(IN(x), IN(means), IN(variances), IN(weight), IN(bias), IN(residual),
-                               IN(old_mean), IN(old_variance), OUT(y), OUT(mean), OUT(variance),
-                               OUT(new_mean), OUT(new_variance), const int batch,
-                               const int channels, DIVISOR(vectors), const int parts,
-                               const float epsilon, const float4 keep, __local float *scratch) {
-  BIND(x);
+__kernel void batch_norm_apply(IN_ANY(x), IN(means), IN(variances), IN(weight), IN(bias),
+                               IN_ANY(residual), IN(old_mean), IN(old_variance), OUT_ANY(y),
+                               OUT(mean), OUT(variance), OUT(new_mean), OUT(new_variance),
+                               const int batch, const int channels, DIVISOR(vectors),
+                               const int parts, const float epsilon, const float4 keep,
+                               __local float *scratch) {
+  BIND_ANY(x);
   BIND(weight);
   BIND(bias);
-  BIND_OUT(y);
+  BIND_ANY_OUT(y);
   BIND_OUT(mean);
   BIND_OUT(variance);
   PART;
@@ -137,7 +139,7 @@ __kernel void batch_norm_apply(IN(x), IN(means), IN(variances), IN(weight), IN(b
 #endif
   const float scale = weight[channel] * (1.0f / sqrt(v + epsilon)), shift = bias[channel];
 #ifdef RESIDUAL
-  BIND(residual);
+  BIND_ANY(residual);
   residual += start;
 #define ADDED(value, at) ((value) + READ(residual + (at)))
 #else
@@ -165,9 +167,9 @@ __kernel void batch_norm_apply(IN(x), IN(means), IN(variances), IN(weight), IN(b
 }
 
 // The sums of dy and of dy·(x - mean) over the vectors first ..< end of a channel.
-static inline float2 gradient_sums(__global const float *dy, __global const float *x, uint4 vectors,
-                                   int skip, int first, int end, float mean, float scale, float shift,
-                                   __local float *scratch) {
+static inline float2 gradient_sums(__global const INPUT *dy, __global const INPUT *x, uint4 vectors,
+                                   int skip, int first, int end, float mean, float scale,
+                                   float shift, __local float *scratch) {
   VECTOR sums = 0, products = 0;
   int i = first + MEMBER;
   for (; i + GROUP < end; i += 2 * GROUP) {
@@ -196,12 +198,12 @@ static inline float2 gradient_sums(__global const float *dy, __global const floa
   const float scale = weight[channel] * rstd, shift = bias[channel]
 
 // These sums of a part of channel c, at part·channels + c.
-__kernel void batch_norm_backward_moments(IN(dy), IN(x), IN(mean), IN(variance), IN(weight),
+__kernel void batch_norm_backward_moments(IN_ANY(dy), IN_ANY(x), IN(mean), IN(variance), IN(weight),
                                           IN(bias), OUT(sum), OUT(product), const int batch,
                                           const int channels, DIVISOR(vectors), const int parts,
                                           const float epsilon, __local float *scratch) {
-  BIND(dy);
-  BIND(x);
+  BIND_ANY(dy);
+  BIND_ANY(x);
   BIND(mean);
   BIND(variance);
   BIND(weight);
@@ -219,18 +221,18 @@ __kernel void batch_norm_backward_moments(IN(dy), IN(x), IN(mean), IN(variance),
 }
 
 // The gradients of weight and bias, and dx = scale·(dy - mean(dy) - (x - mean)·rstd²·mean(dy·(x - mean))).
-__kernel void batch_norm_backward_apply(IN(dy), IN(x), IN(mean), IN(variance), IN(weight), IN(bias),
-                                        IN(sums), IN(products), OUT(dx), OUT(dweight), OUT(dbias),
-                                        const int batch, const int channels, DIVISOR(vectors),
-                                        const int parts, const float epsilon,
+__kernel void batch_norm_backward_apply(IN_ANY(dy), IN_ANY(x), IN(mean), IN(variance), IN(weight),
+                                        IN(bias), IN(sums), IN(products), OUT_ANY(dx), OUT(dweight),
+                                        OUT(dbias), const int batch, const int channels,
+                                        DIVISOR(vectors), const int parts, const float epsilon,
                                         __local float *scratch) {
-  BIND(dy);
-  BIND(x);
+  BIND_ANY(dy);
+  BIND_ANY(x);
   BIND(mean);
   BIND(variance);
   BIND(weight);
   BIND(bias);
-  BIND_OUT(dx);
+  BIND_ANY_OUT(dx);
   BIND_OUT(dweight);
   BIND_OUT(dbias);
   PART;

@@ -2,10 +2,10 @@
 
 // Normalisation of each row of [R, K] by one team.
 
-__kernel void normalize_rows(IN(x), OUT(y), OUT(mean), OUT(rstd), const int rows,
+__kernel void normalize_rows(IN_ANY(x), OUT_ANY(y), OUT(mean), OUT(rstd), const int rows,
                              const int length, const float epsilon, __local float *scratch) {
-  BIND(x);
-  BIND_OUT(y);
+  BIND_ANY(x);
+  BIND_ANY_OUT(y);
   BIND_OUT(mean);
   BIND_OUT(rstd);
   const int row = min(ROW, rows - 1);
@@ -15,7 +15,7 @@ __kernel void normalize_rows(IN(x), OUT(y), OUT(mean), OUT(rstd), const int rows
   VECTOR sums = 0;
   for (int i = MEMBER * V; i < whole; i += GROUP * V) sums += READ(x + i);
   float sum = sum_lanes(sums);
-  for (int i = whole + MEMBER; i < own; i += GROUP) sum += x[i];
+  for (int i = whole + MEMBER; i < own; i += GROUP) sum += GET(x, i);
   const float m = group_sum(sum, scratch) / length;
   // A second pass: the difference of large squares would cancel.
   sums = 0;
@@ -24,23 +24,23 @@ __kernel void normalize_rows(IN(x), OUT(y), OUT(mean), OUT(rstd), const int rows
     sums += d * d;
   }
   sum = sum_lanes(sums);
-  for (int i = whole + MEMBER; i < own; i += GROUP) sum += (x[i] - m) * (x[i] - m);
+  for (int i = whole + MEMBER; i < own; i += GROUP) sum += (GET(x, i) - m) * (GET(x, i) - m);
   const float r = 1.0f / sqrt(group_sum(sum, scratch) / length + epsilon);
   if (ROW >= rows) return;
   for (int i = MEMBER * V; i < whole; i += GROUP * V) WRITE((READ(x + i) - m) * r, y + i);
-  for (int i = whole + MEMBER; i < own; i += GROUP) y[i] = (x[i] - m) * r;
+  for (int i = whole + MEMBER; i < own; i += GROUP) PUT((GET(x, i) - m) * r, y, i);
   if (MEMBER == 0) {
     mean[row] = m;
     rstd[row] = r;
   }
 }
 
-__kernel void normalize_rows_backward(IN(dy), IN(y), IN(rstd), OUT(dx), const int rows,
+__kernel void normalize_rows_backward(IN_ANY(dy), IN_ANY(y), IN(rstd), OUT_ANY(dx), const int rows,
                                       const int length, __local float *scratch) {
-  BIND(dy);
-  BIND(y);
+  BIND_ANY(dy);
+  BIND_ANY(y);
   BIND(rstd);
-  BIND_OUT(dx);
+  BIND_ANY_OUT(dx);
   const int row = min(ROW, rows - 1);
   dy += row * length;
   y += row * length;
@@ -54,8 +54,8 @@ __kernel void normalize_rows_backward(IN(dy), IN(y), IN(rstd), OUT(dx), const in
   }
   float sum = sum_lanes(sums), product = sum_lanes(products);
   for (int i = whole + MEMBER; i < own; i += GROUP) {
-    sum += dy[i];
-    product += dy[i] * y[i];
+    sum += GET(dy, i);
+    product += GET(dy, i) * GET(y, i);
   }
   sum = group_sum(sum, scratch) / length;
   product = group_sum(product, scratch) / length;
@@ -64,5 +64,5 @@ __kernel void normalize_rows_backward(IN(dy), IN(y), IN(rstd), OUT(dx), const in
   for (int i = MEMBER * V; i < whole; i += GROUP * V) {
     WRITE(r * (READ(dy + i) - sum - READ(y + i) * product), dx + i);
   }
-  for (int i = whole + MEMBER; i < own; i += GROUP) dx[i] = r * (dy[i] - sum - y[i] * product);
+  for (int i = whole + MEMBER; i < own; i += GROUP) PUT(r * (GET(dy, i) - sum - GET(y, i) * product), dx, i);
 }

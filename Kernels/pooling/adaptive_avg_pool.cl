@@ -12,33 +12,33 @@ static inline int window_end(int i, int in, uint4 out) {
   return divided((i + 1) * in + (int)out.s0 - 1, out);
 }
 
-__kernel void adaptive_avg_pool2d(IN(x), OUT(y), const int8 a, DIVISOR(out_height),
+__kernel void adaptive_avg_pool2d(IN_ANY(x), OUT_ANY(y), const int8 a, DIVISOR(out_height),
                                   DIVISOR(out_width)) {
-  BIND(x);
-  BIND_OUT(y);
+  BIND_ANY(x);
+  BIND_ANY_OUT(y);
   const int i = get_global_id(0);
   if (i >= a.s0 * OH * OW) return;
   const int row = divided(i, out_width), ow = i - row * OW;
   const int channel = divided(row, out_height), oh = row - channel * OH;
-  __global const float *plane = x + channel * H * W;
+  __global const INPUT *plane = x + channel * H * W;
   const int top = window_start(oh, H, out_height), bottom = window_end(oh, H, out_height);
   const int left = window_start(ow, W, out_width), right = window_end(ow, W, out_width);
   float sum = 0;
   for (int h = top; h < bottom; ++h) {
-    for (int w = left; w < right; ++w) sum += plane[h * W + w];
+    for (int w = left; w < right; ++w) sum += GET(plane, h * W + w);
   }
-  y[i] = sum / ((bottom - top) * (right - left));
+  PUT(sum / ((bottom - top) * (right - left)), y, i);
 }
 
 // Every input element gathers from the windows that cover it, and has an epilogue.
-__kernel void adaptive_avg_pool2d_backward(IN(dy), OUT(dx), const int8 a, DIVISOR(height),
+__kernel void adaptive_avg_pool2d_backward(IN_ANY(dy), OUT_ANY(dx), const int8 a, DIVISOR(height),
                                            DIVISOR(width), DIVISOR(out_height),
-                                           DIVISOR(out_width), IN(addend), IN(mask),
+                                           DIVISOR(out_width), LIKE_OUT(addend), LIKE_OUT(mask),
                                            const int epilogue) {
-  BIND(dy);
-  BIND(addend);
-  BIND(mask);
-  BIND_OUT(dx);
+  BIND_ANY(dy);
+  BIND_LIKE_OUT(addend);
+  BIND_LIKE_OUT(mask);
+  BIND_ANY_OUT(dx);
   const int i = get_global_id(0);
   if (i >= a.s0 * H * W) return;
   const int row = divided(i, width), w = i - row * W;
@@ -52,13 +52,14 @@ __kernel void adaptive_avg_pool2d_backward(IN(dy), OUT(dx), const int8 a, DIVISO
     for (int ow = divided(w * OW, width); ow < OW; ++ow) {
       const int left = window_start(ow, W, out_width), right = window_end(ow, W, out_width);
       if (left > w) break;
-      if (right > w) sum += dy[oh * OW + ow] / ((bottom - top) * (right - left));
+      if (right > w) sum += GET(dy, oh * OW + ow) / ((bottom - top) * (right - left));
     }
   }
   finish(sum, addend, mask, dx, i, epilogue);
 }
 
-// A work-item deals out what arrives for a plane, window by window.
+// A work-item deals out what arrives for a plane, window by window: of float32, for what was added is read
+// again.
 __kernel void adaptive_avg_pool2d_backward_planes(IN(dy), OUT(dx), const int8 a,
                                                   DIVISOR(out_height), DIVISOR(out_width)) {
   BIND(dy);

@@ -14,9 +14,9 @@ static inline int divisor(int i, int kernel_size, int stride, int padding, int e
 }
 
 // A work-item computes a row of outputs: V at a time where windows lie inside the columns.
-__kernel void avg_pool2d(IN(x), OUT(y), const int8 a) {
-  BIND(x);
-  BIND_OUT(y);
+__kernel void avg_pool2d(IN_ANY(x), OUT_ANY(y), const int8 a) {
+  BIND_ANY(x);
+  BIND_ANY_OUT(y);
   const int row = get_global_id(0);
   if (row >= PLANES * OH) return;
   const int oh = row % OH, top = max(0, oh * SH - PH), bottom = min(H, oh * SH - PH + KH);
@@ -34,7 +34,7 @@ __kernel void avg_pool2d(IN(x), OUT(y), const int8 a) {
 #pragma unroll
           for (int kw = 0; kw < KW; ++kw) sum += load_columns(x + h * W + ow * SW - PW + kw);
         }
-        STORE(sum / (float)(height * KW), y + ow);
+        WRITE(sum / (float)(height * KW), y + ow);
       }
       ow = inner_end;
       if (ow >= OW) break;
@@ -42,9 +42,9 @@ __kernel void avg_pool2d(IN(x), OUT(y), const int8 a) {
     float sum = 0;
     const int left = max(0, ow * SW - PW), right = min(W, ow * SW - PW + KW);
     for (int h = top; h < bottom; ++h) {
-      for (int w = left; w < right; ++w) sum += x[h * W + w];
+      for (int w = left; w < right; ++w) sum += GET(x, h * W + w);
     }
-    y[ow] = sum / (height * divisor(ow, KW, SW, PW, W));
+    PUT(sum / (height * divisor(ow, KW, SW, PW, W)), y, ow);
   }
 }
 

@@ -61,9 +61,10 @@ static inline float weight_of(int element, int i, int in, int out) {
 // A work-item computes a row of outputs, V at a time; where there are many, one output.
 #define ACROSS (V == 1 ? OW : 1)
 
-__kernel void interpolate(IN(x), OUT(y), const int8 a, DIVISOR(out_height), DIVISOR(out_width)) {
-  BIND(x);
-  BIND_OUT(y);
+__kernel void interpolate(IN_ANY(x), OUT_ANY(y), const int8 a, DIVISOR(out_height),
+                          DIVISOR(out_width)) {
+  BIND_ANY(x);
+  BIND_ANY_OUT(y);
   const int item = get_global_id(0);
   if (item >= a.s0 * OH * ACROSS) return;
   const int row = V == 1 ? divided(item, out_width) : item;
@@ -72,7 +73,7 @@ __kernel void interpolate(IN(x), OUT(y), const int8 a, DIVISOR(out_height), DIVI
   const float v = sample_place(row - plane * OH, H, OH, &h0, &h1);
   x += plane * H * W;
   y += row * OW;
-  __global const float *top = x + h0 * W, *bottom = x + h1 * W;
+  __global const INPUT *top = x + h0 * W, *bottom = x + h1 * W;
   for (int column = (item - row * ACROSS) * V; column < OW; column += V * ACROSS) {
     const int start = min(column, OW - V);
     INTEGERS first;
@@ -83,17 +84,17 @@ __kernel void interpolate(IN(x), OUT(y), const int8 a, DIVISOR(out_height), DIVI
 #pragma unroll
     for (int lane = 0; lane < V; ++lane) {
       const int w0 = firsts[lane], w1 = min(w0 + 1, W - 1);
-      corners[0][lane] = top[w0];
+      corners[0][lane] = GET(top, w0);
       if (MODE == 0) continue;
-      corners[1][lane] = top[w1];
-      corners[2][lane] = bottom[w0];
-      corners[3][lane] = bottom[w1];
+      corners[1][lane] = GET(top, w1);
+      corners[2][lane] = GET(bottom, w0);
+      corners[3][lane] = GET(bottom, w1);
     }
     // The last vector reaches back over outputs already computed.
 #if MODE == 0
-    STORE(LOAD(corners[0]), y + start);
+    WRITE(LOAD(corners[0]), y + start);
 #else
-    STORE((1 - v) * ((1 - u) * LOAD(corners[0]) + u * LOAD(corners[1])) +
+    WRITE((1 - v) * ((1 - u) * LOAD(corners[0]) + u * LOAD(corners[1])) +
               v * ((1 - u) * LOAD(corners[2]) + u * LOAD(corners[3])),
           y + start);
 #endif
@@ -108,10 +109,10 @@ static inline void true_readers(int i, int in, int out, int *first, int *end) {
 }
 
 // Every input element gathers from the outputs that read it.
-__kernel void interpolate_backward(IN(dy), OUT(dx), const int8 a, DIVISOR(height),
+__kernel void interpolate_backward(IN_ANY(dy), OUT_ANY(dx), const int8 a, DIVISOR(height),
                                    DIVISOR(width)) {
-  BIND(dy);
-  BIND_OUT(dx);
+  BIND_ANY(dy);
+  BIND_ANY_OUT(dx);
   const int i = get_global_id(0);
   if (i >= a.s0 * H * W) return;
   const int row = divided(i, width), plane = divided(row, height);
@@ -125,11 +126,11 @@ __kernel void interpolate_backward(IN(dy), OUT(dx), const int8 a, DIVISOR(height
     const float column_weight = weight_of(w, ow, W, OW);
     float column = 0;
     for (int oh = first_row; oh < end_row; ++oh) {
-      column += weight_of(h, oh, H, OH) * dy[oh * OW + ow];
+      column += weight_of(h, oh, H, OH) * GET(dy, oh * OW + ow);
     }
     sum += column_weight * column;
   }
-  dx[i] = sum;
+  PUT(sum, dx, i);
 }
 
 // A work-item gathers what arrives for a row of the input and deals it out along the row.

@@ -1,9 +1,9 @@
 #include "window.cl"
 
 // A work-item computes a row of outputs: V at a time where windows lie inside the columns.
-__kernel void max_pool2d(IN(x), OUT(y), OUT_INT(indices), const int8 a) {
-  BIND(x);
-  BIND_OUT(y);
+__kernel void max_pool2d(IN_ANY(x), OUT_ANY(y), OUT_INT(indices), const int8 a) {
+  BIND_ANY(x);
+  BIND_ANY_OUT(y);
   BIND_INT_OUT(indices);
   const int row = get_global_id(0);
   if (row >= PLANES * OH) return;
@@ -35,7 +35,7 @@ __kernel void max_pool2d(IN(x), OUT(y), OUT_INT(indices), const int8 a) {
             where = is_better ? (INTEGERS)(at + LANES * SW) : where;
           }
         }
-        STORE(RECTIFIED(VECTOR, best, where), y + ow);
+        WRITE(RECTIFIED(VECTOR, best, where), y + ow);
         STORE_INTEGERS(where, indices + ow);
       }
       ow = inner_end;
@@ -48,23 +48,24 @@ __kernel void max_pool2d(IN(x), OUT(y), OUT_INT(indices), const int8 a) {
         const int w = ow * SW - PW + kw * DW;
         if (w < 0 || w >= W) continue;
         const int at = (top + kh * DH) * W + w;
-        const float value = x[at];
+        const float value = GET(x, at);
         if (value > best || isnan(value) || where < 0) {
           best = value;
           where = at;
         }
       }
     }
-    y[ow] = RECTIFIED(float, best, where);
+    PUT(RECTIFIED(float, best, where), y, ow);
     indices[ow] = where;
   }
 }
 
 // Windows that do not overlap and cover every element: each writes its own part.
-__kernel void max_pool2d_backward_tiles(IN(dy), IN_INT(indices), IN(output), OUT(dx), const int8 a) {
-  BIND(dy);
+__kernel void max_pool2d_backward_tiles(IN_ANY(dy), IN_INT(indices), IN_ANY(output), OUT_ANY(dx),
+                                        const int8 a) {
+  BIND_ANY(dy);
   BIND_INT(indices);
-  BIND_OUT(dx);
+  BIND_ANY_OUT(dx);
   const int row = get_global_id(0);
   if (row >= PLANES * OH) return;
   dx += row / OH * (H * W);
@@ -77,9 +78,9 @@ __kernel void max_pool2d_backward_tiles(IN(dy), IN_INT(indices), IN(output), OUT
 #if KW == 2
     for (; ow + V <= OW; ow += V) {
 #ifdef RECTIFIES
-      const VECTOR arriving = LOAD(output + ow) <= 0 ? (VECTOR)(0.0f) : LOAD(dy + ow);
+      const VECTOR arriving = READ(output + ow) <= 0 ? (VECTOR)(0.0f) : READ(dy + ow);
 #else
-      const VECTOR arriving = LOAD(dy + ow);
+      const VECTOR arriving = READ(dy + ow);
 #endif
       const INTEGERS place = LOAD_INTEGERS(indices + ow) - (start + (ow + LANES) * 2);
       store_pairs(place == 0 ? arriving : (VECTOR)(0.0f), place == 1 ? arriving : (VECTOR)(0.0f),
@@ -90,13 +91,14 @@ __kernel void max_pool2d_backward_tiles(IN(dy), IN_INT(indices), IN(output), OUT
       const float arriving = ARRIVING(ow);
       const int place = indices[ow] - start - ow * KW;
 #pragma unroll
-      for (int kw = 0; kw < KW; ++kw) dx[start + ow * KW + kw] = place == kw ? arriving : 0.0f;
+      for (int kw = 0; kw < KW; ++kw) PUT(place == kw ? arriving : 0.0f, dx, start + ow * KW + kw);
     }
   }
 }
 
-// A work-item scatters a plane of gradients, window by window.
-__kernel void max_pool2d_backward_planes(IN(dy), IN_INT(indices), IN(output), OUT(dx), const int8 a) {
+// A work-item scatters a plane of gradients, window by window: of float32, for what was added is read again.
+__kernel void max_pool2d_backward_planes(IN(dy), IN_INT(indices), IN(output), OUT(dx),
+                                         const int8 a) {
   BIND(dy);
   BIND_INT(indices);
   BIND_OUT(dx);

@@ -19,10 +19,10 @@
 #define COUNTS_PADDING 1
 #endif
 
-__kernel void max_pool2d_outputs(IN(x), OUT(y), OUT_INT(indices), const int n, DIVISOR(across),
-                                 DIVISOR(down), const int8 a) {
-  BIND(x);
-  BIND_OUT(y);
+__kernel void max_pool2d_outputs(IN_ANY(x), OUT_ANY(y), OUT_INT(indices), const int n,
+                                 DIVISOR(across), DIVISOR(down), const int8 a) {
+  BIND_ANY(x);
+  BIND_ANY_OUT(y);
   BIND_INT_OUT(indices);
   PLACE;
   x += plane * (H * W);
@@ -35,14 +35,14 @@ __kernel void max_pool2d_outputs(IN(x), OUT(y), OUT_INT(indices), const int n, D
     for (int kw = 0; kw < KW; ++kw) {
       const int h = top + kh * DH, w = left + kw * DW, at = h * W + w;
       const bool is_inside = h >= 0 && h < H && w >= 0 && w < W;
-      const float value = is_inside ? x[at] : -INFINITY;
+      const float value = is_inside ? GET(x, at) : -INFINITY;
       // The first of equal maxima counts; NaN beats everything.
       const bool is_better = is_inside && (value > best || isnan(value) || where < 0);
       best = is_better ? value : best;
       where = is_better ? at : where;
     }
   }
-  y[i] = RECTIFIED(float, best, where);
+  PUT(RECTIFIED(float, best, where), y, i);
   indices[i] = where;
 }
 
@@ -57,12 +57,12 @@ __kernel void max_pool2d_outputs(IN(x), OUT(y), OUT_INT(indices), const int n, D
 #endif
 
 // Every input element looks at the windows that cover it.
-__kernel void max_pool2d_inputs(IN(dy), IN_INT(indices), IN(output), OUT(dx), const int n,
-                                DIVISOR(across), DIVISOR(down), const int8 a) {
-  BIND(dy);
+__kernel void max_pool2d_inputs(IN_ANY(dy), IN_INT(indices), IN_ANY(output), OUT_ANY(dx),
+                                const int n, DIVISOR(across), DIVISOR(down), const int8 a) {
+  BIND_ANY(dy);
   BIND_INT(indices);
   BIND_RECTIFIED(0);
-  BIND_OUT(dx);
+  BIND_ANY_OUT(dx);
   PLACE;
   const int own = line * W + column;
   // A division of what is negative would round up.
@@ -78,7 +78,7 @@ __kernel void max_pool2d_inputs(IN(dy), IN_INT(indices), IN(output), OUT(dx), co
       if (oh < OH && ow < OW && indices[at] == own) sum += ARRIVING(at);
     }
   }
-  dx[i] = sum;
+  PUT(sum, dx, i);
 }
 
 // What the mean of window i of an axis divides by: its elements inside the input, or also those in
@@ -89,10 +89,10 @@ static inline int divisor_of(int i, int kernel_size, int stride, int padding, in
                         : min(start + kernel_size, extent) - max(start, 0);
 }
 
-__kernel void avg_pool2d_outputs(IN(x), OUT(y), const int n, DIVISOR(across), DIVISOR(down),
+__kernel void avg_pool2d_outputs(IN_ANY(x), OUT_ANY(y), const int n, DIVISOR(across), DIVISOR(down),
                                  const int8 a) {
-  BIND(x);
-  BIND_OUT(y);
+  BIND_ANY(x);
+  BIND_ANY_OUT(y);
   PLACE;
   x += plane * (H * W);
   const int top = line * SH - PH, left = column * SW - PW;
@@ -102,17 +102,17 @@ __kernel void avg_pool2d_outputs(IN(x), OUT(y), const int n, DIVISOR(across), DI
     EACH
     for (int kw = 0; kw < KW; ++kw) {
       const int h = top + kh, w = left + kw;
-      if (h >= 0 && h < H && w >= 0 && w < W) sum += x[h * W + w];
+      if (h >= 0 && h < H && w >= 0 && w < W) sum += GET(x, h * W + w);
     }
   }
-  y[i] = sum / (divisor_of(line, KH, SH, PH, H) * divisor_of(column, KW, SW, PW, W));
+  PUT(sum / (divisor_of(line, KH, SH, PH, H) * divisor_of(column, KW, SW, PW, W)), y, i);
 }
 
 // Every input element gathers from the windows that cover it.
-__kernel void avg_pool2d_inputs(IN(dy), OUT(dx), const int n, DIVISOR(across), DIVISOR(down),
-                                const int8 a) {
-  BIND(dy);
-  BIND_OUT(dx);
+__kernel void avg_pool2d_inputs(IN_ANY(dy), OUT_ANY(dx), const int n, DIVISOR(across),
+                                DIVISOR(down), const int8 a) {
+  BIND_ANY(dy);
+  BIND_ANY_OUT(dx);
   PLACE;
   const int top = FIRST_WINDOW(max(line, KH - 1 - PH), KH, SH, PH, 1);
   const int left = FIRST_WINDOW(max(column, KW - 1 - PW), KW, SW, PW, 1);
@@ -123,10 +123,10 @@ __kernel void avg_pool2d_inputs(IN(dy), OUT(dx), const int n, DIVISOR(across), D
     for (int k = 0; k < WINDOWS(KW, SW, 1); ++k) {
       const int oh = top + j, ow = left + k;
       if (oh < OH && ow < OW && oh * SH - PH <= line && ow * SW - PW <= column) {
-        sum += dy[(plane * OH + oh) * OW + ow] /
+        sum += GET(dy, (plane * OH + oh) * OW + ow) /
                (divisor_of(oh, KH, SH, PH, H) * divisor_of(ow, KW, SW, PW, W));
       }
     }
   }
-  dx[i] = sum;
+  PUT(sum, dx, i);
 }

@@ -25,41 +25,50 @@
   (W + PW < (KW - 1) * DW + 1 ? 0 : min(OW, (W - 1 - (KW - 1) * DW + PW) / SW + 1))
 
 // The elements that V neighbouring windows read at one tap. Nothing behind the last is touched.
-static inline VECTOR load_columns(__global const float *p) {
+static inline VECTOR load_columns(__global const INPUT *p) {
 #if SW == 1 || V == 1
-  return LOAD(p);
+  return READ(p);
 #elif SW == 2
   VECTOR value;
-  value.lo = LOAD(p).even;
-  value.hi = LOAD(p + V - 1).odd;
+  value.lo = READ(p).even;
+  value.hi = READ(p + V - 1).odd;
   return value;
 #else
   float lanes[V];
-  for (int lane = 0; lane < V; ++lane) lanes[lane] = p[lane * SW];
+  for (int lane = 0; lane < V; ++lane) lanes[lane] = GET(p, lane * SW);
   return LOAD(lanes);
 #endif
 }
 
 // Stores 2·V neighbours: even ones and odd ones.
-static inline void store_pairs(VECTOR even, VECTOR odd, __global float *p) {
-#if V == 4 || V == 8
-#define PAIRS CONCAT(float, DOUBLE_V)
 #if V == 4
 #define DOUBLE_V 8
 #else
 #define DOUBLE_V 16
 #endif
+static inline void store_pairs(VECTOR even, VECTOR odd, __global OUTPUT *p) {
+#if (V == 4 || V == 8) && OUTPUT_TYPE == BFLOAT16
+  CONCAT(ushort, DOUBLE_V) pairs;
+  pairs.even = narrowed_lanes(even);
+  pairs.odd = narrowed_lanes(odd);
+  CONCAT(vstore, DOUBLE_V)(pairs, 0, p);
+#elif V == 4 || V == 8
+#define PAIRS CONCAT(float, DOUBLE_V)
   PAIRS pairs;
   pairs.even = even;
   pairs.odd = odd;
+#if OUTPUT_TYPE == FLOAT16
+  CONCAT(CONCAT(vstore_half, DOUBLE_V), _rte)(pairs, 0, p);
+#else
   CONCAT(vstore, DOUBLE_V)(pairs, 0, p);
+#endif
 #else
   float evens[V], odds[V];
   STORE(even, evens);
   STORE(odd, odds);
   for (int lane = 0; lane < V; ++lane) {
-    p[2 * lane] = evens[lane];
-    p[2 * lane + 1] = odds[lane];
+    PUT(evens[lane], p, 2 * lane);
+    PUT(odds[lane], p, 2 * lane + 1);
   }
 #endif
 }
@@ -68,10 +77,10 @@ static inline void store_pairs(VECTOR even, VECTOR odd, __global float *p) {
 // the gradient at o, by the output there. A window of padding only has no maximum.
 #ifdef RECTIFIES
 #define RECTIFIED(type, best, where) ((best) <= 0 && (where) >= 0 ? (type)(0.0f) : (best))
-#define ARRIVING(o) (output[o] <= 0 ? 0.0f : dy[o])
-#define BIND_RECTIFIED(start) __global const float *output = output_base + output_offset + (start)
+#define ARRIVING(o) (GET(output, o) <= 0 ? 0.0f : GET(dy, o))
+#define BIND_RECTIFIED(start) __global const INPUT *output = output_base + output_offset + (start)
 #else
 #define RECTIFIED(type, best, where) (best)
-#define ARRIVING(o) (dy[o])
+#define ARRIVING(o) GET(dy, o)
 #define BIND_RECTIFIED(start)
 #endif

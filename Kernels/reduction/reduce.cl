@@ -43,11 +43,12 @@ static inline int place(int i, int4 extents, int4 strides) {
 #define ROUNDS 4
 
 // Terms are rows of `inner` neighbours, in segments; a part takes its share of `units` segments.
-__kernel void reduce_rows(IN(x), OUT(y), const int outputs, const int units, const int inner,
-                          const int segment, const int8 extents, const int8 strides,
-                          const int parts, const float scale, __local float *scratch) {
-  BIND(x);
-  BIND_OUT(y);
+__kernel void reduce_rows(IN_ANY(x), OUT_ANY(y), const int outputs, const int units,
+                          const int inner, const int segment, const int8 extents,
+                          const int8 strides, const int parts, const float scale,
+                          __local float *scratch) {
+  BIND_ANY(x);
+  BIND_ANY_OUT(y);
   // Teams without an output of their own do another's again, and store nothing.
   const int item = min(ROW, outputs * parts - 1), o = item % outputs, part = item / outputs;
   const int share = (units + parts - 1) / parts;
@@ -59,7 +60,7 @@ __kernel void reduce_rows(IN(x), OUT(y), const int outputs, const int units, con
   for (int unit = part * share + MEMBER / ACROSS; unit < end; unit += ALONG) {
     const int begin = unit % per_row * segment;
     const int length = min(segment, inner - begin);
-    __global const float *terms = x + place(unit / per_row, extents.hi, strides.hi) + begin;
+    __global const INPUT *terms = x + place(unit / per_row, extents.hi, strides.hi) + begin;
     int i = MEMBER % ACROSS * V;
 #if GROUP > 1
     for (; i + (ROUNDS - 1) * ACROSS * V + V <= length; i += ROUNDS * ACROSS * V) {
@@ -75,20 +76,20 @@ __kernel void reduce_rows(IN(x), OUT(y), const int outputs, const int units, con
       results = COMBINE(results, value);
     }
     for (int j = IN_VECTORS(length) + MEMBER % ACROSS; j < length; j += ACROSS) {
-      result = COMBINE(result, terms[j]);
+      result = COMBINE(result, GET(terms, j));
     }
   }
   result = COMBINE_GROUP(COMBINE(COMBINE_LANES(results), result), scratch);
-  if (MEMBER == 0 && ROW < outputs * parts) y[item] = result * scale;
+  if (MEMBER == 0 && ROW < outputs * parts) PUT(result * scale, y, item);
 }
 
 // A work-item reduces V neighbouring columns of `inner`, which is at least V; at the right edge it
 // computes some of its neighbour's again.
-__kernel void reduce_columns(IN(x), OUT(y), const int outputs, const int terms, const int inner,
-                             const int8 extents, const int8 strides, const int parts,
-                             const float scale) {
-  BIND(x);
-  BIND_OUT(y);
+__kernel void reduce_columns(IN_ANY(x), OUT_ANY(y), const int outputs, const int terms,
+                             const int inner, const int8 extents, const int8 strides,
+                             const int parts, const float scale) {
+  BIND_ANY(x);
+  BIND_ANY_OUT(y);
   const int across = (inner + V - 1) / V;
   const int item = get_global_id(0);
   if (item >= across * (outputs / inner) * parts) return;
@@ -99,23 +100,23 @@ __kernel void reduce_columns(IN(x), OUT(y), const int outputs, const int terms, 
   x += place(o, extents.lo, strides.lo) + start;
   VECTOR result = START;
   for (int t = part * share; t < end; ++t) {
-    const VECTOR value = LOAD(x + place(t, extents.hi, strides.hi));
+    const VECTOR value = READ(x + place(t, extents.hi, strides.hi));
     result = COMBINE(result, value);
   }
   result *= scale;
-  __global float *target = y + part * outputs + o * inner + start;
-  if (start == column) STORE(result, target);
-  else store_part(result, target, column - start, V);
+  __global OUTPUT *target = y + part * outputs + o * inner + start;
+  if (start == column) WRITE(result, target);
+  else write_part(result, target, column - start, V);
 }
 
 // The same by many threads: of a group ACROSS work-items have vectors of columns that are neighbours, and
 // ALONG rows of them take a term each at a time. `inner` is a multiple of V.
 #if GROUP > 1
-__kernel void reduce_column_groups(IN(x), OUT(y), const int outputs, const int terms,
+__kernel void reduce_column_groups(IN_ANY(x), OUT_ANY(y), const int outputs, const int terms,
                                    const int inner, const int8 extents, const int8 strides,
                                    const int parts, const float scale) {
-  BIND(x);
-  BIND_OUT(y);
+  BIND_ANY(x);
+  BIND_ANY_OUT(y);
   __local VECTOR rows[GROUP];
   const int blocks = (inner / V + ACROSS - 1) / ACROSS, kept = outputs / inner;
   const int block = ROW % blocks, o = ROW / blocks % kept, part = ROW / blocks / kept;

@@ -13,7 +13,7 @@ extension OpenCLDevice: CandidateDevice {
   package var candidateKinds: [String] {
     ConvolutionAlgorithm.allCases.map(\.rawValue)
       + (architecture == .manyThreads ? ["tile"] : ["thin"])
-      + ["rows", "dot", "packed", "clblast"] + (precision == .fp32 ? [] : [precision.rawValue])
+      + ["rows", "dot", "packed", "clblast"] + (multipliesOnTensorCores ? [precision.rawValue] : [])
   }
 
   package var measuringMargin: Double { architecture.tuningMargin }

@@ -97,7 +97,7 @@ struct KernelRequest {
     var index = 0
     for argument in arguments {
       switch argument {
-      case .tensor(let view):
+      case .tensor(let view), .absent(let view):
         try kernel.set(index, view.memory)
         index += 1
         try kernel.set(index, UInt32(view.offset))

@@ -10,7 +10,7 @@ package struct OpenCLBackend: Backend {
 
   package func devices() -> [DeviceInfo] { CLDevice.all().map(\.info) }
 
-  package var precisions: [Precision] { [.fp32, .tf32, .bf16] }
+  package var precisions: [Precision] { Precision.allCases }
 
   package var traits: [(spelling: String, help: String)] {
     DeviceTraits.all.map { ($0.spelling, $0.help) }

@@ -18,7 +18,7 @@ package final class OpenCLDevice: Device {
   let architecture: Architecture
   package let limits: DeviceLimits
   package let options: DeviceOptions
-  /// What multiplies where ``precision`` is not float32.
+  /// What multiplies operands of fewer bits than float32.
   let tensorCores: TensorCores
   /// By which steps are recorded; `nil` where they are not.
   let commandBuffers: CommandBufferCalls?
@@ -48,7 +48,7 @@ package final class OpenCLDevice: Device {
     self.options = options
     tensorCores = traits.emulatesTensorCores ? .emulated : TensorCores(device)
     commandBuffers = traits.recordsSteps ? CommandBufferCalls(device) : nil
-    try tensorCores.check(options.precision, on: info)
+    if options.precision == .tf32 { try tensorCores.check(options.precision, on: info) }
     architecture = traits.architecture(device)
     limits = try DeviceLimits(device, info, traits)
     multiprocessors =
@@ -73,7 +73,7 @@ package final class OpenCLDevice: Device {
           family: device.family),
         systemDirectories: CacheDirectory.system(), warn: CacheDirectory.warn),
       options.candidates)
-    if options.precision != .fp32 { try checkTensorCores() }
+    if multipliesOnTensorCores { try checkTensorCores() }
   }
 
   package var maximumAllocationByteCount: Int { limits.allocationByteCount }
@@ -88,6 +88,7 @@ package final class OpenCLDevice: Device {
   }
 
   package var precision: Precision { options.precision }
+  package var autocastType: DataType? { precision.halfType }
 
   /// Whether steps are recorded: asked for, and the driver can.
   package var recordsSteps: Bool { commandBuffers != nil }
@@ -107,8 +108,11 @@ package final class OpenCLDevice: Device {
   func countWait() { waits.add(1, ordering: .relaxed) }
 
   package func supports(_ operation: any Operation, inputs: [TensorType]) -> Bool {
-    operation is any OpenCLOperation
-      && inputs.allSatisfy { $0.dataType == .float32 || $0.dataType == .int32 }
+    guard let operation = operation as? any OpenCLOperation else { return false }
+    let types = Set(inputs.map(\.dataType))
+    if operation is Operations.Cast { return true }
+    if types.contains(.uint8) { return false }
+    return types.isSubset(of: [.float32, .int32]) || operation.storesHalves(inputs)
   }
 
   package func fusing(_ graph: Graph) throws -> Graph {

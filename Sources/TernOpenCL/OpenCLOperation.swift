@@ -10,6 +10,9 @@ protocol OpenCLOperation: Operation {
     inputs: [TensorType], outputs: [TensorType], on device: OpenCLDevice
   ) throws -> Int
 
+  /// Whether the kernels take these inputs, of which some have 16 bits: never unless an operation says so.
+  func storesHalves(_ inputs: [TensorType]) -> Bool
+
   /// Appends the launches that compute the outputs from the inputs.
   func encode(_ x: [View], _ y: [View], in encoder: StepEncoder) throws
 }
@@ -18,6 +21,8 @@ extension OpenCLOperation {
   func workspaceByteCount(
     inputs: [TensorType], outputs: [TensorType], on device: OpenCLDevice
   ) -> Int { 0 }
+
+  func storesHalves(_ inputs: [TensorType]) -> Bool { false }
 }
 
 /// A value in device memory.
@@ -29,10 +34,18 @@ struct View {
 
   var shape: Shape { type.shape }
   var count: Int { type.elementCount }
+  var byteOffset: Int { offset * type.dataType.byteCount }
 
   /// The same memory under another shape.
   func reshaped(_ shape: Shape) -> View {
     View(memory: memory, offset: offset, type: TensorType(shape, type.dataType))
+  }
+
+  /// The same memory as so many elements of another type, from its start on.
+  func stored(as dataType: DataType) -> View {
+    View(
+      memory: memory, offset: offset * type.dataType.byteCount / dataType.byteCount,
+      type: TensorType(shape, dataType))
   }
 
   /// The memory from an element on.
@@ -53,6 +66,8 @@ struct View {
 enum Argument {
   /// A pointer and an element offset: two arguments of the kernel.
   case tensor(View)
+  /// The same where there is nothing that the kernel looks at: it takes a pointer in any case.
+  case absent(View)
   case int(Int)
   case uint(UInt32)
   case float(Float)
@@ -68,6 +83,15 @@ enum Argument {
   case localFloats(Int)
   /// A pointer to integers that never change.
   case table(OpenCLBuffer)
+}
+
+extension Argument {
+  /// A tensor that may be missing.
+  ///
+  /// - Parameter other: what is pointed at then, and not looked at.
+  static func tensor(_ view: View?, or other: View) -> Argument {
+    view.map(Argument.tensor) ?? .absent(other)
+  }
 }
 
 /// A division by a number that is known before the launch, as a product and a shift: compilers make
@@ -139,7 +163,7 @@ final class CopyLaunch: Launch {
   func enqueue(_ queue: cl_command_queue) throws {
     try check(
       clEnqueueCopyBuffer(
-        queue, source.memory, destination.memory, source.offset * 4, destination.offset * 4,
+        queue, source.memory, destination.memory, source.byteOffset, destination.byteOffset,
         source.type.byteCount, 0, nil, nil), "clEnqueueCopyBuffer")
   }
 }
@@ -389,6 +413,12 @@ final class StepEncoder {
   ) {
     var defines = defines.mapValues { "\($0)" }
     defines["FUNCTION"] = function
+    defines.merge(KernelSource.named(file).storageDefines(of: name, arguments)) { given, _ in given
+    }
+    let isFloat16 = ["INPUT_TYPE", "OUTPUT_TYPE"].contains {
+      defines[$0] == "\(DataType.float16.kernelType)"
+    }
+    if isFloat16, device.info.kind == .cpu { defines["HALVES_BY_BITS"] = "1" }
     kernelNames.append(name)
     append(
       .kernel(

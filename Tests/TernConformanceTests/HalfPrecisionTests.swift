@@ -10,6 +10,7 @@ import Testing
   /// The devices that store 16 bits on this machine. The cpu says which instructions it lacks for it.
   private static let devices: [(id: String, precision: Precision)] =
     [("reference", .bf16), ("reference", .fp16)] + (storesBfloat16 ? [("cpu", .bf16)] : [])
+    + TestDevices.openCL.flatMap { [($0, .bf16), ($0, .fp16)] }
 
   private static let storesBfloat16 = (try? open("cpu", .bf16)) != nil
 
@@ -153,13 +154,47 @@ import Testing
     #expect(graph.types(addition.inputs).map(\.dataType) == [.float32, .float32])
   }
 
-  /// Each type of number becomes each other as on the host. a cast of every type.
+  /// All numbers of 16 bits, and numbers between them with those halfway, by the functions that kernels read and
+  /// write by: as on the host. How many elements a tensor has decides how a device takes them.
+  @Test(arguments: [DataType.float16, .bfloat16], [65536, 65533]) func sixteenBitsAreExact(
+    type: DataType, count: Int
+  ) throws {
+    let patterns = (0..<count).map { UInt16($0) }
+    let numbers = HostTensor(TensorType([count], type)) { bytes in
+      patterns.withUnsafeBytes { bytes.copyMemory(from: $0) }
+    }
+    let floats = numbers.floats
+    let between = floats.indices.map { index in
+      let (a, b) = (floats[index], floats[(index + 1) % count])
+      return index % 3 == 0 ? a / 2 + b / 2 : index % 3 == 1 ? a.nextUp : a.nextDown
+    }
+    for device in TestDevices.ids {
+      let builder = GraphBuilder()
+      let (x, y) = (
+        try builder.input("x", numbers.type), try builder.input("y", TensorType([count]))
+      )
+      builder.output("wide", try x.cast(to: .float32))
+      builder.output("narrow", try y.cast(to: type))
+      let results = try Session(device: try TestDevices.open(device)).compile(builder.graph).run([
+        "x": numbers, "y": HostTensor([count], between),
+      ])
+      func isSame(_ got: [Float], _ want: [Float]) -> Bool {
+        zip(got, want).allSatisfy { $0.bitPattern == $1.bitPattern || $0.isNaN && $1.isNaN }
+      }
+      #expect(isSame(results["wide"]!.floats, floats), "\(device)")
+      #expect(
+        isSame(results["narrow"]!.floats, HostTensor([count], between).cast(to: type).floats),
+        "\(device)")
+    }
+  }
+
+  /// Each type of number becomes each other as on the host.
   @Test func castsAgreeWithTheReference() throws {
     let values: [Float] = [
       0, -0.0, 1, -1.5, 2.499, 255, 256.7, -3, 65504, 65520, 1e-8, 3.4e38, -1e10, .infinity, .nan,
       0.333_333_34,
     ]
-    for device in ["reference", "cpu"] {
+    for device in TestDevices.ids {
       for type in DataType.allCases {
         let builder = GraphBuilder()
         let x = try builder.input("x", [values.count])

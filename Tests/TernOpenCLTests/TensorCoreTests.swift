@@ -78,18 +78,29 @@ extension Precision {
     for product in Self.products { try check(product, precision, on: device) }
   }
 
+  /// What operands are stored in: numbers of 16 bits where those are multiplied.
+  private func type(_ shape: Shape, _ precision: Precision) -> TensorType {
+    TensorType(shape, precision == .bf16 ? .bfloat16 : .float32)
+  }
+
   private func check(_ p: Product, _ precision: Precision, on device: OpenCLDevice) throws {
     let generator = Philox(seed: 3, stream: .data)
     let a = generator.normals(p.batch * p.m * p.k, 0)
     let b = generator.normals(p.batch * p.k * p.n, 1)
     let builder = GraphBuilder()
-    let x = try builder.input("a", p.transposesA ? [p.batch, p.k, p.m] : [p.batch, p.m, p.k])
-    let y = try builder.input("b", p.transposesB ? [p.batch, p.n, p.k] : [p.batch, p.k, p.n])
+    let x = try builder.input(
+      "a", type(p.transposesA ? [p.batch, p.k, p.m] : [p.batch, p.m, p.k], precision))
+    let y = try builder.input(
+      "b", type(p.transposesB ? [p.batch, p.n, p.k] : [p.batch, p.k, p.n], precision))
     let z = try builder.apply(
-      Operations.MatMul(transposesA: p.transposesA, transposesB: p.transposesB), [x, y])[0]
+      Operations.MatMul(
+        transposesA: p.transposesA, transposesB: p.transposesB, result: .float32), [x, y])[0]
     builder.output("c", z)
     let executable = try Session(device: device).compile(builder.graph)
-    let result = try executable.run(["a": HostTensor(x.shape, a), "b": HostTensor(y.shape, b)])
+    let result = try executable.run([
+      "a": HostTensor(x.shape, a).cast(to: x.type.dataType),
+      "b": HostTensor(y.shape, b).cast(to: y.type.dataType),
+    ])
     #expect(executable.bound.implementations.allSatisfy { $0.hasPrefix(precision.rawValue) })
 
     let (left, right) = (a.map(precision.rounded), b.map(precision.rounded))
@@ -122,15 +133,15 @@ extension Precision {
       let device = try open(
         DeviceOptions(precision: precision), "emulated-tensor-cores", cache: cache)
       let builder = GraphBuilder()
-      let x = try builder.input("x", [140, 36])
-      let w = try builder.input("w", [133, 36])
+      let x = try builder.input("x", type([140, 36], precision))
+      let w = try builder.input("w", type([133, 36], precision))
       let b = try builder.input("b", [133])
       let linear = try x.linear(weight: w, bias: b)
       builder.output("y", linear)
       let generator = Philox(seed: 5, stream: .data)
       let inputs = [
-        "x": HostTensor(x.shape, generator.normals(140 * 36, 0)),
-        "w": HostTensor(w.shape, generator.normals(133 * 36, 1)),
+        "x": HostTensor(x.shape, generator.normals(140 * 36, 0)).cast(to: x.type.dataType),
+        "w": HostTensor(w.shape, generator.normals(133 * 36, 1)).cast(to: w.type.dataType),
         "b": HostTensor(b.shape, generator.normals(133, 2)),
       ]
       let problem = try #require(
@@ -188,7 +199,8 @@ extension Precision {
             device.candidates.tuning.force(problem.description, tile.name)
           }
         }
-        #expect(try experiment.error(on: device) <= 2e-5)
+        // In bf16 the results are rounded, too.
+        #expect(try experiment.error(on: device) <= (precision == .bf16 ? 0x1p-8 : 2e-5))
         let tensor = try experiment.implementations(on: device).filter { $0.hasPrefix(prefix) }
         #expect(tensor.count == passes)
         #expect(try experiment.run(on: device) == experiment.run(on: device))

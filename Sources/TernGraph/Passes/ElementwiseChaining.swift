@@ -87,7 +87,7 @@ private struct Chaining {
     let single = claim.readsAnyPlace ? graph.constants : []
     numbers = Dictionary(
       uniqueKeysWithValues: single.compactMap { id, value in
-        value.type == TensorType(value.shape) && value.shape.elementCount == 1
+        value.type.dataType.isFloat && value.shape.elementCount == 1
           ? (id, value.floats[0]) : nil
       })
     overwriters = graph.firstOverwriters
@@ -254,7 +254,8 @@ private struct Chaining {
       }
       source = node.inputs[0]
       // A view costs nothing as it is: only parts are worth it, if they have a place.
-      guard graph.type(source).dataType == .float32, overwriters[graph.root(of: source)] == nil,
+      guard claim.types.contains(graph.type(source).dataType),
+        overwriters[graph.root(of: source)] == nil,
         Chain.Placement(Chain.Read(input: 0, views: views), of: graph.type(source)) != nil
       else { return best }
       if node.operation is Operations.Narrow { best = (source, views) }

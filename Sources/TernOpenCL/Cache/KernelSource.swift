@@ -16,6 +16,8 @@ package final class KernelSource: Sendable {
   let kernelNames: [String]
   let functionNames: [String]
   let macroNames: [String]
+  /// By kernel, the tensors among its parameters.
+  private let tensors: [String: [TensorStorage]]
 
   private static let read = Mutex<[String: KernelSource]>([:])
 
@@ -82,6 +84,11 @@ package final class KernelSource: Sendable {
     }
     self.parts = parts
     (kernelNames, functionNames, macroNames) = (kernels, functions, Array(Set(macros)).sorted())
+    tensors = Dictionary(
+      parts.compactMap { part in
+        part.kernel.map { ($0, TensorStorage.all(in: part.lines.prefix { $0 != "{" })) }
+      }
+    ) { first, _ in first }
   }
 
   /// - Parameter included: the files that are in already, this one too.
@@ -102,6 +109,9 @@ package final class KernelSource: Sendable {
       return lines(of: other, String(cString: text), &included)
     }
   }
+
+  /// The tensors among a kernel's parameters, in order: as what they are stored.
+  func tensors(of kernel: String) -> [TensorStorage] { tensors[kernel] ?? [] }
 
   private static func isOfWord(_ character: Character) -> Bool {
     character == "_" || character.isLetter || character.isNumber

@@ -48,8 +48,8 @@ struct ColumnConvolution {
     try encoder.map(
       "direct_columns", in: "convolution/direct_threads", count: items,
       [
-        .tensor(x), .tensor(operands.weight), .tensor(epilogue.bias?.view ?? x),
-        .tensor(epilogue.addend ?? x), .tensor(epilogue.mask ?? x), .tensor(y), .int(items),
+        .tensor(x), .tensor(operands.weight), .tensor(epilogue.bias?.view, or: x),
+        .tensor(epilogue.addend, or: x), .tensor(epilogue.mask, or: x), .tensor(y), .int(items),
         .divisor(to.w), .divisor(blocks), .divisor(channelBlocks), .divisor(g.groups), .int(read),
         .int(written), .int(problem.outputs * problem.inputs * taps),
         .int(isForward ? problem.inputs * taps : taps),

@@ -1,3 +1,4 @@
+import TernCore
 import TernGraph
 import TernRuntime
 
@@ -16,6 +17,8 @@ struct ConvolutionProblem: Hashable, Sendable {
   var hasBias = false
   /// Whether the gradient of the weight comes with that of a bias, the sum of the output's.
   var sumsGradient = false
+  /// What the tensors that are multiplied are stored in.
+  var dataType = DataType.float32
 
   /// Channels of a group.
   var inputs: Int { geometry.inChannels / geometry.groups }
@@ -30,6 +33,7 @@ struct ConvolutionProblem: Hashable, Sendable {
 
   private func description(batch: String?) -> String {
     geometry.problemDescription(pass: pass.rawValue, hasBias: hasBias, batch: batch)
+      + (dataType == .float32 ? "" : " \(dataType)")
   }
 }
 

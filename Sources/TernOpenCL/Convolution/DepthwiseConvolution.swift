@@ -79,7 +79,7 @@ struct DepthwiseConvolution: ConvolutionMethod {
         "depthwise_forward_columns", in: file, count: items,
         [
           .tensor(operands.input), .tensor(operands.weight),
-          .tensor(operands.bias ?? operands.weight), .tensor(operands.output),
+          .tensor(operands.bias, or: operands.weight), .tensor(operands.output),
           .int(operands.bias == nil ? 0 : 1), .int(items),
         ] + place + channels + sizes, defines: defines)
     } else {
@@ -111,7 +111,7 @@ struct DepthwiseConvolution: ConvolutionMethod {
       count = g.batch * g.outChannels * g.outHeight * across(g.outWidth)
       arguments = [
         .tensor(operands.input), .tensor(operands.weight),
-        .tensor(operands.bias ?? operands.weight), .tensor(operands.output),
+        .tensor(operands.bias, or: operands.weight), .tensor(operands.output),
         .int(operands.bias == nil ? 0 : 1),
       ]
     case .backwardInput:

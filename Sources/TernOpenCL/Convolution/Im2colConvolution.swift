@@ -10,7 +10,7 @@ struct Im2colConvolution: ConvolutionMethod {
   private let problem: ConvolutionProblem
 
   static func candidates(for problem: ConvolutionProblem, on device: OpenCLDevice) -> [Self] {
-    device.hasLibrary ? [Self(problem: problem)] : []
+    device.hasLibrary && problem.dataType == .float32 ? [Self(problem: problem)] : []
   }
 
   let parameters = "clblast"

@@ -187,7 +187,8 @@ struct PlaneConvolution {
       try encoder.blocks(
         "conv2d_planes", in: "convolution/planes", count: blocks.items,
         [
-          .tensor(packed), .tensor(weights.count > 0 ? weights : weight), .tensor(bias ?? weight),
+          .tensor(packed), .tensor(weights.count > 0 ? weights : nil, or: weight),
+          .tensor(bias, or: weight),
           .tensor(y), .int(batch), .int(groups), .int(weights.count > 0 ? inChannels : 0),
           .int(outChannels), .int(packing.count), .int(packing.phaseCount),
           .int(packing.pitch), .int(rows.begin * packing.pitch + columns.begin),

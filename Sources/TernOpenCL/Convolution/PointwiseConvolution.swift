@@ -28,7 +28,7 @@ struct PointwiseConvolution: ConvolutionMethod {
       g.window.paddingWidth == 0, problem.pass != .backwardWeight
     else { return [] }
     let plane = g.outHeight * g.outWidth
-    let product =
+    var product =
       problem.pass == .forward
       ? MatrixProduct(
         batch: g.batch, m: g.outChannels, n: plane, k: g.inChannels, sharesA: true,
@@ -36,7 +36,8 @@ struct PointwiseConvolution: ConvolutionMethod {
       : MatrixProduct(
         batch: g.batch, m: g.inChannels, n: plane, k: g.outChannels, transposesA: true,
         sharesA: true)
-    return product.methodNames(on: device).map { name in
+    product.dataType = problem.dataType
+    return product.methodNames(on: device).map { [product] name in
       var product = product
       product.methodName = name
       return Self(
@@ -60,6 +61,7 @@ struct PointwiseConvolution: ConvolutionMethod {
       return try encode(operands.input, operands, encoder)
     }
     let gathered = encoder.scratch(productWorkspace, count: gatheredCount)
+      .stored(as: operands.input.type.dataType)
     let planes = PackedPlanes(inputOf: g)
     if problem.pass == .forward {
       try planes.encode(

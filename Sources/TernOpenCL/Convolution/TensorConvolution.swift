@@ -18,7 +18,7 @@ struct TensorConvolution: ConvolutionMethod {
   static func candidates(for problem: ConvolutionProblem, on device: OpenCLDevice) -> [Self] {
     let (rows, columns) = size(problem)
     return TensorTile.all(
-      forRows: rows, columns: columns, count: problem.geometry.groups, on: device
+      forRows: rows, columns: columns, count: problem.geometry.groups, problem.dataType, on: device
     ).map { Self(problem, $0, on: device) }
   }
 
@@ -84,7 +84,7 @@ struct TensorConvolution: ConvolutionMethod {
         (columns + tile.columns - 1) / tile.columns, (rows + tile.rows - 1) / tile.rows,
         g.groups * parts,
       ], localSize: [tile.groupSize, 1, 1],
-      [.tensor(a), .tensor(b), .tensor(operands.bias ?? a), .tensor(target)],
+      [.tensor(a), .tensor(b), .tensor(operands.bias, or: a), .tensor(target)],
       defines: defines.merging([
         "PASS": pass, "PARTS": parts, "BATCH": g.batch, "GROUPS": g.groups,
         "IN_CHANNELS": g.inChannels / g.groups, "H": g.inHeight, "W": g.inWidth,

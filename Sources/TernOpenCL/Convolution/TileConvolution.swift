@@ -106,8 +106,8 @@ struct TileConvolution: ConvolutionMethod {
       "conv2d_tile", in: "convolution/tile_convolution",
       groups: [tiles * phases.count, g.groups * parts], localSize: [tile.groupSize, 1],
       [
-        .tensor(weights), .tensor(x), .tensor(now.bias?.view ?? x), .tensor(now.addend ?? x),
-        .tensor(now.mask ?? x), .tensor(target), .table(try phaseTable(device, result)),
+        .tensor(weights), .tensor(x), .tensor(now.bias?.view, or: x), .tensor(now.addend, or: x),
+        .tensor(now.mask, or: x), .tensor(target), .table(try phaseTable(device, result)),
         .table(try entryTable(device)),
         .int(phases.count), .int(rows), .int(g.batch), .int(g.groups), .int(weightsOfGroup),
         .int(read), .int(plane.h), .int(plane.w), .int(stride.h), .int(stride.w),
@@ -129,11 +129,11 @@ struct TileConvolution: ConvolutionMethod {
   /// Appends what brings the weights into the order that the kernel reads, if they are not in it.
   private func encodeWeights(_ weight: View, _ encoder: StepEncoder) throws -> View {
     if readsWeightsInPlace {
-      precondition(weight.offset % 4 == 0, "values start at multiples of 16 bytes")
+      precondition(weight.offset % 4 == 0, "values start at multiples of four elements")
       return weight
     }
     let g = problem.geometry
-    let packed = encoder.scratch(0, count: packedCount)
+    let packed = encoder.scratch(0, count: packedCount).stored(as: weight.type.dataType)
     let taps = problem.taps
     let count = phases.reduce(0) { $0 + pitch($1) }
     // From one row of the product to the next, and from a term's channel to the next.

@@ -75,7 +75,7 @@ struct TileConvolutionWeight: ConvolutionMethod {
       groups: [tile.count(problem.outputs, columns), g.groups * parts],
       localSize: [tile.groupSize, 1],
       [
-        .tensor(dy), .tensor(x), .tensor(x), .tensor(target),
+        .tensor(dy), .tensor(x), .absent(x), .tensor(target),
         .tensor(sums),
         .table(
           try TileGather.entries(

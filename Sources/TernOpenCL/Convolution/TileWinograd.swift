@@ -154,8 +154,8 @@ struct TileWinograd: ConvolutionMethod {
         try map(
           "winograd_output_tiles", channels.written, samples,
           [
-            .tensor(result), .tensor(operands.bias ?? result),
-            .tensor(epilogue.addend ?? result), .tensor(epilogue.mask ?? result), .tensor(y),
+            .tensor(result), .tensor(operands.bias, or: result),
+            .tensor(epilogue.addend, or: result), .tensor(epilogue.mask, or: result), .tensor(y),
             .int(channels.written), .int(samples * down * across), .int(pitch), .int(down),
             .int(across), .int(plane.h), .int(plane.w),
             .int(epilogue.flags(storesWide: plane.w % 4 == 0 && y.offset % 4 == 0)),

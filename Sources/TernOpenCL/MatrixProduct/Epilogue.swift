@@ -59,8 +59,8 @@ extension StepEncoder {
     try map(
       "sum_parts", in: "matmul/sum_parts", count: (count + 3) / 4,
       [
-        .tensor(x), .tensor(epilogue.bias?.view ?? x), .tensor(epilogue.addend ?? x),
-        .tensor(epilogue.mask ?? x), .tensor(y), .tensor(rest ?? y),
+        .tensor(x), .tensor(epilogue.bias?.view, or: x), .tensor(epilogue.addend, or: x),
+        .tensor(epilogue.mask, or: x), .tensor(y), .tensor(rest, or: y),
         .int(parts), .int(count), .int(apart), .int(y.count), .int(inner),
         .int(epilogue.bias?.view.count ?? 1), .int(epilogue.flags(storesWide: isWide)),
       ])

@@ -22,6 +22,8 @@ struct MatrixProduct {
   var bias = Bias.none
   /// Whether the rows of the left matrix are summed as well, where it lies transposed and is the only one.
   var sumsRows = false
+  /// What the matrices that are multiplied are stored in.
+  var dataType = DataType.float32
   /// The way to compute it, of ``methodNames(on:)``; the device's choice where `nil`.
   var methodName: String?
 
@@ -29,17 +31,18 @@ struct MatrixProduct {
   var description: String {
     "matmul \(batch)x\(m)x\(n)x\(k) \(transposesA ? "t" : "n")\(transposesB ? "t" : "n")"
       + (sharesA ? " shared" : "") + (bias == .none ? "" : " \(bias)")
+      + (dataType == .float32 ? "" : " \(dataType)")
   }
 
   /// The ways there are; the one to take untuned in front.
   private func methods(on device: OpenCLDevice) -> [ProductMethod] {
     let all =
-      TensorTile.all(forRows: m, columns: n, count: batch, on: device).map {
+      TensorTile.all(forRows: m, columns: n, count: batch, dataType, on: device).map {
         ProductMethod(kind: .tensor, tensorTile: $0)
       }
       + (device.architecture == .manyThreads
         ? tiles(on: device) : methods(device.architecture, units: device.multiprocessors))
-    let (description, hasLibrary) = (description, device.hasLibrary)
+    let (description, hasLibrary) = (description, device.hasLibrary && dataType == .float32)
     return all.filter {
       $0.kind == .library ? hasLibrary : device.candidates.fits($0.name, description)
     }
@@ -175,7 +178,7 @@ struct MatrixProduct {
         name, in: "matmul/gemm",
         count: batch * ((m + block.rows - 1) / block.rows) * ((n + columns - 1) / columns),
         groupSize: encoder.architecture.blockGroup,
-        [.tensor(a), .tensor(b), .tensor(vector ?? a), .tensor(c)] + sizes + distances,
+        [.tensor(a), .tensor(b), .tensor(vector, or: a), .tensor(c)] + sizes + distances,
         defines: defines)
     }
     let aDistance = sharesA ? 0 : m * k
@@ -245,7 +248,7 @@ struct MatrixProduct {
       // Stripes are few and each is much work.
       groupSize: 1,
       [
-        .tensor(few), .tensor(long), .tensor(vector ?? a), .tensor(c), .int(batch), .int(rows),
+        .tensor(few), .tensor(long), .tensor(vector, or: a), .tensor(c), .int(batch), .int(rows),
         .int(length), .int(k), .int(1), .int(!isTransposed && sharesA ? 0 : rows * k),
         .int(isTransposed && sharesA ? 0 : length * k), .int(lieAlongTerms ? k : 1),
         .int(lieAlongTerms ? 1 : rows),
@@ -305,7 +308,7 @@ struct MatrixProduct {
       "gemm_tensor", in: "matmul/tensor_gemm", groups: [batch * tile.count(m, n)],
       localSize: [tile.groupSize],
       [
-        .tensor(a), .tensor(b), .tensor(vector ?? a), .tensor(c), .int(m), .int(n), .int(k),
+        .tensor(a), .tensor(b), .tensor(vector, or: a), .tensor(c), .int(m), .int(n), .int(k),
         .int(sharesA ? 0 : m * k), .int(k * n),
       ],
       defines: tile.defines.merging([

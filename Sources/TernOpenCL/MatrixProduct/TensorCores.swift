@@ -60,6 +60,15 @@ package enum TensorCores: Hashable, Sendable {
 }
 
 extension OpenCLDevice {
+  /// Whether products are computed on tensor cores: in TF32, and of numbers that are stored in bfloat16.
+  var multipliesOnTensorCores: Bool {
+    if case .none = tensorCores { return false }
+    return precision == .tf32 || precision == .bf16
+  }
+
+  /// What the operands of such products are stored in.
+  var tensorCoreType: DataType { precision == .bf16 ? .bfloat16 : .float32 }
+
   /// Multiplies two small matrices of whole numbers, which must come out exact: a driver to which the
   /// instructions mean something else is found before anything is computed by them.
   ///
@@ -80,14 +89,20 @@ extension OpenCLDevice {
         "precision: the tensor cores of \(info.id) (\(info.name), driver \(info.driver)) cannot be "
           + "used: \(what); fp32 is left")
     }
-    guard let tile = TensorTile.all(on: self).last else { throw fault("too little local memory") }
-    var product = MatrixProduct(m: m, n: n, k: k)
+    guard let tile = TensorTile.all(tensorCoreType, on: self).last else {
+      throw fault("too little local memory")
+    }
+    var product = MatrixProduct(m: m, n: n, k: k, dataType: tensorCoreType)
     product.methodName = tile.name
-    let types = [TensorType([m, k]), TensorType([k, n]), TensorType([m, n])]
+    let types = [
+      TensorType([m, k], tensorCoreType), TensorType([k, n], tensorCoreType), TensorType([m, n]),
+    ]
     let buffers = try types.map { try OpenCLBuffer(context, byteCount: $0.byteCount) }
     let views = zip(buffers, types).map { View(memory: $0.handle, offset: 0, type: $1) }
-    try write(HostTensor(types[0].shape, a), to: buffers[0], layout: .dense)
-    try write(HostTensor(types[1].shape, b), to: buffers[1], layout: .dense)
+    for (buffer, values, type) in [(buffers[0], a, types[0]), (buffers[1], b, types[1])] {
+      try write(
+        HostTensor(type.shape, values).cast(to: type.dataType), to: buffer, layout: .dense)
+    }
     let encoder = StepEncoder(device: self, workspace: nil)
     do {
       try product.encode(views[0], views[1], into: views[2], encoder)

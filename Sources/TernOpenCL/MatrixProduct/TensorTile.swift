@@ -16,8 +16,10 @@ struct TensorTile: Hashable, Sendable {
 
   /// The tiles that a device has room for, large ones first: they read operands less often. None where
   /// it multiplies in float32.
-  static func all(on device: OpenCLDevice) -> [TensorTile] {
-    guard device.precision != .fp32 else { return [] }
+  ///
+  /// - Parameter type: what operands are stored in: float32 that TF32 is made of, or bfloat16.
+  static func all(_ type: DataType, on device: OpenCLDevice) -> [TensorTile] {
+    guard device.multipliesOnTensorCores, type == device.tensorCoreType else { return [] }
     return [(128, 128, 64), (128, 64, 64), (64, 64, 32)].map {
       TensorTile(
         precision: device.precision, isEmulated: device.tensorCores == .emulated, rows: $0.0,
@@ -28,10 +30,10 @@ struct TensorTile: Hashable, Sendable {
   }
 
   /// The same, in the order in which they suit a product of so many rows and columns, `count` times.
-  static func all(forRows m: Int, columns n: Int, count: Int, on device: OpenCLDevice)
-    -> [TensorTile]
-  {
-    let all = all(on: device)
+  static func all(
+    forRows m: Int, columns n: Int, count: Int, _ type: DataType, on device: OpenCLDevice
+  ) -> [TensorTile] {
+    let all = all(type, on: device)
     // A large tile is no gain where it leaves compute units idle, or most of it is beyond the edge.
     let suited = all.first {
       $0.waste(m, n) <= 1.25 && count * $0.count(m, n) >= 2 * device.multiprocessors

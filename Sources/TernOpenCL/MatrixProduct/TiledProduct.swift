@@ -37,15 +37,15 @@ struct TiledProduct {
     let isSplit = choice.parts > 1
     let target = isSplit ? scratch! : c
     let now = isSplit ? Epilogue() : epilogue
-    let sums = isSplit ? scratch!.moved(by: batch * m * n) : rowSums ?? c
+    let sums = isSplit ? scratch!.moved(by: batch * m * n) : rowSums
     let matrix = isSplit && sumsRows ? apart : m * n
     try encoder.launch(
       "gemm_tile", in: "matmul/tile_gemm",
       groups: [tile.count(m, n), batch * choice.parts], localSize: [tile.groupSize, 1],
       [
-        .tensor(a.view), .tensor(b.view), .tensor(now.bias?.view ?? a.view),
-        .tensor(now.addend ?? a.view), .tensor(now.mask ?? a.view), .tensor(target),
-        .tensor(sums), .int(m), .int(n), .int(k),
+        .tensor(a.view), .tensor(b.view), .tensor(now.bias?.view, or: a.view),
+        .tensor(now.addend, or: a.view), .tensor(now.mask, or: a.view), .tensor(target),
+        .tensor(sums, or: c), .int(m), .int(n), .int(k),
         .int(a.pitch), .int(b.pitch), .int(n), .int(a.matrix), .int(b.matrix), .int(matrix),
         .int(batch), .int(ProductTile.share(k, parts: choice.parts)),
         .int(now.flags(storesWide: n % 4 == 0 && target.offset % 4 == 0)),

@@ -67,6 +67,8 @@ private struct AttentionCut {
 }
 
 extension Operations.Attention: OpenCLOperation {
+  func storesHalves(_ inputs: [TensorType]) -> Bool { true }
+
   func encode(_ x: [View], _ y: [View], in encoder: StepEncoder) throws {
     let cut = AttentionCut(x[0], x[1], x[2])
     try cut.encode(
@@ -77,6 +79,8 @@ extension Operations.Attention: OpenCLOperation {
 }
 
 extension Operations.AttentionBackward: OpenCLOperation {
+  func storesHalves(_ inputs: [TensorType]) -> Bool { true }
+
   /// dy · y per query.
   private func innerCount(_ query: Shape) -> Int { query[0] * query[1] }
 

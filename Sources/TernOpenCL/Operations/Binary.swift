@@ -2,6 +2,8 @@ import TernCore
 import TernGraph
 
 extension Operations.Binary: OpenCLOperation {
+  func storesHalves(_ inputs: [TensorType]) -> Bool { true }
+
   func encode(_ x: [View], _ y: [View], in encoder: StepEncoder) throws {
     let operands: [Argument] = [.tensor(x[0]), .tensor(x[1]), .tensor(y[0])]
     if x[0].shape == x[1].shape {

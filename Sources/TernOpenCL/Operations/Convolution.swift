@@ -5,10 +5,12 @@ import TernRuntime
 // How a pass is computed is chosen in Convolution/ConvolutionMethod.swift.
 
 extension Operations.Conv2D: CandidateOperation {
+  func storesHalves(_ inputs: [TensorType]) -> Bool { true }
+
   private func problem(_ inputs: [TensorType]) throws -> ConvolutionProblem {
     try ConvolutionProblem(
-      geometry: geometry(inputs), pass: .forward, hasBias: inputs.count == 3
-    )
+      geometry: geometry(inputs), pass: .forward, hasBias: inputs.count == 3,
+      dataType: inputs[0].dataType)
   }
 
   func candidateProblem(_ inputs: [TensorType], on device: OpenCLDevice) throws
@@ -36,8 +38,11 @@ extension Operations.Conv2D: CandidateOperation {
 }
 
 extension Operations.Conv2DBackwardInput: CandidateOperation {
+  func storesHalves(_ inputs: [TensorType]) -> Bool { true }
+
   private func problem(_ inputs: [TensorType]) throws -> ConvolutionProblem {
-    try ConvolutionProblem(geometry: geometry(inputs), pass: .backwardInput)
+    try ConvolutionProblem(
+      geometry: geometry(inputs), pass: .backwardInput, dataType: inputs[0].dataType)
   }
 
   func candidateProblem(_ inputs: [TensorType], on device: OpenCLDevice) throws
@@ -63,9 +68,12 @@ extension Operations.Conv2DBackwardInput: CandidateOperation {
 }
 
 extension Operations.Conv2DBackwardWeight: CandidateOperation {
+  func storesHalves(_ inputs: [TensorType]) -> Bool { true }
+
   private func problem(_ inputs: [TensorType]) throws -> ConvolutionProblem {
     try ConvolutionProblem(
-      geometry: geometry(inputs), pass: .backwardWeight, sumsGradient: hasBias)
+      geometry: geometry(inputs), pass: .backwardWeight, sumsGradient: hasBias,
+      dataType: inputs[0].dataType)
   }
 
   func candidateProblem(_ inputs: [TensorType], on device: OpenCLDevice) throws

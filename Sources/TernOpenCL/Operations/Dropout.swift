@@ -1,6 +1,9 @@
+import TernCore
 import TernGraph
 
 extension Operations.Dropout: OpenCLOperation {
+  func storesHalves(_ inputs: [TensorType]) -> Bool { true }
+
   func encode(_ x: [View], _ y: [View], in encoder: StepEncoder) throws {
     try encoder.counters(
       "dropout", in: "elementwise/dropout", count: y[0].count,

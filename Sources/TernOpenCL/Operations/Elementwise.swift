@@ -1,3 +1,4 @@
+import TernCore
 import TernGraph
 
 extension Operations.Unary.Function {
@@ -38,6 +39,8 @@ extension Operations.Unary.Function {
 }
 
 extension Operations.Unary: OpenCLOperation {
+  func storesHalves(_ inputs: [TensorType]) -> Bool { true }
+
   func encode(_ x: [View], _ y: [View], in encoder: StepEncoder) throws {
     let (name, p, q) = function.kernel()
     try encoder.elements(
@@ -47,6 +50,8 @@ extension Operations.Unary: OpenCLOperation {
 }
 
 extension Operations.UnaryBackward: OpenCLOperation {
+  func storesHalves(_ inputs: [TensorType]) -> Bool { true }
+
   func encode(_ x: [View], _ y: [View], in encoder: StepEncoder) throws {
     let (name, p, q) = function.kernel(isSlope: true)
     try encoder.elements(

@@ -3,11 +3,15 @@ import TernGraph
 
 extension ElementwiseClaim {
   /// A kernel takes at least 1024 bytes of arguments, a tensor up to 48 of them.
-  static let openCL = ElementwiseClaim(links: 24, tensors: 18, outputs: 8, readsAnyPlace: true)
+  static let openCL = ElementwiseClaim(
+    links: 24, tensors: 18, outputs: 8, readsAnyPlace: true,
+    types: [.float32, .float16, .bfloat16])
 }
 
 /// One kernel for a chain, written for it of the functions that its operations alone would run.
 extension Operations.ElementwiseChain: OpenCLOperation {
+  func storesHalves(_ inputs: [TensorType]) -> Bool { true }
+
   func encode(_ x: [View], _ y: [View], in encoder: StepEncoder) throws {
     var values: [String] = []
     for (index, link) in links.enumerated() {
@@ -120,7 +124,7 @@ struct ElementwiseKernel {
   private func text(steps: [Int], axes: Int?) -> String {
     let names = reads.indices.map { "x\($0)" } + writes.indices.map { "y\($0)" }
     let isRead = { (index: Int) in index < reads.count }
-    var parameters = names.enumerated().map { "\(isRead($0) ? "IN" : "OUT")(\($1))" }
+    var parameters = names.enumerated().map { "\(isRead($0) ? "IN_ANY" : "OUT_ANY")(\($1))" }
     if axes == nil {
       parameters.append("const int n")
     } else {
@@ -135,7 +139,7 @@ struct ElementwiseKernel {
       "// \(comment)",
       "__kernel void elementwise(\(parameters.joined(separator: ",\n                          "))) {",
     ]
-    lines += names.enumerated().map { "  \(isRead($0) ? "BIND" : "BIND_OUT")(\($1));" }
+    lines += names.enumerated().map { "  \(isRead($0) ? "BIND_ANY" : "BIND_ANY_OUT")(\($1));" }
     lines.append("  const int item = get_global_id(0);")
     if let axes {
       lines += [
@@ -161,9 +165,9 @@ struct ElementwiseKernel {
     for index in reads.indices {
       let value =
         switch steps[index] {
-        case 0: "ALL(*x\(index))"
+        case 0: "ALL(GET(x\(index), 0))"
         case 1: "read_some(x\(index) + i, count)"
-        default: "ALL(x\(index)[i * \(steps[index])])"
+        default: "ALL(GET(x\(index), i * \(steps[index])))"
         }
       lines.append("  const VECTOR \(Self.read(index)) = \(value);")
     }
@@ -172,7 +176,7 @@ struct ElementwiseKernel {
       let step = steps[reads.count + index]
       lines.append(
         step > 1
-          ? "  y\(index)[i * \(step)] = \(write.value);"
+          ? "  PUT(\(write.value), y\(index), i * \(step));"
           : "  write_some(\(write.value), y\(index) + i, count);")
     }
     return (lines + ["}", ""]).joined(separator: "\n")

@@ -15,6 +15,8 @@ private func extents(_ input: Shape, _ output: Shape) -> Argument {
 }
 
 extension Operations.Interpolate: OpenCLOperation {
+  func storesHalves(_ inputs: [TensorType]) -> Bool { true }
+
   func encode(_ x: [View], _ y: [View], in encoder: StepEncoder) throws {
     let shape = y[0].shape
     let width = encoder.architecture.vectorWidth(upTo: shape[3])
@@ -30,11 +32,14 @@ extension Operations.Interpolate: OpenCLOperation {
 }
 
 extension Operations.InterpolateBackward: OpenCLOperation {
+  func storesHalves(_ inputs: [TensorType]) -> Bool { true }
+
   func encode(_ x: [View], _ y: [View], in encoder: StepEncoder) throws {
     let arguments: [Argument] = [
       .tensor(x[0]), .tensor(y[0]), extents(inputShape, x[0].shape),
     ]
-    guard encoder.architecture != .manyThreads else {
+    // What is added up element by element in memory is float32.
+    guard encoder.architecture != .manyThreads, !y[0].type.dataType.isHalf else {
       return try encoder.map(
         "interpolate_backward", in: "pooling/interpolate", count: y[0].count,
         arguments + [.divisor(inputShape[2]), .divisor(inputShape[3])], defines: mode.defines)

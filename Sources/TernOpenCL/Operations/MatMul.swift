@@ -3,20 +3,23 @@ import TernGraph
 import TernRuntime
 
 extension Operations.MatMul: CandidateOperation {
-  private func product(_ a: Shape, _ b: Shape) -> MatrixProduct {
-    let d = dimensions(a, b)
+  func storesHalves(_ inputs: [TensorType]) -> Bool { true }
+
+  private func product(_ a: TensorType, _ b: TensorType) -> MatrixProduct {
+    let d = dimensions(a.shape, b.shape)
     return MatrixProduct(
-      batch: d.batch, m: d.m, n: d.n, k: d.k, transposesA: transposesA, transposesB: transposesB)
+      batch: d.batch, m: d.m, n: d.n, k: d.k, transposesA: transposesA, transposesB: transposesB,
+      dataType: a.dataType)
   }
 
   func candidateProblem(_ inputs: [TensorType], on device: OpenCLDevice) -> CandidateProblem? {
-    product(inputs[0].shape, inputs[1].shape).candidateProblem(on: device)
+    product(inputs[0], inputs[1]).candidateProblem(on: device)
   }
 
   func workspaceByteCount(
     inputs: [TensorType], outputs: [TensorType], on device: OpenCLDevice
   ) -> Int {
-    product(inputs[0].shape, inputs[1].shape).workspaceByteCount(on: device)
+    product(inputs[0], inputs[1]).workspaceByteCount(on: device)
   }
 
   func encode(_ x: [View], _ y: [View], in encoder: StepEncoder) throws {
@@ -26,14 +29,17 @@ extension Operations.MatMul: CandidateOperation {
   func encode(
     _ x: [View], into y: View, _ epilogue: Epilogue, in encoder: StepEncoder
   ) throws {
-    try product(x[0].shape, x[1].shape).encode(x[0], x[1], into: y, with: epilogue, encoder)
+    try product(x[0].type, x[1].type).encode(x[0], x[1], into: y, with: epilogue, encoder)
   }
 }
 
 extension Operations.LinearBackwardWeight: CandidateOperation {
+  func storesHalves(_ inputs: [TensorType]) -> Bool { true }
+
   private func product(_ inputs: [TensorType]) -> MatrixProduct {
     let (x, dy) = (inputs[0].shape, inputs[1].shape)
-    return MatrixProduct(m: dy[1], n: x[1], k: x[0], transposesA: true, sumsRows: true)
+    return MatrixProduct(
+      m: dy[1], n: x[1], k: x[0], transposesA: true, sumsRows: true, dataType: inputs[0].dataType)
   }
 
   func candidateProblem(_ inputs: [TensorType], on device: OpenCLDevice) -> CandidateProblem? {
@@ -50,20 +56,23 @@ extension Operations.LinearBackwardWeight: CandidateOperation {
 }
 
 extension Operations.Linear: CandidateOperation {
-  private func product(_ x: Shape, _ weight: Shape, hasBias: Bool) -> MatrixProduct {
+  func storesHalves(_ inputs: [TensorType]) -> Bool { true }
+
+  private func product(_ x: TensorType, _ weight: TensorType, hasBias: Bool) -> MatrixProduct {
     MatrixProduct(
-      m: x[0], n: weight[0], k: x[1], transposesB: true, bias: hasBias ? .perColumn : .none)
+      m: x.shape[0], n: weight.shape[0], k: x.shape[1], transposesB: true,
+      bias: hasBias ? .perColumn : .none, dataType: x.dataType)
   }
 
   func candidateProblem(_ inputs: [TensorType], on device: OpenCLDevice) -> CandidateProblem? {
-    product(inputs[0].shape, inputs[1].shape, hasBias: inputs.count == 3)
+    product(inputs[0], inputs[1], hasBias: inputs.count == 3)
       .candidateProblem(on: device)
   }
 
   func workspaceByteCount(
     inputs: [TensorType], outputs: [TensorType], on device: OpenCLDevice
   ) -> Int {
-    product(inputs[0].shape, inputs[1].shape, hasBias: inputs.count == 3)
+    product(inputs[0], inputs[1], hasBias: inputs.count == 3)
       .workspaceByteCount(on: device)
   }
 
@@ -75,7 +84,7 @@ extension Operations.Linear: CandidateOperation {
     _ x: [View], into y: View, _ epilogue: Epilogue, in encoder: StepEncoder
   ) throws {
     let bias = x.count == 3 ? x[2] : nil
-    try product(x[0].shape, x[1].shape, hasBias: bias != nil)
+    try product(x[0].type, x[1].type, hasBias: bias != nil)
       .encode(x[0], x[1], bias: bias, into: y, with: epilogue, encoder)
   }
 }

@@ -64,6 +64,8 @@ extension StepEncoder {
 }
 
 extension Operations.Permute: OpenCLOperation {
+  func storesHalves(_ inputs: [TensorType]) -> Bool { true }
+
   func encode(_ x: [View], _ y: [View], in encoder: StepEncoder) throws {
     let strides = x[0].shape.strides
     try encoder.stridedCopy(
@@ -73,6 +75,8 @@ extension Operations.Permute: OpenCLOperation {
 }
 
 extension Operations.Narrow: OpenCLOperation {
+  func storesHalves(_ inputs: [TensorType]) -> Bool { true }
+
   func encode(_ x: [View], _ y: [View], in encoder: StepEncoder) throws {
     let strides = x[0].shape.strides
     try encoder.stridedCopy(
@@ -82,6 +86,8 @@ extension Operations.Narrow: OpenCLOperation {
 }
 
 extension Operations.Cat: OpenCLOperation {
+  func storesHalves(_ inputs: [TensorType]) -> Bool { true }
+
   /// A kernel takes at least 1024 bytes of arguments, a copy between strides up to 96 of them.
   private static let mostTogether = 9
 
@@ -127,6 +133,8 @@ extension PaddingMode {
 }
 
 extension Operations.Pad: OpenCLOperation {
+  func storesHalves(_ inputs: [TensorType]) -> Bool { true }
+
   func encode(_ x: [View], _ y: [View], in encoder: StepEncoder) throws {
     let (input, output) = (x[0].shape, y[0].shape)
     guard case .constant(let value) = mode else {
@@ -150,6 +158,8 @@ extension Operations.Pad: OpenCLOperation {
 }
 
 extension Operations.PadBackward: OpenCLOperation {
+  func storesHalves(_ inputs: [TensorType]) -> Bool { true }
+
   func encode(_ x: [View], _ y: [View], in encoder: StepEncoder) throws {
     let axes = try PaddedAxes(
       before: before, input: inputShape, output: x[0].shape, operation: name)

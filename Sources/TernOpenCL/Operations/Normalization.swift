@@ -36,7 +36,7 @@ private struct BatchNormalization {
 
   func encode(in encoder: StepEncoder) throws {
     guard encoder.architecture == .manyThreads else { return try encoder.batchNorm(self) }
-    let cut = ChannelCut(x, encoder, hasSums: !hasStatistics)
+    let cut = ChannelCut(x, encoder, hasSums: !hasStatistics, unused: mean)
     var sums = cut.sums
     var defines = defines
     if hasStatistics {
@@ -77,7 +77,7 @@ private struct BatchNormalizationBackward {
 
   func encode(in encoder: StepEncoder) throws {
     guard encoder.architecture == .manyThreads else { return try encoder.batchNormBackward(self) }
-    let cut = ChannelCut(x, encoder)
+    let cut = ChannelCut(x, encoder, unused: mean)
     if cut.parts > 1 {
       try cut.encode(
         "batch_norm_backward_moments", [dy, x], sums: inputs, [cut.sums.0, cut.sums.1],
@@ -199,15 +199,17 @@ private struct ChannelCut {
     return parts == 1 ? 0 : 4 * 2 * parts * x.shape[1]
   }
 
-  /// - Parameter hasSums: whether the node has scratch memory for sums.
-  init(_ x: View, _ encoder: StepEncoder, hasSums: Bool = true) {
+  /// - Parameters:
+  ///   - hasSums: whether the node has scratch memory for sums.
+  ///   - unused: what stands in the place of sums that there are not.
+  init(_ x: View, _ encoder: StepEncoder, hasSums: Bool = true, unused: View) {
     shape = x.channels
     self.encoder = encoder
     parts = Self.parts(x.type, on: encoder.device)
     let count = parts * shape.channels
     sums =
       parts == 1 || !hasSums
-      ? (x, x) : (encoder.scratch(0, count: count), encoder.scratch(count, count: count))
+      ? (unused, unused) : (encoder.scratch(0, count: count), encoder.scratch(count, count: count))
   }
 
   /// Appends a kernel with a group for every channel and part.
@@ -234,6 +236,8 @@ private struct ChannelCut {
 }
 
 extension Operations.BatchNorm: OpenCLOperation {
+  func storesHalves(_ inputs: [TensorType]) -> Bool { true }
+
   func workspaceByteCount(
     inputs: [TensorType], outputs: [TensorType], on device: OpenCLDevice
   ) -> Int { StepEncoder.batchNormWorkspace(inputs[0], on: device) }
@@ -246,6 +250,8 @@ extension Operations.BatchNorm: OpenCLOperation {
 }
 
 extension Operations.FusedBatchNorm: OpenCLOperation {
+  func storesHalves(_ inputs: [TensorType]) -> Bool { true }
+
   func workspaceByteCount(
     inputs: [TensorType], outputs: [TensorType], on device: OpenCLDevice
   ) -> Int { StepEncoder.batchNormWorkspace(inputs[0], on: device) }
@@ -261,6 +267,8 @@ extension Operations.FusedBatchNorm: OpenCLOperation {
 }
 
 extension Operations.BatchNormApply: OpenCLOperation {
+  func storesHalves(_ inputs: [TensorType]) -> Bool { true }
+
   func encode(_ x: [View], _ y: [View], in encoder: StepEncoder) throws {
     try BatchNormalization(
       x: x[0], weight: x[1], bias: x[2], residual: addsResidual ? x[5] : nil,
@@ -271,6 +279,8 @@ extension Operations.BatchNormApply: OpenCLOperation {
 }
 
 extension Operations.BatchNormBackward: OpenCLOperation {
+  func storesHalves(_ inputs: [TensorType]) -> Bool { true }
+
   func workspaceByteCount(
     inputs: [TensorType], outputs: [TensorType], on device: OpenCLDevice
   ) -> Int { StepEncoder.batchNormWorkspace(inputs[1], on: device) }
@@ -284,6 +294,8 @@ extension Operations.BatchNormBackward: OpenCLOperation {
 }
 
 extension Operations.RectifiedBatchNormBackward: OpenCLOperation {
+  func storesHalves(_ inputs: [TensorType]) -> Bool { true }
+
   func workspaceByteCount(
     inputs: [TensorType], outputs: [TensorType], on device: OpenCLDevice
   ) -> Int { StepEncoder.batchNormWorkspace(inputs[1], on: device) }
@@ -297,6 +309,8 @@ extension Operations.RectifiedBatchNormBackward: OpenCLOperation {
 }
 
 extension Operations.NormalizeRows: OpenCLOperation {
+  func storesHalves(_ inputs: [TensorType]) -> Bool { true }
+
   func encode(_ x: [View], _ y: [View], in encoder: StepEncoder) throws {
     let (rows, length) = (x[0].shape[0], x[0].shape[1])
     try encoder.rows(
@@ -307,6 +321,8 @@ extension Operations.NormalizeRows: OpenCLOperation {
 }
 
 extension Operations.NormalizeRowsBackward: OpenCLOperation {
+  func storesHalves(_ inputs: [TensorType]) -> Bool { true }
+
   func encode(_ x: [View], _ y: [View], in encoder: StepEncoder) throws {
     let (rows, length) = (x[0].shape[0], x[0].shape[1])
     try encoder.rows(

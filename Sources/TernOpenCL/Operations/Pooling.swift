@@ -52,6 +52,8 @@ extension StepEncoder {
 }
 
 extension Operations.MaxPool2D: OpenCLOperation {
+  func storesHalves(_ inputs: [TensorType]) -> Bool { true }
+
   func encode(_ x: [View], _ y: [View], in encoder: StepEncoder) throws {
     try encode(x, y, rectifies: false, in: encoder)
   }
@@ -71,12 +73,16 @@ extension Operations.MaxPool2D: OpenCLOperation {
 }
 
 extension Operations.RectifiedMaxPool2D: OpenCLOperation {
+  func storesHalves(_ inputs: [TensorType]) -> Bool { true }
+
   func encode(_ x: [View], _ y: [View], in encoder: StepEncoder) throws {
     try base.encode(x, y, rectifies: true, in: encoder)
   }
 }
 
 extension Operations.MaxPool2DBackward: OpenCLOperation {
+  func storesHalves(_ inputs: [TensorType]) -> Bool { true }
+
   func encode(_ x: [View], _ y: [View], in encoder: StepEncoder) throws {
     try encode(x + [x[0]], y, rectifies: false, in: encoder)
   }
@@ -87,10 +93,12 @@ extension Operations.MaxPool2DBackward: OpenCLOperation {
   ) throws {
     let defines = window.defines.merging(rectifies ? ["RECTIFIES": 1] : [:]) { $1 }
     let extents = extents(inputShape, x[0].shape)
-    if encoder.architecture == .manyThreads {
+    // What is added up element by element in memory is float32.
+    let addsUp = !window.tiles(inputShape, x[0].shape)
+    if encoder.architecture == .manyThreads || addsUp && y[0].type.dataType.isHalf {
       return try encoder.planeElements("max_pool2d_inputs", x + y, of: inputShape, extents, defines)
     }
-    guard window.tiles(inputShape, x[0].shape) else {
+    guard !addsUp else {
       return try encoder.map(
         "max_pool2d_backward_planes", in: "pooling/max_pool",
         count: inputShape[0] * inputShape[1], groupSize: 4,
@@ -104,12 +112,16 @@ extension Operations.MaxPool2DBackward: OpenCLOperation {
 }
 
 extension Operations.RectifiedMaxPool2DBackward: OpenCLOperation {
+  func storesHalves(_ inputs: [TensorType]) -> Bool { true }
+
   func encode(_ x: [View], _ y: [View], in encoder: StepEncoder) throws {
     try base.encode(x, y, rectifies: true, in: encoder)
   }
 }
 
 extension Operations.AvgPool2D: OpenCLOperation {
+  func storesHalves(_ inputs: [TensorType]) -> Bool { true }
+
   func encode(_ x: [View], _ y: [View], in encoder: StepEncoder) throws {
     let defines = window.defines.merging(["COUNTS_PADDING": countsPadding ? 1 : 0]) { $1 }
     let extents = extents(x[0].shape, y[0].shape)
@@ -123,10 +135,12 @@ extension Operations.AvgPool2D: OpenCLOperation {
 }
 
 extension Operations.AvgPool2DBackward: OpenCLOperation {
+  func storesHalves(_ inputs: [TensorType]) -> Bool { true }
+
   func encode(_ x: [View], _ y: [View], in encoder: StepEncoder) throws {
     let defines = window.defines.merging(["COUNTS_PADDING": countsPadding ? 1 : 0]) { $1 }
     let extents = extents(inputShape, x[0].shape)
-    if encoder.architecture == .manyThreads {
+    if encoder.architecture == .manyThreads || y[0].type.dataType.isHalf {
       return try encoder.planeElements("avg_pool2d_inputs", x + y, of: inputShape, extents, defines)
     }
     try encoder.planeRows(
@@ -136,6 +150,8 @@ extension Operations.AvgPool2DBackward: OpenCLOperation {
 }
 
 extension Operations.AdaptiveAvgPool2D: OpenCLOperation {
+  func storesHalves(_ inputs: [TensorType]) -> Bool { true }
+
   func encode(_ x: [View], _ y: [View], in encoder: StepEncoder) throws {
     // Means of whole planes: neighbours are read by neighbouring work-items.
     if encoder.architecture == .manyThreads, y[0].shape.planeCount == 1 {
@@ -151,6 +167,8 @@ extension Operations.AdaptiveAvgPool2D: OpenCLOperation {
 }
 
 extension Operations.AdaptiveAvgPool2DBackward: OpenCLOperation {
+  func storesHalves(_ inputs: [TensorType]) -> Bool { true }
+
   func encode(_ x: [View], _ y: [View], in encoder: StepEncoder) throws {
     try encode(x, into: y[0], Epilogue(), in: encoder)
   }
@@ -160,12 +178,12 @@ extension Operations.AdaptiveAvgPool2DBackward: OpenCLOperation {
   ) throws {
     let tensors: [Argument] = [.tensor(x[0]), .tensor(y), extents(inputShape, x[0].shape)]
     let outputs: [Argument] = [.divisor(x[0].shape[2]), .divisor(x[0].shape[3])]
-    if encoder.architecture == .manyThreads {
+    if encoder.architecture == .manyThreads || y.type.dataType.isHalf {
       return try encoder.map(
         "adaptive_avg_pool2d_backward", in: "pooling/adaptive_avg_pool", count: y.count,
         tensors + [.divisor(inputShape[2]), .divisor(inputShape[3])] + outputs
           + [
-            .tensor(epilogue.addend ?? x[0]), .tensor(epilogue.mask ?? x[0]),
+            .tensor(epilogue.addend, or: x[0]), .tensor(epilogue.mask, or: x[0]),
             .int(epilogue.flags(storesWide: false)),
           ])
     }

@@ -3,6 +3,8 @@ import TernGraph
 import TernRuntime
 
 extension Operations.ProductWithEpilogue: CandidateOperation {
+  func storesHalves(_ inputs: [TensorType]) -> Bool { true }
+
   func candidateProblem(_ inputs: [TensorType], on device: OpenCLDevice) throws
     -> CandidateProblem?
   {

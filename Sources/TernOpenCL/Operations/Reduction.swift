@@ -183,6 +183,8 @@ private struct ReductionGeometry {
 }
 
 extension Operations.Reduce: OpenCLOperation {
+  func storesHalves(_ inputs: [TensorType]) -> Bool { true }
+
   func workspaceByteCount(
     inputs: [TensorType], outputs: [TensorType], on device: OpenCLDevice
   ) -> Int {
@@ -240,6 +242,8 @@ extension StepEncoder {
 }
 
 extension Operations.Expand: OpenCLOperation {
+  func storesHalves(_ inputs: [TensorType]) -> Bool { true }
+
   func encode(_ x: [View], _ y: [View], in encoder: StepEncoder) throws {
     try encoder.stridedCopy(
       shape, from: x[0], strides: x[0].shape.broadcastStrides(to: shape), to: y[0],

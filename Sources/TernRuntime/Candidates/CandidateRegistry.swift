@@ -93,6 +93,7 @@ extension Graph {
           type.dataType == .int32
             ? HostTensor(type.shape, [Int32](repeating: 1, count: type.elementCount))
             : HostTensor(type.shape, generator.normals(type.elementCount, UInt32(index)))
+              .cast(to: type.dataType)
         )
       })
   }
