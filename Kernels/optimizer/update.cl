@@ -88,8 +88,20 @@
     PICK2(a, b)             \
   }
 
-__kernel void update(IN(rate), IN_INT(step), ALL_OWN, const float p, const float q, const float r,
-                     const float decay, const float log_p, const float log_q) {
+// With GUARDED a number says whether anything changes: not where it is 0.
+#ifdef GUARDED
+#define GUARD IN(applies),
+#define UNLESS_GUARDED  \
+  BIND(applies);        \
+  if (applies[0] == 0) return;
+#else
+#define GUARD
+#define UNLESS_GUARDED
+#endif
+
+__kernel void update(IN(rate), IN_INT(step), GUARD ALL_OWN, const float p, const float q,
+                     const float r, const float decay, const float log_p, const float log_q) {
+  UNLESS_GUARDED
   BIND(rate);
   BIND_INT(step);
   // The same for a whole group, which a compiler can see. Groups have SPAN work-items or a part of that.

@@ -53,7 +53,7 @@ package struct ModelBenchmark {
     let graphs = try objective.passes.map {
       try TrainingGraph(
         model: model, objective: objective, pass: $0, batchSize: batchSize,
-        update: .init(.sgd(momentum: 0.9)), seed: 0)
+        update: .init(.sgd(momentum: 0.9)), seed: 0, scalesLoss: device.precision.scalesLoss)
     }
     let session = Session(device: device, memoryLimit: memoryLimit)
     let passes = try session.compile(graphs.map(\.graph))

@@ -101,9 +101,11 @@ final class Reporter {
     let step = "step \(position)/\(ownSteps)"
     let loss = "loss \(Format.loss(event.loss))"
     let learningRate = "lr \(String(format: "%.4g", event.learningRate))"
+    let scale = event.lossScale.map { ["scale \(String(format: "%.6g", $0))"] } ?? []
     let rate = "\(Format.count(event.imagesPerSecond)) images/s"
     guard format == .bar else {
-      Output.progress([epoch, step, loss, learningRate, rate].joined(separator: "  "))
+      Output.progress(
+        ([epoch, step, loss, learningRate] + scale + [rate]).joined(separator: "  "))
       return
     }
     // A line that wraps could not be drawn over.

@@ -50,8 +50,10 @@ struct NodesTogether {
         let fits =
           (first.operation as? Operations.OptimizerUpdate)?.rule == update.rule
           && first.inputs[2...3] == node.inputs[2...3] && areVariables
+          && update.guardInput(first.inputs) == update.guardInput(node.inputs)
           && touched.isDisjoint(with: written)
-          && group.count < update.mostTogether
+          && group.count
+            < update.mostTogether(isGuarded: update.guardInput(node.inputs) != nil)
           && !read.contains { touched.contains($0) && isVariable($0) }
         if !fits { close(&roles) }
       }
@@ -99,5 +101,12 @@ struct NodesTogether {
         roles[reader] = .elsewhere
       }
     }
+  }
+}
+
+extension Operations.OptimizerUpdate {
+  /// The value that says whether anything changes.
+  fileprivate func guardInput(_ inputs: [ValueID]) -> ValueID? {
+    isGuarded(inputs.count) ? inputs.last : nil
   }
 }

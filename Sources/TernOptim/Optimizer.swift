@@ -100,12 +100,16 @@ public struct Optimizer: Hashable, Sendable {
   ///   - learningRate: a scalar [].
   ///   - step: the number of this step, counted from 1; a scalar [] of type int32.
   ///   - decoupledDecay: the parameter is first multiplied by 1 − learning rate · this.
+  ///   - applies: where it is 0, parameters and state stay as they are, whatever the gradients; a scalar [],
+  ///     else 1.
   /// - Throws: ``TernCore/ShapeError`` where a rule's operations do not fit.
   public func update(
     _ parameters: [(parameter: Tensor, gradient: Tensor)], groups: [ParameterGroup] = [],
-    in builder: GraphBuilder, learningRate: Tensor, step: Tensor, decoupledDecay: Float = 0
+    in builder: GraphBuilder, learningRate: Tensor, step: Tensor, decoupledDecay: Float = 0,
+    applies: Tensor? = nil
   ) throws {
-    var scalars = UpdateScalars(learningRate: learningRate, decoupledDecay: decoupledDecay)
+    var scalars = UpdateScalars(
+      learningRate: learningRate, decoupledDecay: decoupledDecay, applies: applies)
     for (parameter, gradient) in parameters {
       let name = builder.graph[parameter.id].name
       let factors = ParameterGroup.factors(of: name, in: groups)
@@ -119,10 +123,12 @@ public struct Optimizer: Hashable, Sendable {
         let updated = try rule.step(
           OptimizerStep(
             parameter: try kept.map { try parameter * $0 } ?? parameter, gradient: gradient,
-            state: state, learningRate: rate, number: step))
+            state: state, learningRate: rate, number: step, applies: applies))
         precondition(updated.state.count == state.count, "\(rule.name): a value per name of state")
+        // Devices' own rules leave alone what they are not to touch.
+        let selects = rule is StandardRule ? nil : applies
         for (variable, value) in zip([parameter] + state, [updated.parameter] + updated.state) {
-          builder.assign(variable, value)
+          builder.assign(variable, try selects?.chooses(value, else: variable) ?? value)
         }
       }
     }
@@ -133,13 +139,15 @@ public struct Optimizer: Hashable, Sendable {
 private struct UpdateScalars {
   let learningRate: Tensor
   let decoupledDecay: Float
+  let applies: Tensor?
   private var rates: [Double: Tensor] = [:]
   /// What is kept of a parameter by decoupled decay.
   private var kept: [[Double]: Tensor] = [:]
 
-  init(learningRate: Tensor, decoupledDecay: Float) {
+  init(learningRate: Tensor, decoupledDecay: Float, applies: Tensor?) {
     self.learningRate = learningRate
     self.decoupledDecay = decoupledDecay
+    self.applies = applies
   }
 
   /// The learning rate times a factor.
@@ -155,8 +163,11 @@ private struct UpdateScalars {
   mutating func kept(rate: Double, decay: Double) throws -> Tensor? {
     guard decoupledDecay > 0, rate > 0, decay > 0 else { return nil }
     if let known = kept[[rate, decay]] { return known }
-    let factor = try learningRate.affine(
+    var factor = try learningRate.affine(
       scale: -decoupledDecay * Float(rate) * Float(decay), shift: 1)
+    if let applies {
+      factor = try applies.chooses(factor, else: applies.builder.constant(1))
+    }
     kept[[rate, decay]] = factor
     return factor
   }

@@ -61,6 +61,9 @@ public struct OptimizerStep {
   public let learningRate: Tensor
   /// The number of the step, counted from 1; a scalar [] of type int32.
   public let number: Tensor
+  /// A scalar [] that is 0 where nothing is to change, else 1; `nil` where something always is. What a rule of
+  /// one's own makes of the step is thrown away for it.
+  let applies: Tensor?
 
   /// What a step makes of a parameter.
   public struct Result {
@@ -87,7 +90,9 @@ struct StandardRule: OptimizerRule {
 
   func step(_ p: OptimizerStep) throws -> OptimizerStep.Result {
     let updated = try p.parameter.builder.apply(
-      operation, [p.parameter, p.gradient, p.learningRate, p.number] + p.state)
+      operation,
+      [p.parameter, p.gradient, p.learningRate, p.number] + p.state
+        + (p.applies.map { [$0] } ?? []))
     return OptimizerStep.Result(parameter: updated[0], state: Array(updated.dropFirst()))
   }
 

@@ -31,6 +31,9 @@ public enum Precision: String, Hashable, Sendable, CaseIterable {
     }
   }
 
+  /// Whether gradients may be too small for it, so that the loss is scaled.
+  package var scalesLoss: Bool { self == .fp16 }
+
   /// What users are told of it.
   package static let help =
     "In how many bits networks are computed: bf16 or fp16 where the device stores them so or has tensor cores, "

@@ -3,6 +3,8 @@ import TernCore
 import TernGraph
 
 extension Operations.OptimizerUpdate: CPUOperation {
+  func isSupported(_ inputs: [TensorType]) -> Bool { !isGuarded(inputs.count) }
+
   /// The parameter as its gradient is stored, where nothing else decides.
   func wishes(_ request: LayoutRequest) throws -> [Layout?] {
     [request.inputs[1].layout] + request.inputs.dropFirst().map { _ in nil }

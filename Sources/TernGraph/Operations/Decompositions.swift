@@ -126,6 +126,12 @@ extension Operations.AttentionBackward {
 extension Operations.OptimizerUpdate {
   /// Not of Adam's rules, which need powers by the step.
   package func decomposition(_ inputs: [Tensor]) throws -> [Tensor]? {
+    guard isGuarded(inputs.count) else { return try updated(inputs) }
+    let old = [inputs[0]] + inputs.dropFirst(4)
+    return try updated(inputs.dropLast()).map { try zip($0, old).map(inputs.last!.chooses) }
+  }
+
+  private func updated(_ inputs: [Tensor]) throws -> [Tensor]? {
     let (parameter, rate, state) = (inputs[0], inputs[2], inputs.dropFirst(4).map(\.self))
     func decayed(_ weightDecay: Float) throws -> Tensor {
       weightDecay == 0 ? inputs[1] : try inputs[1] + parameter.affine(scale: weightDecay)

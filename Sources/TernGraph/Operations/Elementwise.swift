@@ -196,6 +196,14 @@ extension Tensor {
   public func sign() throws(ShapeError) -> Tensor {
     try builder.constant(1).expand(shape).apply(Operations.UnaryBackward(.abs), self)
   }
+  /// One of two tensors of a shape, by a scalar [] that is 1 or 0; whatever the other one holds, be it NaN.
+  package func chooses(_ value: Tensor, else other: Tensor) throws(ShapeError) -> Tensor {
+    // The gradient of a relu of the scalar, which passes nothing on where that is 0.
+    func kept(_ tensor: Tensor, _ flag: Tensor) throws(ShapeError) -> Tensor {
+      try tensor.apply(Operations.UnaryBackward(.relu), flag.expand(tensor.shape))
+    }
+    return try kept(value, self) + kept(other, affine(scale: -1, shift: 1))
+  }
   /// x²
   public func square() throws(ShapeError) -> Tensor { try apply(Operations.Unary(.square)) }
   /// x to the power of `exponent`.

@@ -4,7 +4,7 @@ extension Operations {
   /// One step of an optimizer on one parameter, written over the parameter and its state.
   ///
   /// Inputs: parameter, gradient, learning rate [], step [] (int32, counted from 1), then the state
-  /// tensors, each of the parameter's shape. Outputs: the parameter and the state after the step.
+  /// tensors, each of the parameter's shape; and maybe a scalar []: where it is 0 nothing changes. Outputs: the parameter and the state after the step.
   /// The formulas are PyTorch's; p parameter, g gradient, η learning rate.
   package struct OptimizerUpdate: Operation {
     package enum Rule: Hashable, Sendable {
@@ -82,15 +82,19 @@ extension Operations {
 
     package var detail: String { "\(rule)" }
 
+    /// Whether one of so many inputs says if anything changes at all.
+    package func isGuarded(_ inputCount: Int) -> Bool { inputCount > 4 + stateNames.count }
+
     package func outputTypes(for inputs: [TensorType]) throws(ShapeError) -> [TensorType] {
-      try expectCount(inputs, (4 + stateNames.count)...(4 + stateNames.count))
+      try expectCount(inputs, (4 + stateNames.count)...(5 + stateNames.count))
       try expectShape(inputs[1], inputs[0].shape, "gradient")
       try expectShape(inputs[2], [], "learning rate")
       try expectInteger(inputs[3], "step")
       for (type, name) in zip(inputs.dropFirst(4), stateNames) {
         try expectShape(type, inputs[0].shape, name)
       }
-      return [inputs[0]] + inputs.dropFirst(4)
+      if isGuarded(inputs.count) { try expectShape(inputs[4 + stateNames.count], [], "applies") }
+      return [inputs[0]] + inputs[4..<4 + stateNames.count]
     }
 
     package func cost(inputs: [TensorType], outputs: [TensorType]) -> Cost {

@@ -23,7 +23,9 @@ extension Operations.OptimizerUpdate: OpenCLOperation {
 
   /// How many parameters a launch may update, where threads are many; the kernel's TOGETHER. Every device takes
   /// 1024 bytes of arguments, a tensor up to 16 of them.
-  var mostTogether: Int { [24, 16, 12, 8][stateNames.count] }
+  func mostTogether(isGuarded: Bool) -> Int {
+    stateNames.isEmpty && isGuarded ? 16 : [24, 16, 12, 8][stateNames.count]
+  }
   /// The work-items of a parameter are a multiple of this; the kernel's SPAN.
   private static let span = 64
 
@@ -37,7 +39,8 @@ extension Operations.OptimizerUpdate: OpenCLOperation {
   func encode(_ parameters: [[View]], in encoder: StepEncoder) throws {
     let kernel = kernel
     let isManyThreads = encoder.architecture == .manyThreads
-    let together = isManyThreads ? mostTogether : 1
+    let isGuarded = isGuarded(parameters[0].count)
+    let together = isManyThreads ? mostTogether(isGuarded: isGuarded) : 1
     precondition((1...together).contains(parameters.count))
     let tensors = parameters.joined().map(Argument.tensor)
     // Each computes what all elements share; a GPU wants many work-items.
@@ -47,13 +50,17 @@ extension Operations.OptimizerUpdate: OpenCLOperation {
     ]) { $1 }
     for flag in kernel.flags { defines[flag] = 1 }
     var arguments: [Argument] = [.tensor(parameters[0][2]), .tensor(parameters[0][3])]
+    if isGuarded {
+      defines["GUARDED"] = 1
+      arguments.append(.tensor(parameters[0].last!))
+    }
     var itemCount = 0
     for index in 0..<together {
       // Places that are left have no work-items.
       let isThere = index < parameters.count
       let x = parameters[isThere ? index : 0]
       arguments += [.int(itemCount), .int(isThere ? x[0].count : 0), .tensor(x[0]), .tensor(x[1])]
-      arguments += x.dropFirst(4).map(Argument.tensor)
+      arguments += x[4..<4 + stateNames.count].map(Argument.tensor)
       guard isThere else { continue }
       let items = (encoder.elementVectors(x[0].count, tensors).count + perItem - 1) / perItem
       itemCount += (items + Self.span - 1) / Self.span * Self.span

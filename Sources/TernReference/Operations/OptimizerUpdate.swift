@@ -4,6 +4,12 @@ import TernGraph
 extension Operations.OptimizerUpdate: ReferenceOperation {
   /// p, g, η [], step [], state… → p, state…; the outputs stand where the inputs did.
   func kernel(_ inputs: [View], _ outputs: [View]) -> Kernel {
+    let update = updating(inputs, outputs)
+    guard isGuarded(inputs.count) else { return update }
+    return { if inputs.last![0] != 0 { try update() } }
+  }
+
+  private func updating(_ inputs: [View], _ outputs: [View]) -> Kernel {
     let (gradient, learningRate, step) = (inputs[1], inputs[2], inputs[3])
     let p = outputs[0]
     let state = Array(outputs.dropFirst())

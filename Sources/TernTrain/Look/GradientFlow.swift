@@ -72,7 +72,7 @@ extension NetworkLook {
     let size = min(batchSize, data.training.count)
     let training = try TrainingGraph(
       model: model, objective: objective, pass: objective.passes[0], batchSize: size,
-      update: ParameterUpdate(.sgd()), seed: seed)
+      update: ParameterUpdate(.sgd()), seed: seed, scalesLoss: device.precision.scalesLoss)
     // Memories learn without gradients.
     guard training.parameters.contains(where: \.isTrainable) else { return [] }
     let session = Session(device: device)

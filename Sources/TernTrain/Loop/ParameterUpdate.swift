@@ -56,16 +56,20 @@ public struct ParameterUpdate: Hashable, Sendable {
 
   /// Appends what follows the gradients of an update.
   ///
-  /// - Parameter parameters: those of the network, running statistics too.
+  /// - Parameters:
+  ///   - parameters: those of the network, running statistics too.
+  ///   - scaling: what looks at the gradients first.
   func append(
-    _ updates: [Update], parameters: [Parameter], in builder: GraphBuilder, learningRate: Tensor,
-    step: Tensor
+    _ updates: [Update], parameters: [Parameter], scaling: LossScaling? = nil,
+    in builder: GraphBuilder, learningRate: Tensor, step: Tensor
   ) throws {
+    let applies =
+      updates.isEmpty ? nil : try scaling?.adjusted(by: updates.map(\.gradient))
     var updates = try builder.scope("penalty") { try updates.map(penalized) }
     if let clipNorm { updates = try Self.clipped(updates, norm: clipNorm, in: builder) }
     try optimizer.update(
       updates, groups: groups, in: builder, learningRate: learningRate, step: step,
-      decoupledDecay: Float(decoupledDecay))
+      decoupledDecay: Float(decoupledDecay), applies: applies)
     if keepsAverage { try average(parameters, in: builder) }
   }
 

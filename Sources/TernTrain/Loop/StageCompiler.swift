@@ -59,7 +59,8 @@ struct StageCompiler {
         try TrainingGraph(
           model: model, objective: objective, pass: $0, batchSize: form.size, update: update,
           seed: options.seed, position: form.position, averagesStatistics: options.shards > 1,
-          frozen: frozen, exchange: options.statisticsExchange)
+          frozen: frozen, exchange: options.statisticsExchange,
+          scalesLoss: options.scalesLoss ?? session.device.precision.scalesLoss)
       }
     }
     try checkLastBatches { form in for stage in stages { _ = try training(stage.objective, form) } }

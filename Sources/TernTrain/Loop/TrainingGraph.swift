@@ -54,11 +54,13 @@ public struct TrainingGraph {
   ///   - frozen: the parameters that the step leaves as they are.
   ///   - exchange: adds up the statistics of batch norm over the members that compute a batch together; `nil` where
   ///     those of what is computed here count.
+  ///   - scalesLoss: whether the loss is multiplied so that small gradients are numbers of float16; see
+  ///     Micikevicius et al., "Mixed precision training", 2018.
   public init(
     model: Model, objective: any Objective, pass: TrainingPass, batchSize: Int,
     update: ParameterUpdate, seed: UInt64, position: BatchPosition = .only,
     averagesStatistics: Bool = false, frozen: FrozenParameters = FrozenParameters(""),
-    exchange: (any SumExchange)? = nil
+    exchange: (any SumExchange)? = nil, scalesLoss: Bool = false
   ) throws {
     let builder = GraphBuilder()
     let samples = SampleInputs(builder, model: model, batchSize: batchSize)
@@ -84,8 +86,9 @@ public struct TrainingGraph {
       exchange == nil
       ? terms.loss
       : try terms.weight.map { try terms.loss * $0 } ?? terms.loss.affine(scale: Float(batchSize))
+    let scaling = scalesLoss && !trainable.isEmpty ? try LossScaling(builder) : nil
     let gradients = try builder.gradients(
-      of: differentiated, withRespectTo: trainable.map(\.tensor))
+      of: scaling?.scaled(differentiated) ?? differentiated, withRespectTo: trainable.map(\.tensor))
     guard !trainable.isEmpty || !owned.contains(where: \.isTrainable) else {
       throw TernError(.usage, "freeze: nothing is left to train")
     }
@@ -94,7 +97,7 @@ public struct TrainingGraph {
       guard let gradient else {
         throw TernError(.badData, "no gradient reaches parameter \(parameter.name)")
       }
-      updates.append((parameter.tensor, gradient))
+      updates.append((parameter.tensor, try scaling?.unscaled(gradient) ?? gradient))
     }
     self.gradients = updates.map { (builder.graph[$0.parameter.id].name, $0.gradient.id) }
     updates = try update.moving(updates)
@@ -121,7 +124,7 @@ public struct TrainingGraph {
     }
     builder.output(Self.lossOutput, loss)
     try update.append(
-      updates, parameters: owned, in: builder,
+      updates, parameters: owned, scaling: scaling, in: builder,
       learningRate: try builder.input(Optimizer.learningRateInput, []), step: step)
     graph = builder.graph
   }

@@ -53,6 +53,9 @@ extension TrainingLoop {
     /// The bytes that a step may take on the device, where that is less than the device has: values that do
     /// not fit are computed again in the backward pass, with the same results.
     public var memoryLimit: Int?
+    /// Whether the loss is multiplied, so that small gradients are numbers of float16, and steps whose gradients
+    /// overflow are skipped; as the device's precision needs it where `nil`.
+    public var scalesLoss: Bool?
     /// Whether gradients can be read, for their distributions.
     var keepsGradients = false
     /// How messages propose another batch size.

@@ -22,7 +22,7 @@ struct TensorBoardLog {
           ("loss/step", .scalar(event.loss)), ("learning_rate", .scalar(event.learningRate)),
           ("speed/images_per_second", .scalar(event.imagesPerSecond)),
           ("speed/data_wait_ms", .scalar(event.dataWaitMilliseconds)),
-        ], step: event.step)
+        ] + (event.lossScale.map { [("loss_scale", .scalar($0))] } ?? []), step: event.step)
     case .epoch(let epoch):
       var values: [(String, EventFile.Value)] = [
         ("loss/train", .scalar(epoch.trainLoss)), ("loss/test", .scalar(epoch.test.loss)),

@@ -201,7 +201,9 @@ public final class Trainer {
       let isPulse = pulse.map { pending == nil && clock.now - lastPulse >= $0 } ?? false
       if isLogged || isPulse {
         pending = PendingLoss(
-          read: try batch.passes[0].startReading(TrainingGraph.lossOutput), step: progress.step,
+          read: try batch.passes[0].startReading(TrainingGraph.lossOutput),
+          scale: batch.passes[0].hasOutput(LossScaling.output)
+            ? try batch.passes[0].startReading(LossScaling.output) : nil, step: progress.step,
           learningRate: batch.rate, isLogged: isLogged, loader: batch.loader)
         if pulse != nil { lastPulse = clock.now }
       }
@@ -246,6 +248,8 @@ public final class Trainer {
 
   private struct PendingLoss {
     let read: any PendingRead
+    /// What the loss is multiplied by, where it is.
+    let scale: (any PendingRead)?
     let step: Int
     let learningRate: Double
     /// Whether it is for the log, not for whoever watches alone.
@@ -255,11 +259,12 @@ public final class Trainer {
 
   private func log(_ pending: PendingLoss, _ meter: inout StepMeter) throws {
     let loss = Double(try pending.read.wait().floats[0])
+    let scale = try pending.scale.map { Double(try $0.wait().floats[0]) }
     func event(_ imagesPerSecond: Double, wait: Double) -> TrainingEvent {
       .step(
         .init(
           step: pending.step, epoch: progress.epoch + 1, loss: loss,
-          learningRate: pending.learningRate, imagesPerSecond: imagesPerSecond,
+          learningRate: pending.learningRate, lossScale: scale, imagesPerSecond: imagesPerSecond,
           dataWaitMilliseconds: wait * 1000))
     }
     guard pending.isLogged else {

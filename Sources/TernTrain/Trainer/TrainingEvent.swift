@@ -50,6 +50,8 @@ public enum TrainingEvent: Sendable {
     public let loss: Double
     /// Its learning rate.
     public let learningRate: Double
+    /// What the loss was multiplied by for its gradients; `nil` where it was not.
+    public let lossScale: Double?
     /// Samples per second since the last logged step.
     public let imagesPerSecond: Double
     /// Waiting for data per step since the last such event, in milliseconds.
@@ -162,7 +164,7 @@ public enum TrainingEvent: Sendable {
         "loss": .double(e.loss), "lr": .double(e.learningRate),
         "images_per_second": .double(e.imagesPerSecond),
         "data_wait_ms": .double(e.dataWaitMilliseconds),
-      ])
+      ]).adding(e.lossScale.map { ["loss_scale": $0] } ?? [:])
     case .epoch(let e): return e.json
     case .gradients(let e):
       return .object([
