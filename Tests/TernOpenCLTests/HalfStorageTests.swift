@@ -32,7 +32,9 @@ import Testing
   @Test(arguments: architectures, precisions) func everyAlgorithmOfConvolutions(
     architecture: String, precision: Precision
   ) throws {
-    for testCase in ConvolutionTests.cases where testCase.algorithm != .im2col {
+    // The first of each algorithm; CLBlast's is float32 alone.
+    var seen: Set = [ConvolutionAlgorithm.im2col]
+    for testCase in ConvolutionTests.cases where seen.insert(testCase.algorithm).inserted {
       let device = try open(
         DeviceOptions(algorithm: testCase.algorithm, precision: precision), architecture)
       // Operands that are numbers of 16 bits: what is rounded is what is stored.
