@@ -8,7 +8,8 @@ import Testing
 /// Products and convolutions of tensors that are stored in 16 bits, by every way that a device has for them.
 @Suite(.enabled(if: openCLDevice != nil)) struct HalfStorageTests {
   private static let architectures = ["wide-cores", "many-threads"]
-  private static let precisions = [Precision.bf16, .fp16]
+  /// A type on each: the kernels of the other differ in what reads and writes a number, which all numbers are tried on.
+  private static let pairs = Array(zip(architectures, [Precision.bf16, .fp16]))
 
   /// Runs a graph by every way there is for its nodes: as many times as the node has ways that has most.
   private func forEachWay(
@@ -29,7 +30,7 @@ import Testing
     for problem in problems { device.candidates.tuning.force(problem.description, nil) }
   }
 
-  @Test(arguments: architectures, precisions) func everyAlgorithmOfConvolutions(
+  @Test(arguments: pairs) func everyAlgorithmOfConvolutions(
     architecture: String, precision: Precision
   ) throws {
     // The first of each algorithm; CLBlast's is float32 alone.
@@ -53,7 +54,7 @@ import Testing
     }
   }
 
-  @Test(arguments: architectures, precisions) func everyWayOfAConvolution(
+  @Test(arguments: pairs) func everyWayOfAConvolution(
     architecture: String, precision: Precision
   ) throws {
     try withTemporaryCache { cache in
@@ -71,7 +72,7 @@ import Testing
   }
 
   /// Sums of whole numbers are exact, and so is what they are rounded to.
-  @Test(arguments: architectures, precisions) func everyWayOfAProduct(
+  @Test(arguments: pairs) func everyWayOfAProduct(
     architecture: String, precision: Precision
   ) throws {
     try withTemporaryCache { cache in
