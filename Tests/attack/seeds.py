@@ -298,9 +298,9 @@ def write_all(folder, cases):
     write("table.csv", "width,height,depth,label\n"
           + "".join(f"{i},{i * 2 % 7},{i / 3:.3f},{'xy'[i % 2]}\n" for i in range(12)))
     write("quoted.csv", "1.5,\"2\",-3e1,\"a,b\"\n2,3,4,\"c\"\"d\"\n5,6,7,\"a,b\"\n1,2,2,\"c\"\"d\"\n" * 2)
-    folder = os.path.join(os.path.dirname(cases), "FormatCases", "hdf5")
+    fixtures = os.path.join(os.path.dirname(cases), "FormatCases", "hdf5")
     for name in ["earliest.h5", "packed.h5"]:
-        with open(os.path.join(folder, name), "rb") as file:
+        with open(os.path.join(fixtures, name), "rb") as file:
             write(f"hdf5/{name}", file.read())
     write("list.txt", "".join(f"pictures/{kind}/{i}.{'jpg' if i > 2 else 'png'} {kind}\n" for kind in "ab" for i in range(5)))
     write("words.txt", "the cat sat, and the dog didn't.\n" * 6)
