@@ -200,7 +200,7 @@ class Attack:
         else:
             with open(place, "wb") as goal:
                 goal.write(data)
-        command = [file if word == "@" else word for word in target.command]
+        command = [word[:-1] + file if word == "@" or word.endswith(":@") else word for word in target.command]
         environment = self.environment(
             {key: os.path.join(folder, value) for key, value in target.environment.items()})
         outcome = self.run(command, folder, environment)

@@ -13,7 +13,7 @@ class Target:
     # Files that are damaged: one of them in each case.
     files: list
     mutation: str
-    # The command line; `@` stands for the damaged file.
+    # The command line; `@`, alone or behind a format (`hdf5:@`), stands for the damaged file.
     command: list
     # What the command reads besides, copied with it: files and folders.
     needs: list = field(default_factory=list)
