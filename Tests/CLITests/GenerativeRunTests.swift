@@ -26,7 +26,7 @@ import Testing
     let running = try Command.start(
       ["train"] + settings + ["--epochs", "4", "--save-every", "1", "--out", "parts"],
       in: workspace.path)
-    while workspace.bytes("parts/checkpoints/last/state.safetensors") == nil { usleep(1000) }
+    running.wait { workspace.bytes("parts/checkpoints/last/state.safetensors") != nil }
     kill(running.process.processIdentifier, SIGKILL)
     _ = running.wait()
     try train(workspace, ["--resume", "parts"])

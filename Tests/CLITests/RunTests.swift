@@ -128,12 +128,7 @@ import Testing
         "--device", "cpu", "--out", folder,
       ], in: workspace.path)
     // As soon as it trains.
-    for _ in 0..<600
-    where FileManager.default.contents(atPath: running.errorPath)?.range(of: Data("step".utf8))
-      == nil
-    {
-      usleep(50_000)
-    }
+    running.wait { running.hasSaid("step") }
     kill(running.process.processIdentifier, signal)
     let result = running.wait()
     #expect(result.status == status, "\(result.errors)")
@@ -158,12 +153,7 @@ import Testing
         "--log-every", "1", "--device", "reference", "--out", "run",
       ], in: workspace.path)
     // The last step of the epoch.
-    for _ in 0..<600
-    where FileManager.default.contents(atPath: running.errorPath)?.range(of: Data("step 2/2".utf8))
-      == nil
-    {
-      usleep(10_000)
-    }
+    running.wait { running.hasSaid("step 2/2") }
     kill(running.process.processIdentifier, SIGINT)
     let result = running.wait()
     #expect(result.status == 130, "\(result.errors)")
@@ -201,11 +191,8 @@ import Testing
       counts["{\"event\":\"\(event)\""] ?? 0
     }
     func wait(until condition: ([String: Int]) -> Bool) {
-      for _ in 0..<6000 {
-        if condition(counts()) { return }
-        usleep(50_000)
-      }
-      Issue.record("nothing came in five minutes: \(counts())")
+      running.wait { condition(counts()) }
+      #expect(running.process.isRunning, "ended early: \(counts())")
     }
     wait { count("step", $0) > 0 }
     let before = counts()

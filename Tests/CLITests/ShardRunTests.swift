@@ -41,7 +41,7 @@ import Testing
     let whole = try run(settings + ["--out", "whole"])
     #expect(whole.status == 0, "\(whole.errors)")
     let running = try Command.start(settings + ["--out", "parts"], in: workspace.path)
-    for _ in 0..<4000 where workspace.bytes("parts/\(Self.weights)") == nil { usleep(2000) }
+    running.wait { workspace.bytes("parts/\(Self.weights)") != nil }
     kill(running.process.processIdentifier, SIGKILL)
     #expect(running.wait().status != 0)
     try FileManager.default.createDirectory(

@@ -74,9 +74,7 @@ import Testing
     try withTable { workspace in
       let running = try Command.start(
         Self.train + ["--epochs", "100000", "--out", "run", "-q"], in: workspace.path)
-      for _ in 0..<600 where workspace.bytes("run/checkpoints/last/state.safetensors") == nil {
-        usleep(20_000)
-      }
+      running.wait { workspace.bytes("run/checkpoints/last/state.safetensors") != nil }
       let second = try Command.run(["train", "--resume", "run"], in: workspace.path)
       #expect(second.status == 73)
       #expect(
@@ -87,8 +85,9 @@ import Testing
       kill(running.process.processIdentifier, SIGKILL)
       _ = running.wait()
       _ = try run(["train", "--resume", "run", "--dry-run"], workspace)
+      let rowsBefore = workspace.bytes("run/results.csv")?.count ?? 0
       let again = try Command.start(["train", "--resume", "run", "-q"], in: workspace.path)
-      usleep(300_000)
+      again.wait { (workspace.bytes("run/results.csv")?.count ?? 0) > rowsBefore }
       kill(again.process.processIdentifier, SIGINT)
       #expect(again.wait().status == 130)
       // The rows of the epochs that the checkpoint counts, and no others.

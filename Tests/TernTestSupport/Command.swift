@@ -60,6 +60,16 @@ package struct Command {
     package let outputPath: String
     package let errorPath: String
 
+    /// Sleeps until a condition holds or the process has ended, however long that takes.
+    package func wait(until condition: () -> Bool) {
+      while process.isRunning, !condition() { usleep(2000) }
+    }
+
+    /// Whether the process has written some text to its standard error.
+    package func hasSaid(_ text: String) -> Bool {
+      FileManager.default.contents(atPath: errorPath)?.range(of: Data(text.utf8)) != nil
+    }
+
     package func wait() -> Result {
       process.waitUntilExit()
       func text(_ path: String) -> String {
