@@ -92,7 +92,9 @@ package struct BenchmarkBase {
       }
       func text(_ key: String) -> String { result[key]?.stringValue ?? "" }
       return (
-        kernelName(text("op"), name, shape: text("shape"), pass: text("pass")),
+        kernelName(
+          text("op"), name, shape: text("shape"), pass: text("pass"),
+          dataType: DataType(rawValue: text("dtype")) ?? .float32),
         result["time_ns"]?["median"]?.doubleValue.map { $0 * 1e-9 }
       )
     }
@@ -104,15 +106,17 @@ package struct BenchmarkBase {
   }
 
   fileprivate static func kernelName(
-    _ operation: String, _ name: String, shape: String, pass: String
+    _ operation: String, _ name: String, shape: String, pass: String, dataType: DataType
   ) -> String {
     "\(operation)\(name == shape ? "" : " \(name)") \(shape) \(pass)"
+      + (dataType == .float32 ? "" : " \(dataType.rawValue)")
   }
 }
 
 extension BenchmarkCase {
   /// What tells the result of a pass from others.
-  package func resultName(_ pass: BenchmarkPass) -> String {
-    BenchmarkBase.kernelName(operation, name, shape: shape, pass: pass.rawValue)
+  package func resultName(_ pass: BenchmarkPass, _ dataType: DataType = .float32) -> String {
+    BenchmarkBase.kernelName(
+      operation, name, shape: shape, pass: pass.rawValue, dataType: dataType)
   }
 }

@@ -7,15 +7,15 @@ package struct BenchmarkContext: Sendable {
   package let options: DeviceOptions
   /// How often: `{"seconds": 0.25}` or `{"iterations": 10}`.
   package let samples: JSON
-  /// `nil` where it was not measured.
-  package var peaks: PeakSeries?
+  /// Of each type that is measured, the device's first; empty where it was not measured.
+  package var peaks: [(type: DataType, series: PeakSeries)]
   package let date: Date
   /// What Tern was built from; `nil` where the build was not told.
   package let commit: String?
 
   package init(
-    _ device: any Device, samples: JSON, peaks: PeakSeries? = nil, date: Date = .now,
-    commit: String? = nil
+    _ device: any Device, samples: JSON, peaks: [(type: DataType, series: PeakSeries)] = [],
+    date: Date = .now, commit: String? = nil
   ) {
     info = device.info
     options = device.options
@@ -41,27 +41,30 @@ package struct BenchmarkContext: Sendable {
   static let remarkable = ["version", "commit", "samples"]
 
   package var json: JSON {
-    let peak: JSON =
-      peaks.map { peaks in
-        func pair(_ range: ClosedRange<Double>) -> JSON {
-          .array([.double(range.lowerBound), .double(range.upperBound)])
-        }
-        return .object([
-          "gflops": .double(peaks.best.gflops), "gbs": .double(peaks.best.gbs),
-          "source": .string(peaks.isGiven ? "given" : "measured"),
-          "measurements": .int(peaks.samples.count),
-          "gflops_range": pair(peaks.gflops), "gbs_range": pair(peaks.gbs),
-        ])
-      } ?? .null
     return .object([
       "device": .string(info.id), "name": .string(info.name), "driver": .string(info.driver),
       "compute_units": .int(info.computeUnits),
       "threads": threads.map { .int($0) } ?? .null,
       "algorithm": options.algorithmDescription.map(JSON.string) ?? .null,
       "precision": .string(options.precision.rawValue),
-      "cache_bytes": .int(info.cacheByteCount), "peak": peak, "samples": samples,
+      "cache_bytes": .int(info.cacheByteCount),
+      "peak": peaks.first.map { Self.json($0.series) } ?? .null,
+      "peaks": .object(peaks.map { .init(name: $0.type.rawValue, value: Self.json($0.series)) }),
+      "samples": samples,
       "date": .string(date.formatted(.iso8601)), "version": .string(TernRelease.version),
       "commit": commit.map { .string($0) } ?? .null,
+    ])
+  }
+
+  private static func json(_ peaks: PeakSeries) -> JSON {
+    func pair(_ range: ClosedRange<Double>) -> JSON {
+      .array([.double(range.lowerBound), .double(range.upperBound)])
+    }
+    return .object([
+      "gflops": .double(peaks.best.gflops), "gbs": .double(peaks.best.gbs),
+      "source": .string(peaks.isGiven ? "given" : "measured"),
+      "measurements": .int(peaks.samples.count),
+      "gflops_range": pair(peaks.gflops), "gbs_range": pair(peaks.gbs),
     ])
   }
 

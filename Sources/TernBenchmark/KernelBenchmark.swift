@@ -86,8 +86,9 @@ package struct KernelBenchmark {
   ) -> (KernelResult, Executable?) {
     var result = KernelResult(testCase, pass)
     do {
-      let kernel = try KernelGraph(testCase, pass)
+      let kernel = try KernelGraph(testCase, pass, on: device)
       result.cost = kernel.cost
+      result.dataType = kernel.storedType
       guard device.info.id != "reference" || kernel.cost.bytes <= Self.referenceByteCount else {
         throw TernError(
           .runtime,
@@ -99,7 +100,9 @@ package struct KernelBenchmark {
 
       let session = Session(device: device)
       let executable = try session.compile(kernel.graph)
-      try load(inputs.merging(saved) { own, _ in own }, into: session, executable, testCase)
+      let values = inputs.merging(saved) { own, _ in own }
+      try load(
+        kernel.stored(values), into: session, executable, testCase)
       result.workingSetByteCount = executable.plan.peakByteCount
       result.implementation = Self.implementation(of: executable)
       try executable.step()

@@ -20,7 +20,10 @@ package struct KernelGraph {
   /// reading every input and writing every output once.
   package let cost: Cost
 
-  package init(_ testCase: BenchmarkCase, _ pass: BenchmarkPass) throws {
+  /// - Parameter storing: makes the graph one of other types; inputs are drawn in float32 all the same.
+  package init(
+    _ testCase: BenchmarkCase, _ pass: BenchmarkPass, storing: (Graph) throws -> Graph = { $0 }
+  ) throws {
     if testCase.operation.hasPrefix("optimizer.") {
       try self.init(update: testCase)
       return
@@ -46,7 +49,7 @@ package struct KernelGraph {
     let targets = pass == .forward ? [] : testCase.targets(of: pass)
     guard pass != .forward else {
       for (name, result) in results { builder.output("output.\(name)", result) }
-      self.init(builder.graph, preparation: nil, types, targets: [])
+      try self.init(builder.graph, preparation: nil, types, targets: [], storing: storing)
       return
     }
     let forwardCount = builder.graph.nodes.count
@@ -59,22 +62,23 @@ package struct KernelGraph {
       if let gradient { builder.output("gradient.\(name)", gradient) }
     }
     let (graph, preparation) = Self.cut(builder.graph, behind: forwardCount)
-    self.init(graph, preparation: preparation, types, targets: targets)
+    try self.init(graph, preparation: preparation, types, targets: targets, storing: storing)
   }
 
   /// One update of a parameter.
   private init(update testCase: BenchmarkCase) throws {
     let opCase = testCase.opCase
     let type = opCase.inputs["parameter"]!.type
-    self.init(
+    try self.init(
       try OptimizerCase.graph(opCase.operation, opCase.attributes, type).graph, preparation: nil,
       ["parameter": type, "gradient": type], targets: [])
   }
 
   private init(
-    _ graph: Graph, preparation: Graph?, _ types: [String: TensorType], targets: [String]
-  ) {
-    let graph = graph.removingDeadNodes().removingUnreadVariables()
+    _ graph: Graph, preparation: Graph?, _ types: [String: TensorType], targets: [String],
+    storing: (Graph) throws -> Graph = { $0 }
+  ) throws {
+    let graph = try storing(graph.removingDeadNodes().removingUnreadVariables())
     let preparation = preparation?.removingDeadNodes().removingUnreadVariables()
     self.graph = graph
     self.preparation = preparation

@@ -27,10 +27,15 @@ package struct KernelReport: Sendable {
     }
   }
 
-  /// Holds all results against the best of several measurements of the peak.
-  package mutating func judge(_ benchmark: KernelBenchmark) {
-    context.peaks = benchmark.peaks
+  /// Holds the results of each type against the best of several measurements of its peak.
+  ///
+  /// - Parameter benchmarks: one for each type that is measured.
+  package mutating func judge(_ benchmarks: [KernelBenchmark]) {
+    context.peaks = benchmarks.map { ($0.device.precision.storedType, $0.peaks) }
     for index in results.indices {
+      let type = results[index].dataType
+      let benchmark =
+        benchmarks.first { $0.device.precision.storedType == type } ?? benchmarks[0]
       results[index].judge(
         peak: benchmark.peaks.best, launchSeconds: benchmark.launchSeconds,
         cacheByteCount: context.info.cacheByteCount)
@@ -50,9 +55,11 @@ package struct KernelReport: Sendable {
     }
   }
 
-  /// Over the passes of a kind that were timed and have a roof; each counts once.
-  package func meanPercentOfRoof(_ kind: BenchmarkCase.Kind) -> Mean? {
-    Mean(results.filter { $0.kind == kind && !$0.hasNoRoof }.compactMap(\.percentOfRoof))
+  /// Over the passes of a kind and a type that were timed and have a roof; each counts once.
+  package func meanPercentOfRoof(_ kind: BenchmarkCase.Kind, _ type: DataType) -> Mean? {
+    Mean(
+      results.filter { $0.kind == kind && $0.dataType == type && !$0.hasNoRoof }
+        .compactMap(\.percentOfRoof))
   }
 
   package var meanRatio: Mean? { Mean(ratios.compactMap(\.self)) }

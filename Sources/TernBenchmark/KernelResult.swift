@@ -15,6 +15,8 @@ package struct KernelResult: Sendable {
   package let shape: String
   package let kind: BenchmarkCase.Kind
   package let pass: BenchmarkPass
+  /// What its tensors are stored in, apart from those that have to be float32.
+  package var dataType = DataType.float32
   /// How often a network has the case.
   package let count: Int
   /// What ran.
@@ -79,7 +81,7 @@ package struct KernelResult: Sendable {
       } ?? .null
     return .object([
       "name": .string(name), "op": .string(operation), "shape": .string(shape),
-      "pass": .string(pass.rawValue), "dtype": .string("float32"), "count": .int(count),
+      "pass": .string(pass.rawValue), "dtype": .string(dataType.rawValue), "count": .int(count),
       "implementation": .string(implementation), "status": .string(status.rawValue),
       "max_rel_error": number(maximumRelativeError), "message": text(message),
       "time_ns": times, "iterations": .int(timing?.iterations ?? 0), "flops": .int(cost.flops),

@@ -19,25 +19,30 @@ package struct CPUBackend: Backend {
     ]
   }
 
-  package var precisions: [Precision] { [.fp32, .bf16] }
+  package var precisions: [Precision] { [.fp32, .bf16, .fp16] }
+
+  /// Whether operations have kernels that read and write a precision's type.
+  static func hasKernels(for precision: Precision) -> Bool {
+    precision == .fp32 || precision == .bf16 && tern_has_avx512()
+  }
+
+  /// Whether a precision is expected to be as fast as float32 or faster.
+  private static func isWorthIt(_ precision: Precision) -> Bool {
+    precision == .fp32 || precision == .bf16 && tern_has_avx512_bfloat16()
+  }
 
   package func open(_ info: DeviceInfo, options: DeviceOptions) throws -> any Device {
     if let threads = options.threads, !(1...BackgroundThread.limit).contains(threads) {
       throw TernError(
         .usage, "threads: expected 1 to \(BackgroundThread.limit), got \(threads)")
     }
-    if options.precision == .bf16 {
-      guard tern_has_avx512() else {
-        throw TernError(
-          .usage,
-          "precision: bf16 on the cpu takes AVX-512, which \(info.name) has not; fp32 is left")
-      }
-      guard tern_has_avx512_bfloat16() || options.forcesPrecision else {
-        throw TernError(
-          .usage,
-          "precision: \(info.name) has no instructions for bf16, which would be slower than fp32",
-          remedy: .forcePrecision)
-      }
+    let precision = options.precision
+    guard Self.isWorthIt(precision) || options.forcesPrecision else {
+      throw TernError(
+        .usage,
+        "precision: \(info.name) has no instructions for \(precision.rawValue), which would be slower "
+          + "than fp32",
+        remedy: .forcePrecision)
     }
     return try CPUDevice(info: info, options: options, cache: .standard())
   }

@@ -43,6 +43,8 @@ final class CPUDevice: Device {
 
   var precision: Precision { options.precision }
   var autocastType: DataType? { precision.halfType }
+  /// Of float16, and of bfloat16 without the instructions for it, the processor has storage alone.
+  var storesAllByAutocast: Bool { !CPUBackend.hasKernels(for: precision) }
 
   func fusing(_ graph: Graph) throws -> Graph {
     try context.threads.activate()

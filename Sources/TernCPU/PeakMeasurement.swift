@@ -13,7 +13,8 @@ extension CPUDevice {
     // Large enough for all threads, and no larger: a short run is more likely to have the processor
     // for itself.
     let n = 256 * Int(Double(context.threads.count).squareRoot().rounded(.up))
-    let matrix = Operand(TensorType([n, n], autocastType ?? .float32))
+    let matrix = Operand(
+      TensorType([n, n], storesAllByAutocast ? .float32 : autocastType ?? .float32))
     let product = try Operations.MatMul().lower(
       Signature(inputs: [matrix, matrix], outputs: [matrix]), context)
     let buffers = try (0..<3).map { _ in

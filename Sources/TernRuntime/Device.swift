@@ -89,6 +89,10 @@ public protocol Device: AnyObject, Sendable {
   /// The type of 16 bits in which activations and their gradients are stored; `nil` where all is float32.
   var autocastType: DataType? { get }
 
+  /// Whether operations without kernels for ``autocastType`` compute in float32 and store their results in it; they
+  /// stay float32 where not.
+  var storesAllByAutocast: Bool { get }
+
   /// The ways to compute a convolution that may be asked for; empty where there is one alone.
   var algorithms: [ConvolutionAlgorithm] { get }
 
@@ -142,6 +146,7 @@ extension Device {
 
   public var precision: Precision { .fp32 }
   public var autocastType: DataType? { nil }
+  public var storesAllByAutocast: Bool { false }
   public var isAsynchronous: Bool { false }
   public func fusing(_ graph: Graph) throws -> Graph { graph }
   public func assignLayouts(_ graph: Graph, variableLayouts: [String: Layout]) throws -> Graph {

@@ -154,7 +154,9 @@ public final class Session {
         || device.supports(node.operation, inputs: graph.types(node.inputs))
     }
     let cast = try device.autocastType.map { type in
-      try supported.autocast(to: type) { [device] in device.supports($0, inputs: $1) }
+      try supported.autocast(to: type, storesAll: device.storesAllByAutocast) { [device] in
+        device.supports($0, inputs: $1)
+      }
     }
     let fused = fuses ? try device.fusing(cast ?? supported) : cast ?? supported
     let laidOut = try device.assignLayouts(fused, variableLayouts: variableLayouts)

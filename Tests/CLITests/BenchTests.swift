@@ -168,6 +168,33 @@ import Testing
     }
   }
 
+  /// Each type has its rows and its peak; what has no form of 16 bits is measured once.
+  @Test func everyTypeHasItsRows() throws {
+    let workspace = try Workspace()
+    defer { workspace.remove() }
+    let result = try Command.run(
+      ["bench", "gemm", "40", "--dtype", "float32,float16", "--device", "cpu", "--iterations", "1"]
+        + ["--json"], in: workspace.path)
+    #expect(result.status == 0, "\(result.errors)")
+    let json = try JSON(parsing: result.output)
+    guard case .array(let results)? = json["results"] else {
+      Issue.record("no results: \(result.output)")
+      return
+    }
+    #expect(
+      results.map { $0["dtype"]?.stringValue }
+        == ["float32", "float16", "float32", "float16", "float32", "float16"])
+    #expect(json["context"]?["peaks"]?["float16"]?["gflops"]?.doubleValue.map { $0 > 0 } == true)
+    let wrong = try Command.run(
+      ["bench", "gemm", "8", "--dtype", "float31", "--device", "cpu"], in: workspace.path)
+    #expect(wrong.status == 64)
+    let sums = try Command.run(
+      ["bench", "ops", "softmax", "8,8", "dim=1", "--dtype", "float32,float16"]
+        + ["--device", "cpu", "--iterations", "1", "--pass", "forward"], in: workspace.path)
+    #expect(
+      sums.output.split(separator: "\n").count { $0.hasPrefix("softmax") } == 1, "\(sums.output)")
+  }
+
   @Test func everyFormatHasARowPerPass() throws {
     let workspace = try Workspace()
     defer { workspace.remove() }
@@ -216,7 +243,7 @@ import Testing
         decoding: FileManager.default.contents(atPath: running.errorPath) ?? Data(), as: UTF8.self
       ).split(separator: "\n").count { $0.contains("forward: ") || $0.contains(" ms a step") }
     }
-    while running.process.isRunning, lineCount() < 1 { usleep(2000) }
+    running.wait { lineCount() > 0 }
     kill(running.process.processIdentifier, signal)
     let result = running.wait()
     #expect(result.status == 128 + signal, "\(result.errors)")

@@ -21,7 +21,7 @@ import Testing
 
   @Test(arguments: [
     ("lenet5", "cpu"), ("resnet20", "cpu"), ("lenet5", "opencl"),
-    ("lenet5", "reference --precision bf16"), ("lenet5", "opencl --precision fp16"),
+    ("lenet5", "reference --precision bf16"), ("lenet5", "cpu --precision fp16 --force-precision"),
   ]) func ranksDoNotChangeTheWeights(model: String, device: String) throws {
     let workspace = try Workspace()
     defer { workspace.remove() }

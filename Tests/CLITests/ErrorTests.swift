@@ -54,10 +54,12 @@ import Testing
     try expectFailure(train + ["--normalize", "1"], in: workspace, status: 64, "normalize")
     try expectFailure(train + ["--threads", "0"], in: workspace, status: 64, "threads")
     try expectFailure(train + ["--precision", "fp8"], in: workspace, status: 64, "tf32")
-    for precision in ["tf32", "fp16"] {
+    for (precision, message) in [
+      ("tf32", "fp32 or bf16 or fp16, not in tf32"), ("fp16", "--force-precision"),
+    ] {
       try expectFailure(
         train + ["--precision", precision, "--device", "cpu"], in: workspace, status: 64,
-        "precision", "fp32 or bf16, not in \(precision)")
+        "precision", message)
     }
     try expectFailure(
       ["verify", "--precision", "tf32", "--device", "reference"], in: workspace, status: 64,

@@ -45,6 +45,33 @@ import Testing
     #expect(passCount == 9 + 2 + 2 + 2 + 2 + 1)
   }
 
+  /// What is timed in 16 bits reads and writes 16 bits, without casts; what has no such form says so.
+  @Test func aTypeIsWhatTensorsAreStoredIn() throws {
+    let device = try DeviceCatalog.standard.open(
+      "reference", options: DeviceOptions(precision: .bf16))
+    var benchmark = try KernelBenchmark(
+      device: device, peak: DevicePeak(gflops: 50, gbs: 10))
+    benchmark.iterations = 1
+    let cases = try BenchmarkSuite(JSON(parsing: Self.suite), source: "small").cases
+    var types: [String: DataType] = [:]
+    for testCase in cases {
+      for pass in testCase.passes {
+        let kernel = try KernelGraph(testCase, pass, on: device)
+        // Only what a sum in float32 reads too is cast.
+        let casts = kernel.graph.nodes.filter { $0.operation is Operations.Cast }
+        let sums = kernel.graph.nodes.filter { $0.operation is Operations.Reduce }
+        #expect(casts.allSatisfy { cast in sums.contains { $0.inputs == cast.inputs } })
+        #expect(try kernel.cost.bytes <= KernelGraph(testCase, pass).cost.bytes)
+        let result = benchmark.run(testCase, pass)
+        #expect(
+          result.status == .passed, "\(testCase.key) \(pass.rawValue): \(result.message ?? "")")
+        #expect(result.dataType == kernel.storedType)
+        types[testCase.operation] = result.dataType
+      }
+    }
+    #expect(types["conv2d"] == .bfloat16 && types["optimizer.adam"] == .float32)
+  }
+
   /// The last samples, channels and columns of a large case are those that the reference computes.
   @Test(arguments: TestDevices.fast) func aLargeCaseIsCheckedByParts(device: String) throws {
     var benchmark = try KernelBenchmark(

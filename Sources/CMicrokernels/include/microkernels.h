@@ -17,6 +17,10 @@ bool tern_has_avx512_bfloat16(void);
 void tern_widen_bfloat16(const uint16_t *x, float *y, ptrdiff_t count);
 void tern_narrow_bfloat16(const float *x, uint16_t *y, ptrdiff_t count);
 
+/// Values of float16 as floats, and back: the nearest, ties to even.
+void tern_widen_float16(const uint16_t *x, float *y, ptrdiff_t count);
+void tern_narrow_float16(const float *x, uint16_t *y, ptrdiff_t count);
+
 /// The channels of `y` that a call takes: four blocks of sixteen.
 enum { tern_outer_product_blocks = 4, tern_outer_product_block_size = 16 };
 

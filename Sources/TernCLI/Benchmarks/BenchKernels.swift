@@ -13,6 +13,13 @@ struct KernelOptions: ParsableArguments {
   var suite: String?
   @OptionGroup var device: DeviceArguments
   @Option(
+    help: ArgumentHelp(
+      """
+      Measure each pass in each of these types that it can be stored in: \
+      \(DataType.measured.map(\.rawValue).joined(separator: ", ")). (default: as --precision says)
+      """, valueName: "TYPE,TYPE"))
+  var dtype: MeasuredTypes?
+  @Option(
     name: .customLong("pass"),
     help: "Only this pass: \(BenchmarkPass.allCases.map(\.rawValue).joined(separator: ", ")).")
   var onlyPass: BenchmarkPass?
@@ -202,6 +209,16 @@ struct BenchAll: ParsableCommand {
   func run() throws { try options.run([.conv, .gemm, .ops]) }
 }
 
+/// A pass of a case, and which of the devices measures it, each in a type of its own.
+struct KernelWork {
+  let testCase: BenchmarkCase
+  let pass: BenchmarkPass
+  let device: Int
+  let type: DataType
+
+  var resultName: String { testCase.resultName(pass, type) }
+}
+
 /// Measures cases and prints what they give.
 private struct KernelBench {
   private let options: KernelOptions
@@ -217,39 +234,46 @@ private struct KernelBench {
 
   func run() throws {
     let format = try options.output.chosen()
-    let work = try options.work(cases)
+    let passes = try options.work(cases)
     let comparison = try options.comparison.base()
-    let device = try options.device.open()
-    var context = BenchmarkContext(device, samples: options.samples, commit: Build.commit)
-    try comparison?.base.check(
-      context.json, measuring: work.map { $0.testCase.resultName($0.pass) })
+    let devices = try openings.map { try options.device.open($0) }
+    let work = passes.flatMap { forms(of: $0.testCase, $0.pass, on: devices) }
+    var context = BenchmarkContext(devices[0], samples: options.samples, commit: Build.commit)
+    try comparison?.base.check(context.json, measuring: work.map(\.resultName))
 
     Output.progress(
-      "\(device.info.id) (\(device.info.name)): "
+      "\(devices[0].info.id) (\(devices[0].info.name)): "
         + (options.peak == nil ? "measuring its peak, then " : "") + "\(work.count) passes")
-    var benchmark = try makeBenchmark(device)
+    var benchmarks = try devices.map { try makeBenchmark($0) }
     let versus = try options.versus.map { algorithm in
-      try makeBenchmark(try options.device.open(algorithm: algorithm), peak: benchmark)
+      try zip(openings, benchmarks).map { opening, benchmark in
+        try makeBenchmark(
+          try options.device.open {
+            opening(&$0)
+            $0.algorithm = algorithm
+          }, peak: benchmark)
+      }
     }
-    context.peaks = benchmark.peaks
+    context.peaks = benchmarks.map { ($0.device.precision.storedType, $0.peaks) }
     let printer = KernelPrinter(
       KernelReport(context: context, versus: options.versus?.rawValue), work: work, format: format)
     EarlyEnd.install { printer.end() }
-    printer.begin(benchmark)
+    printer.begin(benchmarks)
     let clock = ContinuousClock()
     var lastPeak = clock.now
-    for (testCase, pass) in work {
+    for work in work {
       if clock.now - lastPeak > .seconds(Self.peakSeconds) {
-        try benchmark.measurePeak()
+        for index in benchmarks.indices { try benchmarks[index].measurePeak() }
         lastPeak = clock.now
       }
+      let benchmark = benchmarks[work.device]
       let (result, other) =
-        versus.map { benchmark.run(testCase, pass, alternatingWith: $0) }
-        ?? (benchmark.run(testCase, pass), nil)
+        versus.map { benchmark.run(work.testCase, work.pass, alternatingWith: $0[work.device]) }
+        ?? (benchmark.run(work.testCase, work.pass), nil)
       printer.append(result, other)
     }
-    try benchmark.measurePeak()
-    let report = printer.end(benchmark)
+    for index in benchmarks.indices { try benchmarks[index].measurePeak() }
+    let report = printer.end(benchmarks)
     if let (base, threshold) = comparison {
       try Regressions.report(
         BenchmarkComparison(report.json, base: base, threshold: threshold), format)
@@ -258,6 +282,29 @@ private struct KernelBench {
     if !faults.isEmpty {
       throw TernError(
         .runtime, "\(faults.count) of \(report.results.count) cases did not compute what they must")
+    }
+  }
+
+  /// How the device is opened: once for each type.
+  private var openings: [(inout DeviceOptions) -> Void] {
+    guard let types = options.dtype?.types else { return [{ _ in }] }
+    return types.map { type in
+      { options in
+        if options.precision.storedType != type { options.precision = type.precision ?? .fp32 }
+        options.forcesPrecision = true
+      }
+    }
+  }
+
+  /// A pass in the first type, and in each other that it has a form of.
+  private func forms(
+    of testCase: BenchmarkCase, _ pass: BenchmarkPass, on devices: [any Device]
+  ) -> [KernelWork] {
+    devices.enumerated().compactMap { index, device in
+      // What has no graph at all is reported where it is measured.
+      let type = (try? KernelGraph(testCase, pass, on: device))?.storedType ?? .float32
+      guard index == 0 || type == device.precision.storedType else { return nil }
+      return KernelWork(testCase: testCase, pass: pass, device: index, type: type)
     }
   }
 
@@ -270,6 +317,18 @@ private struct KernelBench {
     benchmark.seconds = options.seconds
     benchmark.iterations = options.iterations
     return benchmark
+  }
+}
+
+/// Element types, separated by commas.
+struct MeasuredTypes: ExpressibleByArgument {
+  let types: [DataType]
+
+  init?(argument: String) {
+    let names = argument.split(separator: ",", omittingEmptySubsequences: false).map(String.init)
+    let types = names.compactMap { name in DataType.measured.first { $0.rawValue == name } }
+    guard types.count == names.count, Set(types).count == types.count else { return nil }
+    self.types = types
   }
 }
 

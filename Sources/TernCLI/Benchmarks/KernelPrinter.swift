@@ -8,6 +8,7 @@ import TernConformance
 final class KernelPrinter: Sendable {
   private let format: OutputFormat
   private let layout: RowLayout
+  private let showsTypes: Bool
   /// How many passes are to be measured.
   private let plannedCount: Int
   /// What was measured so far, and whether the last word is spoken: by whoever comes first, the
@@ -16,8 +17,7 @@ final class KernelPrinter: Sendable {
 
   /// - Parameter work: all that is to be measured.
   init(
-    _ report: KernelReport, work: [(testCase: BenchmarkCase, pass: BenchmarkPass)],
-    format: OutputFormat
+    _ report: KernelReport, work: [KernelWork], format: OutputFormat
   ) {
     self.format = format
     plannedCount = work.count
@@ -32,6 +32,11 @@ final class KernelPrinter: Sendable {
       .init("% ROOF", isNumeric: true), .init("BOUND", width: 7),
       .init("ERROR", width: 7, isNumeric: true),
     ]
+    showsTypes = work.contains { $0.type != .float32 }
+    if showsTypes {
+      columns.insert(
+        .init("DTYPE", width: DataType.measured.map(\.rawValue.count).max()!), at: 4)
+    }
     if let versus = report.versus {
       columns.append(.init("× \(versus)".uppercased(), isNumeric: true))
     }
@@ -42,15 +47,21 @@ final class KernelPrinter: Sendable {
   }
 
   /// Prints what stands above the rows.
-  func begin(_ benchmark: KernelBenchmark) {
-    let (context, peak) = (state.withLock { $0.report.context }, benchmark.peaks.best)
+  func begin(_ benchmarks: [KernelBenchmark]) {
+    let context = state.withLock { $0.report.context }
     let info = context.info
     var facts = "driver \(info.driver)"
     if info.backend == "cpu" { facts += ", \(context.options.threads ?? 1) threads" }
+    let peaks = benchmarks.map { benchmark in
+      let (peak, type) = (benchmark.peaks.best, benchmark.device.precision.storedType)
+      let name = benchmarks.count > 1 ? "peak of \(type.rawValue)" : "peak"
+      return "\(name), measured: \(Format.fixed(peak.gflops, 1)) GFLOP/s, "
+        + "\(Format.fixed(peak.gbs, 1)) GB/s; an empty step takes "
+        + "\(Format.fixed(benchmark.launchSeconds * 1e6, 1)) µs"
+    }
     let text = """
       \(info.id) (\(info.name)), \(facts)
-      peak, measured: \(Format.fixed(peak.gflops, 1)) GFLOP/s, \(Format.fixed(peak.gbs, 1)) GB/s; \
-      an empty step takes \(Format.fixed(benchmark.launchSeconds * 1e6, 1)) µs
+      \(peaks.joined(separator: "\n"))
 
       """
     if format.isForPrograms {
@@ -85,15 +96,16 @@ final class KernelPrinter: Sendable {
 
   /// Prints what stands below the rows, or the whole object; once.
   ///
-  /// - Parameter benchmark: by whose last measurement of the peak all results are judged.
+  /// - Parameter benchmarks: by whose last measurements of the peak all results are judged; `nil` where the
+  ///   measurement ends early.
   /// - Returns: what was measured.
   @discardableResult
-  func end(_ benchmark: KernelBenchmark? = nil) -> KernelReport {
+  func end(_ benchmarks: [KernelBenchmark]? = nil) -> KernelReport {
     state.withLock { state in
       if state.hasEnded { return state.report }
       state.hasEnded = true
-      state.report.isComplete = benchmark != nil
-      if let benchmark { state.report.judge(benchmark) }
+      state.report.isComplete = benchmarks != nil
+      if let benchmarks { state.report.judge(benchmarks) }
       let report = state.report
       switch format {
       case .table, .markdown: Output.result("\n" + summary(report))
@@ -121,6 +133,7 @@ final class KernelPrinter: Sendable {
       result.hasNoRoof ? "cache" : result.bound?.rawValue ?? "-",
       result.status == .passed ? error : result.status.rawValue.uppercased(),
     ]
+    if showsTypes { row.insert(result.dataType.rawValue, at: 4) }
     if isVersus { row.append(number(ratio, 2)) }
     return row + [result.implementation]
   }
@@ -130,20 +143,23 @@ final class KernelPrinter: Sendable {
     if !report.isComplete {
       lines.append("interrupted after \(report.results.count) of \(plannedCount) passes")
     }
-    if let peaks = report.context.peaks, peaks.samples.count > 1 {
+    let measured = report.context.peaks
+    for (type, peaks) in measured where peaks.samples.count > 1 {
       func range(_ range: ClosedRange<Double>) -> String {
         "\(Format.fixed(range.lowerBound, 1)) to \(Format.fixed(range.upperBound, 1))"
       }
+      let name = measured.count > 1 ? "peak of \(type.rawValue)" : "peak"
       lines.append(
-        "peak, measured \(peaks.samples.count) times: \(range(peaks.gflops)) GFLOP/s, "
+        "\(name), measured \(peaks.samples.count) times: \(range(peaks.gflops)) GFLOP/s, "
           + "\(range(peaks.gbs)) GB/s; the means below are of the highest, a row above of the "
           + "highest until then")
     }
     for kind in BenchmarkCase.Kind.allCases {
-      if let mean = report.meanPercentOfRoof(kind) {
+      for type in DataType.measured {
+        guard let mean = report.meanPercentOfRoof(kind, type) else { continue }
         lines.append(
-          "\(kind.rawValue): \(Format.fixed(mean.value, 1)) % of the roofline over \(mean.count) "
-            + "passes, geometric mean")
+          "\(kind.rawValue)\(showsTypes ? " \(type.rawValue)" : ""): \(Format.fixed(mean.value, 1)) % of "
+            + "the roofline over \(mean.count) passes, geometric mean")
       }
     }
     let cached = report.results.filter(\.hasNoRoof).count

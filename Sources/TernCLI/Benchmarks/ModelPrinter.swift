@@ -61,7 +61,8 @@ final class ModelPrinter: Sendable {
   func end(isComplete: Bool = false) -> JSON {
     state.withLock { state in
       var context = context
-      context.peaks = state.peak.map({ PeakSeries($0) })
+      context.peaks =
+        state.peak.map { [(context.options.precision.storedType, PeakSeries($0))] } ?? []
       let report = JSON.object([
         "context": context.json, "complete": .bool(isComplete), "results": .array(state.results),
       ])

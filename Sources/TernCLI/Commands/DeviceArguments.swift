@@ -32,9 +32,15 @@ struct DeviceArguments: ParsableArguments {
       forcesPrecision: forcePrecision)
   }
 
-  func open() throws -> any Device {
-    try DeviceCatalog.standard.open(device, options: options)
+  /// Opens the device, with other options where asked for.
+  func open(_ change: (inout DeviceOptions) -> Void = { _ in }) throws -> any Device {
+    var options = options
+    change(&options)
+    return try DeviceCatalog.standard.open(device, options: options)
   }
+
+  /// Opens the device where speed is no question: also in a precision that is slower on it.
+  func openAtAnySpeed() throws -> any Device { try open { $0.forcesPrecision = true } }
 
   /// Opens the device for a network, and says where the algorithm that was asked for changes nothing.
   func open(for network: Model) throws -> any Device {
@@ -46,13 +52,6 @@ struct DeviceArguments: ParsableArguments {
       }
     }
     return device
-  }
-
-  /// Opens the same device with another algorithm for convolutions.
-  func open(algorithm: ConvolutionAlgorithm) throws -> any Device {
-    var options = options
-    options.algorithm = algorithm
-    return try DeviceCatalog.standard.open(device, options: options)
   }
 }
 

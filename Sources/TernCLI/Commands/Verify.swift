@@ -61,7 +61,8 @@ struct Verify: ParsableCommand {
       return
     }
     if let random { return try verify(random) }
-    let runner = CaseRunner(device: try device.open(), algorithm: device.algorithm?.algorithm)
+    let runner = CaseRunner(
+      device: try device.openAtAnySpeed(), algorithm: device.algorithm?.algorithm)
     var counts: [CaseResult.Status: Int] = [:]
     func count(_ result: CaseResult) {
       counts[result.status, default: 0] += 1
@@ -103,7 +104,7 @@ struct Verify: ParsableCommand {
     guard (1...1_000_000).contains(count), seed <= UInt64(Int.max) else {
       throw TernError(.usage, "random: expected 1 to 1000000 networks, got \(count)")
     }
-    let check = RandomNetworkCheck(device: try device.open())
+    let check = RandomNetworkCheck(device: try device.openAtAnySpeed())
     var faultCount = 0
     for number in seed..<seed + UInt64(count) {
       guard let fault = check.fault(seed: number) else { continue }

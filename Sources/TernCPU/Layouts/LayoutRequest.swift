@@ -12,6 +12,11 @@ struct LayoutRequest {
   let producerInputs: [[Operand]]
   let context: CPUContext
 
+  /// Whether an input or an output has a type.
+  func has(_ type: DataType) -> Bool {
+    inputs.contains { $0.type.dataType == type } || outputs.contains { $0.dataType == type }
+  }
+
   /// What is wanted of the first output, as a wish for the inputs of its shape: for an operation
   /// whose output follows its inputs.
   var passedOn: [Layout?] { inputs.map { $0.type == outputs[0] ? wanted[0] : nil } }

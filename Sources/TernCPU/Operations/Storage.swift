@@ -16,6 +16,12 @@ enum NumberConversion {
     case (.float32, .bfloat16):
       tern_narrow_bfloat16(
         x.assumingMemoryBound(to: Float.self), y.assumingMemoryBound(to: UInt16.self), count)
+    case (.float16, .float32):
+      tern_widen_float16(
+        x.assumingMemoryBound(to: UInt16.self), y.assumingMemoryBound(to: Float.self), count)
+    case (.float32, .float16):
+      tern_narrow_float16(
+        x.assumingMemoryBound(to: Float.self), y.assumingMemoryBound(to: UInt16.self), count)
     default:
       for i in 0..<count { store(load(x, source, i), y, target, i) }
     }
@@ -66,9 +72,13 @@ extension Operations.Assign: CPUOperation {
 
 extension Operations.Cast: CPUOperation {
   /// Values of the same place in memory are cast as they stand, others on their way to another layout.
-  func wishes(_ request: LayoutRequest) throws -> [Layout?] { request.wanted }
+  /// Float16 lies dense: oneDNN brings it into no other layout.
+  func wishes(_ request: LayoutRequest) throws -> [Layout?] {
+    request.has(.float16) ? [nil] : request.wanted
+  }
 
   func layouts(_ request: LayoutRequest) throws -> LayoutAssignment {
+    if request.has(.float16) { return .dense(request) }
     let layout = request.inputs[0].layout
     return LayoutAssignment(inputs: [layout], outputs: [request.wanted[0] ?? layout])
   }

@@ -23,10 +23,13 @@ extension Graph {
   /// are float32.
   ///
   /// Source: Micikevicius et al., "Mixed precision training", 2018.
+  ///
+  /// - Parameter storesAll: whether operations without such kernels take part too: they read what is widened, and
+  ///   their results are rounded.
   package func autocast(
-    to half: DataType, isSupported: (any Operation, [TensorType]) -> Bool
+    to half: DataType, storesAll: Bool = false, isSupported: (any Operation, [TensorType]) -> Bool
   ) throws -> Graph {
-    var pass = AutocastPass(self, half)
+    var pass = AutocastPass(self, half, storesAll: storesAll)
     return try pass.run(isSupported)
   }
 }
@@ -34,6 +37,7 @@ extension Graph {
 private struct AutocastPass {
   private let source: Graph
   private let half: DataType
+  private let storesAll: Bool
   private var rewriter: GraphRewriter
   /// Per value of the new graph, what it is in the other type.
   private var halved: [ValueID: ValueID] = [:]
@@ -44,9 +48,10 @@ private struct AutocastPass {
   /// The values of the old graph that an update reads as the gradient of a parameter.
   private let gradients: Set<ValueID>
 
-  init(_ graph: Graph, _ half: DataType) {
+  init(_ graph: Graph, _ half: DataType, storesAll: Bool) {
     source = graph
     self.half = half
+    self.storesAll = storesAll
     rewriter = GraphRewriter(graph)
     let updates = graph.nodes.filter { $0.operation is Operations.OptimizerUpdate }
     gradients = Set(updates.map { $0.inputs[1] })
@@ -73,12 +78,21 @@ private struct AutocastPass {
       let operands = zip(inputs, types).map { TensorType(rewriter.graph.type($0).shape, $1) }
       let isUsed = isHalf && (node.operation.isView || isSupported(node.operation, operands))
       let wide = node.inputs.map { source.type($0).dataType }
+      let isRounded = isHalf && !isUsed && storesAll
       var read: [ValueID] = []
-      for (input, type) in zip(inputs, isUsed ? types : wide) {
-        read.append(try cast(input, to: type, scope: node.scope))
+      for (index, input) in inputs.enumerated() {
+        let stored =
+          isUsed || isRounded ? try cast(input, to: types[index], scope: node.scope) : input
+        read.append(isUsed ? stored : try cast(stored, to: wide[index], scope: node.scope))
       }
-      let operation = isUsed ? summingInFloat32(node) : node.operation
-      let outputs = try rewriter.append(operation, read, scope: node.scope)
+      let operation = isUsed || isRounded ? summingInFloat32(node) : node.operation
+      var outputs = try rewriter.append(operation, read, scope: node.scope)
+      if isRounded {
+        let types = try operation.outputTypes(for: operands)
+        for (index, type) in types.enumerated() {
+          outputs[index] = try cast(outputs[index], to: type.dataType, scope: node.scope)
+        }
+      }
       for (old, new) in zip(node.outputs, outputs) { rewriter.replace(old, with: new) }
       if node.operation.isView, parameters.contains(inputs[0]) { parameters.insert(outputs[0]) }
     }
