@@ -223,6 +223,34 @@ import Testing
     #expect(held.test.count == 855 / 5 + 8)
   }
 
+  /// A damaged header, a link and a cut end cost the samples that they are in, and no others.
+  @Test(arguments: [false, true]) func whatIsNoFileIsPassedOver(isPacked: Bool) throws {
+    let files = try FixtureFiles()
+    defer { files.remove() }
+    var archive = TarFixture.numbered(0..<500)
+    archive.add(TarFixture.header("link", TarFixture.octal(0, 12), type: "2"))
+    let later = archive.bytes.count
+    var bytes = archive.bytes + TarFixture.numbered(500..<520).file
+    let sampleSize = (later - 512) / 500
+    // The first header of a sample, and the second of another.
+    bytes[5 * sampleSize] ^= 1
+    bytes[300 * sampleSize + 1024] ^= 1
+    bytes.removeLast(bytes.count - later - 19 * sampleSize - 600)
+    try files.write("a.tar", isPacked ? FixtureFiles.gzip(bytes) : bytes)
+    let name = "tar:\(files.path("a.tar"))"
+    #expect(throws: TernError.self) { try DataSource.open(name, targets: .all) }
+    let expected = (0..<519).filter { $0 != 5 && $0 != 300 }.map(Float.init)
+    let data = try DataSource.open(name, onError: .skip, targets: .all)
+    #expect(try numbers(data.training) == expected)
+    for text in ["not a tar header at byte \(5 * sampleSize)", "'link' is a link", "truncated"] {
+      #expect(data.notes.contains { $0.hasPrefix("skipped: ") && $0.contains(text) }, "\(text)")
+    }
+    // Blocks that are not read in their order have the same samples.
+    for index in stride(from: expected.count - 1, through: 0, by: -29) {
+      #expect(try data.training.values(index)[0] == expected[index])
+    }
+  }
+
   @Test func placesSkipWhatIsDamaged() {
     for damaged in [[], [0], [9], [0, 1, 2], [3, 4, 8], [1, 3, 5, 7, 9]] {
       let samples = DamagedSamples(places: [[], damaged])

@@ -33,6 +33,8 @@ struct ShardSamples {
   private let passesDamaged: Bool
   /// The first file of the sample that comes next.
   private var first: TarEntry?
+  /// What lies before it and is no file, each counted as a sample that cannot be read.
+  private var faults: [(place: Int, error: TernError)] = []
   /// Files that are none of a sample's.
   private(set) var leftOut = LeftOut()
 
@@ -40,31 +42,39 @@ struct ShardSamples {
   private static let labelLimit = 4096
 
   init(_ path: String, keepsBytes: Bool, passesDamaged: Bool) throws {
-    archive = try TarReader(path)
+    archive = try TarReader(path, passesDamaged: passesDamaged)
     (self.keepsBytes, self.passesDamaged) = (keepsBytes, passesDamaged)
+    try advance()
+  }
+
+  private mutating func advance() throws {
     first = try archive.next()
+    faults += archive.takeFaults()
   }
 
   var isPacked: Bool { archive.isPacked }
   var path: String { archive.path }
 
   /// Where the next sample begins; `nil` at the end.
-  var place: Int? { first?.place }
+  var place: Int? { faults.first?.place ?? first?.place }
 
   /// Goes to where a sample begins.
   mutating func go(to place: Int) throws {
     archive.go(to: place)
-    first = try archive.next()
+    faults = []
+    try advance()
   }
 
   /// The next sample, or what is wrong with one that is passed over; `nil` at the end.
   ///
   /// - Throws: ``TernError`` where the archive is damaged, so that it cannot be gone on with, or a sample is.
   mutating func next() throws -> Result<ShardSample, TernError>? {
+    if !faults.isEmpty { return .failure(faults.removeFirst().error) }
     while let entry = first {
       guard let key = Self.parts(entry.name)?.key else {
         leftOut.add(file: entry.name.lastPathPart)
-        first = try archive.next()
+        try advance()
+        if !faults.isEmpty { return .failure(faults.removeFirst().error) }
         continue
       }
       return try sample(key)
@@ -84,6 +94,14 @@ struct ShardSamples {
       guard passesDamaged else { throw found }
       fault = fault ?? found
     }
+    func bytes(limit: Int) throws -> Data? {
+      do { return try archive.content(limit: limit) } catch let error as TernError
+        where passesDamaged && error.kind == .badData
+      {
+        fault = fault ?? error
+        return nil
+      }
+    }
     while let entry = first, let parts = Self.parts(entry.name), parts.key == key {
       let kind: ShardSample.Kind?
       switch parts.ending {
@@ -101,20 +119,21 @@ struct ShardSamples {
           try set(
             "\(entry.byteCount) bytes are more than the \(Picture.fileSizeLimit) of a sample")
         } else {
-          let bytes =
-            isPacked && keepsBytes ? try archive.content(limit: Picture.fileSizeLimit) : nil
-          content = (kind, parts.ending, entry, bytes)
+          let kept = isPacked && keepsBytes ? try bytes(limit: Picture.fileSizeLimit) : nil
+          content = (kind, parts.ending, entry, kept)
         }
       } else if isLabel, entry.byteCount > Self.labelLimit {
         try set("a label of \(entry.byteCount) bytes")
       } else if isLabel {
         labels[parts.ending] = String(
-          decoding: try archive.content(limit: Self.labelLimit), as: UTF8.self
+          decoding: try bytes(limit: Self.labelLimit) ?? Data(), as: UTF8.self
         ).trimmingCharacters(in: .whitespacesAndNewlines)
       } else {
         leftOut.add(file: entry.name.lastPathPart)
       }
-      first = try archive.next()
+      try advance()
+      // What is lost between two files may be the rest of one sample and the start of another.
+      if !faults.isEmpty { break }
     }
     if content == nil {
       try set("no picture (.png, .jpg, .jpeg) nor array (.npy) next to its other files")

@@ -26,13 +26,20 @@ final class TarReader {
   /// Where the entry that came last ends, its filling included.
   private var end = 0
   private var last: TarEntry?
+  /// Whether what is no file, or no header, is passed over up to the next header.
+  private let passesDamaged: Bool
+  /// What was passed over since the last ``takeFaults()``, and where.
+  private var faults: [(place: Int, error: TernError)] = []
+  /// A block that was looked at, and is still to be read.
+  private var seen: [UInt8]?
 
   private static let blockSize = 512
   /// Names and extended headers are shorter.
   private static let headerLimit = 1 << 20
 
-  init(_ path: String) throws {
+  init(_ path: String, passesDamaged: Bool = false) throws {
     self.path = path
+    self.passesDamaged = passesDamaged
     file = try OpenFile(path)
     packed = try file.startsWith([0x1F, 0x8B]) ? GzipReader(path) : nil
   }
@@ -46,13 +53,48 @@ final class TarReader {
   /// - Precondition: the archive is not packed.
   func go(to place: Int) {
     precondition(!isPacked)
-    (position, end, last) = (place, place, nil)
+    (position, end, last, seen) = (place, place, nil, nil)
+  }
+
+  /// What ``next()`` passed over since the last call, and where.
+  func takeFaults() -> [(place: Int, error: TernError)] {
+    defer { faults = [] }
+    return faults
   }
 
   /// The next file; folders are passed over. `nil` at the end.
   func next() throws -> TarEntry? {
-    try skip(to: end)
-    let place = position
+    var place = end
+    while true {
+      do {
+        try skip(to: place)
+        return try file(place)
+      } catch let error as TernError where passesDamaged && error.kind == .badData {
+        faults.append((place, error))
+        guard goToHeader(behind: place) else { return nil }
+        place = position
+      }
+    }
+  }
+
+  /// Goes to the next block that is a header; `false` where none comes.
+  private func goToHeader(behind place: Int) -> Bool {
+    seen = nil
+    // Of packed data what was read is gone.
+    position = isPacked ? Self.filled(position) : place + Self.blockSize
+    while let block = try? block() {
+      if (try? check(block)) != nil {
+        (seen, end) = (block, position - Self.blockSize)
+        position = end
+        return true
+      }
+    }
+    end = position
+    return false
+  }
+
+  /// The file whose first header is at a place.
+  private func file(_ place: Int) throws -> TarEntry? {
     var longName: String?
     var longSize: Int?
     while true {
@@ -130,7 +172,12 @@ final class TarReader {
     return result
   }
 
-  private func block() throws -> [UInt8] { try bytes(Self.blockSize) }
+  private func block() throws -> [UInt8] {
+    guard let block = seen else { return try bytes(Self.blockSize) }
+    seen = nil
+    position += Self.blockSize
+    return block
+  }
 
   private func bytes(_ count: Int) throws -> [UInt8] {
     // Of packed data no more is believed than comes.
