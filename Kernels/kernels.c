@@ -99,6 +99,9 @@ static const char elementwise_cast[] = {
 static const char elementwise_dropout[] = {
 #embed "elementwise/dropout.cl"
     , 0};
+static const char elementwise_pixel_values[] = {
+#embed "elementwise/pixel_values.cl"
+    , 0};
 static const char elementwise_random[] = {
 #embed "elementwise/random.cl"
     , 0};
@@ -229,6 +232,7 @@ static const struct {
     {"elementwise/binary_functions", elementwise_binary_functions},
     {"elementwise/cast", elementwise_cast},
     {"elementwise/dropout", elementwise_dropout},
+    {"elementwise/pixel_values", elementwise_pixel_values},
     {"elementwise/random", elementwise_random},
     {"elementwise/unary", elementwise_unary},
     {"elementwise/unary_functions", elementwise_unary_functions},

@@ -106,7 +106,7 @@ list() {
     [ $# -eq 0 ] || continue
     # What is drawn at random has no recorded cases; some kernels run on larger shapes than recorded.
     for case in bernoulli/odd dropout/half randn/odd nll_loss/rows-none nll_loss/many-mean embedding/popular \
-      batch_norm/train-large conv2d/depthwise-many matmul/big matmul/thin; do
+      batch_norm/train-large conv2d/depthwise-many matmul/big matmul/thin pixel_values/quads pixel_values/odd; do
       printf '%s\0' "$architecture" "$case" "--op $case"
     done
     for algorithm in direct winograd gemm implicit-gemm im2col depthwise; do

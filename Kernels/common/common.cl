@@ -7,10 +7,12 @@
 #define IN(name) __global const float *name##_base, const uint name##_offset
 #define OUT(name) __global float *name##_base, const uint name##_offset
 #define IN_INT(name) __global const int *name##_base, const uint name##_offset
+#define IN_BYTES(name) __global const uchar *name##_base, const uint name##_offset
 #define OUT_INT(name) __global int *name##_base, const uint name##_offset
 #define BIND(name) __global const float *name = name##_base + name##_offset
 #define BIND_OUT(name) __global float *name = name##_base + name##_offset
 #define BIND_INT(name) __global const int *name = name##_base + name##_offset
+#define BIND_BYTES(name) __global const uchar *name = name##_base + name##_offset
 #define BIND_INT_OUT(name) __global int *name = name##_base + name##_offset
 
 #define CONCAT_(a, b) a##b

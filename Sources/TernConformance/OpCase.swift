@@ -70,7 +70,8 @@ package struct OpCase: Sendable {
   /// Every built-in case.
   package static let all: [OpCase] =
     elementwise + binary + reduction + movement + matmul + convolution + pooling + interpolation
-    + softmax + normalization + embedding + attention + losses + recurrent + dropout + random
+    + softmax + normalization + embedding + pixels + attention + losses + recurrent + dropout
+    + random
     + optimizers
 }
 

@@ -43,7 +43,7 @@ package struct OperationSpec: Sendable {
   /// Every operation.
   package static let all: [OperationSpec] =
     elementwise + binary + reduction + movement + matmul + convolution + pooling + interpolation
-    + softmax + normalization + embedding + attention + losses + recurrent + dropout
+    + softmax + normalization + embedding + pixels + attention + losses + recurrent + dropout
     + random
 
   private static let byName = Dictionary(uniqueKeysWithValues: all.map { ($0.name, $0) })

@@ -110,7 +110,7 @@ package final class OpenCLDevice: Device {
   package func supports(_ operation: any Operation, inputs: [TensorType]) -> Bool {
     guard let operation = operation as? any OpenCLOperation else { return false }
     let types = Set(inputs.map(\.dataType))
-    if operation is Operations.Cast { return true }
+    if operation is Operations.Cast || operation is Operations.PixelValues { return true }
     if types.contains(.uint8) { return false }
     return types.isSubset(of: [.float32, .int32]) || operation.storesHalves(inputs)
   }

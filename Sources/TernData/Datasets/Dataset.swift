@@ -46,6 +46,9 @@ public protocol Dataset: Sendable {
   /// Whether the first field is whole numbers, int32, which are not normalised.
   var hasIntegerSamples: Bool { get }
 
+  /// Whether every value of the first field is a byte of a picture, as it was stored: none is resized.
+  var hasByteSamples: Bool { get }
+
   /// How many tokens there are, where the first field is text.
   var vocabularyCount: Int? { get }
 
@@ -96,6 +99,7 @@ extension Dataset {
 
   public var sampleName: String { Field.samplesName }
   public var hasIntegerSamples: Bool { false }
+  public var hasByteSamples: Bool { false }
   public var vocabularyCount: Int? { nil }
   public var otherFields: [Field] { [] }
   public func copyField(_ field: Int, of index: Int, to destination: UnsafeMutableRawPointer) {

@@ -18,6 +18,7 @@ extension DatasetWrapper {
   public var targetType: TensorType { base.targetType }
   public var sampleName: String { base.sampleName }
   public var hasIntegerSamples: Bool { base.hasIntegerSamples }
+  public var hasByteSamples: Bool { base.hasByteSamples }
   public var vocabularyCount: Int? { base.vocabularyCount }
   public var otherFields: [Field] { base.otherFields }
   public var statisticsCount: Int { base.statisticsCount }

@@ -30,6 +30,7 @@ final class IDXFileDataset: Dataset {
   }
 
   var count: Int { labels.count }
+  var hasByteSamples: Bool { true }
   /// Each has to be read from the disk.
   var statisticsCount: Int { min(count, ImageFolderDataset.statisticsLimit) }
   func label(_ index: Int) -> Int32 { Int32(labels[index]) }

@@ -24,6 +24,7 @@ public final class InMemoryDataset: Dataset {
   }
 
   public var count: Int { labels.count }
+  public var hasByteSamples: Bool { true }
 
   public func label(_ index: Int) -> Int32 { Int32(labels[index]) }
 

@@ -36,7 +36,7 @@ public struct Batch {
     buffers.lazy.map { (name: $0.name, bytes: bytes($0)) }
   }
 
-  /// The first field: normalised pictures [N, C, H, W] or vectors [N, D].
+  /// The first field: normalised pictures [N, C, H, W] or vectors [N, D], or pictures as bytes.
   public var samples: UnsafeRawBufferPointer { bytes(buffers[0]) }
   /// What is to be predicted: [N] int32 classes, [N, H, W] int32 classes of pixels, [N, T] float32
   /// numbers.

@@ -25,17 +25,19 @@ public final class BatchLoader {
   /// - Parameters:
   ///   - targetScale: what becomes of numbers to be predicted; `nil` leaves them as they are.
   ///   - shuffle: the seed and the epoch that decide the order; `nil` keeps the dataset's own.
+  ///   - storesBytes: whether samples are delivered as bytes; ``PixelTable`` says what they stand for.
   ///   - batches: which batches of the epoch are delivered, in this order; all where `nil`.
   ///   - augmentation: how samples are changed, and the seed and the epoch that decide it; `nil`
   ///     leaves them as they are.
   ///   - workers: threads that prepare batches; no more are started than there are batches. Where the
   ///     system gives none, ``next()`` throws.
-  /// - Precondition: `normalization` is for as many channels as the samples have.
+  /// - Precondition: `normalization` is for as many channels as the samples have, and samples that are stored as
+  ///   bytes have a ``PixelTable``.
   public init(
     _ dataset: any Dataset, batchSize: Int, normalization: Normalization,
     targetScale: TargetScale? = nil, shuffle: (seed: UInt64, epoch: Int)? = nil,
-    augmentation: (Augmentation, seed: UInt64, epoch: Int)? = nil, batches: [Int]? = nil,
-    workers: Int = 1
+    augmentation: (Augmentation, seed: UInt64, epoch: Int)? = nil, storesBytes: Bool = false,
+    batches: [Int]? = nil, workers: Int = 1
   ) {
     precondition(batchSize >= 1 && workers >= 1)
     precondition(
@@ -48,7 +50,7 @@ public final class BatchLoader {
       mixup: augmentation.flatMap { augmentation, seed, epoch in
         augmentation.mixup.map { Mixup(alpha: $0, seed: seed, epoch: epoch) }
       },
-      workers: workers)
+      storesBytes: storesBytes, workers: workers)
     self.assembly = assembly
     let batches = batches ?? Array(0..<assembly.batchCount)
     self.batches = batches
@@ -151,6 +153,7 @@ private final class BatchAssembly: Sendable {
   let batchSize: Int
   let batchCount: Int
   private let fields: [Field]
+  private let storesBytes: Bool
   /// The threads that prepare batches, each every so manieth.
   let workers: Int
   private let dataset: any Dataset
@@ -163,15 +166,17 @@ private final class BatchAssembly: Sendable {
 
   init(
     _ dataset: any Dataset, order: SampleOrder, batchSize: Int, preparation: SamplePreparation,
-    mixup: Mixup?, workers: Int
+    mixup: Mixup?, storesBytes: Bool, workers: Int
   ) {
+    self.storesBytes = storesBytes
     self.mixup = mixup
     self.dataset = dataset
     self.order = order
     self.batchSize = batchSize
     self.preparation = preparation
     let sampleCount = dataset.count
-    let fields = dataset.fields
+    var fields = dataset.fields
+    if storesBytes { fields[0] = Field(fields[0].name, fields[0].type.shape, .uint8) }
     self.sampleCount = sampleCount
     self.fields = fields
     batchCount = (sampleCount + batchSize - 1) / batchSize
@@ -192,7 +197,7 @@ private final class BatchAssembly: Sendable {
   /// Prepares the batches at every so manieth place of a list, up to one that fails.
   func work(_ batches: [Int], first: Int) {
     let scratch = UnsafeMutablePointer<Float>.allocate(
-      capacity: fields[0].type.elementCount)
+      capacity: (storesBytes ? 2 : 1) * fields[0].type.elementCount)
     defer { scratch.deallocate() }
     var cursor = SampleOrder.Cursor(order)
     for position in stride(from: first, to: batches.count, by: workers) {
@@ -211,8 +216,12 @@ private final class BatchAssembly: Sendable {
   ) throws {
     for i in 0..<count(ofBatch: batch) {
       let sample = cursor.sample(at: batch * batchSize + i)
-      try preparation.copySample(
-        sample, of: dataset, to: slot.samples + i * fields[0].type.byteCount, scratch: scratch)
+      let place = slot.samples + i * fields[0].type.byteCount
+      if storesBytes {
+        try preparation.copyBytes(sample, of: dataset, to: place, scratch: scratch)
+      } else {
+        try preparation.copySample(sample, of: dataset, to: place, scratch: scratch)
+      }
       try preparation.copyTarget(
         sample, of: dataset, to: slot.targets + i * fields[1].type.byteCount)
       for other in fields.indices.dropFirst(2) {

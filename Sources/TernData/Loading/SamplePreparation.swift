@@ -38,6 +38,33 @@ struct SamplePreparation: Sendable {
       draws: SampleDraws(augmentation.draws, epoch: augmentation.epoch, sample: index))
   }
 
+  private func copyAugmented(
+    _ index: Int, of dataset: any Dataset,
+    _ augmentation: (transforms: Augmentation, draws: Philox, epoch: Int),
+    to destination: UnsafeMutablePointer<Float>, scratch: UnsafeMutablePointer<Float>
+  ) throws {
+    try augmentation.transforms.copySample(
+      index, of: dataset, to: destination, scratch: scratch, identity: identity,
+      draws: SampleDraws(augmentation.draws, epoch: augmentation.epoch, sample: index))
+  }
+
+  /// The bytes of a sample, where all that happens to it moves them; ``PixelTable`` says what they stand for.
+  ///
+  /// - Parameter scratch: as large as two samples.
+  func copyBytes(
+    _ index: Int, of dataset: any Dataset, to rawDestination: UnsafeMutableRawPointer,
+    scratch: UnsafeMutablePointer<Float>
+  ) throws {
+    let bytes = rawDestination.assumingMemoryBound(to: UInt8.self)
+    if let augmentation {
+      try copyAugmented(
+        index, of: dataset, augmentation, to: scratch, scratch: scratch + elementCount)
+    } else {
+      try dataset.copySample(index, to: scratch, scale: identity)
+    }
+    for i in 0..<elementCount { bytes[i] = UInt8(scratch[i] * 255 + 0.5) }
+  }
+
   /// - Parameter scratch: as large as a sample.
   func copySample(
     _ index: Int, of dataset: any Dataset, to rawDestination: UnsafeMutableRawPointer,
@@ -51,9 +78,7 @@ struct SamplePreparation: Sendable {
     }
     let destination = rawDestination.assumingMemoryBound(to: Float.self)
     if let augmentation {
-      try augmentation.transforms.copySample(
-        index, of: dataset, to: destination, scratch: scratch, identity: identity,
-        draws: SampleDraws(augmentation.draws, epoch: augmentation.epoch, sample: index))
+      try copyAugmented(index, of: dataset, augmentation, to: destination, scratch: scratch)
       scale.apply(to: destination, planeSize: planeSize)
     } else {
       try dataset.copySample(index, to: destination, scale: scale)

@@ -22,16 +22,18 @@ public struct EvaluationGraph {
   public let metricNames: [String]
   let isWeighted: Bool
 
-  /// - Parameter variablePrefix: what the names of the variables start with that it reads as
-  ///   parameters.
+  /// - Parameters:
+  ///   - variablePrefix: what the names of the variables start with that it reads as parameters.
+  ///   - pixels: what the bytes of its pictures stand for, where a batch has bytes.
   public init(
     model: Model, batchSize: Int, objective: any Objective = Classification(),
-    seed: UInt64 = 0, variablePrefix: String = ""
+    seed: UInt64 = 0, variablePrefix: String = "", pixels: PixelTable? = nil
   ) throws {
     let builder = GraphBuilder()
     let context = LayerContext.evaluation(builder, seed: seed, variablePrefix: variablePrefix)
     let terms = try objective.evaluation(
-      of: model, on: SampleInputs(builder, model: model, batchSize: batchSize), in: context)
+      of: model,
+      on: SampleInputs(builder, model: model, batchSize: batchSize, pixels: pixels), in: context)
     let metrics = [(TrainingGraph.lossOutput, terms.loss)] + terms.metrics
     for (name, value) in metrics { builder.output(name, value) }
     if let logits = terms.logits { builder.output(Self.logitsOutput, logits) }
@@ -85,14 +87,17 @@ public final class Evaluator {
   private let metricNames: [String]
   private let isWeighted: Bool
   private let outputMetrics: (any OutputMetrics)?
+  /// Whether it reads pictures as bytes.
+  let readsBytes: Bool
 
   /// - Parameters:
   ///   - isWeighted: whether the loss is not the mean over the samples.
   ///   - outputMetrics: gathers what is measured of all outputs, still empty.
   init(
     executables: BatchExecutables, batchSize: Int, metricNames: [String], isWeighted: Bool,
-    outputMetrics: (any OutputMetrics)?
+    outputMetrics: (any OutputMetrics)?, readsBytes: Bool = false
   ) {
+    self.readsBytes = readsBytes
     self.batchSize = batchSize
     self.executables = executables
     self.metricNames = metricNames
@@ -129,6 +134,7 @@ public final class Evaluator {
   /// Whether a set is cut into batches that it has graphs for.
   func covers(_ set: any Dataset) -> Bool {
     BatchExecutables.sizes(sampleCount: set.count, batchSize: batchSize).allSatisfy(executables.has)
+      && (!readsBytes || set.hasByteSamples)
   }
 
   /// The metrics over all samples that `loader` delivers.

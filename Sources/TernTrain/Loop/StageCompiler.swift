@@ -37,6 +37,9 @@ struct StageCompiler {
     let update = options.update
     let frozen = options.frozen
     let prefix = update.keepsAverage ? ParameterUpdate.averagePrefix : ""
+    let pixels = (
+      training: data.trainingPixels(options), evaluation: data.evaluationPixels(options)
+    )
     func evaluationSizes(_ objective: any Objective) -> [Int] {
       Set(
         [data.test, data.validation].compactMap(\.self).flatMap {
@@ -60,7 +63,8 @@ struct StageCompiler {
           model: model, objective: objective, pass: $0, batchSize: form.size, update: update,
           seed: options.seed, position: form.position, averagesStatistics: options.shards > 1,
           frozen: frozen, exchange: options.statisticsExchange,
-          scalesLoss: options.scalesLoss ?? session.device.precision.scalesLoss)
+          scalesLoss: options.scalesLoss ?? session.device.precision.scalesLoss,
+          pixels: pixels.training)
       }
     }
     try checkLastBatches { form in for stage in stages { _ = try training(stage.objective, form) } }
@@ -71,7 +75,7 @@ struct StageCompiler {
         evaluation: try evaluationSizes(objective).map {
           try EvaluationGraph(
             model: model, batchSize: $0, objective: objective, seed: options.seed,
-            variablePrefix: prefix)
+            variablePrefix: prefix, pixels: pixels.evaluation)
         },
         sheet: try SheetGraph(
           model: model, objective: objective, seed: options.seed, variablePrefix: prefix,
@@ -116,7 +120,8 @@ struct StageCompiler {
           batchSize: stage.objective.evaluationBatchSize(options.batchSize),
           metricNames: built.evaluation[0].metricNames, isWeighted: built.evaluation[0].isWeighted,
           outputMetrics: stage.objective.outputMetrics(
-            classCount: model.classCount, targetScale: data.targetScale)),
+            classCount: model.classCount, targetScale: data.targetScale),
+          readsBytes: pixels.evaluation != nil),
         sheet: built.sheet.map { SheetExecutable($0, compiled.removeFirst()) },
         firstGraphs: built.training[firstIndex],
         gradients: options.keepsGradients

@@ -1,4 +1,5 @@
 import TernCore
+import TernData
 import TernGraph
 import TernNN
 import TernOptim
@@ -56,14 +57,15 @@ public struct TrainingGraph {
   ///     those of what is computed here count.
   ///   - scalesLoss: whether the loss is multiplied so that small gradients are numbers of float16; see
   ///     Micikevicius et al., "Mixed precision training", 2018.
+  ///   - pixels: what the bytes of its pictures stand for, where a batch has bytes.
   public init(
     model: Model, objective: any Objective, pass: TrainingPass, batchSize: Int,
     update: ParameterUpdate, seed: UInt64, position: BatchPosition = .only,
     averagesStatistics: Bool = false, frozen: FrozenParameters = FrozenParameters(""),
-    exchange: (any SumExchange)? = nil, scalesLoss: Bool = false
+    exchange: (any SumExchange)? = nil, scalesLoss: Bool = false, pixels: PixelTable? = nil
   ) throws {
     let builder = GraphBuilder()
-    let samples = SampleInputs(builder, model: model, batchSize: batchSize)
+    let samples = SampleInputs(builder, model: model, batchSize: batchSize, pixels: pixels)
     let step = try builder.input(Optimizer.stepInput, TensorType([], .int32))
     let batch =
       position == .only ? step : try builder.input(Self.batchInput, TensorType([], .int32))

@@ -56,6 +56,9 @@ extension TrainingLoop {
     /// Whether the loss is multiplied, so that small gradients are numbers of float16, and steps whose gradients
     /// overflow are skipped; as the device's precision needs it where `nil`.
     public var scalesLoss: Bool?
+    /// Whether pictures that are bytes go to the device as bytes, a quarter of what floats take, and become the same
+    /// floats there. ``Batch/samples`` has bytes then.
+    public var uploadsBytes = false
     /// Whether gradients can be read, for their distributions.
     var keepsGradients = false
     /// How messages propose another batch size.

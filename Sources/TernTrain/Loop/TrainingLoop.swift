@@ -354,7 +354,8 @@ public final class TrainingLoop {
         variablePrefix: options.averageDecay == nil ? "" : ParameterUpdate.averagePrefix)
     }
     let loader = data.evaluationLoader(
-      set, batchSize: evaluator.batchSize, workers: options.workers, group: options.group)
+      set, batchSize: evaluator.batchSize, workers: options.workers, group: options.group,
+      storesBytes: evaluator.readsBytes)
     defer { loader.cancel() }
     return try evaluator.evaluate(loader, group: options.group, check: check)
   }

@@ -131,19 +131,32 @@ public final class SampleInputs {
   /// The samples of a batch.
   public let batchSize: Int
   private let fields: [Field]
+  private let pixels: PixelTable?
   private var held: [String: Tensor] = [:]
 
   /// The inputs of a batch for a network.
-  public init(_ builder: GraphBuilder, model: Model, batchSize: Int) {
+  ///
+  /// - Parameter pixels: what the bytes of its pictures stand for, where a batch has bytes.
+  public init(
+    _ builder: GraphBuilder, model: Model, batchSize: Int, pixels: PixelTable? = nil
+  ) {
     self.builder = builder
     self.batchSize = batchSize
+    self.pixels = pixels
     fields = model.inputs
   }
 
   /// A field of the samples, [N, …], or one that a batch has once, such as ``Field/mixName``.
   public func field(_ name: String, _ type: TensorType) throws -> Tensor {
     if let tensor = held[name] { return tensor }
-    let tensor = try builder.input(name, type)
+    let tensor: Tensor
+    if let pixels, pixels.field == name {
+      let table = HostTensor([pixels.values.count / 256, 256], pixels.values)
+      tensor = try builder.input(name, TensorType(type.shape, .uint8))
+        .pixelValues(builder.constant(table))
+    } else {
+      tensor = try builder.input(name, type)
+    }
     held[name] = tensor
     return tensor
   }

@@ -244,6 +244,17 @@ public struct TrainingData: Sendable {
     return result
   }
 
+  /// What the bytes of training batches stand for; `nil` where they have floats.
+  func trainingPixels(_ options: TrainingLoop.Options) -> PixelTable? {
+    options.uploadsBytes ? PixelTable(training, normalization, augmentation) : nil
+  }
+
+  /// What the bytes of the test set's and the validation set's batches stand for; `nil` where one has floats.
+  func evaluationPixels(_ options: TrainingLoop.Options) -> PixelTable? {
+    guard options.uploadsBytes, let table = PixelTable(test, normalization) else { return nil }
+    return validation.map { PixelTable($0, normalization) == table } ?? true ? table : nil
+  }
+
   /// The batches of a training epoch, from `startBatch` on.
   func trainingLoader(_ options: TrainingLoop.Options, epoch: Int, startBatch: Int)
     -> BatchLoader
@@ -253,6 +264,7 @@ public struct TrainingData: Sendable {
       targetScale: targetScale,
       shuffle: options.shuffles ? (options.seed, epoch) : nil,
       augmentation: (augmentation, options.seed, epoch),
+      storesBytes: trainingPixels(options) != nil,
       batches: options.batches(of: training.count).ownBatches(from: startBatch),
       workers: options.workers)
   }
@@ -262,12 +274,15 @@ public struct TrainingData: Sendable {
   /// - Parameters:
   ///   - batchSize: the evaluator's.
   ///   - group: whose members share the batches: each gets every so manieth.
+  ///   - storesBytes: whether samples are delivered as bytes.
   public func evaluationLoader(
-    _ set: any Dataset, batchSize: Int, workers: Int = 1, group: (any ProcessGroup)? = nil
+    _ set: any Dataset, batchSize: Int, workers: Int = 1, group: (any ProcessGroup)? = nil,
+    storesBytes: Bool = false
   ) -> BatchLoader {
     let batchCount = (set.count + batchSize - 1) / batchSize
     return BatchLoader(
       set, batchSize: batchSize, normalization: normalization, targetScale: targetScale,
+      storesBytes: storesBytes,
       batches: group.map { Array(stride(from: $0.rank, to: batchCount, by: $0.size)) },
       workers: workers)
   }

@@ -60,6 +60,8 @@ public final class Trainer {
     let stages = try configuration.stages(of: model, for: data)
     var options = try configuration.makeOptions()
     options.group = group
+    // Where a bus, or at least a copy, lies between the host's memory and the device's.
+    options.uploadsBytes = device.isAsynchronous
     do {
       loop = try TrainingLoop(model, stages: stages, data: data, on: device, options: options)
     } catch let error as TernError where error.kind == .outOfMemory {
