@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <time.h>
 
 // Open MPI's handles are the addresses of its objects, and its ABI is the same from version 1.10 on.
 typedef void *handle;
@@ -16,6 +18,9 @@ static struct {
   int (*send)(const void *, int, handle, int, int, handle);
   int (*recv)(void *, int, handle, int, int, handle, void *);
   int (*bcast)(void *, int, handle, int, handle);
+  int (*isend)(const void *, int, handle, int, int, handle, handle *);
+  int (*irecv)(void *, int, handle, int, int, handle, handle *);
+  int (*test_all)(int, handle *, int *, void *);
   int (*error_string)(int, char *, int *);
   int (*finalize)(void);
   int (*abort)(handle, int);
@@ -48,6 +53,9 @@ const char *tern_mpi_load(void) {
       {"MPI_Send", &mpi.send},
       {"MPI_Recv", &mpi.recv},
       {"MPI_Bcast", &mpi.bcast},
+      {"MPI_Isend", &mpi.isend},
+      {"MPI_Irecv", &mpi.irecv},
+      {"MPI_Testall", &mpi.test_all},
       {"MPI_Error_string", &mpi.error_string},
       {"MPI_Finalize", &mpi.finalize},
       {"MPI_Abort", &mpi.abort},
@@ -86,6 +94,36 @@ int tern_mpi_receive(void *bytes, int count, int rank) {
 
 int tern_mpi_broadcast(void *bytes, int count, int root) {
   return mpi.bcast(bytes, count, mpi.byte, root, mpi.world);
+}
+
+int tern_mpi_start_send(const void *bytes, int count, int rank, void **request) {
+  return mpi.isend(bytes, count, mpi.byte, rank, tag, mpi.world, request);
+}
+
+int tern_mpi_start_receive(void *bytes, int count, int rank, void **request) {
+  return mpi.irecv(bytes, count, mpi.byte, rank, tag, mpi.world, request);
+}
+
+static long long nanoseconds(void) {
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return now.tv_sec * 1000000000LL + now.tv_nsec;
+}
+
+int tern_mpi_wait_all(int count, void **requests) {
+  // A small message takes some microseconds. Open MPI moves nothing by itself: it has to be asked again and again,
+  // but whoever asks without a pause keeps a processor busy.
+  const long long patience = 30000, pause = 20000;
+  // The system rounds pauses up by 50 µs unless a thread says otherwise.
+  static _Thread_local int is_exact;
+  if (!is_exact) is_exact = !prctl(PR_SET_TIMERSLACK, 1000UL, 0, 0, 0);
+  long long start = nanoseconds();
+  while (1) {
+    int done = 0;
+    int code = mpi.test_all(count, requests, &done, NULL);
+    if (code || done) return code;
+    if (nanoseconds() - start > patience) nanosleep(&(struct timespec){0, pause}, NULL);
+  }
 }
 
 void tern_mpi_describe(int code, char *text, size_t capacity) {

@@ -178,6 +178,11 @@ final class Reporter {
         + "\(Format.count(lastEpoch.imagesPerSecond)) images/s"
     }
     line += ", plan \(Format.bytes(start.planByteCount)), \(Format.fixed(end.seconds, 1)) s"
+    if let communication = end.communication {
+      line +=
+        ", communication \(Format.fixed(communication.seconds, 1)) s, "
+        + "\(Int((100 * communication.hiddenShare).rounded())) % hidden"
+    }
     Output.result((line + (run.map { ", \($0)" } ?? "")).visible)
   }
 }

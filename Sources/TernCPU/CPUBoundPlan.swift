@@ -41,15 +41,49 @@ final class CPUBoundPlan: BoundPlan {
   }
 
   func replay() throws {
+    try replay { for step in steps { try step() } }
+  }
+
+  func replay(
+    streaming outputs: any StreamedOutputs, _ started: (_ index: Int) throws -> Void
+  ) throws {
+    guard let outputs = outputs as? PlacedOutputs else {
+      preconditionFailure("outputs of another device")
+    }
+    try replay {
+      for (place, step) in steps.enumerated() {
+        try step()
+        for index in outputs.ends[place] ?? [] { try started(index) }
+      }
+    }
+  }
+
+  func stream(_ ids: [ValueID], of graph: Graph) -> any StreamedOutputs {
+    PlacedOutputs(
+      ids.map { id in
+        precondition(plan.graph[id].layout == .dense, "an output that is not dense")
+        let location = plan.location(id)
+        return UnsafeRawBufferPointer(
+          start: (memory[location.region] as! CPUBuffer).address + location.offset,
+          count: plan.graph.type(id).byteCount)
+      }, ends: Dictionary(grouping: ids.indices) { plan.place(of: ids[$0]) })
+  }
+
+  func hostMemory(ofInput index: Int) -> UnsafeMutableRawBufferPointer? {
+    UnsafeMutableRawBufferPointer(
+      start: (memory.inputs[index] as! CPUBuffer).address,
+      count: plan.graph.type(plan.graph.inputs[index]).byteCount)
+  }
+
+  private func replay(_ steps: () throws -> Void) throws {
     let threads = device.context.threads
     guard threads.count > 1 else {
       try threads.activate()
-      for step in steps { try step() }
-      return
+      return try steps()
     }
     try threads.activate(alone: governor.isAlone)
     let (start, waited) = (DispatchTime.now().uptimeNanoseconds, tern_team_waited())
-    for step in steps { try step() }
+    try steps()
     governor.note(
       seconds: Double(DispatchTime.now().uptimeNanoseconds - start) * 1e-9,
       waited: Double(tern_team_waited() - waited) * 1e-9)
@@ -73,4 +107,17 @@ final class CPUBoundPlan: BoundPlan {
       return Double(DispatchTime.now().uptimeNanoseconds - start) * 1e-9
     }
   }
+}
+
+/// Outputs that are read where the step computes them: no copy.
+private final class PlacedOutputs: StreamedOutputs, @unchecked Sendable {
+  private let places: [UnsafeRawBufferPointer]
+  /// The outputs that are there behind a node of the plan's order.
+  let ends: [Int: [Int]]
+
+  init(_ places: [UnsafeRawBufferPointer], ends: [Int: [Int]]) {
+    (self.places, self.ends) = (places, ends)
+  }
+
+  func bytes(_ index: Int) -> UnsafeRawBufferPointer { places[index] }
 }

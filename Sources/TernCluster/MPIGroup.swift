@@ -3,9 +3,11 @@ import Foundation
 import TernCore
 
 /// The processes that a launcher of MPI started: `mpirun -np 4 tern train …`.
-public final class MPIGroup: ProcessGroup {
+public final class MPIGroup: ProcessGroup, @unchecked Sendable {
   public let rank: Int
   public let size: Int
+  /// The messages under way; calls come one at a time.
+  private var requests: [UnsafeMutableRawPointer?] = []
 
   /// Whether a launcher started this process together with others.
   public static var isLaunched: Bool { launchedCount > 1 }
@@ -48,6 +50,36 @@ public final class MPIGroup: ProcessGroup {
         tern_mpi_receive(bytes.baseAddress! + start, count, Int32(rank)),
         "nothing comes from rank \(rank)")
     }
+  }
+
+  public func exchange(_ messages: [GroupMessage]) throws {
+    requests.removeAll(keepingCapacity: true)
+    func start(_ body: (inout UnsafeMutableRawPointer?) -> Int32, _ what: @autoclosure () -> String)
+      throws
+    {
+      var request: UnsafeMutableRawPointer?
+      try Self.check(body(&request), what())
+      requests.append(request)
+    }
+    // What is expected first, so that it need not be stored in between.
+    for case .receive(let bytes, let rank) in messages {
+      try Self.inParts(bytes.count) { offset, count in
+        try start(
+          { tern_mpi_start_receive(bytes.baseAddress! + offset, count, Int32(rank), &$0) },
+          "nothing comes from rank \(rank)")
+      }
+    }
+    for case .send(let bytes, let rank) in messages {
+      try Self.inParts(bytes.count) { offset, count in
+        try start(
+          { tern_mpi_start_send(bytes.baseAddress! + offset, count, Int32(rank), &$0) },
+          "nothing can be sent to rank \(rank)")
+      }
+    }
+    let count = Int32(requests.count)
+    try Self.check(
+      requests.withUnsafeMutableBufferPointer { tern_mpi_wait_all(count, $0.baseAddress) },
+      "messages to and from other ranks are lost")
   }
 
   public func broadcast(_ bytes: UnsafeMutableRawBufferPointer, from root: Int) throws {

@@ -18,13 +18,33 @@ public protocol ProcessGroup: AnyObject, Sendable {
   /// - Throws: ``TernError`` of kind `runtime` where the other cannot be reached.
   func receive(_ bytes: UnsafeMutableRawBufferPointer, from rank: Int) throws
 
+  /// Sends and receives several messages side by side, and waits for all of them. Between two members messages
+  /// arrive in the order in which they are listed.
+  ///
+  /// - Throws: ``TernError`` of kind `runtime` where a member cannot be reached.
+  func exchange(_ messages: [GroupMessage]) throws
+
   /// Brings the bytes of one member to all.
   ///
   /// - Throws: ``TernError`` of kind `runtime` where a member cannot be reached.
   func broadcast(_ bytes: UnsafeMutableRawBufferPointer, from root: Int) throws
 }
 
+/// What one member of a group sends to another.
+public enum GroupMessage {
+  /// These bytes go to that member.
+  case send(UnsafeRawBufferPointer, to: Int)
+  /// That member's bytes come here.
+  case receive(UnsafeMutableRawBufferPointer, from: Int)
+}
+
 extension ProcessGroup {
+  /// For groups whose sends do not wait for the receiver.
+  public func exchange(_ messages: [GroupMessage]) throws {
+    for case .send(let bytes, let rank) in messages { try send(bytes, to: rank) }
+    for case .receive(let bytes, let rank) in messages { try receive(bytes, from: rank) }
+  }
+
   /// Brings what each member has to all, in the order of their ranks.
   public func allGather(_ own: [UInt8]) throws -> [[UInt8]] {
     var counts = [Int](repeating: 0, count: size)

@@ -33,14 +33,19 @@ final class OpenCLBoundPlan: BoundPlan {
     implementations = encoders.map(\.name)
     try device.programs.prepare(encoders.flatMap(\.requests))
     steps = try encoders.map { try $0.finish() }
-    let launches = steps.flatMap(\.self)
-    commands =
-      try device.commandBuffers.map {
-        try CommandBuffer.recording(launches, for: device.computeQueue, $0)
-      } ?? launches
+    commands = try Self.commands(steps.flatMap(\.self), device)
     inputs = try InputRing(
       zip(plan.graph.inputs, memory.inputs).map { (plan.graph.type($0), $1) }, device: device)
     try check(clFinish(device.computeQueue.handle), "clFinish")
+  }
+
+  /// What is enqueued to launch all of these.
+  private static func commands(_ launches: [any Launch], _ device: OpenCLDevice) throws
+    -> [any Launch]
+  {
+    try device.commandBuffers.map {
+      try CommandBuffer.recording(launches, for: device.computeQueue, $0)
+    } ?? launches
   }
 
   func upload(_ bytes: UnsafeRawBufferPointer, toInput index: Int) throws {
@@ -48,8 +53,50 @@ final class OpenCLBoundPlan: BoundPlan {
   }
 
   func replay() throws {
-    let queue = device.computeQueue.handle
     try inputs.deliver()
+    try enqueue(commands)
+  }
+
+  func stream(_ ids: [ValueID], of graph: Graph) throws -> any StreamedOutputs {
+    let ends = Dictionary(grouping: ids.indices) { plan.place(of: ids[$0]) }
+    var segments: [OpenCLStreamedOutputs.Segment] = []
+    var start = 0
+    for (place, outputs) in ends.sorted(by: { $0.key < $1.key }) {
+      segments.append(
+        .init(
+          commands: try Self.commands(steps[start...place].flatMap(\.self), device),
+          outputs: outputs))
+      start = place + 1
+    }
+    segments.append(
+      .init(commands: try Self.commands(steps[start...].flatMap(\.self), device), outputs: []))
+    return OpenCLStreamedOutputs(
+      ids.map { id in
+        let location = plan.location(id)
+        return .init(
+          memory: memory[location.region].memory, offset: location.offset,
+          byteCount: plan.graph.type(id).byteCount)
+      }, segments, device: device)
+  }
+
+  func replay(
+    streaming outputs: any StreamedOutputs, _ started: (_ index: Int) throws -> Void
+  ) throws {
+    guard let outputs = outputs as? OpenCLStreamedOutputs else {
+      preconditionFailure("outputs of another device")
+    }
+    try inputs.deliver()
+    for segment in outputs.segments {
+      try enqueue(segment.commands)
+      for index in segment.outputs {
+        try outputs.startReading(index)
+        try started(index)
+      }
+    }
+  }
+
+  private func enqueue(_ commands: [any Launch]) throws {
+    let queue = device.computeQueue.handle
     // Some drivers hold back what was enqueued until they are told: the device starts early and goes on.
     var untilFlush = Self.launchesBeforeFlush.first
     for command in commands {

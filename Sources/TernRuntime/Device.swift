@@ -213,6 +213,18 @@ public protocol BoundPlan: AnyObject {
   /// Starts every step in order. Allocates nothing and does not wait.
   func replay() throws
 
+  /// Prepares to read values while a step goes on; allocates what that takes.
+  func stream(_ ids: [ValueID], of graph: Graph) throws -> any StreamedOutputs
+
+  /// Starts every step in order as ``replay()`` does. `started` is called with the place of a streamed value behind
+  /// the start of the node that computes it.
+  func replay(
+    streaming outputs: any StreamedOutputs, _ started: (_ index: Int) throws -> Void
+  ) throws
+
+  /// Where in the host's memory an input is read; `nil` where the device has it elsewhere.
+  func hostMemory(ofInput index: Int) -> UnsafeMutableRawBufferPointer?
+
   /// Starts reading a value as it is after the work enqueued so far.
   func startReading(_ id: ValueID) throws -> any PendingRead
 

@@ -33,10 +33,12 @@ import Testing
         count == 1
         ? try Command.run(
           (train + " one").split(separator: " ").map(String.init), in: workspace.path)
-        : try Self.run(count, "\(train) of\(count)", in: workspace)
+        : try Self.run(
+          count, "\(train) of\(count)" + (count == 4 ? " --bucket 20KiB" : ""), in: workspace)
       #expect(result.status == 0, "\(count): \(result.errors)")
       // One process alone prints.
       #expect(result.output.split(separator: "\n").count { $0.contains("test accuracy") } == 1)
+      #expect(result.output.contains("% hidden") == (count > 1))
     }
     let one = try Self.weights("one", workspace)
     for count in [2, 4] {

@@ -32,13 +32,14 @@ import Testing
   private static func loop(
     _ device: String, shards: Int = 1, accumulate: Int = 1, batchSize: Int = 12,
     normalizes: Bool = true, drops: Bool = true, group: (any ProcessGroup)? = nil,
-    batchNorm: BatchNormStatistics = .local
+    batchNorm: BatchNormStatistics = .local, bucketByteCount: Int? = nil
   ) throws -> TrainingLoop {
     var options = TrainingLoop.Options(batchSize: batchSize, learningRate: 0.05)
     options.shards = shards
     options.accumulate = accumulate
     options.group = group
     options.batchNorm = batchNorm
+    options.bucketByteCount = bucketByteCount ?? options.bucketByteCount
     options.update.clipNorm = 1
     options.averageDecay = 0.9
     options.update.keepsAverage = true
@@ -104,10 +105,28 @@ import Testing
 
   @Test(arguments: TestDevices.ids) func anyNumberOfMembersGivesTheSameBits(device: String) throws {
     let one = try Self.whole(Self.loop(device, shards: 4))
-    for count in [2, 3, 4] {
-      let outcomes = try Self.train(count) { try Self.loop(device, shards: 4, group: $0) }
+    for (count, bucketByteCount) in [(2, 64), (3, nil), (4, 300)] {
+      let outcomes = try Self.train(count) {
+        try Self.loop(device, shards: 4, group: $0, bucketByteCount: bucketByteCount)
+      }
       for outcome in outcomes { #expect(outcome.differences(from: one) == [], "\(count) members") }
     }
+  }
+
+  /// The gradients of a bucket are handed over before those of the layers before it are computed.
+  @Test func bucketsAreCompleteBeforeTheBatchIs() throws {
+    let member = ThreadGroup.members(2)[0]
+    let loop = try Self.loop(
+      "cpu", shards: 2, normalizes: false, group: member, bucketByteCount: 64)
+    let batch = try #require(
+      loop.stage.steps.first { $0.key.position.result == .handedOver }?.value[0])
+    let names = batch.plan.graph.outputs.map(\.name).filter { $0.hasPrefix("sums.") }
+    #expect(names.count > 2)
+    let places = names.map { batch.plan.place(of: batch.plan.graph.output(named: $0)!) }
+    let last = batch.plan.order.indices.last { place in
+      batch.plan.graph.nodes[batch.plan.order[place]].scope.hasPrefix("backward.conv")
+    }
+    #expect(places.filter { $0 < last ?? 0 }.count >= names.count - 2, "\(places), \(last ?? 0)")
   }
 
   /// The loss of every update of some epochs, and the weights behind them.
@@ -196,25 +215,42 @@ import Testing
     #expect(message { try Self.loop("cpu", shards: 4, group: many) }.contains("too few for 5"))
   }
 
+  /// Values that are there from the start.
+  private final class GivenOutputs: StreamedOutputs, @unchecked Sendable {
+    private let buckets: [UnsafeMutableBufferPointer<Float>]
+
+    init(_ buckets: [[Float]]) {
+      self.buckets = buckets.map { bucket in
+        let memory = UnsafeMutableBufferPointer<Float>.allocate(capacity: bucket.count)
+        _ = memory.initialize(from: bucket)
+        return memory
+      }
+    }
+
+    deinit { for bucket in buckets { bucket.deallocate() } }
+
+    func bytes(_ index: Int) -> UnsafeRawBufferPointer { UnsafeRawBufferPointer(buckets[index]) }
+  }
+
   /// Sums by any number of members are those of one, whatever the number of batches.
   @Test(arguments: 1...9) func sumsDoNotDependOnTheMembers(planned: Int) throws {
     let generator = Philox(seed: 11, stream: .data)
     for leafCount in 1...planned {
-      let values = generator.normals(leafCount, UInt32(leafCount))
-      var expected: Float?
+      let leaves = (0..<leafCount).map { generator.normals(5, UInt32(16 * leafCount + $0)) }
+      var expected: [Float]?
       for worldSize in 1...planned {
         let tree = SumTree(
           leafCount: leafCount, plannedLeafCount: planned, worldSize: worldSize)
         let owned = (0..<worldSize).flatMap { Array(tree.leaves(of: $0)) }
         #expect(owned == Array(0..<leafCount))
         let members = ThreadGroup.members(worldSize)
-        let totals = Mutex([Float](repeating: .nan, count: worldSize))
+        let totals = Mutex([[Float]](repeating: [], count: worldSize))
         let done = DispatchSemaphore(value: 0)
         for member in members {
           Thread.detachNewThread {
             defer { done.signal() }
-            let sum = try? Self.sum(values, tree, member)
-            totals.withLock { $0[member.rank] = sum ?? .nan }
+            let sum = try? Self.sum(leaves, tree, member)
+            totals.withLock { $0[member.rank] = sum ?? [] }
           }
         }
         for _ in members { done.wait() }
@@ -223,31 +259,60 @@ import Testing
           #expect(total == expected, "\(leafCount) of \(planned) by \(worldSize)")
         }
       }
-      #expect(abs(try #require(expected) - values.reduce(0, +)) < 1e-4)
+      for (element, sum) in try #require(expected).enumerated() {
+        #expect(abs(sum - leaves.reduce(0) { $0 + $1[element] }) < 1e-4)
+      }
     }
   }
 
-  /// What the graphs of a member and its ``SharedUpdate`` compute, in numbers.
+  /// What the graphs of a member and its ``SharedUpdate`` compute, in two buckets of numbers.
   private static func sum(
-    _ values: [Float], _ tree: SumTree, _ member: ThreadGroup
-  ) throws -> Float {
-    let shared = SharedUpdate(member)
-    var kept: [Int: Float] = [:]
-    var result: Float?
+    _ leaves: [[Float]], _ tree: SumTree, _ member: ThreadGroup
+  ) throws -> [Float] {
+    let counts = [3, 2]
+    let totals = SharedUpdate.Totals(counts: counts)
+    let shared =
+      tree.worldSize > 1 ? try SharedUpdate(member, counts: counts, trees: [tree]) : nil
+    var kept: [Int: [Float]] = [:]
     for leaf in tree.leaves(of: member.rank) {
       let position = tree.position(ofLeaf: leaf, rank: member.rank)
-      let sum = position.merges.reduce(values[leaf]) { kept[$1]! + $0 }
+      let sum = position.merges.reduce(leaves[leaf]) { sum, level in
+        zip(kept[level]!, sum).map { $0 + $1 }
+      }
       switch position.result {
       case .kept(let level): kept[level] = sum
-      case .update: result = sum
+      case .update: return sum
       case .handedOver:
-        shared.add(
-          [sum], of: try #require(tree.handedOver(withLeaf: leaf, rank: member.rank)),
-          requests: StepRequests())
+        try shared?.add(
+          try #require(tree.handedOver(withLeaf: leaf, rank: member.rank)), of: tree,
+          GivenOutputs([Array(sum[..<3]), Array(sum[3...])]), to: totals,
+          requests: { StepRequests() },
+          run: { started in
+            // A device may compute them in another order.
+            try started(1)
+            try started(0)
+          })
       }
     }
-    if let result { return result }
-    return try shared.total(tree, count: 1).sums[0]
+    _ = try shared?.finish(tree, to: totals)
+    return totals.buckets.flatMap(Array.init)
+  }
+
+  /// Every one of 2ⁿ members sends and adds the same share of a bucket, and no more than it must.
+  @Test(arguments: [2, 4, 8, 16]) func membersShareTheWork(count: Int) {
+    let tree = SumTree(leafCount: count, plannedLeafCount: count, worldSize: count)
+    for rank in 0..<count {
+      let schedule = SumSchedule(tree, rank: rank)
+      func elements(_ transfers: [SumSchedule.Transfer]) -> Int {
+        transfers.reduce(0) { $0 + schedule.elements($1.segments, of: 1024).count }
+      }
+      for rounds in [schedule.reducing, schedule.spreading] {
+        let (sent, received) = (rounds.flatMap(\.sends), rounds.flatMap(\.receives))
+        #expect(elements(sent) == 1024 - 1024 / count)
+        #expect(elements(received) == 1024 - 1024 / count)
+        #expect(rounds.allSatisfy { $0.sends.count <= 1 && $0.receives.count <= 1 })
+      }
+    }
   }
 
   /// A request of one member reaches all with the next update.
@@ -259,10 +324,15 @@ import Testing
     for member in members {
       Thread.detachNewThread {
         defer { done.signal() }
-        let shared = SharedUpdate(member)
         let own = StepRequests(stop: member.rank == 1 ? SIGTERM : nil, checkpoint: member.rank == 2)
-        shared.add([1], of: .init(start: member.rank, level: 0), requests: own)
-        let requests = try? shared.total(tree, count: 1).requests
+        let totals = SharedUpdate.Totals(counts: [1])
+        let requests = try? {
+          let shared = try SharedUpdate(member, counts: [1], trees: [tree])
+          try shared.add(
+            .init(start: member.rank, level: 0), of: tree, GivenOutputs([[1]]), to: totals,
+            requests: { own }, run: { try $0(0) })
+          return try shared.finish(tree, to: totals)
+        }()
         heard.withLock { $0[member.rank] = requests }
       }
     }

@@ -19,6 +19,13 @@ int tern_mpi_send(const void *bytes, int count, int rank);
 int tern_mpi_receive(void *bytes, int count, int rank);
 int tern_mpi_broadcast(void *bytes, int count, int root);
 
+/// Begin, of at most INT_MAX bytes; the request ends in tern_mpi_wait_all.
+int tern_mpi_start_send(const void *bytes, int count, int rank, void **request);
+int tern_mpi_start_receive(void *bytes, int count, int rank, void **request);
+/// Waits for all requests. The processor is left to others where they take longer than a small message:
+/// the thread that computes may need it.
+int tern_mpi_wait_all(int count, void **requests);
+
 /// What a code means, in at most `capacity` bytes.
 void tern_mpi_describe(int code, char *text, size_t capacity);
 

@@ -86,6 +86,12 @@ public struct OptimizationSettings: Sendable {
     "shards", 1...1 << 16,
     "Parts of a batch that are computed one by one, each with its own statistics, by one process or by several.",
     standard: "one for each process")
+  /// How large the parts of the gradients are that processes exchange while others are computed.
+  public let bucket = SettingKey.text(
+    "bucket", "4MiB",
+    "Processes exchange gradients in parts of about this size, each while those of layers before are computed.",
+    fault: { ByteCount.parse($0) == nil ? "a size such as 4MiB" : nil }
+  ).with(value: "SIZE", resuming: .free)
   /// Of what batch norm takes the statistics.
   public let batchNorm = SettingKey.choice(
     "batch_norm", BatchNormStatistics.local,

@@ -301,6 +301,7 @@ extension TrainingConfiguration {
     options.scheduleEpochs = self.scheduleEpochs
     options.accumulate = self.accumulate
     options.shards = self.shards ?? 1
+    options.bucketByteCount = ByteCount.parse(self.bucket) ?? options.bucketByteCount
     options.batchNorm = self.batchNorm
     options.averageDecay = self.averageDecay
     options.seed = self.seed

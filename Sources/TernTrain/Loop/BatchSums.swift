@@ -9,8 +9,8 @@ struct BatchSums {
   static let variablePrefix = "gradient_sum."
   /// The input that holds 1 / the number of samples that an update's batches have.
   static let scaleInput = "gradient_scale"
-  /// The input, and the output, that holds the sums of all batches, or of a block, one behind the other.
-  static let sumsName = "sums"
+  /// The input, and the output, that holds the sums of all batches, or of a block, that are in a bucket.
+  static func name(ofBucket bucket: Int) -> String { "sums.\(bucket)" }
 
   typealias Item = (name: String, value: Tensor)
 
@@ -23,6 +23,8 @@ struct BatchSums {
   let statistics: [ParameterUpdate.Update]
   /// What the batch's gradients are the mean over, where that is not its samples.
   let weight: Tensor?
+  /// Sums are handed over in buckets of at most so many bytes, or of a single tensor.
+  let bucketByteCount: Int
 
   /// The same after all batches: means, and what was measured as sums.
   struct Total {
@@ -59,31 +61,60 @@ struct BatchSums {
         }
         return nil
       case .handedOver:
-        builder.output(Self.sumsName, try joined(values))
+        for (number, bucket) in buckets(items).enumerated() {
+          builder.output(Self.name(ofBucket: number), try joined(bucket.map { values[$0] }))
+        }
         return nil
       case .update:
         // As the graph of an update reads them that several processes share: the order in which a norm adds up
         // its squares depends on how they lie.
         return try total(
-          position.source == .total ? values : parts(of: joined(values), items), in: builder)
+          position.source == .total
+            ? values
+            : parts(of: items) { _, bucket in try joined(bucket.map { values[$0] }) }, in: builder)
       }
     }
   }
 
-  /// All sums, one behind the other: [P].
+  /// The places of the items in each bucket, about in the order in which a step computes them: what is measured, then
+  /// the gradients, those of the last layers first.
+  private func buckets(_ items: [Item]) -> [[Int]] {
+    var result: [[Int]] = []
+    var byteCount = 0
+    for index in Array(gradients.count..<items.count) + gradients.indices.reversed() {
+      let size = items[index].value.type.byteCount
+      if result.isEmpty || byteCount + size > bucketByteCount {
+        result.append([])
+        byteCount = 0
+      }
+      result[result.count - 1].append(index)
+      byteCount += size
+    }
+    return result
+  }
+
+  /// Values one behind the other: [P].
   private func joined(_ values: [Tensor]) throws -> Tensor {
     let flat = try values.map { try $0.reshape([$0.shape.elementCount]) }
     return flat.count == 1 ? flat[0] : try Tensor.cat(flat)
   }
 
-  /// The opposite of ``joined(_:)``.
-  private func parts(of sums: Tensor, _ items: [Item]) throws -> [Tensor] {
-    var start = 0
-    return try items.map { item in
-      let length = item.value.shape.elementCount
-      defer { start += length }
-      return try sums.narrow(0, start: start, length: length).reshape(item.value.shape)
+  /// The values of the items, of buckets that hold them one behind the other.
+  private func parts(
+    of items: [Item], _ bucket: (_ number: Int, _ places: [Int]) throws -> Tensor
+  ) throws -> [Tensor] {
+    var values = items.map(\.value)
+    for (number, places) in buckets(items).enumerated() {
+      let bucket = try bucket(number, places)
+      var start = 0
+      for place in places {
+        let shape = items[place].value.shape
+        values[place] = try bucket.narrow(0, start: start, length: shape.elementCount)
+          .reshape(shape)
+        start += shape.elementCount
+      }
     }
+    return values
   }
 
   private func variable(_ item: Item, _ level: Int, in builder: GraphBuilder) throws -> Tensor {
@@ -94,8 +125,10 @@ struct BatchSums {
     _ items: [Item], _ position: BatchPosition, in builder: GraphBuilder
   ) throws -> [Tensor] {
     if position.source == .total {
-      let count = items.reduce(0) { $0 + $1.value.shape.elementCount }
-      return try parts(of: builder.input(Self.sumsName, [count]), items)
+      return try parts(of: items) { number, places in
+        let count = places.reduce(0) { $0 + items[$1].value.shape.elementCount }
+        return try builder.input(Self.name(ofBucket: number), [count])
+      }
     }
     return try items.map { item in
       try position.merges.reduce(item.value) { try variable(item, $1, in: builder) + $0 }

@@ -1,98 +1,199 @@
+import Foundation
 import TernCluster
 import TernCore
+import TernRuntime
 
-/// What the members of a group ask for between two steps: all learn of it with the sums of an update, and so
-/// stop at the same step.
-struct StepRequests: Equatable {
-  /// The signal that asks for an end.
-  var stop: Int32?
-  /// Whether a checkpoint is wanted.
-  var checkpoint = false
+/// How long the members of a group took to add up their sums.
+public struct CommunicationTime: Hashable, Sendable {
+  /// All of it: from when a member had its part of a bucket to when it had the sums of all, waiting for slower members
+  /// included; in seconds.
+  public let seconds: Double
+  /// What of that time the member computed nothing, in seconds.
+  public let exposedSeconds: Double
 
-  init(stop: Int32? = nil, checkpoint: Bool = false) {
-    self.stop = stop
-    self.checkpoint = checkpoint
+  init(seconds: Double = 0, exposedSeconds: Double = 0) {
+    (self.seconds, self.exposedSeconds) = (seconds, exposedSeconds)
   }
 
-  /// As numbers to be summed with those of other members.
-  var counts: [Float] {
-    [
-      stop == Interruption.signals[0] ? 1 : 0, stop == Interruption.signals[1] ? 1 : 0,
-      checkpoint ? 1 : 0,
-    ]
+  static func + (left: Self, right: Self) -> Self {
+    CommunicationTime(
+      seconds: left.seconds + right.seconds,
+      exposedSeconds: left.exposedSeconds + right.exposedSeconds)
   }
 
-  /// What any of the members asked for.
-  init(counts: ArraySlice<Float>) {
-    let counts = Array(counts)
-    stop = zip(Interruption.signals, counts).first { $1 > 0 }?.0
-    checkpoint = counts[2] > 0
+  /// The part of the time in which the member computed, from 0 to 1.
+  public var hiddenShare: Double {
+    seconds > 0 ? max(0, 1 - exposedSeconds / seconds) : 0
   }
-
-  static let count = 3
 }
 
-/// Adds up the sums of an update's batches that the members of a group have computed, along a ``SumTree``: the
-/// bits do not depend on the number of members.
+/// Adds up the sums of an update's batches that the members of a group have computed, bucket by bucket, while the
+/// batch goes on: the bits do not depend on the number of members. All memory is made once.
 final class SharedUpdate {
-  private let group: any ProcessGroup
-  private var blocks: [SumTree.Block: [Float]] = [:]
+  /// Where the sums of all go, bucket by bucket.
+  final class Totals {
+    let buckets: [UnsafeMutableBufferPointer<Float>]
+    private let isOwned: Bool
 
-  init(_ group: any ProcessGroup) { self.group = group }
+    /// - Parameter places: memory that holds as long as this.
+    init(places: [UnsafeMutableBufferPointer<Float>]) { (buckets, isOwned) = (places, false) }
 
-  /// Takes the sums of a block that this member computed.
-  ///
-  /// - Parameter requests: of this member, where they were not handed over with another block.
-  func add(_ sums: [Float], of block: SumTree.Block, requests: StepRequests) {
-    blocks[block] = sums + requests.counts
+    /// - Parameter counts: the elements of each bucket.
+    init(counts: [Int]) {
+      buckets = counts.map { .allocate(capacity: $0) }
+      isOwned = true
+    }
+
+    deinit { if isOwned { for bucket in buckets { bucket.deallocate() } } }
   }
 
-  /// The sums of all batches, the same to the bit for every member, and what any member asked for.
-  ///
-  /// - Parameter count: how many sums there are.
-  /// - Throws: ``TernError`` where a member cannot be reached.
-  func total(_ tree: SumTree, count: Int) throws -> (sums: [Float], requests: StepRequests) {
-    defer { blocks.removeAll(keepingCapacity: true) }
-    let length = count + StepRequests.count
-    let (owner, block) = try reduce(tree.root, tree, length)!
-    var values = blocks.removeValue(forKey: block) ?? [Float](repeating: 0, count: length)
-    precondition(values.count == length, "\(values.count) sums of \(length)")
-    try values.withUnsafeMutableBytes { try group.broadcast($0, from: owner) }
-    let requests = StepRequests(counts: values[count...])
-    values.removeLast(StepRequests.count)
-    return (values, requests)
-  }
+  /// What one thread after the other uses: this one where ``thread`` has nothing to do.
+  private final class Work: @unchecked Sendable {
+    let sum: BucketSum
+    /// The member's blocks of an update but for the last, which is read where it is computed; by block and bucket.
+    var stored: [[UnsafeMutableBufferPointer<Float>]]
+    /// The member's requests by block, and those of all.
+    let requests: [UnsafeMutablePointer<Float>]
+    let allRequests = UnsafeMutableBufferPointer<Float>.allocate(capacity: StepRequests.count)
+    var seconds = 0.0
 
-  /// Adds up a block: the member that has the left half adds the right half to it.
-  ///
-  /// - Returns: who has the sum, and the block under which it has it; `nil` where no batch is in the block.
-  private func reduce(_ block: SumTree.Block, _ tree: SumTree, _ length: Int) throws -> (
-    owner: Int, block: SumTree.Block
-  )? {
-    guard block.start < tree.leafCount else { return nil }
-    let first = tree.owner(ofLeaf: block.start)
-    // The member computed all of it.
-    if block.end <= tree.leafCount, tree.leaves(of: first).upperBound >= block.end {
-      return (first, block)
-    }
-    let halves = block.halves
-    let left = try reduce(halves.left, tree, length)!
-    guard let right = try reduce(halves.right, tree, length) else { return left }
-    if group.rank == right.owner, right.owner != left.owner {
-      let sums = blocks.removeValue(forKey: right.block)!
-      try sums.withUnsafeBytes { try group.send($0, to: left.owner) }
-    }
-    if group.rank == left.owner {
-      var sums = blocks.removeValue(forKey: left.block)!
-      var others = [Float](repeating: 0, count: length)
-      if right.owner == left.owner {
-        others = blocks.removeValue(forKey: right.block)!
-      } else {
-        try others.withUnsafeMutableBytes { try group.receive($0, from: right.owner) }
+    init(_ group: any ProcessGroup, counts: [Int], blockCount: Int) {
+      sum = BucketSum(
+        group, largestCount: max(counts.max() ?? 0, StepRequests.count), blockCount: blockCount)
+      stored = (0..<max(blockCount - 1, 0)).map { _ in counts.map { .allocate(capacity: $0) } }
+      requests = (0..<blockCount).map { _ in
+        let memory = UnsafeMutablePointer<Float>.allocate(capacity: StepRequests.count)
+        memory.initialize(repeating: 0, count: StepRequests.count)
+        return memory
       }
-      for i in sums.indices { sums[i] += others[i] }
-      blocks[left.block] = sums
     }
-    return left
+
+    deinit {
+      for bucket in stored.joined() { bucket.deallocate() }
+      for memory in requests { memory.deallocate() }
+      allRequests.deallocate()
+    }
+
+    func timing(_ body: () throws -> Void) rethrows {
+      let start = DispatchTime.now().uptimeNanoseconds
+      try body()
+      seconds += Double(DispatchTime.now().uptimeNanoseconds - start) * 1e-9
+    }
+  }
+
+  private let thread: CommunicationThread
+  private let work: Work
+  private let bucketCount: Int
+  /// Whether buckets wait for the end of the batch, because the batch itself talks to the others.
+  private let waitsForBatch: Bool
+  private var schedules: [SumTree: SumSchedule] = [:]
+  /// The update under way: how many blocks of it there are, and how many buckets have gone on their way.
+  private var blockCount = 0
+  private var startedCount = 0
+  private var exposedSeconds = 0.0
+
+  /// - Parameters:
+  ///   - counts: the elements of each bucket.
+  ///   - trees: those of all updates.
+  ///   - waitsForBatch: whether batches talk to the other members themselves.
+  init(
+    _ group: any ProcessGroup, counts: [Int], trees: [SumTree], waitsForBatch: Bool = false
+  ) throws {
+    self.waitsForBatch = waitsForBatch
+    bucketCount = counts.count
+    thread = try CommunicationThread()
+    for tree in trees where schedules[tree] == nil {
+      schedules[tree] = SumSchedule(tree, rank: group.rank)
+    }
+    let blockCount = schedules.values.map(\.blocks.count).max() ?? 0
+    work = Work(group, counts: counts, blockCount: blockCount)
+  }
+
+  /// What all updates took so far; where none is under way.
+  var time: CommunicationTime {
+    CommunicationTime(seconds: work.seconds, exposedSeconds: exposedSeconds)
+  }
+
+  private func schedule(_ tree: SumTree) -> SumSchedule {
+    guard let schedule = schedules[tree] else { preconditionFailure("an update of another tree") }
+    return schedule
+  }
+
+  /// Computes a batch with which a block is complete, and hands over its sums.
+  ///
+  /// - Parameters:
+  ///   - outputs: the buckets.
+  ///   - run: runs the batch, and says of each bucket when it is started.
+  ///   - requests: what this member asks for, taken with its last block.
+  func add(
+    _ block: SumTree.Block, of tree: SumTree, _ outputs: any StreamedOutputs, to totals: Totals,
+    requests: () -> StepRequests, run: (_ started: (Int) throws -> Void) throws -> Void
+  ) throws {
+    let schedule = schedule(tree)
+    precondition(schedule.blocks[blockCount] == block, "blocks in another order")
+    blockCount += 1
+    guard blockCount == schedule.blocks.count else {
+      try run { _ in }
+      for (bucket, place) in work.stored[blockCount - 1].enumerated() {
+        UnsafeMutableRawBufferPointer(place).copyMemory(from: try outputs.bytes(bucket))
+      }
+      return
+    }
+    // In the order of their numbers, which is the same for all members whatever their devices make of the batch.
+    var areStarted = [Bool](repeating: false, count: bucketCount)
+    try run { bucket in
+      areStarted[bucket] = true
+      while !waitsForBatch, startedCount < bucketCount, areStarted[startedCount] {
+        start(schedule, outputs, totals)
+      }
+    }
+    let counts = requests().counts
+    work.requests[blockCount - 1].update(from: counts, count: counts.count)
+    while startedCount < bucketCount { start(schedule, outputs, totals) }
+  }
+
+  /// Sends the next bucket on its way.
+  private func start(
+    _ schedule: SumSchedule, _ outputs: (any StreamedOutputs)?, _ totals: Totals
+  ) {
+    let (bucket, work) = (startedCount, work)
+    startedCount += 1
+    let total = UncheckedPlace(totals.buckets[bucket])
+    thread.start {
+      var blocks = schedule.blocks.dropLast().indices.map {
+        UnsafePointer(work.stored[$0][bucket].baseAddress!)
+      }
+      if let outputs {
+        blocks.append(try outputs.bytes(bucket).assumingMemoryBound(to: Float.self).baseAddress!)
+      }
+      try work.timing { try work.sum.sum(blocks, as: schedule, into: total.memory) }
+    }
+  }
+
+  /// Waits for the sums of all batches, the same to the bit for every member.
+  ///
+  /// - Returns: what any member asked for.
+  /// - Throws: ``TernError`` where a member cannot be reached.
+  func finish(_ tree: SumTree, to totals: Totals) throws -> StepRequests {
+    let (schedule, work) = (schedule(tree), work)
+    precondition(blockCount == schedule.blocks.count, "\(blockCount) blocks")
+    // A member without a batch.
+    while startedCount < bucketCount { start(schedule, nil, totals) }
+    thread.start {
+      let own = schedule.blocks.indices.map { UnsafePointer(work.requests[$0]) }
+      try work.timing { try work.sum.sum(own, as: schedule, into: work.allRequests) }
+    }
+    let start = DispatchTime.now().uptimeNanoseconds
+    try thread.wait()
+    exposedSeconds += Double(DispatchTime.now().uptimeNanoseconds - start) * 1e-9
+    (blockCount, startedCount) = (0, 0)
+    for memory in work.requests { memory.update(repeating: 0, count: StepRequests.count) }
+    return StepRequests(counts: Array(work.allRequests)[...])
+  }
+
+  /// Hands memory to another thread, which alone uses it until ``finish(_:to:)``.
+  private struct UncheckedPlace: @unchecked Sendable {
+    let memory: UnsafeMutableBufferPointer<Float>
+    init(_ memory: UnsafeMutableBufferPointer<Float>) { self.memory = memory }
   }
 }

@@ -63,6 +63,7 @@ struct StageCompiler {
           model: model, objective: objective, pass: $0, batchSize: form.size, update: update,
           seed: options.seed, position: form.position, averagesStatistics: options.shards > 1,
           frozen: frozen, exchange: options.statisticsExchange,
+          bucketByteCount: options.bucketByteCount,
           scalesLoss: options.scalesLoss ?? session.device.precision.scalesLoss,
           pixels: pixels.training)
       }

@@ -31,6 +31,9 @@ public struct TrainingGraph {
   /// Whether the loss is not the mean over the samples, but over ``weightSum``.
   let isWeighted: Bool
 
+  /// How many bytes the sums of a batch that are handed over have each by default.
+  public static let usualBucketByteCount = 4 << 20
+
   /// The number of the batch in the run, counted from 1: read in place of the step number where an
   /// update has several batches.
   public static let batchInput = "batch"
@@ -55,6 +58,7 @@ public struct TrainingGraph {
   ///   - frozen: the parameters that the step leaves as they are.
   ///   - exchange: adds up the statistics of batch norm over the members that compute a batch together; `nil` where
   ///     those of what is computed here count.
+  ///   - bucketByteCount: how many bytes the sums of a batch that are handed over may have each.
   ///   - scalesLoss: whether the loss is multiplied so that small gradients are numbers of float16; see
   ///     Micikevicius et al., "Mixed precision training", 2018.
   ///   - pixels: what the bytes of its pictures stand for, where a batch has bytes.
@@ -62,7 +66,8 @@ public struct TrainingGraph {
     model: Model, objective: any Objective, pass: TrainingPass, batchSize: Int,
     update: ParameterUpdate, seed: UInt64, position: BatchPosition = .only,
     averagesStatistics: Bool = false, frozen: FrozenParameters = FrozenParameters(""),
-    exchange: (any SumExchange)? = nil, scalesLoss: Bool = false, pixels: PixelTable? = nil
+    exchange: (any SumExchange)? = nil, bucketByteCount: Int = TrainingGraph.usualBucketByteCount,
+    scalesLoss: Bool = false, pixels: PixelTable? = nil
   ) throws {
     let builder = GraphBuilder()
     let samples = SampleInputs(builder, model: model, batchSize: batchSize, pixels: pixels)
@@ -94,6 +99,7 @@ public struct TrainingGraph {
     guard !trainable.isEmpty || !owned.contains(where: \.isTrainable) else {
       throw TernError(.usage, "freeze: nothing is left to train")
     }
+    let gradientsEnd = builder.graph.nodes.count
     var updates: [ParameterUpdate.Update] = []
     for (parameter, gradient) in zip(trainable, gradients) {
       guard let gradient else {
@@ -113,10 +119,13 @@ public struct TrainingGraph {
       }
       let sums = BatchSums(
         gradients: updates, areGradientsSums: exchange != nil, measured: measured,
-        statistics: statistics, weight: terms.weight)
+        statistics: statistics, weight: terms.weight, bucketByteCount: bucketByteCount)
       guard let total = try sums.append(position, batchSize: batchSize, in: builder) else {
         builder.output(Self.lossOutput, terms.loss)
-        graph = builder.graph
+        // Sums that are handed over go on their way while other gradients are computed.
+        graph =
+          position.result == .handedOver
+          ? builder.graph.runningAtOnce(from: gradientsEnd) : builder.graph
         return
       }
       (updates, measured) = (total.gradients, total.measured)

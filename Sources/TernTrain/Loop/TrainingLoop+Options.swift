@@ -35,6 +35,9 @@ extension TrainingLoop {
     public var shards = 1
     /// The processes that train together, each on its share of the shards; `nil` where this one is alone.
     public var group: (any ProcessGroup)?
+    /// The processes hand over the sums of gradients in parts of about so many bytes, each while the gradients of
+    /// layers before are still computed.
+    public var bucketByteCount = TrainingGraph.usualBucketByteCount
     /// Of what batch norm takes the statistics.
     public var batchNorm = BatchNormStatistics.local
     /// Adds up the statistics of batch norm over ``group``.
@@ -81,7 +84,8 @@ extension TrainingLoop {
     func check() throws {
       let counts = [
         ("batchSize", batchSize), ("epochs", epochs), ("accumulate", accumulate),
-        ("shards", shards), ("workers", workers), ("steps", steps ?? 1),
+        ("shards", shards), ("bucketByteCount", bucketByteCount), ("workers", workers),
+        ("steps", steps ?? 1),
       ]
       for (name, value) in counts where value < 1 {
         throw TernError(.usage, "\(name): expected at least 1, got \(value)")

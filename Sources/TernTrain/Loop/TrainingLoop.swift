@@ -31,7 +31,8 @@ public final class TrainingLoop {
   let stages: [CompiledStage]
   /// All parameters and running statistics, in the order of the layers.
   let parameters: [Parameter]
-  private let shared: SharedUpdate?
+  /// Of each stage, where members of a group compute the batches.
+  private let exchanges: [UpdateExchange]
   /// The batches of the update under way that this member of a group has computed.
   private var computedCount = 0
   /// What this member of the group asks for with the update under way, and what any asked for with the last.
@@ -69,10 +70,21 @@ public final class TrainingLoop {
     self.options = options
     session = Session(device: device, memoryLimit: options.memoryLimit)
     batches = options.batches(of: data.training.count)
-    shared = options.group.map(SharedUpdate.init)
-    (self.stages, parameters) = try StageCompiler(
+    let (compiled, parameters) = try StageCompiler(
       model: model, stages: stages, options: options, data: data
     ).compile(in: session)
+    (self.stages, self.parameters) = (compiled, parameters)
+    let batches = batches
+    guard let group = options.group, let form = batches.updateForm else {
+      exchanges = []
+      return
+    }
+    let trees = [0, batches.batchCount - 1].map(batches.tree)
+    exchanges = try compiled.map {
+      try UpdateExchange(
+        group, stage: $0, update: $0.steps[form]![0], trees: trees,
+        waitsForBatch: options.batchNorm == .sync)
+    }
   }
 
   /// The plan of a full training step; of several passes, the one that takes most memory.
@@ -81,8 +93,17 @@ public final class TrainingLoop {
   }
 
   /// What the network is trained for in the epoch under way.
-  var stage: CompiledStage {
-    stages.first { progress.epoch < $0.endEpoch ?? .max } ?? stages.last!
+  var stage: CompiledStage { stages[stageIndex] }
+
+  private var stageIndex: Int {
+    stages.firstIndex { progress.epoch < $0.endEpoch ?? .max } ?? stages.count - 1
+  }
+
+  private var exchange: UpdateExchange? { exchanges.isEmpty ? nil : exchanges[stageIndex] }
+
+  /// How long the members of the group took so far to add up their sums; `nil` where there is no group.
+  public var communicationTime: CommunicationTime? {
+    exchanges.isEmpty ? nil : exchanges.map(\.time).reduce(CommunicationTime(), +)
   }
 
   /// Updates of an epoch.
@@ -149,28 +170,25 @@ public final class TrainingLoop {
   func step(
     on batch: Batch, rate: Double? = nil, before: ((_ pass: Int) throws -> Void)? = nil
   ) throws -> (passes: [Executable], isUpdated: Bool) {
-    let number = shared == nil ? progress.batch : ownBatches.lowerBound
+    let number = exchange == nil ? progress.batch : ownBatches.lowerBound
     let form = batches.form(ofBatch: number)
     guard let passes = stage.steps[form] else {
       preconditionFailure("no executable for \(form)")
     }
     let rate = rate ?? learningRate(ofStep: progress.step)
-    options.statisticsExchange?.memberCount = batches.tree(ofBatch: number).leafCount
+    let tree = batches.tree(ofBatch: number)
+    options.statisticsExchange?.memberCount = tree.leafCount
+    let block = tree.handedOver(withLeaf: number % batches.accumulate, rank: batches.rank)
     for (index, pass) in passes.enumerated() {
       try before?(index)
       try upload(batch, number: number, to: pass, rate: rate)
-      try pass.step()
+      if let exchange, let block {
+        try exchange.step(pass, handingOver: block, of: tree, requests: ownRequests)
+      } else {
+        try pass.step()
+      }
     }
-    if let shared,
-      let block = batches.tree(ofBatch: number).handedOver(
-        withLeaf: number % batches.accumulate, rank: batches.rank)
-    {
-      let isLast = ownBatches.count == 1
-      shared.add(
-        try passes[0].read(BatchSums.sumsName).floats, of: block,
-        requests: isLast ? ownRequests() : StepRequests())
-    }
-    if shared == nil { progress.batch += 1 } else { computedCount += 1 }
+    if exchange == nil { progress.batch += 1 } else { computedCount += 1 }
     if form.position.isEnd { progress.step += 1 }
     return (passes, form.position.isEnd)
   }
@@ -180,18 +198,13 @@ public final class TrainingLoop {
   /// - Returns: what runs it; `nil` where a batch of its own is still to be computed, or the update was a
   ///   batch's.
   private func updateTogether(rate: Double) throws -> [Executable]? {
-    guard let shared, let form = batches.updateForm, progress.batch < batches.batchCount,
+    guard let exchange, let form = batches.updateForm, progress.batch < batches.batchCount,
       ownBatches.isEmpty
     else { return nil }
     let update = stage.steps[form]![0]
-    guard let input = update.inputIndex(BatchSums.sumsName) else {
-      preconditionFailure("an update that reads no sums")
-    }
-    let type = update.plan.graph[update.plan.graph.inputs[input]].type
-    let (sums, requests) = try shared.total(
-      batches.tree(ofBatch: progress.batch), count: type.elementCount)
-    self.requests = requests
-    try sums.withUnsafeBytes { try update.upload($0, toInput: input) }
+    // What the device still computes is no waiting for others.
+    if session.device.isAsynchronous { try session.synchronize() }
+    requests = try exchange.finish(batches.tree(ofBatch: progress.batch))
     try uploadNumbers(of: progress.batch, to: update, rate: rate)
     try update.step()
     progress.batch = batches.batchesOfUpdate(withBatch: progress.batch).upperBound
@@ -239,7 +252,7 @@ public final class TrainingLoop {
       let (passes, isUpdated) = try step(
         on: batch, rate: rate, before: before.map { before in { try before($0, batch) } })
       let started = StartedBatch(
-        sampleCount: shared == nil ? batch.count : 0, passes: passes, isUpdated: isUpdated,
+        sampleCount: exchange == nil ? batch.count : 0, passes: passes, isUpdated: isUpdated,
         rate: rate, loader: loader)
       guard try each(started) else { return false }
     }

@@ -80,7 +80,8 @@ extension Trainer {
     let end = TrainingEvent.End(
       reason: reason,
       bestAccuracy: progress.history.map(\.test.accuracy).filter { !$0.isNaN }.max() ?? .nan,
-      seconds: progress.seconds, peakRSSByteCount: Self.peakRSSByteCount)
+      seconds: progress.seconds, peakRSSByteCount: Self.peakRSSByteCount,
+      communication: loop.communicationTime)
     try emit(.end(end))
     try run?.writeSummary(summary(end))
     if let run { try run.writeReport(try report(end, sheet: run.newestSheet)) }

@@ -89,7 +89,7 @@ public final class Trainer {
       ("device", device.info.name),
       ("settings", configuration.decisiveSettings.map { "\($0) \($1)" }.joined(separator: ", ")),
       ("threads", configuration.threads.map { "\($0)" } ?? "all"),
-      ("data", fingerprint), ("step", "\(progress.step)"),
+      ("bucket", configuration.bucket), ("data", fingerprint), ("step", "\(progress.step)"),
       (
         "plan",
         batches.updateForm.map { stage.steps[$0]![0].plan.graph.description }
@@ -234,7 +234,7 @@ public final class Trainer {
 
   /// What is asked for between two steps: by any member of a group, of which all hear with an update.
   private var requests: StepRequests {
-    loop.options.group == nil
+    loop.batches.worldSize == 1
       ? StepRequests(stop: Interruption.stop, checkpoint: Interruption.takeCheckpointRequest())
       : loop.requests
   }

@@ -121,6 +121,8 @@ public enum TrainingEvent: Sendable {
     public let seconds: Double
     /// The most memory the process held at once, in bytes.
     public let peakRSSByteCount: Int
+    /// How long it took to add up the sums of several processes; `nil` where one is alone.
+    public let communication: CommunicationTime?
   }
 
   /// Training begins.
@@ -179,7 +181,13 @@ public enum TrainingEvent: Sendable {
         "event": .string("end"), "reason": .string(e.reason.rawValue),
         "best_accuracy": .double(e.bestAccuracy), "seconds": .double(e.seconds),
         "peak_rss_bytes": .int(e.peakRSSByteCount),
-      ])
+      ]).adding(
+        e.communication.map {
+          [
+            "communication_seconds": $0.seconds,
+            "communication_hidden": $0.hiddenShare,
+          ]
+        } ?? [:])
     }
   }
 }
