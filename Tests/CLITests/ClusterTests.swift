@@ -46,6 +46,32 @@ import Testing
     }
   }
 
+  /// What messages take is measured, what steps of many take is predicted.
+  @Test func communicationIsMeasured() throws {
+    let workspace = try Workspace()
+    defer { workspace.remove() }
+    let bench = "bench comm lenet5 --batch-size 4 --bucket 64KiB --seconds 0.02 --device cpu --json"
+    let result = try Self.run(2, bench, in: workspace)
+    #expect(result.status == 0, "\(result.errors)")
+    let json = try JSON(parsing: result.output)
+    #expect(json["ranks"] == .int(2))
+    guard case .array(let messages)? = json["messages"],
+      case .array(let predictions)? = json["predictions"]
+    else {
+      Issue.record("\(result.output)")
+      return
+    }
+    #expect(messages.count == 7)
+    #expect(
+      predictions.map { $0["workers"] } == [2, 8, 64, 512].map { JSON.int($0) })
+    for prediction in predictions {
+      let efficiency = try #require(prediction["efficiency"]?.doubleValue)
+      #expect(efficiency > 0 && efficiency <= 1)
+    }
+    let alone = try Command.run(["bench", "comm"], in: workspace.path)
+    #expect(alone.status == 64 && alone.errors.contains("mpirun -np 2"), "\(alone.errors)")
+  }
+
   /// Statistics of the whole batch: the losses of one process, whatever the number of ranks.
   @Test func synchronizedBatchNormHasTheLossesOfOneProcess() throws {
     let workspace = try Workspace()

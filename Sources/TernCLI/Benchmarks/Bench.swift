@@ -14,7 +14,9 @@ struct Bench: ParsableCommand {
         tern bench conv --suite resnet50 --device opencl --format csv > resnet50.csv
         tern bench model lenet5 --batch-size 64
       """,
-    subcommands: [BenchAll.self, BenchOps.self, BenchGemm.self, BenchConv.self, BenchModel.self],
+    subcommands: [
+      BenchAll.self, BenchOps.self, BenchGemm.self, BenchConv.self, BenchModel.self, BenchComm.self,
+    ],
     defaultSubcommand: BenchAll.self)
 
   /// - Throws: ``TernError`` of kind `usage` where `--seconds` makes no sense.
