@@ -12,7 +12,7 @@ public final class ThreadGroup: ProcessGroup, @unchecked Sendable {
     let size: Int
     let condition = NSCondition()
     /// By sender and receiver.
-    var messages: [[[UInt8]]]
+    var messages: [[Message]]
     /// Why the group is over.
     var failure: TernError?
 
@@ -20,6 +20,19 @@ public final class ThreadGroup: ProcessGroup, @unchecked Sendable {
       self.size = size
       messages = Array(repeating: [], count: size * size)
     }
+  }
+
+  /// Bytes on their way; whether they have arrived is guarded by the condition.
+  private final class Message: @unchecked Sendable {
+    let bytes: UnsafeRawBufferPointer
+    private let isOwned: Bool
+    var isTaken = false
+
+    init(_ bytes: UnsafeRawBufferPointer, isOwned: Bool) {
+      (self.bytes, self.isOwned) = (bytes, isOwned)
+    }
+
+    deinit { if isOwned { bytes.deallocate() } }
   }
 
   private init(_ rank: Int, _ shared: Exchange) {
@@ -34,15 +47,16 @@ public final class ThreadGroup: ProcessGroup, @unchecked Sendable {
   }
 
   public func send(_ bytes: UnsafeRawBufferPointer, to rank: Int) throws {
-    shared.condition.withLock {
-      shared.messages[self.rank * size + rank].append([UInt8](bytes))
-      shared.condition.broadcast()
-    }
+    let copy = UnsafeMutableRawBufferPointer.allocate(byteCount: bytes.count, alignment: 16)
+    copy.copyMemory(from: bytes)
+    post(Message(UnsafeRawBufferPointer(copy), isOwned: true), to: rank)
   }
 
   public func receive(_ bytes: UnsafeMutableRawBufferPointer, from rank: Int) throws {
     let place = rank * size + self.rank
     let message = try shared.condition.withLock {
+      // Memory of a member that has failed may be gone.
+      if let failure = shared.failure { throw failure }
       while shared.messages[place].isEmpty {
         if let failure = shared.failure { throw failure }
         shared.condition.wait()
@@ -50,8 +64,37 @@ public final class ThreadGroup: ProcessGroup, @unchecked Sendable {
       return shared.messages[place].removeFirst()
     }
     precondition(
-      message.count == bytes.count, "a message of \(message.count) bytes, not \(bytes.count)")
-    bytes.copyBytes(from: message)
+      message.bytes.count == bytes.count,
+      "a message of \(message.bytes.count) bytes, not \(bytes.count)")
+    bytes.copyMemory(from: message.bytes)
+    shared.condition.withLock {
+      message.isTaken = true
+      shared.condition.broadcast()
+    }
+  }
+
+  /// What is sent is copied once, by who receives it.
+  public func exchange(_ messages: [GroupMessage]) throws {
+    var posted: [Message] = []
+    for case .send(let bytes, let rank) in messages {
+      let message = Message(bytes, isOwned: false)
+      posted.append(message)
+      post(message, to: rank)
+    }
+    for case .receive(let bytes, let rank) in messages { try receive(bytes, from: rank) }
+    try shared.condition.withLock {
+      while posted.contains(where: { !$0.isTaken }) {
+        if let failure = shared.failure { throw failure }
+        shared.condition.wait()
+      }
+    }
+  }
+
+  private func post(_ message: Message, to rank: Int) {
+    shared.condition.withLock {
+      shared.messages[self.rank * size + rank].append(message)
+      shared.condition.broadcast()
+    }
   }
 
   public func broadcast(_ bytes: UnsafeMutableRawBufferPointer, from root: Int) throws {

@@ -92,6 +92,33 @@ public struct DeviceCatalog: Sendable {
     }
   }
 
+  /// Resolves what `--device` says where it may name several: requests with commas between, or all devices of a
+  /// backend (`opencl:all`).
+  ///
+  /// - Throws: ``TernCore/TernError`` where one is not there, or where they are not of one kind: another kind makes
+  ///   other results of the same numbers.
+  public func chooseAll(_ request: String, allowsFallback: Bool = false) throws -> [Choice] {
+    let choices = try request.split(separator: ",").flatMap { part -> [Choice] in
+      let name = part.trimmingPrefix(while: { $0 == " " })
+      guard name.hasSuffix(Self.allSuffix) else {
+        return [try choose(String(name), allowsFallback: allowsFallback)]
+      }
+      let first = try choose(String(name.dropLast(Self.allSuffix.count)))
+      return devices.filter { $0.backend == first.info.backend && $0.name == first.info.name }
+        .map { Choice(info: $0.with(first.info.traits), reason: first.reason) }
+    }
+    guard let first = choices.first else { return [try choose(request)] }
+    if let other = choices.first(where: { $0.info.name != first.info.name }) {
+      throw TernError(
+        .usage,
+        "device: \(first.info.id) (\(first.info.name)) and \(other.info.id) (\(other.info.name)) are of two "
+          + "kinds, which make other results of the same numbers; give devices of one")
+    }
+    return choices
+  }
+
+  private static let allSuffix = ":all"
+
   private func find(_ text: String) throws -> Choice {
     let request = DeviceRequest(text)
     let known = backends.map(\.name)
@@ -188,4 +215,6 @@ public struct DeviceCatalog: Sendable {
 extension DeviceCatalog {
   /// How a device is asked for.
   public static let requests = "auto, reference, cpu, opencl[:P[.D]][/TRAIT…]"
+  /// How several are asked for.
+  public static let severalRequests = "several of one kind with commas between, or opencl:all"
 }

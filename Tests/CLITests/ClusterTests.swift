@@ -46,6 +46,43 @@ import Testing
     }
   }
 
+  /// Several devices of one process: the same weights as by one, and a run goes on with another number of them.
+  @Test(arguments: [
+    ("cpu,cpu --threads 2", "cpu --threads 1"), ("opencl:0.0,opencl:0.1", "opencl"),
+    ("opencl:all", "opencl"),
+  ]) func devicesDoNotChangeTheWeights(several: String, one: String) throws {
+    let workspace = try Workspace()
+    defer { workspace.remove() }
+    try workspace.writeDataset(train: 60, test: 20)
+    func run(_ arguments: String) throws {
+      let result = try Command.shell(
+        "POCL_DEVICES='pthread pthread' \"$0\" train \(arguments) -q", in: workspace.path)
+      #expect(result.status == 0, "\(result.errors)")
+      #expect(result.output.contains("% hidden") == arguments.contains("of2"))
+    }
+    let train = "lenet5 --data idx:data --batch-size 20 --shards 2"
+    try run("\(train) --epochs 2 --device \(several) --out of2")
+    try run("\(train) --epochs 1 --device \(one) --out one")
+    try run("--resume one --epochs 2")
+    #expect(try Self.weights("of2", workspace) == Self.weights("one", workspace))
+    let configuration = String(
+      decoding: try #require(workspace.bytes("of2/config.yaml")), as: UTF8.self)
+    #expect(configuration.contains(several.hasPrefix("cpu") ? "cpu,cpu" : "opencl:0.0,opencl:0.1"))
+  }
+
+  @Test func devicesOfTwoKindsAreRefused() throws {
+    let workspace = try Workspace()
+    defer { workspace.remove() }
+    try workspace.writeDataset(train: 60, test: 20)
+    let train = "train lenet5 --data idx:data --batch-size 20 --steps 1 -q --device"
+    let mixed = try Command.run(
+      "\(train) cpu,opencl".split(separator: " ").map(String.init), in: workspace.path)
+    #expect(mixed.status == 64 && mixed.errors.contains("are of two kinds"), "\(mixed.errors)")
+    let launched = try Self.run(2, "\(train) cpu,cpu", in: workspace)
+    #expect(
+      launched.status == 64 && launched.errors.contains("drives one device"), "\(launched.errors)")
+  }
+
   /// What messages take is measured, what steps of many take is predicted.
   @Test func communicationIsMeasured() throws {
     let workspace = try Workspace()

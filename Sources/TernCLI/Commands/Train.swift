@@ -90,6 +90,47 @@ struct Train: ParsableCommand {
       try crossValidate(job.configuration, reporter)
       return
     }
+    let members = try deviceMembers(&job, group)
+    do {
+      try train(job, reporter, group: members?.first ?? group) {
+        try members?.finish()
+        try group?.finish()
+      }
+    } catch let error where !(error is ExitCode) {
+      throw members?.end(error) ?? error
+    }
+  }
+
+  /// The devices of this process behind the first, where it has several: each trains on a thread of its own.
+  private func deviceMembers(_ job: inout Job, _ group: MPIGroup?) throws -> DeviceMembers? {
+    let request = job.configuration.device
+    guard request.contains(",") || request.hasSuffix(":all") else { return nil }
+    let choices = try DeviceCatalog.standard.chooseAll(request, allowsFallback: allowFallback)
+    guard choices.count > 1 else { return nil }
+    guard group == nil else {
+      throw TernError(
+        .usage, "device: a process that a launcher started drives one device; start one for each")
+    }
+    guard !dryRun, profile == nil, job.configuration.folds == 1 else {
+      throw TernError(.usage, "dry-run, profile and folds: are for one device")
+    }
+    job.configuration.device = choices.map(\.info.id).joined(separator: ",")
+    job.configuration.shards = job.configuration.shards ?? choices.count
+    let (configuration, path) = (job.configuration, job.run?.path)
+    return try DeviceMembers(count: choices.count) { member in
+      let run = try path.map { try RunDirectory.open(path: $0) }
+      return try CompilationProgress.reporting({ _, _ in }) {
+        try Trainer(
+          configuration, catalog: .standard, run: run, checkpoint: try run?.lastCheckpoint(),
+          group: member, report: { _ in })
+      }
+    }
+  }
+
+  /// - Parameter finish: waits for the other members where this one has done all.
+  private func train(
+    _ job: Job, _ reporter: Reporter, group: (any ProcessGroup)?, finish: () throws -> Void
+  ) throws {
     let trainer = try reporter.showingCompilation {
       try Trainer(
         job.configuration, catalog: reporter.watching(.standard), allowsFallback: allowFallback,
@@ -114,7 +155,7 @@ struct Train: ParsableCommand {
     Interruption.install()
     guard Cluster.isFirst else {
       let end = try trainer.train(writingTo: nil)
-      try group?.finish()
+      try finish()
       if end.reason == .interrupted { throw ExitCode(128 + (Interruption.stop ?? SIGINT)) }
       return
     }
@@ -127,7 +168,7 @@ struct Train: ParsableCommand {
     // What went wrong stands on a line of its own.
     defer { reporter.closeBar() }
     let end = try trainer.train(writingTo: run)
-    try group?.finish()
+    try finish()
     reporter.finish(end, run: run.path)
     if !quiet, job.checkpoint?.progress.step == trainer.stepCount, end.reason != .interrupted {
       let isOpen = job.configuration.steps == nil && end.reason == .finished

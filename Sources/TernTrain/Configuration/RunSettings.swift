@@ -7,12 +7,16 @@ import TernRuntime
 public struct RunSettings: Sendable {
   init() {}
 
-  /// The device that is asked for: `auto` or an id.
-  public let device = SettingKey.text("device", "auto", "The device: \(DeviceCatalog.requests).")
-    .with(resuming: .rounding)
-  /// CPU threads; all cores where `nil`.
+  /// The device that is asked for: `auto` or an id, or several with commas between.
+  public let device = SettingKey.text(
+    "device", "auto",
+    "The device: \(DeviceCatalog.requests); \(DeviceCatalog.severalRequests), each of which computes a part of every "
+      + "batch."
+  ).with(resuming: .rounding)
+  /// CPU threads, of all devices together; all cores where `nil`.
   public let threads = SettingKey.integer(
-    "threads", 1...BackgroundThread.limit, "CPU threads.", standard: "all cores"
+    "threads", 1...BackgroundThread.limit, "CPU threads, of all devices together.",
+    standard: "all cores"
   )
   .with(resuming: .rounding)
   /// The most memory that a step takes on the device, such as `2GiB`; all that there is where `nil`.

@@ -22,18 +22,29 @@ extension Trainer {
     writesIndex: Bool = true, report: @escaping (TrainingEvent) throws -> Void
   ) throws {
     var configuration = configuration
-    // The same number whoever computes the shards, for the number of threads decides the last bits.
-    if let shards = configuration.shards, shards > 1, configuration.threads == nil {
-      configuration.threads = max(1, ProcessInfo.processInfo.processorCount / shards)
-    }
     let modelPath = run?.modelPath(configuration.model) ?? configuration.model
-    let choice = try Self.hinting(
+    let choices = try Self.hinting(
       run, .deviceUnavailable, "\(Setting.flag("device")) goes on with another"
     ) {
-      try catalog.choose(configuration.device, allowsFallback: allowsFallback)
+      try catalog.chooseAll(configuration.device, allowsFallback: allowsFallback)
     }
-    let device = try catalog.open(choice, options: configuration.deviceOptions)
-    configuration.device = choice.info.id
+    guard choices.count == 1 || choices.count == group?.size else {
+      throw TernError(
+        .usage,
+        group == nil
+          ? "device: several devices are for tern train"
+          : "device: a process that a launcher started drives one device; start one for each")
+    }
+    // The same number whoever computes the shards, for the number of threads decides the last bits.
+    if let shards = configuration.shards, shards > 1, configuration.threads == nil {
+      configuration.threads =
+        choices.count * max(1, ProcessInfo.processInfo.processorCount / shards)
+    }
+    var deviceOptions = configuration.deviceOptions
+    deviceOptions.threads = deviceOptions.threads.map { max(1, $0 / choices.count) }
+    let choice = choices[choices.count == 1 ? 0 : group?.rank ?? 0]
+    let device = try catalog.open(choice, options: deviceOptions)
+    configuration.device = choices.map(\.info.id).joined(separator: ",")
     if configuration.data.hasPrefix("images:"), !Model.isFile(modelPath) {
       var located = configuration
       located.model = modelPath
