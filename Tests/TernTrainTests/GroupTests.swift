@@ -32,7 +32,7 @@ import Testing
   private static func loop(
     _ device: String, shards: Int = 1, accumulate: Int = 1, batchSize: Int = 12,
     normalizes: Bool = true, drops: Bool = true, group: (any ProcessGroup)? = nil,
-    batchNorm: BatchNormStatistics = .local, bucketByteCount: Int? = nil
+    batchNorm: BatchNormStatistics = .local, bucketByteCount: Int? = nil, wire: WireType = .fp32
   ) throws -> TrainingLoop {
     var options = TrainingLoop.Options(batchSize: batchSize, learningRate: 0.05)
     options.shards = shards
@@ -40,6 +40,7 @@ import Testing
     options.group = group
     options.batchNorm = batchNorm
     options.bucketByteCount = bucketByteCount ?? options.bucketByteCount
+    options.wire = wire
     options.update.clipNorm = 1
     options.averageDecay = 0.9
     options.update.keepsAverage = true
@@ -110,6 +111,20 @@ import Testing
         try Self.loop(device, shards: 4, group: $0, bucketByteCount: bucketByteCount)
       }
       for outcome in outcomes { #expect(outcome.differences(from: one) == [], "\(count) members") }
+    }
+  }
+
+  /// Rounded on their way, gradients are nearly the same, and the same for every member.
+  @Test(arguments: [2, 3, 4]) func roundedGradientsAreTheSameForAll(count: Int) throws {
+    let exact = try Self.whole(Self.loop("cpu", shards: 4))
+    let outcomes = try Self.train(count) {
+      try Self.loop("cpu", shards: 4, group: $0, bucketByteCount: 64, wire: .bf16)
+    }
+    for outcome in outcomes { #expect(outcome.differences(from: outcomes[0]) == []) }
+    #expect(outcomes[0].differences(ofWeightsFrom: exact) != [])
+    for (name, value) in exact.weights {
+      let other = try #require(outcomes[0].weights[name])
+      #expect(zip(value.floats, other.floats).allSatisfy { abs($0 - $1) < 0.01 }, "\(name)")
     }
   }
 

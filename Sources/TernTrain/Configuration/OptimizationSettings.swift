@@ -92,6 +92,11 @@ public struct OptimizationSettings: Sendable {
     "Processes exchange gradients in parts of about this size, each while those of layers before are computed.",
     fault: { ByteCount.parse($0) == nil ? "a size such as 4MiB" : nil }
   ).with(value: "SIZE", resuming: .free)
+  /// How gradients go from one process to another.
+  public let wire = SettingKey.choice(
+    "wire", WireType.fp32,
+    "How gradients go from one process to another: fp32 as they are, bf16 rounded to half as many bytes; the weights "
+      + "then depend on the number of processes.")
   /// Of what batch norm takes the statistics.
   public let batchNorm = SettingKey.choice(
     "batch_norm", BatchNormStatistics.local,

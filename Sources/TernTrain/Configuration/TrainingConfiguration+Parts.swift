@@ -302,6 +302,7 @@ extension TrainingConfiguration {
     options.accumulate = self.accumulate
     options.shards = self.shards ?? 1
     options.bucketByteCount = ByteCount.parse(self.bucket) ?? options.bucketByteCount
+    options.wire = self.wire
     options.batchNorm = self.batchNorm
     options.averageDecay = self.averageDecay
     options.seed = self.seed

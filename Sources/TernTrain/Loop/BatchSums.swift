@@ -76,14 +76,15 @@ struct BatchSums {
     }
   }
 
-  /// The places of the items in each bucket, about in the order in which a step computes them: what is measured, then
-  /// the gradients, those of the last layers first.
+  /// The places of the items in each bucket, about in the order in which a step computes them: what is measured by
+  /// itself, then the gradients, those of the last layers first.
   private func buckets(_ items: [Item]) -> [[Int]] {
-    var result: [[Int]] = []
-    var byteCount = 0
-    for index in Array(gradients.count..<items.count) + gradients.indices.reversed() {
+    let others = Array(gradients.count..<items.count)
+    var result: [[Int]] = others.isEmpty ? [] : [others]
+    var byteCount = Int.max / 2
+    for index in gradients.indices.reversed() {
       let size = items[index].value.type.byteCount
-      if result.isEmpty || byteCount + size > bucketByteCount {
+      if byteCount + size > bucketByteCount {
         result.append([])
         byteCount = 0
       }

@@ -8,28 +8,44 @@ final class BucketSum {
   /// are where the result is to be.
   private var received: [UnsafeMutableBufferPointer<Float>] = []
   private var partial: [UnsafeMutableBufferPointer<Float>] = []
+  /// The same on the wire, where it has 16 bits.
+  private var outgoing: [UnsafeMutableBufferPointer<UInt16>] = []
+  private var incoming: [UnsafeMutableBufferPointer<UInt16>] = []
 
   /// - Parameters:
   ///   - largestCount: the most elements that a bucket has.
   ///   - blockCount: the most blocks that this member has of an update.
-  init(_ group: any ProcessGroup, largestCount: Int, blockCount: Int) {
+  ///   - rounds: whether sums may be rounded to 16 bits on their way.
+  init(
+    _ group: any ProcessGroup, largestCount: Int, blockCount: Int, rounds: Bool = false
+  ) {
     self.group = group
-    func allocate(_ count: Int) -> [UnsafeMutableBufferPointer<Float>] {
+    func allocate<Element>(_ count: Int) -> [UnsafeMutableBufferPointer<Element>] {
       (0..<count).map { _ in .allocate(capacity: largestCount) }
+    }
+    if rounds {
+      // A member without a batch receives too.
+      outgoing = allocate(max(blockCount, 1))
+      incoming = allocate(max(blockCount, 1))
     }
     received = allocate(blockCount)
     partial = allocate(max(blockCount - 1, 0))
   }
 
-  deinit { for buffer in received + partial { buffer.deallocate() } }
+  deinit {
+    for buffer in received + partial { buffer.deallocate() }
+    for buffer in outgoing + incoming { buffer.deallocate() }
+  }
 
   /// - Parameters:
   ///   - blocks: the sums of the member's blocks; they are read where they are.
   ///   - total: where the sums of all go.
+  ///   - rounds: whether sums are rounded to bfloat16 whenever they go to another member: the result is the same for
+  ///     all, but depends on how many there are.
   /// - Throws: ``TernError`` where a member cannot be reached.
   func sum(
     _ blocks: [UnsafePointer<Float>], as schedule: SumSchedule,
-    into total: UnsafeMutableBufferPointer<Float>
+    into total: UnsafeMutableBufferPointer<Float>, rounds: Bool = false
   ) throws {
     precondition(blocks.count == schedule.blocks.count)
     let count = total.count
@@ -41,29 +57,47 @@ final class BucketSum {
     func source(_ place: SumSchedule.Place) -> UnsafePointer<Float> {
       place.isAdded ? UnsafePointer(added(place.block)) : blocks[place.block]
     }
-    func bytes(_ elements: Range<Int>, _ start: UnsafePointer<Float>) -> UnsafeRawBufferPointer {
-      UnsafeRawBufferPointer(
-        UnsafeBufferPointer(start: start + elements.lowerBound, count: elements.count))
-    }
+    /// - Parameter target: where what comes from others goes.
     func exchange(
       _ round: SumSchedule.Round,
-      into place: (SumSchedule.Transfer) -> UnsafeMutablePointer<Float>
+      into target: (SumSchedule.Transfer) -> UnsafeMutablePointer<Float>
     ) throws {
       var messages: [GroupMessage] = []
       for transfer in round.sends {
         let elements = schedule.elements(transfer.segments, of: count)
         if elements.isEmpty { continue }
-        messages.append(.send(bytes(elements, source(transfer.place)), to: transfer.peer))
+        let values = source(transfer.place) + elements.lowerBound
+        let bytes: UnsafeRawBufferPointer
+        if rounds {
+          let bits = outgoing[transfer.place.block][elements]
+          BrainFloats.encode(values, to: bits)
+          bytes = UnsafeRawBufferPointer(UnsafeMutableBufferPointer(rebasing: bits))
+        } else {
+          bytes = UnsafeRawBufferPointer(UnsafeBufferPointer(start: values, count: elements.count))
+        }
+        messages.append(.send(bytes, to: transfer.peer))
       }
       for transfer in round.receives {
         let elements = schedule.elements(transfer.segments, of: count)
         if elements.isEmpty { continue }
-        messages.append(
-          .receive(
-            UnsafeMutableRawBufferPointer(mutating: bytes(elements, place(transfer))),
-            from: transfer.peer))
+        let bytes =
+          rounds
+          ? UnsafeMutableRawBufferPointer(
+            UnsafeMutableBufferPointer(rebasing: incoming[transfer.place.block][elements]))
+          : UnsafeMutableRawBufferPointer(
+            UnsafeMutableBufferPointer(
+              start: target(transfer) + elements.lowerBound, count: elements.count))
+        messages.append(.receive(bytes, from: transfer.peer))
       }
-      if !messages.isEmpty { try group.exchange(messages) }
+      if messages.isEmpty { return }
+      try group.exchange(messages)
+      if rounds {
+        for transfer in round.receives {
+          let elements = schedule.elements(transfer.segments, of: count)
+          BrainFloats.decode(
+            incoming[transfer.place.block][elements], to: target(transfer) + elements.lowerBound)
+        }
+      }
     }
     for round in schedule.reducing {
       try exchange(round) { received[$0.place.block].baseAddress! }
@@ -78,10 +112,14 @@ final class BucketSum {
           schedule.elements(addition.segments, of: count), into: added(addition.place.block))
       }
     }
-    for own in schedule.results where own.place != .init(block: 0, isAdded: true) {
+    for own in schedule.results {
       let elements = schedule.elements(own.segments, of: count)
-      (result + elements.lowerBound).update(
-        from: source(own.place) + elements.lowerBound, count: elements.count)
+      let target = result + elements.lowerBound
+      if own.place != .init(block: 0, isAdded: true) {
+        target.update(from: source(own.place) + elements.lowerBound, count: elements.count)
+      }
+      // All have what the others are sent.
+      if rounds { BrainFloats.round(target, count: elements.count) }
     }
     for round in schedule.spreading { try exchange(round) { _ in result } }
   }

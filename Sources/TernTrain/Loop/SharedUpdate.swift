@@ -57,9 +57,10 @@ final class SharedUpdate {
     let allRequests = UnsafeMutableBufferPointer<Float>.allocate(capacity: StepRequests.count)
     var seconds = 0.0
 
-    init(_ group: any ProcessGroup, counts: [Int], blockCount: Int) {
+    init(_ group: any ProcessGroup, counts: [Int], blockCount: Int, rounds: Bool) {
       sum = BucketSum(
-        group, largestCount: max(counts.max() ?? 0, StepRequests.count), blockCount: blockCount)
+        group, largestCount: max(counts.max() ?? 0, StepRequests.count), blockCount: blockCount,
+        rounds: rounds)
       stored = (0..<max(blockCount - 1, 0)).map { _ in counts.map { .allocate(capacity: $0) } }
       requests = (0..<blockCount).map { _ in
         let memory = UnsafeMutablePointer<Float>.allocate(capacity: StepRequests.count)
@@ -86,6 +87,8 @@ final class SharedUpdate {
   private let bucketCount: Int
   /// Whether buckets wait for the end of the batch, because the batch itself talks to the others.
   private let waitsForBatch: Bool
+  /// Whether gradients are rounded on their way.
+  private let rounds: Bool
   private var schedules: [SumTree: SumSchedule] = [:]
   /// The update under way: how many blocks of it there are, and how many buckets have gone on their way.
   private var blockCount = 0
@@ -96,9 +99,12 @@ final class SharedUpdate {
   ///   - counts: the elements of each bucket.
   ///   - trees: those of all updates.
   ///   - waitsForBatch: whether batches talk to the other members themselves.
+  ///   - rounds: whether all buckets but the first are rounded to 16 bits on their way.
   init(
-    _ group: any ProcessGroup, counts: [Int], trees: [SumTree], waitsForBatch: Bool = false
+    _ group: any ProcessGroup, counts: [Int], trees: [SumTree], waitsForBatch: Bool = false,
+    rounds: Bool = false
   ) throws {
+    self.rounds = rounds
     self.waitsForBatch = waitsForBatch
     bucketCount = counts.count
     thread = try CommunicationThread()
@@ -106,7 +112,7 @@ final class SharedUpdate {
       schedules[tree] = SumSchedule(tree, rank: group.rank)
     }
     let blockCount = schedules.values.map(\.blocks.count).max() ?? 0
-    work = Work(group, counts: counts, blockCount: blockCount)
+    work = Work(group, counts: counts, blockCount: blockCount, rounds: rounds)
   }
 
   /// What all updates took so far; where none is under way.
@@ -159,6 +165,7 @@ final class SharedUpdate {
     let (bucket, work) = (startedCount, work)
     startedCount += 1
     let total = UncheckedPlace(totals.buckets[bucket])
+    let rounds = rounds && bucket > 0
     thread.start {
       var blocks = schedule.blocks.dropLast().indices.map {
         UnsafePointer(work.stored[$0][bucket].baseAddress!)
@@ -166,7 +173,7 @@ final class SharedUpdate {
       if let outputs {
         blocks.append(try outputs.bytes(bucket).assumingMemoryBound(to: Float.self).baseAddress!)
       }
-      try work.timing { try work.sum.sum(blocks, as: schedule, into: total.memory) }
+      try work.timing { try work.sum.sum(blocks, as: schedule, into: total.memory, rounds: rounds) }
     }
   }
 

@@ -12,6 +12,14 @@ public enum BatchNormStatistics: String, CaseIterable, Sendable {
   case sync
 }
 
+/// How gradients go from one process to another.
+public enum WireType: String, CaseIterable, Sendable {
+  /// As they are.
+  case fp32
+  /// Rounded to bfloat16, whenever they go: half as many bytes, and weights that depend on the number of processes.
+  case bf16
+}
+
 extension TrainingLoop {
   /// How a network is trained.
   public struct Options: Sendable {
@@ -38,6 +46,8 @@ extension TrainingLoop {
     /// The processes hand over the sums of gradients in parts of about so many bytes, each while the gradients of
     /// layers before are still computed.
     public var bucketByteCount = TrainingGraph.usualBucketByteCount
+    /// How gradients go from one process to another.
+    public var wire = WireType.fp32
     /// Of what batch norm takes the statistics.
     public var batchNorm = BatchNormStatistics.local
     /// Adds up the statistics of batch norm over ``group``.

@@ -83,7 +83,7 @@ public final class TrainingLoop {
     exchanges = try compiled.map {
       try UpdateExchange(
         group, stage: $0, update: $0.steps[form]![0], trees: trees,
-        waitsForBatch: options.batchNorm == .sync)
+        waitsForBatch: options.batchNorm == .sync, rounds: options.wire == .bf16)
     }
   }
 

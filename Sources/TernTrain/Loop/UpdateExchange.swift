@@ -18,9 +18,10 @@ final class UpdateExchange {
   /// - Parameters:
   ///   - trees: those of all updates.
   ///   - waitsForBatch: whether batches talk to the other members themselves.
+  ///   - rounds: whether gradients are rounded to 16 bits on their way.
   init(
     _ group: any ProcessGroup, stage: CompiledStage, update: Executable, trees: [SumTree],
-    waitsForBatch: Bool
+    waitsForBatch: Bool, rounds: Bool
   ) throws {
     self.update = update
     let graph = update.plan.graph
@@ -34,7 +35,8 @@ final class UpdateExchange {
     let places = inputs.compactMap { update.hostMemory(ofInput: $0)?.bindMemory(to: Float.self) }
     isInPlace = places.count == inputs.count
     totals = isInPlace ? .init(places: places) : .init(counts: counts)
-    shared = try SharedUpdate(group, counts: counts, trees: trees, waitsForBatch: waitsForBatch)
+    shared = try SharedUpdate(
+      group, counts: counts, trees: trees, waitsForBatch: waitsForBatch, rounds: rounds)
     for (form, passes) in stage.steps where form.position.result == .handedOver {
       streams[ObjectIdentifier(passes[0])] = try passes[0].stream(
         inputs.indices.map(BatchSums.name(ofBucket:)))
