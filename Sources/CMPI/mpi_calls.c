@@ -1,6 +1,7 @@
 #include "mpi_calls.h"
 
 #include <dlfcn.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -122,7 +123,11 @@ int tern_mpi_wait_all(int count, void **requests) {
     int done = 0;
     int code = mpi.test_all(count, requests, &done, NULL);
     if (code || done) return code;
-    if (nanoseconds() - start > patience) nanosleep(&(struct timespec){0, pause}, NULL);
+    if (nanoseconds() - start > patience) {
+      nanosleep(&(struct timespec){0, pause}, NULL);
+    } else {
+      sched_yield();
+    }
   }
 }
 

@@ -55,6 +55,8 @@ struct BenchComm: ParsableCommand {
     let sizes = Set(Self.sizes + [bucketByteCount]).sorted()
     let benchmark = CommunicationBenchmark(group, largestByteCount: sizes.last!)
     defer { benchmark.end() }
+    // Processes that were started on one core move apart after a while.
+    _ = try benchmark.measure(sizes[0], seconds: seconds)
     let results = try sizes.map { try benchmark.measure($0, seconds: seconds) }
     let isMeasured = step == nil
     let computing =
