@@ -90,5 +90,16 @@ import Testing
       if uneven.isAlone { aloneCount += 1 }
     }
     #expect(aloneCount < 120)
+    // The first steps, and every fiftieth, take three times as long: no reason to be alone.
+    var uncertain = ThreadGovernor()
+    aloneCount = 0
+    for step in 0..<400 {
+      let isLate = step < 2 || step % 50 < 3
+      uncertain.note(
+        seconds: (uncertain.isAlone ? 0.48 : 0.33) * (isLate ? 3 : 1),
+        waited: uncertain.isAlone ? 0 : 0.06)
+      if uncertain.isAlone { aloneCount += 1 }
+    }
+    #expect(aloneCount < 60)
   }
 }

@@ -4,9 +4,10 @@ import Dispatch
 /// Decides, by measured steps, whether loops are worth more than the starting thread at the moment.
 ///
 /// Where others use the cores too, a helper is often late, and what it computes is waited for longer than
-/// it takes to compute. As soon as a good part of the steps is such waiting, a few steps are run alone; what
-/// was faster is kept, and the other tried again from time to time. On a quiet machine nobody waits, and
-/// nothing is tried. The results do not depend on it, see ``Threads``.
+/// it takes to compute. As soon as a good part of the steps is such waiting, a few steps are run alone. Where they
+/// are faster, a few more are run as before: only what is faster than those before and after it is kept, since steps
+/// take longer for many reasons, at the start above all. The other way is tried again from time to time. On a quiet
+/// machine nobody waits, and nothing is tried. The results do not depend on it, see ``Threads``.
 struct ThreadGovernor {
   /// Whether the next step is to run on the starting thread alone.
   private(set) var isAlone = false
@@ -17,6 +18,8 @@ struct ThreadGovernor {
   /// How long it takes, after a change, until the system has moved the threads and its neighbours to the
   /// cores that are free now.
   private static let settlingSeconds = 0.03
+  /// The first steps touch memory for the first time.
+  private static let firstCount = 2
   /// The part of the time spent waiting from which on it is worth a try to be alone.
   private static let waitingPart = 0.1
   /// By how much the other way must be faster.
@@ -27,7 +30,17 @@ struct ThreadGovernor {
   private static let recentPart = 0.3
   private static let longestHold = (seconds: 4.0, count: 256)
 
+  /// What is measured while the other way is tried.
+  private enum Trial {
+    /// The other way; of the usual one it is known what a step takes.
+    case other(usual: Double)
+    /// The usual way once more, where the other was faster.
+    case usual(other: Double)
+  }
+
   private var hold = (seconds: 0.1, count: 6)
+  /// How many steps are still left out.
+  private var unmeasured = firstCount
   // Since the last decision.
   private var heldSeconds = 0.0
   private var heldCount = 0
@@ -39,13 +52,16 @@ struct ThreadGovernor {
   private var settling = 0.0
   /// The seconds of a step since the last change, the latest counting most.
   private var recentStep: Double?
-  /// The seconds of a step the other way, while this way is tried.
-  private var otherStep: Double?
+  private var trial: Trial?
 
   /// A step ended.
   ///
   /// - Parameter waited: how much of it was waiting for helpers.
   mutating func note(seconds: Double, waited: Double) {
+    if unmeasured > 0 {
+      unmeasured -= 1
+      return
+    }
     heldSeconds += seconds
     heldCount += 1
     if settling > 0 {
@@ -60,27 +76,31 @@ struct ThreadGovernor {
     let step = self.seconds / Double(count)
     let isWaiting = self.waited > Self.waitingPart * self.seconds
     (self.seconds, self.waited, count) = (0, 0, 0)
-    if let otherStep {
-      self.otherStep = nil
-      if step < Self.gain * otherStep {
-        recentStep = step
-        decided(isConfirmed: false)
-      } else {
-        change(from: otherStep)
-        decided(isConfirmed: true)
-      }
+    switch trial {
+    case .other(let usual):
+      let isFaster = step < Self.gain * usual
+      trial = isFaster ? .usual(other: step) : nil
+      change(knowing: usual)
+      if !isFaster { decided(isConfirmed: true) }
       return
+    case .usual(let other):
+      trial = nil
+      let isSlower = other < Self.gain * step
+      if isSlower { change(knowing: other) } else { recentStep = step }
+      decided(isConfirmed: !isSlower)
+      return
+    case nil: break
     }
     let recent = recentStep.map { $0 + Self.recentPart * (step - $0) } ?? step
     recentStep = recent
     if heldSeconds >= hold.seconds, heldCount >= hold.count, isAlone || isWaiting {
-      otherStep = recent
-      change(from: nil)
+      trial = .other(usual: recent)
+      change(knowing: nil)
     }
   }
 
-  /// Goes over to the other way, of which `step` is known.
-  private mutating func change(from step: Double?) {
+  /// Goes over to the other way, of which it may be known what a step takes.
+  private mutating func change(knowing step: Double?) {
     isAlone.toggle()
     recentStep = step
     settling = Self.settlingSeconds
