@@ -89,7 +89,7 @@ import Testing
       uneven.note(seconds: uneven.isAlone ? 0.006 : 0.004, waited: uneven.isAlone ? 0 : 0.001)
       if uneven.isAlone { aloneCount += 1 }
     }
-    #expect(aloneCount < 120)
+    #expect(aloneCount < 20)
     // The first steps, and every fiftieth, take three times as long: no reason to be alone.
     var uncertain = ThreadGovernor()
     aloneCount = 0
@@ -100,6 +100,18 @@ import Testing
         waited: uncertain.isAlone ? 0 : 0.06)
       if uncertain.isAlone { aloneCount += 1 }
     }
-    #expect(aloneCount < 60)
+    #expect(aloneCount < 20)
+    // A neighbour that comes, and goes.
+    var surprised = ThreadGovernor()
+    aloneCount = 0
+    for step in 0..<6000 {
+      let isBusy = (1000..<3000).contains(step)
+      surprised.note(
+        seconds: surprised.isAlone ? 0.0047 : isBusy ? 0.008 : 0.0028,
+        waited: surprised.isAlone ? 0 : isBusy ? 0.004 : 0.0004)
+      if isBusy, surprised.isAlone { aloneCount += 1 }
+      if step > 5900 { #expect(!surprised.isAlone) }
+    }
+    #expect(aloneCount > 1800)
   }
 }

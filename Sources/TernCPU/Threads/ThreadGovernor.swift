@@ -6,8 +6,9 @@ import Dispatch
 /// Where others use the cores too, a helper is often late, and what it computes is waited for longer than
 /// it takes to compute. As soon as a good part of the steps is such waiting, a few steps are run alone. Where they
 /// are faster, a few more are run as before: only what is faster than those before and after it is kept, since steps
-/// take longer for many reasons, at the start above all. The other way is tried again from time to time. On a quiet
-/// machine nobody waits, and nothing is tried. The results do not depend on it, see ``Threads``.
+/// take longer for many reasons, at the start above all. The other way is tried again from time to time, but not for
+/// waiting that was there when it was found slower: parts of a loop may be of unequal length. On a quiet machine nobody
+/// waits, and nothing is tried. The results do not depend on it, see ``Threads``.
 struct ThreadGovernor {
   /// Whether the next step is to run on the starting thread alone.
   private(set) var isAlone = false
@@ -20,8 +21,10 @@ struct ThreadGovernor {
   private static let settlingSeconds = 0.03
   /// The first steps touch memory for the first time.
   private static let firstCount = 2
-  /// The part of the time spent waiting from which on it is worth a try to be alone.
-  private static let waitingPart = 0.1
+  /// The part of the time spent waiting from which on it is worth a try to be alone, and from which on in any case.
+  private static let waitingParts = 0.1...0.3
+  /// By how much waiting has to grow until what was slower is tried again: parts may be of unequal length.
+  private static let waitingGrowth = 1.25
   /// By how much the other way must be faster.
   private static let gain = 0.95
   /// How long a decision holds, in seconds and in steps; every time it is confirmed, twice as long.
@@ -39,6 +42,10 @@ struct ThreadGovernor {
   }
 
   private var hold = (seconds: 0.1, count: 6)
+  /// The part of the time spent waiting that is no reason to try anything.
+  private var toleratedPart = waitingParts.lowerBound
+  /// What it was before the trial.
+  private var waitedPart = 0.0
   /// How many steps are still left out.
   private var unmeasured = firstCount
   // Since the last decision.
@@ -72,9 +79,11 @@ struct ThreadGovernor {
     self.seconds += seconds
     self.waited += waited
     count += 1
-    guard count >= Self.windowCount, self.seconds >= Self.windowSeconds else { return }
     let step = self.seconds / Double(count)
-    let isWaiting = self.waited > Self.waitingPart * self.seconds
+    guard self.seconds >= Self.windowSeconds && count >= Self.windowCount || isHopeless(step) else {
+      return
+    }
+    let part = self.waited / self.seconds
     (self.seconds, self.waited, count) = (0, 0, 0)
     switch trial {
     case .other(let usual):
@@ -93,10 +102,18 @@ struct ThreadGovernor {
     }
     let recent = recentStep.map { $0 + Self.recentPart * (step - $0) } ?? step
     recentStep = recent
-    if heldSeconds >= hold.seconds, heldCount >= hold.count, isAlone || isWaiting {
-      trial = .other(usual: recent)
+    if heldSeconds >= hold.seconds, heldCount >= hold.count, isAlone || part > toleratedPart {
+      waitedPart = part
+      // The latest alone: a neighbour may just have come.
+      trial = .other(usual: isAlone ? recent : step)
       change(knowing: nil)
     }
+  }
+
+  /// Whether the other way is slower beyond doubt, before a whole window of it was measured.
+  private func isHopeless(_ step: Double) -> Bool {
+    guard case .other(let usual) = trial else { return false }
+    return step > usual && (seconds >= Self.windowSeconds || count >= Self.windowCount)
   }
 
   /// Goes over to the other way, of which it may be known what a step takes.
@@ -108,6 +125,11 @@ struct ThreadGovernor {
 
   private mutating func decided(isConfirmed: Bool) {
     (heldSeconds, heldCount) = (0, 0)
+    let parts = Self.waitingParts
+    toleratedPart =
+      isConfirmed
+      ? min(max(Self.waitingGrowth * waitedPart, parts.lowerBound), parts.upperBound)
+      : parts.lowerBound
     guard isConfirmed, hold.seconds >= Self.firstHold.seconds else {
       hold = Self.firstHold
       return
