@@ -42,7 +42,8 @@ import Testing
     }
   }
 
-  /// A summary says what training says: the plan, without what a driver takes for itself.
+  /// A summary says what training says: the plan, without what a driver takes for itself. Pictures that are turned go
+  /// to the device as floats; those that are bytes lie there as bytes too, which a summary knows nothing of.
   @Test(arguments: TestDevices.ids) func theMemoryIsThePlans(device: String) throws {
     let workspace = try Workspace()
     defer { workspace.remove() }
@@ -51,7 +52,7 @@ import Testing
     let start = try Command.run(
       [
         "train", "lenet5", "--data", "idx:data", "--batch-size", "8", "--device", device,
-        "--dry-run", "--log-format", "json",
+        "--augment", "rotate:5", "--dry-run", "--log-format", "json",
       ], in: workspace.path
     ).output.split(separator: "\n").first
     let planned = try JSON(parsing: String(try #require(start)))["plan_bytes"]
