@@ -7,8 +7,8 @@ import Dispatch
 /// it takes to compute. As soon as a good part of the steps is such waiting, a few steps are run alone. Where they
 /// are faster, a few more are run as before: only what is faster than those before and after it is kept, since steps
 /// take longer for many reasons, at the start above all. The other way is tried again from time to time, but not for
-/// waiting that was there when it was found slower: parts of a loop may be of unequal length. On a quiet machine nobody
-/// waits, and nothing is tried. The results do not depend on it, see ``Threads``.
+/// waiting that was there when it was found slower: parts of a loop may be of unequal length. Where nobody
+/// waits, nothing is tried. The results do not depend on it, see ``Threads``.
 struct ThreadGovernor {
   /// Whether the next step is to run on the starting thread alone.
   private(set) var isAlone = false

@@ -28,7 +28,7 @@ public struct CommunicationTime: Hashable, Sendable {
 }
 
 /// Adds up the sums of an update's batches that the members of a group have computed, bucket by bucket, while the
-/// batch goes on: the bits do not depend on the number of members. All memory is made once.
+/// batch goes on: the bits do not depend on the number of members. The memory of sums is made once.
 final class SharedUpdate {
   /// Where the sums of all go, bucket by bucket.
   final class Totals {
