@@ -4,8 +4,8 @@ import TernGraph
 
 /// Batch normalisation forward and backward, with a relu behind it or without.
 ///
-/// Three loops, each over pieces of the tensor that stay in the cache: sums of every piece; those of a
-/// channel put together; every piece normalised. The moments of the pieces are combined as Chan, Golub and
+/// Sums of pieces of the tensor that stay in the cache; those of a channel put together; every piece normalised
+/// (``ChannelValues/twice(_:first:combine:second:)``). The moments of the pieces are combined as Chan, Golub and
 /// LeVeque (1979) do, so that the tensor is read from memory twice and not three times, and a large mean
 /// costs no digits.
 struct BatchNormalization {
@@ -53,28 +53,28 @@ struct BatchNormalization {
       let (y, means) = (addresses.outputs[0], addresses.output(1))
       let variances = addresses.output(2)
       let room = room(addresses)
-      let sum = values.forEachPiece(threads) { piece in
-        let at = piece.chunk * values.storedChannelCount + piece.firstChannel
-        kernels.moments(x, piece, room.sums.0 + at, room.sums.1 + at)
-      }
-      let combine = values.forEachChannel(threads) { channel in
-        let (mean, variance) = moments(of: channel, room)
-        means[channel] = mean
-        variances[channel] = variance
-        room.mean[channel] = mean
-        room.scale[channel] = weight[channel] / deviation(variance)
-        room.shift[channel] = bias[channel]
-      }
-      let normalize = values.forEachPiece(threads) { piece in
-        let first = piece.firstChannel
-        kernels.normalize(
-          x, y, piece, room.mean + first, room.scale + first, room.shift + first, rectifies)
-      }
+      let run = values.twice(
+        threads,
+        first: { piece in
+          let at = piece.chunk * values.storedChannelCount + piece.firstChannel
+          kernels.moments(x, piece, room.sums.0 + at, room.sums.1 + at)
+        },
+        combine: { channel in
+          let (mean, variance) = moments(of: channel, room)
+          means[channel] = mean
+          variances[channel] = variance
+          room.mean[channel] = mean
+          room.scale[channel] = weight[channel] / deviation(variance)
+          room.shift[channel] = bias[channel]
+        },
+        second: { piece in
+          let first = piece.firstChannel
+          kernels.normalize(
+            x, y, piece, room.mean + first, room.scale + first, room.shift + first, rectifies)
+        })
       return {
         clearPadding(room)
-        try sum()
-        try combine()
-        try normalize()
+        try run()
       }
     }
   }
@@ -89,39 +89,38 @@ struct BatchNormalization {
       let bias = rectifies ? addresses.input(5) : nil
       let (dx, dWeight, dBias) = (addresses.outputs[0], addresses.output(1), addresses.output(2))
       let room = room(addresses)
-      let prepare = values.forEachChannel(threads) { channel in
-        room.mean[channel] = means[channel]
-        room.scale[channel] = weight[channel] / deviation(variances[channel])
-        room.shift[channel] = bias?[channel] ?? 0
-      }
-      let sum = values.forEachPiece(threads) { piece in
-        let first = piece.firstChannel
-        let at = piece.chunk * values.storedChannelCount + first
-        kernels.sumGradients(
-          dy, x, piece, room.mean + first, room.scale + first, room.shift + first, rectifies,
-          room.sums.0 + at, room.sums.1 + at)
-      }
-      let combine = values.forEachChannel(threads) { channel in
-        let (sum, product) = (total(room.sums.0, channel), total(room.sums.1, channel))
-        let deviation = Double(deviation(variances[channel]))
-        let count = Double(values.countPerChannel)
-        dBias[channel] = Float(sum)
-        dWeight[channel] = Float(product / deviation)
-        room.sumPart[channel] = Float(sum / count)
-        room.productPart[channel] = Float(product / (deviation * deviation) / count)
-      }
-      let differentiate = values.forEachPiece(threads) { piece in
-        let first = piece.firstChannel
-        kernels.differentiate(
-          dy, x, dx, piece, room.mean + first, room.scale + first, room.shift + first, rectifies,
-          room.sumPart + first, room.productPart + first)
-      }
+      let run = values.twice(
+        threads,
+        first: { piece in
+          let first = piece.firstChannel
+          let at = piece.chunk * values.storedChannelCount + first
+          kernels.sumGradients(
+            dy, x, piece, room.mean + first, room.scale + first, room.shift + first, rectifies,
+            room.sums.0 + at, room.sums.1 + at)
+        },
+        combine: { channel in
+          let (sum, product) = (total(room.sums.0, channel), total(room.sums.1, channel))
+          let deviation = Double(deviation(variances[channel]))
+          let count = Double(values.countPerChannel)
+          dBias[channel] = Float(sum)
+          dWeight[channel] = Float(product / deviation)
+          room.sumPart[channel] = Float(sum / count)
+          room.productPart[channel] = Float(product / (deviation * deviation) / count)
+        },
+        second: { piece in
+          let first = piece.firstChannel
+          kernels.differentiate(
+            dy, x, dx, piece, room.mean + first, room.scale + first, room.shift + first, rectifies,
+            room.sumPart + first, room.productPart + first)
+        })
       return {
         clearPadding(room)
-        try prepare()
-        try sum()
-        try combine()
-        try differentiate()
+        for channel in 0..<values.channelCount {
+          room.mean[channel] = means[channel]
+          room.scale[channel] = weight[channel] / deviation(variances[channel])
+          room.shift[channel] = bias?[channel] ?? 0
+        }
+        try run()
       }
     }
   }

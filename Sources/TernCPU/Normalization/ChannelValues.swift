@@ -77,27 +77,64 @@ struct ChannelValues {
     let firstChannel: Int
   }
 
+  private func piece(_ chunk: Int, _ group: Int) -> Piece {
+    let first = group * groupSize
+    return Piece(
+      offset: chunk * chunkStride + group * groupStride,
+      values: tern_channel_values(
+        pixels: pixelCount(ofChunk: chunk), stride: pixelStride,
+        channels: Int32(min(groupSize, storedChannelCount - first)), is_plane: isPlane),
+      chunk: chunk, firstChannel: first)
+  }
+
+  /// A step in which `first` is called for all pieces of a channel, then `combine` for the channel, then `second`
+  /// for the pieces again.
+  ///
+  /// Where there are groups enough for the threads, a thread goes through one after the other, and finds in its
+  /// cache what it reads again: the second time it begins with the last piece. Channels that lie side by side
+  /// in memory take three loops over the whole tensor, each in the order of memory.
+  func twice(
+    _ threads: Threads, first: @escaping (Piece) -> Void, combine: @escaping (Int) -> Void,
+    second: @escaping (Piece) -> Void
+  ) -> Step {
+    guard hasGroups(for: threads.count) else {
+      let steps = [
+        forEachPiece(threads, first), forEachChannel(threads, combine),
+        forEachPiece(threads, second),
+      ]
+      return { for step in steps { try step() } }
+    }
+    let grain = max(1, Threads.elementwiseGrain / (pixels * groupSize))
+    return threads.loop(groupCount, grain: grain) { groups in
+      for group in groups {
+        for chunk in 0..<chunkCount { first(piece(chunk, group)) }
+        let channels = group * groupSize..<min((group + 1) * groupSize, channelCount)
+        for channel in channels { combine(channel) }
+        for chunk in (0..<chunkCount).reversed() { second(piece(chunk, group)) }
+      }
+    }
+  }
+
+  /// Whether a group's values lie together, and no thread has much more of them than another.
+  private func hasGroups(for threadCount: Int) -> Bool {
+    guard isPlane || pixelStride == groupSize else { return false }
+    let most = (groupCount + threadCount - 1) / threadCount
+    return 8 * most * threadCount <= 9 * groupCount
+  }
+
   /// A step that calls `body` for every piece, in the order in which they lie in memory.
-  func forEachPiece(_ threads: Threads, _ body: @escaping (Piece) -> Void) -> Step {
+  private func forEachPiece(_ threads: Threads, _ body: @escaping (Piece) -> Void) -> Step {
     let grain = max(1, Threads.elementwiseGrain / (chunkPixels * groupSize))
     return threads.loop(chunkCount * groupCount, grain: grain) { range in
       for item in range {
         let (chunk, group) = item.quotientAndRemainder(dividingBy: groupCount)
-        let first = group * groupSize
-        let stored = min(groupSize, storedChannelCount - first)
-        body(
-          Piece(
-            offset: chunk * chunkStride + group * groupStride,
-            values: tern_channel_values(
-              pixels: pixelCount(ofChunk: chunk), stride: pixelStride, channels: Int32(stored),
-              is_plane: isPlane),
-            chunk: chunk, firstChannel: first))
+        body(piece(chunk, group))
       }
     }
   }
 
   /// A step that calls `body` for every channel.
-  func forEachChannel(_ threads: Threads, _ body: @escaping (Int) -> Void) -> Step {
+  private func forEachChannel(_ threads: Threads, _ body: @escaping (Int) -> Void) -> Step {
     threads.loop(channelCount, grain: max(1, Threads.elementwiseGrain / chunkCount)) { range in
       for channel in range { body(channel) }
     }
