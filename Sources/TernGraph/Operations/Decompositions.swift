@@ -1,3 +1,4 @@
+import Foundation
 import TernCore
 
 // What operations compute, in simpler ones: for devices without kernels of their own for them.
@@ -124,14 +125,13 @@ extension Operations.AttentionBackward {
 }
 
 extension Operations.OptimizerUpdate {
-  /// Not of Adam's rules, which need powers by the step.
   package func decomposition(_ inputs: [Tensor]) throws -> [Tensor]? {
     guard isGuarded(inputs.count) else { return try updated(inputs) }
     let old = [inputs[0]] + inputs.dropFirst(4)
-    return try updated(inputs.dropLast()).map { try zip($0, old).map(inputs.last!.chooses) }
+    return try zip(updated(inputs.dropLast()), old).map(inputs.last!.chooses)
   }
 
-  private func updated(_ inputs: [Tensor]) throws -> [Tensor]? {
+  private func updated(_ inputs: [Tensor]) throws -> [Tensor] {
     let (parameter, rate, state) = (inputs[0], inputs[2], inputs.dropFirst(4).map(\.self))
     func decayed(_ weightDecay: Float) throws -> Tensor {
       weightDecay == 0 ? inputs[1] : try inputs[1] + parameter.affine(scale: weightDecay)
@@ -182,7 +182,24 @@ extension Operations.OptimizerUpdate {
         / s.affine(scale: 1, shift: epsilon).sqrt()
       let delta = try ratio * g
       return try moved(by: delta, s, average(state[1], rho, delta.square()))
-    case .adam: return nil
+    case .adam(let beta1, let beta2, let epsilon, let weightDecay, let isDecoupled):
+      let g = isDecoupled ? inputs[1] : try decayed(weightDecay)
+      let m = try average(state[0], beta1, g)
+      let v = try average(state[1], beta2, g.square())
+      let (biasOfM, biasOfV) = (try bias(beta1, inputs[3]), try bias(beta2, inputs[3]))
+      let root = try (v / biasOfV).sqrt().affine(scale: 1, shift: epsilon)
+      var kept = parameter
+      if isDecoupled, weightDecay != 0 {
+        kept = try kept - parameter.affine(scale: weightDecay) * rate
+      }
+      return [try kept - (m / biasOfM) / root * rate, m, v]
     }
+  }
+
+  /// 1 − βᵗ: how much of an average that started at zero is there after step t.
+  private func bias(_ beta: Float, _ step: Tensor) throws -> Tensor {
+    // With u = tanh(x/2), eˣ − 1 is 2u / (1 − u), which keeps its digits where βᵗ = eˣ is near 1.
+    let u = try step.cast(to: .float32).affine(scale: Float(log(Double(beta)) / 2)).tanh()
+    return try u.affine(scale: -2) / u.affine(scale: -1, shift: 1)
   }
 }

@@ -64,6 +64,60 @@ extension Operations {
   }
 }
 
+extension InterpolationMode {
+  /// What share of each of `extent` rows an output row takes, [outExtent, extent]; the same for columns.
+  fileprivate func weights(_ extent: Int, _ outExtent: Int) -> HostTensor {
+    var weights = [Float](repeating: 0, count: outExtent * extent)
+    for row in 0..<outExtent {
+      let position: Double
+      switch self {
+      case .nearest: position = Double(row * extent / outExtent)
+      case .bilinear(alignsCorners: true):
+        position = outExtent == 1 ? 0 : Double(row * (extent - 1)) / Double(outExtent - 1)
+      case .bilinear(alignsCorners: false):
+        // Pixels are squares with their centres at ½, and those beyond the border repeat it.
+        position = max(0, (Double(row) + 0.5) * Double(extent) / Double(outExtent) - 0.5)
+      }
+      let lower = min(Int(position), extent - 1)
+      let fraction = Float(position - Double(lower))
+      weights[row * extent + lower] += 1 - fraction
+      weights[row * extent + min(lower + 1, extent - 1)] += fraction
+    }
+    return HostTensor([outExtent, extent], weights)
+  }
+
+  /// The rows and the columns of x [N, C, H, W] multiplied by the weights of a resampling from `input` to
+  /// `output`, or, transposed, of one back.
+  fileprivate func resampled(
+    _ x: Tensor, from input: Shape, to output: Shape, isTransposed: Bool = false
+  ) throws -> Tensor {
+    var result = x
+    // The last axis, then the one before in its place.
+    for axis in [3, 2] {
+      let weights = result.builder.constant(weights(input[axis], output[axis]))
+      let rows = try result.reshape([result.shape.elementCount(in: 0..<3), result.shape[3]])
+      let product = try rows.apply(Operations.MatMul(transposesB: !isTransposed), weights)
+      let shape = result.shape
+      result = try product.reshape([shape[0], shape[1], shape[2], product.shape[1]])
+        .permute([0, 1, 3, 2])
+    }
+    return result
+  }
+}
+
+extension Operations.Interpolate {
+  package func decomposition(_ inputs: [Tensor]) throws -> [Tensor]? {
+    let size: Shape = [inputs[0].shape[0], inputs[0].shape[1], outputHeight, outputWidth]
+    return [try mode.resampled(inputs[0], from: inputs[0].shape, to: size)]
+  }
+}
+
+extension Operations.InterpolateBackward {
+  package func decomposition(_ inputs: [Tensor]) throws -> [Tensor]? {
+    [try mode.resampled(inputs[0], from: inputShape, to: inputs[0].shape, isTransposed: true)]
+  }
+}
+
 extension Tensor {
   /// Planes resampled to another size: [N, C, H, W] → [N, C, height, width].
   public func interpolate(_ mode: InterpolationMode, height: Int, width: Int) throws(ShapeError)
