@@ -17,6 +17,21 @@ import Testing
     #expect(source.training.label(12) == 2)
   }
 
+  /// Packed data behind packed data is one file's, as programs write it that pack parts at once.
+  @Test func partsThatArePackedAloneAreOneFile() throws {
+    let images = FixtureFiles.images(7)
+    for cut in [1, 16, 40, images.count - 1] {
+      let files = try FixtureFiles()
+      defer { files.remove() }
+      try files.writeDataset()
+      let plain = try DataSource.open("idx:\(files.directory)").test
+      let parts = [images[..<cut], images[cut...]].flatMap { FixtureFiles.gzip(Array($0)) }
+      try files.write("t10k-images-idx3-ubyte", parts)
+      let packed = try DataSource.open("idx:\(files.directory)").test
+      #expect(try packed.values(6) == plain.values(6) && packed.count == 7)
+    }
+  }
+
   @Test func faultsNameTheFile() throws {
     let images = FixtureFiles.images(7)
     let packed = FixtureFiles.gzip(images)

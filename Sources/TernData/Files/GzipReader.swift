@@ -61,9 +61,13 @@ final class GzipReader {
     switch status {
     case Z_OK: break
     case Z_STREAM_END:
-      isAtEnd = true
-      if inflater.isOutOfInput { try inflater.refill { try file.read(into: $0) } }
-      guard inflater.isOutOfInput else { throw fault("bytes follow the end of the gzip data") }
+      // Packed data may lie behind packed data, as programs write it that pack several parts at once.
+      let next = try inflater.next(2) { try file.read(into: $0) }
+      isAtEnd = next.isEmpty
+      guard isAtEnd || next == [0x1F, 0x8B] else {
+        throw fault("bytes follow the end of the gzip data")
+      }
+      if !isAtEnd { inflater.begin() }
     case Z_BUF_ERROR: throw fault("the gzip data is truncated")
     default: throw fault("the gzip data is corrupt (\(inflater.message ?? "error \(status)"))")
     }
@@ -102,6 +106,25 @@ private final class Inflater {
     stream.pointee.avail_in = UInt32(try read(input))
     stream.pointee.next_in = input.baseAddress!.assumingMemoryBound(to: UInt8.self)
   }
+
+  /// The bytes that come next, up to `count`, which stay.
+  func next(
+    _ count: Int, _ read: (UnsafeMutableRawBufferPointer) throws -> Int
+  ) rethrows -> [UInt8] {
+    var rest = Int(stream.pointee.avail_in)
+    if rest < count {
+      // What is left goes to the front.
+      let left = UnsafeRawBufferPointer(start: stream.pointee.next_in, count: rest)
+      UnsafeMutableRawBufferPointer(rebasing: input[..<rest]).copyMemory(from: left)
+      rest += try read(UnsafeMutableRawBufferPointer(rebasing: input[rest...]))
+      stream.pointee.avail_in = UInt32(rest)
+      stream.pointee.next_in = input.baseAddress!.assumingMemoryBound(to: UInt8.self)
+    }
+    return [UInt8](UnsafeRawBufferPointer(start: stream.pointee.next_in, count: min(rest, count)))
+  }
+
+  /// Expects a header again.
+  func begin() { inflateReset(stream) }
 
   func unpack(into destination: UnsafeMutableRawBufferPointer) -> (status: Int32, produced: Int) {
     // zlib counts in 32 bits.
