@@ -191,6 +191,26 @@ import Testing
     #expect(refused > 500)
   }
 
+  /// A database of few pages, cut at every length.
+  @Test func filesCutAnywhereAreOneLine() throws {
+    let files = try FixtureFiles()
+    defer { files.remove() }
+    try LMDBWriter.write(
+      entries(4) {
+        LMDBWriter.datum([1, 1, 4], [UInt8](repeating: UInt8($0), count: 4), label: $0 % 2)
+      },
+      to: files.path("x"))
+    let path = files.path("x/data.mdb")
+    let whole = [UInt8](try Data(contentsOf: URL(fileURLWithPath: path)))
+    let faults = try DamagedFile.faults(
+      of: whole, at: path, needed: whole.count - 2 * 4096, masks: []
+    ) {
+      let set = try DataSource.open("lmdb:\(path)", targets: TargetSelection(testSplit: 0)).training
+      for index in 0..<set.count { _ = try set.values(index) }
+    }
+    #expect(faults.isEmpty, "\(faults.prefix(10))")
+  }
+
   /// Values that need pages of their own.
   @Test func damagedLargeValuesAreOneLine() throws {
     let files = try FixtureFiles()

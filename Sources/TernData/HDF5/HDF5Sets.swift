@@ -54,7 +54,9 @@ private struct HDF5List: ArrayFile {
   /// Reads a list: a file on each line, named from where a program is started, or from where the list lies.
   init(list path: String) throws {
     let lines = try TextLines(path, limit: Self.sizeLimit).lines
-    guard !lines.isEmpty, lines.count <= Self.countLimit else {
+    // What begins as an HDF5 file does, and ends there, is no list.
+    let isCutOff = FileSystem.contents(of: path, upToCount: 1)?.first == 0x89
+    guard !lines.isEmpty, !isCutOff, lines.count <= Self.countLimit else {
       throw TernError(
         .badData,
         "\(path): neither an HDF5 file nor a list of up to \(Self.countLimit) of them")
