@@ -58,4 +58,63 @@ import Testing
       settings.merging(["data": .string("mnist"), "model": .string("lenet5")]) { $1 })
     #expect(try configuration.makeOptimizer() == optimizer)
   }
+
+  /// A net in the solver's own file, with data of two stages for testing, as BVLC's consolidated example has it.
+  @Test func aNetMayStandInTheFile() throws {
+    func data(_ source: String, _ include: String) -> String {
+      "layers { name: 'd' type: DATA top: 'data' top: 'label' include: { \(include) } "
+        + "data_param { source: '\(source)' backend: LMDB batch_size: 64 } }\n"
+    }
+    let text = """
+      base_lr: 0.01
+      test_state: { stage: "test-on-test-set" }
+      net_param {
+        name: "Inner"
+        \(data("train_db", "phase: TRAIN"))
+        \(data("train_db", "phase: TEST stage: 'test-on-train-set'"))
+        \(data("test_db", "phase: TEST stage: 'test-on-test-set'"))
+        layers { name: 'ip' type: INNER_PRODUCT bottom: 'data' top: 'ip' inner_product_param { num_output: 3 } }
+        layers { name: 'l' type: SOFTMAX_LOSS bottom: 'ip' bottom: 'label' top: 'l' }
+      }
+      """
+    try CaffeFixture.withFile(text, "solver.prototxt") { path in
+      let solver = try CaffeSolver(contentsOf: path)
+      #expect(solver.settings["model"] == .string(path))
+      let settings = try CaffeNetwork.settings(contentsOf: path)
+      #expect(settings["data"] == .string("lmdb:train_db,test_db"))
+      #expect(settings["batch_size"] == .int(64))
+      let model = try CaffeNetwork.model(contentsOf: path, inputShape: [1, 2, 2])
+      #expect(model.classCount == 3)
+    }
+  }
+
+  @Test func weightsStartARunAndStagesOfTrainingAreALine() throws {
+    let solver = try CaffeFixture.solver("weights: 'w.caffemodel' train_state { phase: TRAIN }")
+    #expect(solver.settings["init"] == .string("w.caffemodel"))
+    let error = #expect(throws: TernError.self) {
+      try CaffeFixture.solver("base_lr: 1\ntrain_state { stage: 'deep' }")
+    }
+    #expect(
+      error?.message.contains(":2: train_state: a stage of the net is not known here") == true)
+  }
+
+  @Test func twoNetsAreOneForTrainingAndOneForTesting() throws {
+    let workspace = try Workspace()
+    defer { workspace.remove() }
+    for name in ["train", "test"] {
+      try workspace.write(
+        "\(name).prototxt",
+        "layer { name: 'd' type: 'HDF5Data' top: 'data' top: 'label' hdf5_data_param { source: '\(name).txt' } }\n"
+          + CaffeFixture.product("ip", "data", 2) + CaffeFixture.loss("l", "ip", 1))
+    }
+    try workspace.write(
+      "s.prototxt", "train_net: 'train.prototxt' test_net: 'test.prototxt' base_lr: 1")
+    let settings = try CaffeSolver(contentsOf: workspace.file("s.prototxt")).settings
+    #expect(settings["data"] == .string("hdf5:train.txt,test.txt"))
+    try workspace.write("t.prototxt", "train_net: 'train.prototxt' test_net: 'gone.prototxt'")
+    let error = #expect(throws: TernError.self) {
+      try CaffeSolver(contentsOf: workspace.file("t.prototxt"))
+    }
+    #expect(error?.kind == .notFound && error?.message.contains("gone.prototxt") == true)
+  }
 }

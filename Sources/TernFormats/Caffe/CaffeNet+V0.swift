@@ -10,18 +10,21 @@ enum CaffeV0 {
     "accuracy": ("ACCURACY", nil), "bnll": ("BNLL", nil), "concat": ("CONCAT", "concat_param"),
     "conv": ("CONVOLUTION", "convolution_param"), "data": ("DATA", "data_param"),
     "dropout": ("DROPOUT", "dropout_param"), "euclidean_loss": ("EUCLIDEAN_LOSS", nil),
-    "flatten": ("FLATTEN", nil), "hdf5_data": ("HDF5_DATA", nil),
+    "flatten": ("FLATTEN", nil), "hdf5_data": ("HDF5_DATA", "hdf5_data_param"),
     "images": ("IMAGE_DATA", "image_data_param"),
     "innerproduct": ("INNER_PRODUCT", "inner_product_param"), "lrn": ("LRN", "lrn_param"),
     "pool": ("POOLING", "pooling_param"), "relu": ("RELU", nil), "sigmoid": ("SIGMOID", nil),
     "softmax": ("SOFTMAX", nil), "softmax_loss": ("SOFTMAX_LOSS", nil), "split": ("SPLIT", nil),
-    "tanh": ("TANH", nil), "window_data": ("WINDOW_DATA", nil),
+    "tanh": ("TANH", nil), "window_data": ("WINDOW_DATA", "window_data_param"),
   ]
 
   /// Fields that were called otherwise.
   private static let renamed = [
     "biasterm": "bias_term", "kernelsize": "kernel_size", "batchsize": "batch_size",
     "meanfile": "mean_file", "cropsize": "crop_size", "shuffle_images": "shuffle",
+    "det_fg_threshold": "fg_threshold", "det_bg_threshold": "bg_threshold",
+    "det_fg_fraction": "fg_fraction", "det_context_pad": "context_pad",
+    "det_crop_mode": "crop_mode",
   ]
   /// Fields of the layer itself.
   private static let outer: Set<String> = ["name", "blobs_lr", "weight_decay"]

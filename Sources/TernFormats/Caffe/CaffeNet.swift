@@ -51,8 +51,8 @@ struct CaffeParameter: Sendable {
 struct CaffeNet: Sendable {
   let path: String
   let name: String
-  /// What it reads, with the shape of a batch where the file says it.
-  let inputs: [(name: String, shape: [Int]?)]
+  /// What it reads from outside.
+  let inputs: [CaffeInput]
   private let layers: [(layer: CaffeLayer, rules: PhaseRules)]
 
   /// Which phases a layer belongs to.
@@ -69,6 +69,9 @@ struct CaffeNet: Sendable {
       return try includes.contains { try Self.fits($0, phase) }
     }
 
+    /// Whether it belongs to stages, by which a solver has several nets for testing.
+    var namesStages: Bool { includes.contains { $0.last("stage") != nil } }
+
     /// Nets are built at level 0, without stages.
     private static func fits(_ rule: PrototxtMessage, _ phase: CaffePhase) throws -> Bool {
       if let field = rule.last("phase") {
@@ -82,8 +85,6 @@ struct CaffeNet: Sendable {
     }
   }
 
-  private static let extents = 1...1 << 30
-
   /// Reads a file.
   ///
   /// - Throws: ``TernError`` with the line that is wrong.
@@ -94,8 +95,10 @@ struct CaffeNet: Sendable {
     }
   }
 
-  private init(_ root: PrototxtMessage, path: String) throws {
+  private init(_ file: PrototxtMessage, path: String) throws {
     self.path = path
+    // A solver's file may have the net in it.
+    let root = try file.message("net_param") ?? file.message("train_net_param") ?? file
     name = try root.text("name") ?? path.pathStem
     var layers: [(CaffeLayer, PhaseRules)] = []
     for message in try root.messages("layer") { layers.append(try Self.layer(message)) }
@@ -110,26 +113,9 @@ struct CaffeNet: Sendable {
     }
     guard !layers.isEmpty else { throw PrototxtFault(line: 1, text: "a net without layers") }
     self.layers = layers
-    var inputs = try Self.declaredInputs(root)
-    for (layer, rules) in layers where try rules.contains(.train) || rules.contains(.test) {
-      guard layer.isData || layer.type == "Input" else { continue }
-      guard let top = layer.tops.first, !inputs.contains(where: { $0.name == top }) else {
-        continue
-      }
-      let shapes = try layer.settings("input_param").messages("shape")
-      if layer.isData {
-        inputs.append((top, try Self.croppedShape(layer)))
-      } else {
-        for (index, top) in layer.tops.enumerated() {
-          guard let shape = index < shapes.count ? shapes[index] : shapes.last else {
-            inputs.append((top, nil))
-            continue
-          }
-          inputs.append((top, try shape.integers("dim", in: Self.extents)))
-        }
-      }
-    }
-    self.inputs = inputs
+    inputs = try CaffeInputs.all(
+      root,
+      layers.filter { try $1.contains(.train) || $1.contains(.test) || $1.namesStages }.map(\.0))
   }
 
   private static let known = [
@@ -142,33 +128,15 @@ struct CaffeNet: Sendable {
     try layers.filter { try $0.rules.contains(phase) }.map(\.layer)
   }
 
-  // MARK: Inputs
-
-  private static func declaredInputs(
-    _ root: PrototxtMessage
-  ) throws -> [(name: String, shape: [Int]?)] {
-    let names = try root.texts("input")
-    let shapes = try root.messages("input_shape").map { try $0.integers("dim", in: extents) }
-    let old = try root.integers("input_dim", in: extents)
-    return names.enumerated().map { index, name in
-      if index < shapes.count { return (name, shapes[index]) }
-      let start = 4 * index
-      return (name, start + 4 <= old.count ? Array(old[start..<start + 4]) : nil)
-    }
+  /// The losses among a phase's layers, or those of the net for training where it has none.
+  func losses(of layers: [CaffeLayer]) throws -> [CaffeLayer] {
+    let own = layers.filter(\.isLoss)
+    return try own.isEmpty ? self.layers(in: .train).filter(\.isLoss) : own
   }
 
-  /// A batch of pictures in colour, where a data layer cuts them, or resizes those of a list; other extents are in
-  /// its data.
-  private static func croppedShape(_ layer: CaffeLayer) throws -> [Int]? {
-    if layer.type == "ImageData" {
-      guard let size = try CaffePictures(layer).sampleSize else { return nil }
-      return [1, try CaffePictures(layer).isColoured ? 3 : 1] + size
-    }
-    let crop =
-      try layer.settings("transform_param").integer("crop_size", in: 0...1 << 15)
-      ?? layer.settings("data_param").integer("crop_size", in: 0...1 << 15)
-    guard let crop, crop > 0 else { return nil }
-    return [1, 3, crop, crop]
+  /// The layers that are in nets for testing of any stage, and in none for training.
+  func stagedTestLayers() throws -> [CaffeLayer] {
+    try layers.filter { try $0.rules.namesStages && !$0.rules.contains(.train) }.map(\.layer)
   }
 
   // MARK: Layers
@@ -246,7 +214,8 @@ struct CaffeNet: Sendable {
   /// The types of old, as they are called since.
   private static let oldTypes: [String: String] = [
     "ABSVAL": "AbsVal", "ACCURACY": "Accuracy", "BNLL": "BNLL", "CONCAT": "Concat",
-    "CONVOLUTION": "Convolution", "DATA": "Data", "DECONVOLUTION": "Deconvolution",
+    "CONTRASTIVE_LOSS": "ContrastiveLoss", "CONVOLUTION": "Convolution", "DATA": "Data",
+    "DECONVOLUTION": "Deconvolution",
     "DROPOUT": "Dropout", "DUMMY_DATA": "DummyData", "ELTWISE": "Eltwise",
     "EUCLIDEAN_LOSS": "EuclideanLoss", "EXP": "Exp", "FLATTEN": "Flatten",
     "HDF5_DATA": "HDF5Data", "HINGE_LOSS": "HingeLoss", "IMAGE_DATA": "ImageData",

@@ -28,7 +28,7 @@ extension CaffeNetwork {
         settings.merge(try arraySettings(data, in: net)) { _, new in new }
         return settings
       }
-      let transform = try data.settings("transform_param")
+      let transform = try data.transform()
       if data.type == "ImageData" {
         settings.merge(try CaffePictures(data).settings(beside: path)) { _, new in new }
       } else if let size = try transform.integer("crop_size", in: 0...4096), size > 0 {
@@ -45,25 +45,42 @@ extension CaffeNetwork {
   /// Where layers of data say what they read, by type.
   private static let sourceSettings = [
     "Data": "data_param", "ImageData": "image_data_param", "HDF5Data": "hdf5_data_param",
+    "MemoryData": "memory_data_param", "WindowData": "window_data_param",
   ]
   private static let formats = ["Data": "lmdb", "ImageData": "list", "HDF5Data": "hdf5"]
 
+  /// The data that a net for training and another for testing name.
+  static func data(of path: String, testedBy testPath: String) throws -> String? {
+    let (net, test) = (try CaffeNet(contentsOf: path), try CaffeNet(contentsOf: testPath))
+    do {
+      let layer = try net.layers(in: .train).first { sourceSettings[$0.type] != nil }
+      return try layer.flatMap { try source(of: net, $0.type, test: test) }
+    } catch let fault as PrototxtFault { throw fault.error(in: path) }
+  }
+
   /// The data that the net's layers name, for training and for testing. LevelDB's databases are not read here, and
   /// other data has to be named by the user.
-  private static func source(of net: CaffeNet, _ type: String) throws -> String? {
-    func place(_ phase: CaffePhase) throws -> String? {
-      guard let layer = try net.layers(in: phase).first(where: { $0.type == type }) else {
-        return nil
-      }
+  ///
+  /// - Parameter test: the net for testing, where that is another file's.
+  private static func source(
+    of net: CaffeNet, _ type: String, test: CaffeNet? = nil
+  ) throws -> String? {
+    func place(_ layer: CaffeLayer, of net: CaffeNet) throws -> String? {
       let own = try layer.settings(sourceSettings[type]!)
       if type == "Data", !["LMDB", "1"].contains(try own.word("backend") ?? "LEVELDB") {
         return nil
       }
       return try own.text("source").map { CaffeSolver.located($0, beside: net.path) }
     }
-    guard let training = try place(.train), let format = formats[type] else { return nil }
-    let test = try place(.test)
-    return "\(format):\(training)" + (test.map { $0 == training ? "" : ",\($0)" } ?? "")
+    guard let format = formats[type],
+      let layer = try net.layers(in: .train).first(where: { $0.type == type }),
+      let training = try place(layer, of: net)
+    else { return nil }
+    let testNet = test ?? net
+    // A solver may ask for several nets by their stages, one of which measures what was trained on.
+    let layers = try testNet.layers(in: .test) + testNet.stagedTestLayers()
+    let places = try layers.filter { $0.type == type }.compactMap { try place($0, of: testNet) }
+    return "\(format):\(training)" + (places.first { $0 != training }.map { ",\($0)" } ?? "")
   }
 
   /// What a layer that reads HDF5 decides: values come as they are, and labels by the name of their top.
@@ -71,15 +88,19 @@ extension CaffeNetwork {
     _ layer: CaffeLayer, in net: CaffeNet
   ) throws -> [String: AttributeValue] {
     var settings: [String: AttributeValue] = ["normalize": .string("none")]
-    if let top = layer.tops.first, top != "data" { settings["samples"] = .string(top) }
-    if let label = layer.tops.dropFirst().first, label != "label" {
-      settings["target"] = .string(label)
+    let samples = net.inputs.filter { !$0.isLabel }.map(\.name)
+    if samples.count == 1, samples[0] != "data" { settings["samples"] = .string(samples[0]) }
+    var notes: [String] = []
+    let outputs = try outputs(of: net, keepsSoftmax: true, &notes)
+    if let targets = outputs.targets, targets != "label" {
+      settings["target"] = .string(targets)
     }
     guard let top = layer.tops.first,
       let source = try layer.settings("hdf5_data_param").text("source")
     else { return settings }
     let place = CaffeSolver.located(source, beside: net.path)
-    if FileSystem.exists(place), (try? HDF5Sets.sample(top, at: place))?.isBytes == true {
+    let sample = FileSystem.exists(place) ? try? HDF5Sets.sample(top, at: place) : nil
+    if sample?.isBytes == true {
       // Tern takes bytes for parts of 255, Caffe for the numbers they are.
       settings["normalize"] = .string("0,\(1.0 / 255)")
     }
@@ -88,8 +109,8 @@ extension CaffeNetwork {
 
   /// The file of means that the data layer names, where it is not there: means are then the data's own.
   static func missingMeanFile(of net: CaffeNet) throws -> String? {
-    let data = try net.layers(in: .train).first { ["Data", "ImageData"].contains($0.type) }
-    guard let file = try data?.settings("transform_param").text("mean_file") else { return nil }
+    let data = try net.layers(in: .train).first { sourceSettings[$0.type] != nil }
+    guard let file = try data?.transform().text("mean_file") else { return nil }
     return FileSystem.exists(CaffeSolver.located(file, beside: net.path)) ? nil : file
   }
 

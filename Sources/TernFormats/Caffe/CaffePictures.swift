@@ -25,7 +25,7 @@ struct CaffePictures {
       throw layer.fault("new_height and new_width go together")
     }
     size = height > 0 ? [height, width] : nil
-    let crop = try layer.settings("transform_param").integer("crop_size", in: Self.extents) ?? 0
+    let crop = try layer.transform().integer("crop_size", in: Self.extents) ?? 0
     self.crop = crop > 0 ? crop : nil
     if let size, crop > 0, size[0] != size[1] || crop > size[0] {
       throw layer.fault(

@@ -34,12 +34,16 @@ package struct CaffeSolver: Sendable {
         text: "a solver has no field '\(wrong.name)' that is known here"
           + (hint.map { "; did you mean '\($0)'?" } ?? ""))
     }
-    guard let net = file.last("net") ?? file.last("train_net") else {
+    let inner = file.last("net_param") ?? file.last("train_net_param")
+    guard let net = file.last("net") ?? file.last("train_net") ?? inner else {
       throw PrototxtFault(line: 1, text: "no 'net', the file of the network")
     }
-    var settings: [String: AttributeValue] = [
-      "model": .string(located(try net.text(), beside: path))
-    ]
+    // A net that stands in the file itself is read from there.
+    let model = try inner == nil ? located(net.text(), beside: path) : path
+    var settings: [String: AttributeValue] = ["model": .string(model)]
+    if let test = file.last("test_net"), let data = try data(of: model, testedBy: test, path) {
+      settings["data"] = .string(data)
+    }
     func set(_ key: String, _ number: Double?) {
       if let number { settings[key] = .double(number) }
     }
@@ -49,6 +53,15 @@ package struct CaffeSolver: Sendable {
     set("accumulate", try file.integer("iter_size", in: count))
     set("log_every", try file.integer("display", in: 0...1 << 40).flatMap { $0 == 0 ? nil : $0 })
     set("save_every", try file.integer("snapshot", in: 0...1 << 40).flatMap { $0 == 0 ? nil : $0 })
+    if let weights = file.last("weights") {
+      settings["init"] = .string(located(try weights.text(), beside: path))
+    }
+    if let state = try file.message("train_state"),
+      let field = state.fields.first(where: { $0.name != "phase" })
+    {
+      throw PrototxtFault(
+        line: field.line, text: "train_state: a \(field.name) of the net is not known here")
+    }
     if let seed = try file.integer("random_seed", in: -1...1 << 40), seed >= 0 { set("seed", seed) }
     if let clip = try file.number("clip_gradients"), clip > 0 { set("clip_grad", clip) }
     let decay = try file.number("weight_decay") ?? 0
@@ -69,16 +82,28 @@ package struct CaffeSolver: Sendable {
     return (settings, notes)
   }
 
+  /// The data that two nets name, one for training, the other for testing; `nil` where they name none that is read
+  /// here.
+  private static func data(
+    of model: String, testedBy field: PrototxtField, _ path: String
+  ) throws -> String? {
+    guard FileSystem.exists(model) else { return nil }
+    let test = located(try field.text(), beside: path)
+    return try CaffeNetwork.data(of: model, testedBy: test)
+  }
+
   /// What is read.
   private static let used = [
-    "net", "train_net", "base_lr", "max_iter", "iter_size", "display", "snapshot", "random_seed",
+    "net", "train_net", "net_param", "train_net_param", "test_net", "weights", "base_lr",
+    "max_iter",
+    "iter_size", "display", "snapshot", "random_seed",
     "clip_gradients", "weight_decay", "regularization_type", "type", "solver_type", "momentum",
     "momentum2", "rms_decay", "delta", "lr_policy", "gamma", "power", "stepsize", "stepvalue",
   ]
 
   /// What Tern measures, writes and runs on as it does.
   private static let left = [
-    "test_net", "test_iter", "test_interval", "test_initialization", "test_compute_loss",
+    "test_net_param", "test_iter", "test_interval", "test_initialization", "test_compute_loss",
     "snapshot_prefix", "snapshot_format", "snapshot_after_train", "snapshot_diff", "solver_mode",
     "device_id", "debug_info", "average_loss", "layer_wise_reduce", "test_state", "train_state",
   ]
