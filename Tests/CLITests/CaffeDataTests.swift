@@ -117,6 +117,49 @@ import Testing
     #expect(settings["normalize"]?.words == "0,\(1.0 / 255)", "\(settings["normalize"]!)")
   }
 
+  /// Weights of Caffe's and pictures in HDF5 files fit each other, whatever is first in them: 1 · 1 + 2 · 10 + 4 · 100
+  /// is what Caffe computes, and half of the square of its distance from the label the loss.
+  @Test(arguments: TestDevices.fast)
+  func coloursOfHDF5FilesMeetTheirWeights(device: String) throws {
+    let workspace = try Workspace()
+    defer { workspace.remove() }
+    try FileManager.default.createDirectory(
+      atPath: workspace.file("nets"), withIntermediateDirectories: true)
+    try writeArrays(workspace, "colours.h5")
+    try workspace.write(
+      "nets/net.prototxt",
+      Self.arrayNet(
+        "top: 'data' top: 'label'",
+        """
+        layer { name: "conv" type: "Convolution" bottom: "data" top: "conv"
+          convolution_param { num_output: 1 kernel_size: 2 bias_term: false } }
+        layer { name: "loss" type: "EuclideanLoss" bottom: "conv" bottom: "label" top: "loss" }
+        """))
+    let weights = (0..<12).map { [1, 10, 100][$0 / 4] / Float(4) }
+    var file = WireWriter()
+    file.message(100) { layer in
+      layer.string(1, "conv")
+      layer.string(2, "Convolution")
+      layer.string(3, "data")
+      layer.message(7) { blob in
+        blob.message(7) { $0.ints(1, [1, 3, 2, 2]) }
+        blob.floats(5, weights)
+      }
+    }
+    try file.data.write(to: URL(fileURLWithPath: workspace.file("nets/net.caffemodel")))
+    let trained = try run(
+      workspace,
+      "train nets/net.prototxt --init nets/net.caffemodel --epochs 1 --lr 1e-30 --device \(device) --out run --log-format json"
+    )
+    #expect(trained.status == 0, "\(trained.errors)")
+    let settings = try YAML.map(ofFile: workspace.file("run/config.yaml"))
+    #expect(settings["channel_order"] == .string("bgr"))
+    let expected = 0.5 * (421.0 * 421 + 420 * 420) / 2
+    #expect(
+      try abs(losses(trained)[0] - expected) < 1e-3 * expected,
+      "\(trained.output)\(trained.errors)")
+  }
+
   @Test func withoutTheLibraryItIsOneLine() throws {
     let workspace = try Workspace()
     defer { workspace.remove() }

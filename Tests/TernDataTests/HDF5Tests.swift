@@ -41,6 +41,24 @@ import Testing
     #expect((0..<4).map(named.training.label) == [0, 1, 0, 1])
   }
 
+  /// Blue is 1, green 2, red 4 in the file.
+  @Test(arguments: [PictureOptions.ChannelOrder.rgb, .bgr])
+  func coloursAreTurnedWhereTheyAreSaidToBe(order: PictureOptions.ChannelOrder) throws {
+    var pictures = PictureOptions()
+    pictures.channelOrder = order
+    let set = try DataSource.open(
+      "hdf5:\(Self.folder)colours.h5", pictures: pictures, targets: Self.all
+    ).training
+    let colours: [Float] = order == .rgb ? [1, 2, 4] : [4, 2, 1]
+    for index in 0..<4 {
+      #expect(try set.values(index) == colours.flatMap { [$0, $0, $0, $0] })
+    }
+    // What is no picture of three colours has no order.
+    let grey = try DataSource.open(
+      "hdf5:\(Self.folder)earliest.h5", pictures: pictures, targets: Self.all)
+    #expect(try grey.training.values(0) == (0..<6).map { Float($0) / 4 })
+  }
+
   /// The files of a list are one set, and another may be for testing.
   @Test func listsAreOneSet() throws {
     let files = try FixtureFiles()

@@ -4,7 +4,8 @@ import TernCore
 /// An array of samples with its labels, checked.
 ///
 /// Bytes [N, H, W], [N, H, W, C] or [N, C, H, W] with C of 1 or 3 are pictures; numbers of these shapes are
-/// pictures taken as they are; [N, D] are vectors, bytes among them too. Caffe's are [N, C, H, W] with any C.
+/// pictures taken as they are; [N, D] are vectors, bytes among them too. Caffe's are [N, C, H, W] with any C. Pictures
+/// of three colours have red first, or are turned where their order is said to be another.
 struct ArraySamples {
   typealias Place = (file: any ArrayFile, name: String)
 
@@ -25,12 +26,14 @@ struct ArraySamples {
   private let labelSubject: String
   private let numbers: [Float]
   private let sampleName: String?
+  private let isBlueFirst: Bool
   private let others: [(name: String, values: HostTensor)]
 
   init(
     _ x: Place, _ y: Place, _ others: [(Field, place: Place)], sampleName: String?,
-    _ selection: TargetSelection, isCaffes: Bool
+    _ selection: TargetSelection, _ channelOrder: PictureOptions.ChannelOrder, isCaffes: Bool
   ) throws {
+    isBlueFirst = channelOrder == .bgr
     let array = try x.file.array(x.name)
     let extents = array.shape
     let labelArray = try y.file.array(y.name)
@@ -54,7 +57,8 @@ struct ArraySamples {
       (targetNames, numbers) = ([], [])
     } else {
       (indices, labels) = ([], [])
-      (targetNames, numbers) = try Self.numbers(of: labelArray, selection, labelSubject)
+      (targetNames, numbers) = try Self.numbers(
+        of: labelArray, selection, labelSubject, isCaffes: isCaffes)
     }
     guard let (shape, axes) = Self.arrangement(extents, channelsFirst: isCaffes) else {
       throw TernError(
@@ -123,14 +127,15 @@ struct ArraySamples {
     return (indices, labels)
   }
 
-  /// Numbers to be predicted, [N] or [N, T], and what they are called.
+  /// Numbers to be predicted, [N] or [N, T], and what they are called. Caffe's may be of any shape.
   private static func numbers(
-    of array: NPYArray, _ selection: TargetSelection, _ name: String
+    of array: NPYArray, _ selection: TargetSelection, _ name: String, isCaffes: Bool
   ) throws -> (names: [String], values: [Float]) {
-    guard !array.shape.isEmpty, array.shape.dropFirst(2).allSatisfy({ $0 == 1 }) else {
+    guard !array.shape.isEmpty, isCaffes || array.shape.dropFirst(2).allSatisfy({ $0 == 1 })
+    else {
       throw TernError(.badData, "\(name): a shape of \(array.shape) where [N] or [N, T] belongs")
     }
-    let count = array.shape.count == 1 ? 1 : array.shape[1]
+    let count = array.shape.dropFirst().reduce(1, *)
     let values = array.floats()
     if let index = values.firstIndex(where: { !$0.isFinite }) {
       throw TernError(
@@ -146,7 +151,8 @@ struct ArraySamples {
   /// The values of a further input, [N, …], of its type.
   private static func values(of field: Field, _ array: NPYArray, count: Int) throws -> HostTensor {
     let expected = [count] + field.type.shape.dimensions
-    guard array.shape == expected else {
+    // A number for each sample may be a row, and a row a plane.
+    guard array.shape.first == count, array.elementCount == expected.reduce(1, *) else {
       throw TernError(
         .badData, "array '\(field.name)': a shape of \(array.shape) where \(expected) belongs")
     }
@@ -182,11 +188,11 @@ struct ArraySamples {
     try SystemMemory.require(array.elementCount * (isPicture ? 1 : 4), for: "\(path): \(name)")
     if isPicture {
       return InMemoryDataset(
-        pixels: array.bytes(axes: axes), labels: indices.map { UInt8(numbers[Int($0)]) },
+        pixels: turned(array.bytes(axes: axes)), labels: indices.map { UInt8(numbers[Int($0)]) },
         sampleShape: shape, classNames: classes.names)
     }
     // Bytes are parts of 255, whatever their arrangement.
-    let values = array.floats(axes: axes, divisor: array.type == "u1" ? 255 : 1)
+    let values = turned(array.floats(axes: axes, divisor: array.type == "u1" ? 255 : 1))
     if array.isFloating, let index = values.firstIndex(where: { !$0.isFinite }) {
       throw TernError(
         .badData,
@@ -199,5 +205,16 @@ struct ArraySamples {
     return ValueDataset(
       values: values, labels: indices.map { numbers[Int($0)] }, sampleShape: shape,
       classNames: classes.names)
+  }
+
+  /// Samples [C, H, W] with red first.
+  private func turned<Value>(_ values: [Value]) -> [Value] {
+    guard isBlueFirst, shape.rank == 3, shape[0] == 3 else { return values }
+    var result = values
+    let plane = shape[1] * shape[2]
+    for start in stride(from: 0, to: result.count, by: 3 * plane) {
+      for pixel in start..<start + plane { result.swapAt(pixel, pixel + 2 * plane) }
+    }
+    return result
   }
 }

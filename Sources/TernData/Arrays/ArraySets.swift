@@ -17,6 +17,7 @@ struct ArraySets {
   let measures: Bool
   let selection: TargetSelection
   let inputs: [Field]
+  var channelOrder = PictureOptions.ChannelOrder.rgb
   /// Whether channels come first, and labels may be real numbers.
   var isCaffes = false
 
@@ -37,7 +38,8 @@ struct ArraySets {
         (
           part,
           try ArraySamples(
-            x, y, others, sampleName: inputs.first?.name, selection, isCaffes: isCaffes)
+            x, y, others, sampleName: inputs.first?.name, selection, channelOrder,
+            isCaffes: isCaffes)
         ))
     }
     let shape = known?.shape ?? samples[0].1.shape

@@ -132,13 +132,13 @@ struct DataOpener {
       let path = try place("FILE")
       return try ArraySets(
         files: [(try NPZ(path), nil)], path: path, known: known, measures: measures,
-        selection: selection, inputs: inputs
+        selection: selection, inputs: inputs, channelOrder: pictures.channelOrder
       ).parts()
     case "hdf5":
       let path = try place("FILE")
       return try ArraySets(
         files: try HDF5Sets.files(path), path: path, known: known, measures: measures,
-        selection: selection, inputs: inputs, isCaffes: true
+        selection: selection, inputs: inputs, channelOrder: pictures.channelOrder, isCaffes: true
       ).parts()
     default:
       throw TernError(

@@ -10,6 +10,14 @@ public struct PictureOptions: Hashable, Sendable {
     case squash
   }
 
+  /// The order of the three colours of pictures in arrays.
+  public enum ChannelOrder: String, CaseIterable, Sendable {
+    /// Red first, as Tern has them.
+    case rgb
+    /// Blue first, as Caffe has them; they are turned.
+    case bgr
+  }
+
   /// A sample, [C, H, W] with C of 1 (grey) or 3.
   public var shape: Shape
   /// What of a picture a sample shows.
@@ -19,6 +27,8 @@ public struct PictureOptions: Hashable, Sendable {
   /// The folder that the names in a list of pictures start from; `nil` for where the program was started, or
   /// the list lies.
   public var root: String?
+  /// How colours lie in arrays of pictures, `npz:FILE` and `hdf5:FILE`.
+  public var channelOrder = ChannelOrder.rgb
 
   /// Coloured squares.
   ///

@@ -104,6 +104,10 @@ extension CaffeNetwork {
       // Tern takes bytes for parts of 255, Caffe for the numbers they are.
       settings["normalize"] = .string("0,\(1.0 / 255)")
     }
+    // The weights of Caffe's that read pictures are turned, so that these have to be, too.
+    if sample.map({ $0.shape.count == 3 && $0.shape[0] == 3 }) ?? true {
+      settings["channel_order"] = .string(PictureOptions.ChannelOrder.bgr.rawValue)
+    }
     return settings
   }
 

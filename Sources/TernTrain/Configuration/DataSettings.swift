@@ -41,6 +41,10 @@ public struct DataSettings: Sendable {
     "image_root", "The folder that the names in list:FILE start from.",
     standard: "where the program is started, or the list lies"
   ).with(value: "DIR", resuming: .place)
+  /// The order of the colours of pictures in arrays.
+  public let channelOrder = SettingKey.choice(
+    "channel_order", PictureOptions.ChannelOrder.rgb,
+    "The colours of pictures in npz:FILE and hdf5:FILE: bgr, as Caffe has them, are turned.")
   /// The part of the training set that is held out for validation, 0 to below 1.
   public let validationSplit = SettingKey.number(
     "validation_split", 0.0, "0 to below 1",

@@ -25,6 +25,7 @@ extension TrainingConfiguration {
     options.cropMode = self.cropMode
     options.cropPart = self.cropPart
     options.root = pictureRoot
+    options.channelOrder = self.channelOrder
     return options
   }
 

@@ -148,6 +148,7 @@ extension TrainingConfiguration {
       // The names of arrays are those of the net's own data.
       settings?["samples"] = nil
       settings?["target"] = nil
+      settings?["channel_order"] = nil
     }
     return settings?.filter { values[$0.key] ?? .null == .null } ?? [:]
   }
