@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 """Writes FormatCases: small networks in other programs' formats, and what they compute, and HDF5 files.
 
-    pip install onnx onnxruntime h5py
+    pip install onnx onnxruntime h5py torch
     python3 Tests/format_cases.py
 
 The ONNX folders have the form of onnx's backend tests; their outputs are onnxruntime's. The files of weights
 are written as torch.save writes them, by Python's own pickle: what stands for PyTorch's functions are names
-alone.
+alone. One checkpoint is PyTorch's own.
 """
 
 import collections
@@ -213,6 +213,25 @@ def write_weights():
             file.write(struct.pack("<q", len(storage.values)) + storage.values.tobytes())
 
 
+def write_checkpoint():
+    """What training programs put beside weights, as PyTorch writes it."""
+    import argparse
+
+    import torch
+
+    weight = torch.arange(6, dtype=torch.float32).reshape(2, 3) / 4
+    teacher = {
+        "fc.weight": weight, "fc.low": torch.tensor([1, -2.5]).bfloat16(),
+        "fc.eight": torch.ones(2).to(torch.float8_e4m3fn), "fc.pair": torch.ones(1, dtype=torch.complex64),
+    }
+    torch.save({
+        "epoch": torch.tensor(3), "teacher": teacher, "args": argparse.Namespace(lr=0.1),
+        "scheduler": {"milestones": collections.Counter([3, 5])}, "best": np.float64(0.5), "seen": {1, 2},
+        "history": collections.defaultdict(list, {"loss": [1.0]}),
+        "optimizer": {"state": {0: {"exp_avg": weight, "step": torch.tensor(1.0)}}},
+    }, os.path.join(FOLDER, "checkpoint.pt"))
+
+
 # MARK: HDF5
 
 
@@ -240,6 +259,9 @@ def write_arrays():
             "data": (data, packed), "label": (label.astype(">i8"), {"chunks": (3,), "maxshape": (None,)}),
             "numbers": (np.stack([label * 0.5, -label], 1).astype("f2"), {}), "truth": (label == 1, {}),
         })
+    # Pictures of three colours: blue is 1, green 2, red 4, as Caffe has them.
+    colours = np.array([1, 2, 4]).reshape(1, 3, 1, 1) * np.ones((4, 3, 2, 2))
+    write("colours.h5", "v110", {"data": (colours.astype("f4"), {}), "label": (label.astype("f4"), {})})
     with h5py.File(os.path.join(folder, "odd.h5"), "w") as file:
         file.create_dataset("label", data=label, track_times=False)
         file.create_dataset("words", data=["a", "b", "c", "d"], track_times=False)
@@ -257,3 +279,4 @@ if __name__ == "__main__":
     write_arrays()
     write_networks()
     write_weights()
+    write_checkpoint()

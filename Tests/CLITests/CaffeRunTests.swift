@@ -210,4 +210,62 @@ import Testing
     let again = try run(workspace, "test run --device \(device) --json")
     #expect(again.status == 0, "\(again.errors)")
   }
+
+  /// Two inputs and two labels, each an array of its own.
+  @Test(arguments: TestDevices.fast)
+  func netsOfSeveralInputsTrain(device: String) throws {
+    let workspace = try workspace()
+    defer { workspace.remove() }
+    try workspace.write(
+      "two.prototxt",
+      """
+      name: "Two"
+      layer { name: "l" type: "Input" top: "left" top: "kind" top: "sum"
+        input_param { shape { dim: 8 dim: 3 } shape { dim: 8 } shape { dim: 8 dim: 1 } } }
+      layer { name: "r" type: "Input" top: "right" input_param { shape { dim: 8 dim: 2 } } }
+      layer { name: "both" type: "Concat" bottom: "left" bottom: "right" top: "both" }
+      layer { name: "scores" type: "InnerProduct" bottom: "both" top: "scores"
+        inner_product_param { num_output: 2 weight_filler { type: "xavier" } } }
+      layer { name: "value" type: "InnerProduct" bottom: "both" top: "value"
+        inner_product_param { num_output: 1 weight_filler { type: "xavier" } } }
+      layer { name: "loss" type: "SoftmaxWithLoss" bottom: "scores" bottom: "kind" top: "loss" }
+      layer { name: "distance" type: "EuclideanLoss" bottom: "value" bottom: "sum" top: "distance" }
+      """)
+    let count = 64
+    let left = (0..<3 * count).map { Float(($0 * 37) % 17) / 17 - 0.5 }
+    let right = (0..<2 * count).map { Float(($0 * 29) % 13) / 13 - 0.5 }
+    let sums = (0..<count).map { left[3 * $0] + right[2 * $0] }
+    let arrays: [String: HostTensor] = [
+      "left": HostTensor([count, 3], left), "right": HostTensor([count, 2], right),
+      "kind": HostTensor([count], sums.map { Int32($0 > 0 ? 1 : 0) }),
+      "sum": HostTensor([count, 1], sums),
+    ]
+    let parts = arrays.flatMap { name, value in [("\(name)_train", value), ("\(name)_test", value)]
+    }
+    try NPZWriter.encoded(Dictionary(uniqueKeysWithValues: parts))
+      .write(to: URL(fileURLWithPath: workspace.file("x.npz")))
+    let trained = try run(
+      workspace,
+      "train two.prototxt --data npz:x.npz --target kind --normalize none --epochs 60 --lr 0.5 --batch-size 16 --device \(device) --out run --log-format json"
+    )
+    #expect(trained.status == 0, "\(trained.errors)")
+    let epochs = try trained.output.split(separator: "\n").map { try JSON(parsing: String($0)) }
+      .filter { $0["event"] == .string("epoch") }
+    let losses = epochs.compactMap { $0["test_loss"]?.doubleValue }
+    #expect(losses.count == 60 && losses.last! < 0.5 * losses.first!, "\(losses)")
+    let tested = try run(workspace, "test run --device \(device) --json")
+    #expect(tested.status == 0, "\(tested.errors)")
+    let databases = try run(workspace, "train two.prototxt --data lmdb:x --device \(device)")
+    #expect(
+      databases.status == 64 && databases.errors.contains("the network reads left, right"),
+      "\(databases.errors)")
+    // Both labels are read where losses are computed alone; outputs need the inputs.
+    try NPZWriter.encoded(arrays).write(to: URL(fileURLWithPath: workspace.file("in.npz")))
+    let output = try run(
+      workspace,
+      "run two.prototxt --weights run --input in.npz --output out.npz --device \(device)")
+    #expect(output.status == 0, "\(output.errors)")
+    let scores = try Safetensors(npz: workspace.file("out.npz")).tensors["scores"]
+    #expect(scores?.shape == [count, 2])
+  }
 }

@@ -103,7 +103,7 @@ import Testing
       to: URL(fileURLWithPath: workspace.file("old.bin")))
     try (Data([0x89]) + Data("HDF\r\n\u{1A}\n".utf8)).write(
       to: URL(fileURLWithPath: workspace.file("net.h5")))
-    for (file, what) in [("net.h5", "HDF5"), ("net.npz", "NumPy")] {
+    for (file, what) in [("net.h5", "HDF5"), ("net.npz", "ZIP")] {
       for line in [
         "train net.yaml --data idx:data --device reference --init \(file)",
         "import \(file) --model net.yaml --out out.safetensors",

@@ -76,11 +76,17 @@ import Testing
 
   /// A layer of a file of weights; of old, types are numbers and shapes have four extents.
   private func layer(
-    _ name: String, _ type: String, _ blobs: [([Int], [Float])], isOld: Bool = false
+    _ name: String, _ type: String, _ blobs: [([Int], [Float])], isOld: Bool = false,
+    bottom: String? = nil, top: String? = nil, shared: [String] = []
   ) -> Data {
     var layer = WireWriter()
     layer.string(isOld ? 4 : 1, name)
     if !isOld { layer.string(2, type) }
+    if let bottom { layer.string(isOld ? 2 : 3, bottom) }
+    if let top { layer.string(isOld ? 3 : 4, top) }
+    for name in shared {
+      if isOld { layer.string(1001, name) } else { layer.message(6) { $0.string(1, name) } }
+    }
     for (shape, values) in blobs {
       layer.message(isOld ? 6 : 7) { blob in
         if isOld {
@@ -133,5 +139,75 @@ import Testing
     #expect(weights.file.tensors["c1.weight"]?.floats == [5, 6, 3, 4, 1, 2])
     #expect(weights.file.tensors["c2.weight"]?.floats == [1, 2, 3])
     #expect(weights.note == "\(path): 'c1.weight' is turned, for Caffe's pictures have blue first")
+  }
+
+  /// What is computed of pictures alone is turned: scales of their colours too, and every convolution that reads
+  /// them, but neither what reads parts of them nor a bias of three outputs.
+  @Test func whatReadsPicturesIsTurned() throws {
+    let workspace = try Workspace()
+    defer { workspace.remove() }
+    let path = workspace.file("net.caffemodel")
+    let weight: ([Int], [Float]) = ([3, 3, 1, 1], [1, 2, 3, 4, 5, 6, 7, 8, 9])
+    var data = layer("data", "Data", [], top: "data")
+    data += layer(
+      "bn", "BatchNorm", [([3], [1, 2, 3]), ([3], [4, 5, 6]), ([1], [1])], bottom: "data", top: "bn"
+    )
+    data += layer(
+      "scale", "Scale", [([3], [1, 2, 3]), ([3], [4, 5, 6])], bottom: "bn", top: "bn")
+    data += layer("a", "Convolution", [weight, ([3], [1, 2, 3])], bottom: "bn", top: "a")
+    data += layer("b", "Convolution", [weight], bottom: "bn", top: "b")
+    data += layer("c", "Convolution", [weight], bottom: "a", top: "c")
+    data += layer("cut", "Slice", [], bottom: "data", top: "part")
+    data += layer("d", "Convolution", [weight], bottom: "part", top: "d")
+    try data.write(to: URL(fileURLWithPath: path))
+    let weights = try WeightsFile(path)
+    let (plain, turned): ([Float], [Float]) = (weight.1, [3, 2, 1, 6, 5, 4, 9, 8, 7])
+    for (name, values) in [
+      ("bn.running_mean", [3, 2, 1]), ("bn.running_var", [6, 5, 4]), ("scale.weight", [3, 2, 1]),
+      ("scale.bias", [6, 5, 4]), ("a.weight", turned), ("a.bias", [1, 2, 3]), ("b.weight", turned),
+      ("c.weight", plain), ("d.weight", plain),
+    ] as [(String, [Float])] {
+      #expect(weights.file.tensors[name]?.floats == values, "\(name)")
+    }
+    #expect(weights.note?.contains("'a.weight', 'b.weight' are turned") == true)
+  }
+
+  /// A net calls what layers share by its own name; another, which shares nothing, by the layers'.
+  @Test(arguments: [false, true])
+  func sharedWeightsHaveTwoNames(isOld: Bool) throws {
+    let workspace = try Workspace()
+    defer { workspace.remove() }
+    let path = workspace.file("net.caffemodel")
+    let shape = isOld ? [1, 1, 1, 2] : [1, 2]
+    var data = Data()
+    for name in ["ip", "ip_p"] {
+      data += layer(name, "InnerProduct", [(shape, [1, 2])], isOld: isOld, shared: ["w"])
+    }
+    try data.write(to: URL(fileURLWithPath: path))
+    let weights = try WeightsFile(path)
+    #expect(weights.named(as: ["w"]).file.tensors.keys.sorted() == ["w"])
+    #expect(weights.named(as: ["w"]).note == nil)
+    let alone = weights.named(as: ["ip.weight"])
+    #expect(alone.file.tensors.keys.sorted() == ["ip.weight"])
+    #expect(
+      alone.note?.contains("the network has no such layers, which are not read: ip_p.weight")
+        == true)
+    #expect(weights.named(as: ["other"]).file.tensors.count == 2)
+  }
+
+  /// Means of pictures: a blob alone.
+  @Test func damagedMeansAreOneLine() throws {
+    let workspace = try Workspace()
+    defer { workspace.remove() }
+    let path = workspace.file("mean.binaryproto")
+    var blob = WireWriter()
+    for (index, extent) in [1, 3, 2, 2].enumerated() { blob.int(index + 1, extent) }
+    blob.floats(5, (0..<12).map { Float($0) })
+    try blob.data.write(to: URL(fileURLWithPath: path))
+    #expect(try CaffeWeights.channelMeans(contentsOf: path) == [1.5, 5.5, 9.5])
+    let faults = try DamagedFile.faults(of: [UInt8](blob.data), at: path, needed: blob.data.count) {
+      _ = try CaffeWeights.channelMeans(contentsOf: path)
+    }
+    #expect(faults == [])
   }
 }

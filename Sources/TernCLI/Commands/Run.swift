@@ -6,9 +6,9 @@ struct Run: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Apply a network to a file of samples and write what comes out.",
     discussion: """
-      The input is a safetensors file with a tensor for each of the network's inputs: 'images' \
-      [N, C, H, W], unless a model file names them. The output gets a tensor 'logits', the network's \
-      last layer, without softmax, or one for each output that a model file names.
+      The input is a safetensors file, or NumPy's .npz, with a tensor for each of the network's inputs: 'images' \
+      [N, C, H, W], unless a model file names them. The output, in either format, gets a tensor 'logits', the \
+      network's last layer, without softmax, or one for each output that a model file names.
 
       Example:
         tern run resnet18 --weights resnet18.safetensors --input x.safetensors --output y.safetensors
@@ -20,9 +20,11 @@ struct Run: ParsableCommand {
     help: ArgumentHelp(
       "The model's weights. (needed by all that have any)", valueName: "FILE.safetensors"))
   var weights: String?
-  @Option(help: ArgumentHelp("The samples.", valueName: "FILE.safetensors"))
+  @Option(help: ArgumentHelp("The samples: .safetensors or .npz.", valueName: "FILE"))
   var input: String
-  @Option(help: ArgumentHelp("Where to write the logits.", valueName: "FILE.safetensors"))
+  @Option(
+    help: ArgumentHelp(
+      "Where to write the logits: .safetensors or .npz.", valueName: "FILE"))
   var output: String
   @Option(help: "The number of classes. (default: the model's own)")
   var classes: Int?
@@ -32,12 +34,14 @@ struct Run: ParsableCommand {
     if let classes, classes < 1 {
       throw TernError(.usage, "classes: expected at least 1, got \(classes)")
     }
-    let file = try Safetensors(contentsOf: input)
+    let file =
+      try isNumPys(input) ? Safetensors(npz: input) : Safetensors(contentsOf: input)
     // Its inputs have the same names whatever their size.
     let name =
       try ONNXNetwork.isPath(model)
       ? nil
-      : CaffeNetwork.isPath(model) ? Field.samplesName : Model.named(model).inputs[0].name
+      : CaffeNetwork.isPath(model)
+        ? CaffeNetwork.firstInput(of: model) : Model.named(model).inputs[0].name
     // A network of an ONNX file, or of Caffe's, may leave its sizes open, which the samples then say.
     let first =
       try name.map { try file.tensor($0, in: input) }
@@ -73,6 +77,8 @@ struct Run: ParsableCommand {
       WeightImport(model: model).read(weights, note: Output.progress), model, inputs)
   }
 
+  private func isNumPys(_ path: String) -> Bool { path.pathSuffix.lowercased() == "npz" }
+
   /// The samples of a network with one input, under its name in the file or under Tern's.
   private func onlyInput(of file: Safetensors, named name: String) throws -> HostTensor {
     for known in [name, Field.samplesName, Field.tokensName] {
@@ -88,6 +94,8 @@ struct Run: ParsableCommand {
       model, weights: values, on: device.open(for: model), batchSize: inputs[0].shape[0])
     let outputs = Dictionary(
       uniqueKeysWithValues: zip(model.outputNames, try network.outputs(for: inputs)))
-    try AtomicFile.write(Safetensors(tensors: outputs).encoded(), to: output)
+    try AtomicFile.write(
+      isNumPys(output)
+        ? NPZWriter.encoded(outputs) : Safetensors(tensors: outputs).encoded(), to: output)
   }
 }

@@ -75,9 +75,9 @@ struct RunWeights {
 
   /// Sets all variables of a session.
   func load(into session: Session) throws {
-    let (named, prefix) = weights.named(as: Set(session.variableNames))
+    let (named, naming) = weights.named(as: Set(session.variableNames))
     if let note = weights.note { Output.progress(note) }
-    if let prefix { Output.progress(weights.note(of: prefix)) }
+    if let naming { Output.progress(naming) }
     try session.load(
       named.tensors, of: configuration.model, place: "\(path): ", unread: named.unread,
       requiresFinite: false)

@@ -13,7 +13,8 @@ enum PickleValue: Sendable {
   case int(Int)
   case double(Double)
   case string(String)
-  case bytes
+  /// Of which nothing is used but its being.
+  case opaque
   case list(Int)
   case dictionary(Int)
   case global(String)
@@ -35,6 +36,8 @@ struct PickledTensor: Sendable {
   let offset: Int
   let shape: [Int]
   let strides: [Int]
+  /// The type of its elements, where the storage does not say it.
+  var otherType: String?
 }
 
 /// Reads pickles as PyTorch writes them, without executing anything: the instructions that build values of
@@ -114,6 +117,7 @@ struct PickleReader {
   }
 
   private mutating func append(_ values: [PickleValue]) throws {
+    if case .opaque? = stack.last { return }
     guard case .list(let index)? = stack.last else {
       throw PickleFault(description: "elements for what is no list")
     }
@@ -121,6 +125,7 @@ struct PickleReader {
   }
 
   private mutating func set(_ items: [PickleValue]) throws {
+    if case .opaque? = stack.last { return }
     guard case .dictionary(let index)? = stack.last, items.count % 2 == 0 else {
       throw PickleFault(description: "items for what is no dictionary")
     }
@@ -173,15 +178,31 @@ struct PickleReader {
     case "T": stack.append(.string(try text(try number(Int32.self))))
     case "B":
       _ = try take(try number(UInt32.self))
-      stack.append(.bytes)
+      stack.append(.opaque)
     case "C":
       _ = try take(try number(UInt8.self))
-      stack.append(.bytes)
+      stack.append(.opaque)
+    case "\u{8E}", "\u{96}":
+      _ = try take(try number(UInt64.self))
+      stack.append(.opaque)
+    // Numbers and texts as lines, of protocols 0 and 1.
+    case "I", "L": stack.append(try integer(try line()))
+    case "F":
+      guard let number = Double(try line()) else { throw PickleFault(description: "no number") }
+      stack.append(.double(number))
+    case "V": stack.append(.string(try line()))
+    case "S":
+      let quoted = try line()
+      guard quoted.utf8.count >= 2 else { throw PickleFault(description: "a text without quotes") }
+      stack.append(.string(String(quoted.dropFirst().dropLast())))
     case ")", "]", "\u{8F}": try pushList([])
     case "}":
       dictionaries.append([])
       stack.append(.dictionary(dictionaries.count - 1))
     case "t", "l": try pushList(try popToMark())
+    case "\u{91}":
+      _ = try popToMark()
+      stack.append(.opaque)
     case "\u{85}": try pushList([try pop()])
     case "\u{86}":
       let b = try pop()
@@ -203,6 +224,16 @@ struct PickleReader {
       dictionaries.append([])
       stack.append(.dictionary(dictionaries.count - 1))
       try set(items)
+    case "p":
+      guard case .int(let index) = try integer(try line()) else {
+        throw PickleFault(description: "a place that is no number")
+      }
+      memo[index] = try top()
+    case "g":
+      guard case .int(let index) = try integer(try line()) else {
+        throw PickleFault(description: "a place that is no number")
+      }
+      try recall(index)
     case "q": memo[try number(UInt8.self)] = try top()
     case "r": memo[try number(UInt32.self)] = try top()
     case "\u{94}": memo[memo.count] = try top()
@@ -230,6 +261,20 @@ struct PickleReader {
     }
   }
 
+  /// A whole number in digits, or a truth value.
+  private func integer(_ text: String) throws -> PickleValue {
+    switch text {
+    case "00": return .bool(false)
+    case "01": return .bool(true)
+    default:
+      let digits = text.hasSuffix("L") ? text.dropLast() : text[...]
+      if let number = Int(digits) { return .int(number) }
+      guard !digits.isEmpty, digits.utf8.allSatisfy({ (0x30...0x39).contains($0) || $0 == 0x2D })
+      else { throw PickleFault(description: "no whole number") }
+      return .opaque
+    }
+  }
+
   private func top() throws -> PickleValue {
     guard let value = stack.last else {
       throw PickleFault(description: "an instruction without its operands")
@@ -247,7 +292,7 @@ struct PickleReader {
   private mutating func long(_ count: Int) throws -> PickleValue {
     let digits = try take(count)
     // Of longer numbers, such as seeds and the mark of the older form, nothing but their being is used.
-    guard count <= 8 else { return .bytes }
+    guard count <= 8 else { return .opaque }
     var value: Int = 0
     for (index, byte) in digits.enumerated() { value |= Int(byte) << (8 * index) }
     if count > 0, count < 8, digits[count - 1] & 0x80 != 0 { value -= 1 << (8 * count) }
@@ -288,6 +333,17 @@ struct PickleReader {
           PickledTensor(
             storage: storage, offset: offset, shape: try integers(arguments[2]),
             strides: try integers(arguments[3]))))
+    case "torch._utils._rebuild_tensor_v3":
+      // Of bytes alone; their type stands beside.
+      guard arguments.count >= 7, case .storage(let storage) = arguments[0],
+        case .int(let offset) = arguments[1], case .global(let type) = arguments[6]
+      else { throw PickleFault(description: "a tensor without a storage") }
+      let (shape, strides) = (try integers(arguments[2]), try integers(arguments[3]))
+      stack.append(
+        .tensor(
+          PickledTensor(
+            storage: storage, offset: offset, shape: shape, strides: strides,
+            otherType: type.lastDotted)))
     case "torch._utils._rebuild_parameter", "torch._utils._rebuild_parameter_with_state":
       guard case .tensor(let tensor)? = arguments.first else {
         throw PickleFault(description: "a parameter without a tensor")
@@ -303,7 +359,7 @@ struct PickleReader {
         throw PickleFault(description: "a shape that is no list")
       }
       stack.append(arguments[0])
-    case "torch.device": stack.append(.none)
+    case _ where PickledGlobals.opaque.contains(name): stack.append(.opaque)
     default: throw PickleFault(description: "\(name) is not called")
     }
   }
@@ -320,38 +376,4 @@ struct PickleReader {
 extension String {
   /// What stands behind the last dot.
   var lastDotted: String { split(separator: ".").last.map(String.init) ?? self }
-}
-
-/// The names that a pickle may use. None is executed: each stands for something that the reader knows.
-enum PickledGlobals {
-  static let storages = [
-    "FloatStorage": 4, "HalfStorage": 2, "BFloat16Storage": 2, "DoubleStorage": 8, "LongStorage": 8,
-    "IntStorage": 4, "ShortStorage": 2, "CharStorage": 1, "ByteStorage": 1, "BoolStorage": 1,
-  ]
-
-  private static let known: Set<String> = [
-    "collections.OrderedDict", "torch._utils._rebuild_tensor_v2", "torch._utils._rebuild_tensor",
-    "torch._utils._rebuild_parameter", "torch._utils._rebuild_parameter_with_state",
-    "torch._tensor._rebuild_from_type_v2", "torch.Size", "torch.device", "torch.Tensor",
-    "torch.nn.parameter.Parameter",
-  ]
-
-  static func checked(_ name: String) throws -> PickleValue {
-    let last = name.lastDotted
-    let isStorage =
-      storages[last] != nil
-      && ["torch.\(last)", "torch.cuda.\(last)", "torch.storage.\(last)"].contains(name)
-    // The types of elements are names alone.
-    let isType =
-      name.hasPrefix("torch.")
-      && ["float32", "float16", "bfloat16", "float64", "int64", "int32", "uint8", "bool"].contains(
-        String(name.dropFirst(6)))
-    guard known.contains(name) || isStorage || isType else {
-      throw PickleFault(
-        description:
-          "it needs Python's \(name), which is not read; save a state dict of tensors alone: "
-          + "torch.save(model.state_dict(), FILE)")
-    }
-    return .global(name)
-  }
 }

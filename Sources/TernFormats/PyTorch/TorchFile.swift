@@ -10,13 +10,26 @@ package enum TorchFile {
   package static func isTorch(_ path: String) -> Bool {
     guard let head = FileSystem.contents(of: path, upToCount: 4096) else { return false }
     if head.starts(with: [0x80]) && (2...5).contains(head.dropFirst().first ?? 0) { return true }
+    if head.starts(with: Array(legacyMark.utf8)) { return true }
     return head.starts(with: [0x50, 0x4B, 3, 4]) && head.range(of: Data("data.pkl".utf8)) != nil
   }
+
+  /// How the older form begins in protocols 0 and 1: its mark, in digits.
+  private static let legacyMark = "L119547037146038801333356L"
+
+  /// Whether a file is a program of TorchScript's.
+  package static func isScript(_ path: String) -> Bool {
+    guard let archive = try? ZipArchive(contentsOf: path) else { return false }
+    return archive.members.contains { $0.name.hasSuffix("/constants.pkl") }
+  }
+
+  /// Weights, and where they lay in the file, if that is worth a word.
+  package typealias Contents = (file: Safetensors, place: String?)
 
   /// Reads a state dict, alone or under `state_dict`, `model`, `model_state_dict` or another name.
   ///
   /// - Throws: ``TernError`` of kind `notFound` or `badData`.
-  package static func weights(contentsOf path: String) throws -> Safetensors {
+  package static func weights(contentsOf path: String) throws -> Contents {
     do {
       let data = try InputFile.contents(of: path)
       if data.starts(with: [0x50, 0x4B]) { return try zipped(path) }
@@ -26,7 +39,7 @@ package enum TorchFile {
 
   // MARK: The two forms
 
-  private static func zipped(_ path: String) throws -> Safetensors {
+  private static func zipped(_ path: String) throws -> Contents {
     let archive = try ZipArchive(contentsOf: path)
     var members: [String: ZipArchive.Member] = [:]
     for member in archive.members {
@@ -67,10 +80,12 @@ package enum TorchFile {
 
   /// The mark, the version, a description of the machine, the value, the keys of the storages, and then for
   /// each of these the number of its elements and the elements.
-  private static func legacy(_ data: Data) throws -> Safetensors {
+  private static func legacy(_ data: Data) throws -> Contents {
     let (reader, root, storages) = try data.withUnsafeBytes { bytes in
       var reader = PickleReader(bytes)
-      _ = try reader.value()
+      guard case .opaque = try reader.value() else {
+        throw PickleFault(description: "a pickle, and none of PyTorch's")
+      }
       guard case .int(1001) = try reader.value() else {
         throw PickleFault(description: "a pickle, and none of PyTorch's")
       }
@@ -110,33 +125,11 @@ package enum TorchFile {
 
   // MARK: The state dict
 
-  /// Where programs put the weights of a network beside other things.
-  private static let places = [
-    "state_dict", "model_state_dict", "model", "net", "network", "weights", "params", "module",
-  ]
-
   private static func tensors(
     _ contents: PickleContents, _ root: PickleValue, _ data: (PickledStorage) throws -> Data
-  ) throws -> Safetensors {
-    guard case .dictionary(let outer) = root else {
-      throw PickleFault(description: "holds no dictionary of tensors")
-    }
-    func entries(_ index: Int) -> [(String, PickledTensor)] {
-      contents.dictionaries[index].compactMap { key, value in
-        if case .string(let name) = key, case .tensor(let tensor) = value {
-          (name, tensor)
-        } else {
-          nil
-        }
-      }
-    }
-    var found = entries(outer)
-    for place in places where found.isEmpty {
-      for case (.string(place), .dictionary(let inner)) in contents.dictionaries[outer] {
-        found = entries(inner)
-      }
-    }
-    guard !found.isEmpty else { throw PickleFault(description: "holds no dictionary of tensors") }
+  ) throws -> Contents {
+    guard case .dictionary(let outer) = root, let (found, place) = contents.weights(in: outer)
+    else { throw PickleFault(description: "holds no dictionary of tensors") }
     var file = Safetensors()
     var byteCount = 0
     for (name, tensor) in found {
@@ -159,7 +152,7 @@ package enum TorchFile {
       case .failure(let reason): file.unread[name] = reason.description
       }
     }
-    return file
+    return (file, place)
   }
 
   /// The elements of a view, which has to lie within its storage.
@@ -194,6 +187,9 @@ package enum TorchFile {
     _ tensor: PickledTensor, _ count: Int, _ bytes: UnsafeRawBufferPointer
   ) -> Result<HostTensor, PickleFault> {
     let shape = Shape(tensor.shape)
+    if let type = tensor.otherType {
+      return .failure(PickleFault(description: "has the unsupported type \(type)"))
+    }
     func elements<Word: FixedWidthInteger, T>(_: Word.Type, _ body: (Word) throws -> T) rethrows
       -> [T]
     {
@@ -259,6 +255,72 @@ struct PickleContents: Sendable {
 
   /// Every value in a container.
   var allValues: [PickleValue] { lists.flatMap { $0 } + dictionaries.flatMap { $0.map(\.value) } }
+}
+
+extension PickleContents {
+  /// Where programs put the weights of a network beside other things.
+  private static let places = [
+    "state_dict", "model_state_dict", "model", "net", "network", "weights", "params", "module",
+  ]
+  /// How deep dictionaries of weights lie in others.
+  private static let depth = 3
+
+  /// The tensors of a dictionary that have names.
+  private func tensors(in index: Int) -> [(String, PickledTensor)] {
+    dictionaries[index].compactMap { key, value in
+      if case .string(let name) = key, case .tensor(let tensor) = value {
+        (name, tensor)
+      } else {
+        nil
+      }
+    }
+  }
+
+  /// The weights of a network that a dictionary holds, alone or in dictionaries in it: those that lie where
+  /// programs put them, unless there are more beside; else the most that lie together.
+  ///
+  /// - Returns: also where they were found, if programs do not put them there.
+  func weights(in root: Int) -> (tensors: [(String, PickledTensor)], place: String?)? {
+    var best: (index: Int, count: Int, isUsual: Bool, place: String?)?
+    func offer(_ index: Int, isUsual: Bool, _ place: String?) {
+      let count = tensors(in: index).count
+      guard count > 0 else { return }
+      if let best {
+        guard
+          isUsual
+            ? !best.isUsual || count > best.count
+            : (!best.isUsual || best.index == root) && count > best.count
+        else { return }
+      }
+      best = (index, count, isUsual, place)
+    }
+    offer(root, isUsual: true, nil)
+    // Breadth first; what was seen is not gone through again.
+    var (open, seen) = ([(index: root, place: "", isUsual: true)], Set([root]))
+    for _ in 0..<Self.depth {
+      var next: [(index: Int, place: String, isUsual: Bool)] = []
+      for (index, place, isUsual) in open {
+        let inner = dictionaries[index].compactMap { key, value -> (String, Int)? in
+          guard case .string(let name) = key, case .dictionary(let index) = value else {
+            return nil
+          }
+          // What optimizers keep of each parameter.
+          return name.hasPrefix("optim") ? nil : (name, index)
+        }
+        let usual = Self.places.compactMap { name in inner.first { $0.0 == name } }
+        let others = inner.filter { !Self.places.contains($0.0) }
+        for (position, (name, index)) in (usual + others).enumerated()
+        where seen.insert(index).inserted {
+          let isUsual = isUsual && position < usual.count
+          let place = place.isEmpty ? name : "\(place).\(name)"
+          next.append((index, place, isUsual))
+          offer(index, isUsual: isUsual, isUsual ? nil : place)
+        }
+      }
+      open = next
+    }
+    return best.map { (tensors(in: $0.index), $0.place) }
+  }
 }
 
 extension PickleReader {

@@ -43,9 +43,9 @@ public struct WeightImport {
     let weights = try WeightsFile(path)
     let path = weights.path
     let known = Set(parameters.map(\.name))
-    let (file, wrapper) = prefix.isEmpty ? weights.named(as: known) : (weights.file, nil)
+    let (file, naming) = prefix.isEmpty ? weights.named(as: known) : (weights.file, nil)
     if let text = weights.note { note(text) }
-    if let wrapper { note(weights.note(of: wrapper)) }
+    if let naming { note(naming) }
     /// What stands under a name that starts with the prefix.
     func cut<Value>(_ all: [String: Value]) -> [String: Value] {
       Dictionary(

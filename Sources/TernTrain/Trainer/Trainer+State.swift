@@ -10,11 +10,11 @@ extension Trainer {
   func initialize() throws {
     let match = try configuration.initialWeights.map(configuration.located).map { path in
       let weights = try WeightsFile(path)
-      let (file, prefix) = weights.named(as: Set(parameters.map(\.name)))
+      let (file, naming) = weights.named(as: Set(parameters.map(\.name)))
       let match = WeightMatch(file.tensors, to: parameters, unread: file.unread)
       try match.requireAny(path: weights.path)
       initializationNotes =
-        [weights.note, prefix.map { weights.note(of: $0) }].compactMap(\.self)
+        [weights.note, naming].compactMap(\.self)
         + ([match.loaded] + match.missing + match.unused + [file.unreadNote].compactMap(\.self)).map
       {
         "\(weights.path): \($0)"
