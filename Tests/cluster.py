@@ -6,9 +6,9 @@
 Kills: a run of two to four processes loses a random one at a random moment, again and again, and is gone on with by
 another number of them. In the end its weights must be those of a run that nobody touched, to the byte.
 
-Hosts: network namespaces with a bridge between them, at 1 Gbit/s and, where the kernel has netem, 1 ms. They train;
-then one is cut off, and one is killed: everyone has to end, and the run to go on. Needs root, ip, tc and Open MPI; what
-this machine has not is said and left out.
+Hosts: network namespaces with a bridge between them, at 1 Gbit/s and 1 ms by netem; where the kernel has none, with
+Tests/delayed_switch.py between them. They train; then one is cut off, and one is killed: everyone has to end, and the
+run to go on. Needs root, ip, tc and Open MPI; what this machine has not is said and left out.
 """
 
 import argparse
@@ -167,37 +167,73 @@ def host(number):
     return f"tern-host-{number}"
 
 
-def build_network():
-    """Returns what the links are like, or None where this machine has no namespaces."""
-    remove_network()
-    try:
+class Network:
+    """Hosts and the wires between them."""
+
+    def __init__(self):
+        self.switch = None
+        self.remove()
+        for number in range(HOSTS):
+            ip("netns", "add", host(number))
+            ip("-n", host(number), "link", "set", "lo", "up")
+        self.words = self.bridge() or self.relay() or self.bridge(delays=False)
+        for number in range(HOSTS):
+            ip("-n", host(number), "addr", "add", f"{NETWORK}.{number + 1}/24", "dev", "wire")
+            ip("-n", host(number), "link", "set", "wire", "up")
+
+    def bridge(self, delays=True):
+        """The kernel's bridge; None where links of it cannot have the delay that they should."""
         ip("netns", "add", "tern-switch")
         ip("-n", "tern-switch", "link", "add", "switch", "type", "bridge")
         ip("-n", "tern-switch", "link", "set", "switch", "up")
         for number in range(HOSTS):
-            name = host(number)
-            ip("netns", "add", name)
-            ip("-n", name, "link", "set", "lo", "up")
-            ip("-n", name, "link", "add", "wire", "type", "veth", "peer", "name", f"port{number}", "netns", "tern-switch")
-            ip("-n", name, "addr", "add", f"{NETWORK}.{number + 1}/24", "dev", "wire")
-            ip("-n", name, "link", "set", "wire", "up")
+            ip("-n", host(number), "link", "add", "wire", "type", "veth", "peer", "name", f"port{number}", "netns",
+               "tern-switch")
             ip("-n", "tern-switch", "link", "set", f"port{number}", "master", "switch", "up")
-    except (subprocess.CalledProcessError, FileNotFoundError) as error:
-        print(f"no network namespaces here: {error}")
-        return None
-    kinds = [("1 Gbit/s, 1 ms", ["netem", "rate", "1gbit", "delay", "1ms"]),
-             ("1 Gbit/s, no delay (the kernel has no netem)", ["tbf", "rate", "1gbit", "burst", "256kb", "latency", "100ms"])]
-    for words, kind in kinds:
+        words, kind = ("1 Gbit/s, 1 ms", ["netem", "rate", "1gbit", "delay", "1ms"]) if delays else (
+            "1 Gbit/s, no delay", ["tbf", "rate", "1gbit", "burst", "256kb", "latency", "100ms"])
         results = [subprocess.run(["tc", "-n", host(number), "qdisc", "replace", "dev", "wire", "root", *kind],
                                   capture_output=True) for number in range(HOSTS)]
         if all(result.returncode == 0 for result in results):
             return words
-    return "as fast as they come (the kernel has neither netem nor tbf)"
+        if not delays:
+            return "as fast as they come"
+        ip("netns", "del", "tern-switch")
+        for number in range(HOSTS):
+            subprocess.run(["ip", "-n", host(number), "link", "del", "wire"], capture_output=True)
+        return None
 
+    def relay(self):
+        """A switch of our own; None where the system gives no devices for it."""
+        script = os.path.join(os.path.dirname(os.path.abspath(__file__)), "delayed_switch.py")
+        self.switch = subprocess.Popen([sys.executable, script, *(host(number) for number in range(HOSTS))],
+                                       stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        if self.switch.stdout.readline().strip() != "ready":
+            self.switch = None
+            return None
+        for number in range(HOSTS):
+            ip("-n", host(number), "link", "set", "wire", "mtu", "9000")
+        return "1 Gbit/s, 1 ms (by a switch of the test's own: the kernel has no netem)"
 
-def remove_network():
-    for name in [host(number) for number in range(HOSTS)] + ["tern-switch"]:
-        subprocess.run(["ip", "netns", "del", name], capture_output=True)
+    def cut(self, number):
+        """Takes a host off the switch."""
+        if self.switch:
+            print(f"cut {number}", file=self.switch.stdin, flush=True)
+        else:
+            ip("-n", "tern-switch", "link", "set", f"port{number}", "down")
+
+    def join(self, number):
+        if self.switch:
+            print(f"join {number}", file=self.switch.stdin, flush=True)
+        else:
+            ip("-n", "tern-switch", "link", "set", f"port{number}", "up")
+
+    def remove(self):
+        if self.switch:
+            self.switch.stdin.close()
+            self.switch.wait()
+        for name in [host(number) for number in range(HOSTS)] + ["tern-switch"]:
+            subprocess.run(["ip", "netns", "del", name], capture_output=True)
 
 
 def hosts(folder, ranks, arguments, *flags):
@@ -228,10 +264,12 @@ def events(output):
 
 
 def network(tern, folder):
-    links = build_network()
-    if links is None:
+    try:
+        wires = Network()
+    except (subprocess.CalledProcessError, FileNotFoundError) as error:
+        print(f"no network namespaces here: {error}")
         return
-    print(f"four hosts, links of {links}")
+    print(f"four hosts, links of {wires.words}")
     try:
         settings = ["lenet5", "--data", f"idx:{folder}/data", "--batch-size", "32", "--shards", "4", "--device", "cpu",
                     "--threads", "1", "-q"]
@@ -244,7 +282,7 @@ def network(tern, folder):
             check(read(f"{folder}/one/{WEIGHTS}") == read(f"{folder}/four/{WEIGHTS}"), "with the weights of one process")
         else:
             return
-        for name, harm in [("cut off", lambda: ip("-n", "tern-switch", "link", "set", "port2", "down")),
+        for name, harm in [("cut off", lambda: wires.cut(2)),
                            ("killed", kill_host)]:
             run = f"{folder}/{name.split()[0]}"
             launcher = subprocess.Popen(
@@ -264,29 +302,29 @@ def network(tern, folder):
                 left = subprocess.run(["ip", "netns", "pids", host(2)], capture_output=True, text=True).stdout.split()
                 print(f"      processes left on the host itself: {len(left)}")
                 kill_host()
-                ip("-n", "tern-switch", "link", "set", "port2", "up")
+                wires.join(2)
                 time.sleep(1)
             resumed = subprocess.run([tern, "test", run, "--device", "cpu"], env=ENVIRONMENT, capture_output=True)
             check(resumed.returncode == 0, "its last checkpoint holds")
-        bench = subprocess.run(hosts(folder, 4, [tern, "bench", "comm", "resnet18", "--batch-size", "2", "--device",
+        bench = subprocess.run(hosts(folder, 4, [tern, "bench", "comm", "resnet18", "--batch-size", "8", "--device",
                                                  "cpu", "--threads", "1", "--seconds", "1"]),
                                env=ENVIRONMENT, capture_output=True, timeout=240)
         print(bench.stdout.decode() or bench.stderr.decode()[-300:])
         overlap = subprocess.run(hosts(folder, 4, [
-            tern, "train", "resnet18", "--data", f"idx:{folder}/large", "--batch-size", "8", "--shards", "4", "--device",
-            "cpu", "--threads", "1", "--steps", "6", "--log-every", "2", "--json", "--out", f"{folder}/overlap"]),
+            tern, "train", "resnet18", "--data", f"idx:{folder}/large", "--batch-size", "32", "--shards", "4", "--device",
+            "cpu", "--threads", "1", "--steps", "9", "--log-every", "3", "--json", "--out", f"{folder}/overlap"]),
             env=ENVIRONMENT, capture_output=True, timeout=240)
         told = events(overlap.stdout)
         rates = [event["images_per_second"] for event in told if event["event"] == "step"]
         ends = [event for event in told if event["event"] == "end"]
-        check(overlap.returncode == 0 and bool(ends), "ResNet-18 on four hosts, batches of 8 pictures of 224 pixels")
+        check(overlap.returncode == 0 and bool(ends), "ResNet-18 on four hosts, batches of 32 pictures of 224 pixels")
         if ends:
             print(f"      images/s {[round(rate, 2) for rate in rates]}, communication "
                   f"{ends[0]['communication_seconds']:.1f} s, hidden {ends[0]['communication_hidden']:.2f}")
     finally:
         for number in range(HOSTS):
             kill_host(number)
-        remove_network()
+        wires.remove()
 
 
 def kill_host(number=2):
@@ -311,7 +349,7 @@ def main():
     try:
         os.chdir(folder)
         write_dataset("data", [("train", 320), ("t10k", 40)], 28)
-        write_dataset("large", [("train", 48), ("t10k", 4)], 224)
+        write_dataset("large", [("train", 96), ("t10k", 4)], 224)
         if arguments.kills:
             kills(tern, arguments.kills, arguments.seed)
         if not arguments.no_network:
