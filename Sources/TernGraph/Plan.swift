@@ -101,13 +101,18 @@ struct Planner {
   var blocks: [Block] = []
   /// Per value: the block it lives in; `nil` for inputs, variables, constants.
   var blockOf: [Int?]
+  /// Per value: where it begins in its block, in bytes.
+  var offsetInBlock: [Int]
   /// Per value: where it lives, if not in a block.
   var fixed: [Plan.Location?]
+  /// The bucket that a value is computed in; see ``bucketParts()``.
+  var wholes: [ValueID: Whole] = [:]
 
   init(_ graph: Graph, maximumArenaByteCount: Int) {
     self.graph = graph
     self.maximumArenaByteCount = maximumArenaByteCount
     blockOf = [Int?](repeating: nil, count: graph.values.count)
+    offsetInBlock = [Int](repeating: 0, count: graph.values.count)
     fixed = [Plan.Location?](repeating: nil, count: graph.values.count)
   }
 
@@ -117,7 +122,10 @@ struct Planner {
     let arenas =
       try blocks.count <= Self.largestGreedyCount ? assignOffsets() : assignOffsetsInTime()
     let locations = graph.values.indices.map { i in
-      fixed[i] ?? blockOf[i].flatMap { blocks[$0].location }
+      fixed[i]
+        ?? blockOf[i].flatMap { blocks[$0].location }.map {
+          Plan.Location(region: $0.region, offset: $0.offset + offsetInBlock[i])
+        }
     }
     return Plan(
       graph: graph, order: order, locations: locations,
@@ -142,11 +150,13 @@ struct Planner {
     }
 
     let lastUse = lastUses()
+    if sharesMemory { wholes = bucketParts() }
     var order: [Int] = []
     var workspaceBlock = [Int?](repeating: nil, count: graph.nodes.count)
     for (step, node) in graph.nodes.enumerated() {
       if node.operation.isView {
         blockOf[node.outputs[0].index] = blockOf[node.inputs[0].index]
+        offsetInBlock[node.outputs[0].index] = offsetInBlock[node.inputs[0].index]
         fixed[node.outputs[0].index] = fixed[node.inputs[0].index]
         continue
       }
@@ -182,6 +192,7 @@ struct Planner {
   ) throws {
     let byteCount = graph[output].byteCount
     let last = max(lastUse[output.index], step)
+    if placeInBucket(output, position, of: node, at: step, lastUse) { return }
     for pair in node.operation.inPlacePairs where pair.output == position {
       let input = node.inputs[pair.input]
       if pair.required {
@@ -190,6 +201,7 @@ struct Planner {
         }
         fixed[output.index] = fixed[input.index]
         blockOf[output.index] = blockOf[input.index]
+        offsetInBlock[output.index] = offsetInBlock[input.index]
         if let block = blockOf[input.index] { blocks[block].last = max(blocks[block].last, last) }
         return
       }

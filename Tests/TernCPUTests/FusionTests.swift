@@ -136,6 +136,27 @@ import Testing
     try experiment.expectAgreement(steps: 2)
   }
 
+  /// Rows that blocks do not divide; with two threads more than a block for each.
+  @Test func gradientsAreScaledWhereTheyAreUsed() throws {
+    for rule in [
+      Operations.OptimizerUpdate.Rule.sgd(momentum: 0.9, isNesterov: false, weightDecay: 0.01),
+      .adam(beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0.01, isDecoupled: true),
+    ] {
+      var experiment = Experiment()
+      let gradient = try experiment.input("gradient", [257, 301])
+      let scale = try experiment.input("scale", HostTensor([], [Float(0.25)]))
+      let clock = try clock(&experiment)
+      let update = Operations.OptimizerUpdate(rule)
+      try self.update(&experiment, "w", gradient * scale, update, clock)
+      #expect(try experiment.operations(on: "cpu") == ["scaled_" + update.name])
+      try experiment.expectAgreement(steps: 2)
+      let device = try TestDevices.open("cpu")
+      #expect(
+        try experiment.run(on: device, steps: 2)
+          == experiment.run(on: device, steps: 2, fuses: false))
+    }
+  }
+
   @Test func smallParametersAreUpdatedTogether() throws {
     for rule in [
       Operations.OptimizerUpdate.Rule.sgd(momentum: 0, isNesterov: false, weightDecay: 0),

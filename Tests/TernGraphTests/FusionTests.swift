@@ -20,6 +20,29 @@ import Testing
     #expect(try experiment.disagreements(on: id) == [])
   }
 
+  /// Values of a bucket come out as they went in, however their variables are stored.
+  @Test(arguments: TestDevices.ids) func bucketsKeepTheirValues(id: String) throws {
+    var experiment = Experiment()
+    let x = try experiment.input("x", [2, 16, 6, 6])
+    let odd = try experiment.variable("odd", [10])
+    let weight = try experiment.variable("weight", [16, 16, 3, 3])
+    let bias = try experiment.variable("bias", [16])
+    let y = try x.conv2d(weight: weight, bias: bias, padding: [1, 1])
+    let variables = [weight, bias, odd]
+    let gradients = try experiment.builder.gradients(
+      of: y.square().sum() + odd.square().sum(), withRespectTo: variables)
+    let bucket = try Tensor.bucket(zip(gradients, variables).map { ($0!, $1) })
+    for (index, part) in try bucket.bucketParts(variables).enumerated() {
+      experiment.builder.output("part\(index)", part)
+      experiment.builder.output("whole\(index)", gradients[index]!)
+    }
+    let results = try experiment.run(on: TestDevices.open(id))
+    for index in variables.indices {
+      #expect(results["part\(index)"] == results["whole\(index)"], "\(index)")
+    }
+    #expect(try experiment.disagreements(on: id, ofLargest: true) == [])
+  }
+
   /// Scalars, constants, numbers per channel and per row, and values that are read twice or kept.
   @Test(arguments: TestDevices.ids) func operandsAreRepeated(id: String) throws {
     for (rows, columns) in [(5, 12), (3, 7)] {

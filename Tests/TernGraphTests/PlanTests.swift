@@ -103,6 +103,28 @@ import Testing
     }
   }
 
+  /// What goes into a bucket is computed there, and what the host writes is read there, where vectors can begin.
+  @Test func bucketsAreNotCopied() throws {
+    let builder = GraphBuilder()
+    let counts = [64, 10, 16]
+    let variables = try counts.map { try builder.variable("v\($0)", [$0]) }
+    let values = try counts.map { try builder.input("x\($0)", [$0]).square() }
+    let bucket = try Tensor.bucket(zip(values, variables).map { ($0, $1) })
+    builder.output("bucket", bucket)
+    let parts = try builder.input("sums", [90]).bucketParts(variables)
+    for (index, part) in parts.enumerated() { builder.output("\(index)", try part.exp()) }
+    let plan = try Plan(builder.graph)
+    let place = plan.location(bucket.id)
+    func isAt(_ value: Tensor, _ region: Plan.Location.Region, _ offset: Int) -> Bool {
+      plan.location(value.id).region == region && plan.location(value.id).offset == offset
+    }
+    #expect(isAt(values[0], place.region, place.offset))
+    #expect(isAt(values[1], place.region, place.offset + 256))
+    #expect(!isAt(values[2], place.region, place.offset + 296))
+    #expect(isAt(parts[0], .input(3), 0) && isAt(parts[1], .input(3), 256))
+    #expect(plan.location(parts[2].id).region != .input(3))
+  }
+
   @Test func memoryIsReused() throws {
     let graph = try residualGraph()
     let plan = try Plan(graph)

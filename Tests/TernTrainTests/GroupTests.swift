@@ -32,7 +32,8 @@ import Testing
   private static func loop(
     _ device: String, shards: Int = 1, accumulate: Int = 1, batchSize: Int = 12,
     normalizes: Bool = true, drops: Bool = true, group: (any ProcessGroup)? = nil,
-    batchNorm: BatchNormStatistics = .local, bucketByteCount: Int? = nil, wire: WireType = .fp32
+    batchNorm: BatchNormStatistics = .local, bucketByteCount: Int? = nil, wire: WireType = .fp32,
+    clipNorm: Double? = 1
   ) throws -> TrainingLoop {
     var options = TrainingLoop.Options(batchSize: batchSize, learningRate: 0.05)
     options.shards = shards
@@ -41,7 +42,7 @@ import Testing
     options.batchNorm = batchNorm
     options.bucketByteCount = bucketByteCount ?? options.bucketByteCount
     options.wire = wire
-    options.update.clipNorm = 1
+    options.update.clipNorm = clipNorm
     options.averageDecay = 0.9
     options.update.keepsAverage = true
     var deviceOptions = DeviceOptions()
@@ -109,6 +110,21 @@ import Testing
     for (count, bucketByteCount) in [(2, 64), (3, nil), (4, 300)] {
       let outcomes = try Self.train(count) {
         try Self.loop(device, shards: 4, group: $0, bucketByteCount: bucketByteCount)
+      }
+      for outcome in outcomes { #expect(outcome.differences(from: one) == [], "\(count) members") }
+    }
+  }
+
+  /// Without a norm of all gradients they go as they are stored; shards of other sizes than powers of two too.
+  @Test(arguments: TestDevices.ids, [12, 16]) func gradientsGoAsTheyAreStored(
+    device: String, batchSize: Int
+  ) throws {
+    let one = try Self.whole(Self.loop(device, shards: 4, batchSize: batchSize, clipNorm: nil))
+    for (count, bucketByteCount) in [(2, 64), (3, nil), (4, 300)] {
+      let outcomes = try Self.train(count) {
+        try Self.loop(
+          device, shards: 4, batchSize: batchSize, group: $0, bucketByteCount: bucketByteCount,
+          clipNorm: nil)
       }
       for outcome in outcomes { #expect(outcome.differences(from: one) == [], "\(count) members") }
     }

@@ -5,7 +5,8 @@ extension Graph {
   /// stay the same.
   func fusedForCPU(_ context: CPUContext) throws -> Graph {
     try movingReLUBehindMaxPool().fusingBatchNormReLU().fusingReLU().fusingReLUBackward()
-      .fusingCrossEntropy().computingGradientsInUpdates(context).mergingUpdates()
+      .fusingCrossEntropy().computingGradientsInUpdates(context).scalingGradientsInUpdates()
+      .mergingUpdates()
       .chainingElementwise(Operations.ElementwiseChain.claim)
   }
 }

@@ -80,15 +80,17 @@ struct UpdatesTogether: CPUOperation {
 }
 
 extension Graph {
+  /// The most elements of a parameter whose update is merged with others.
+  static let largestMergedUpdate = 1 << 16
+
   /// With the updates of small parameters merged into one node at the end. A large parameter is
   /// updated as soon as its gradient is there, so that the gradient's memory is free again.
   func mergingUpdates() throws -> Graph {
-    let largest = 1 << 16
     let readers = GraphReaders(self)
     var groups: [UpdateGroup: [Int]] = [:]
     for (index, node) in nodes.enumerated() {
       guard let update = node.operation as? Operations.OptimizerUpdate,
-        type(node.inputs[0]).elementCount <= largest,
+        type(node.inputs[0]).elementCount <= Self.largestMergedUpdate,
         // An average of the parameter follows the update, for one.
         !node.outputs.contains(where: readers.isReadInStep)
       else { continue }

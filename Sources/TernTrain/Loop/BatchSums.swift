@@ -25,6 +25,18 @@ struct BatchSums {
   let weight: Tensor?
   /// Sums are handed over in buckets of at most so many bytes, or of a single tensor.
   let bucketByteCount: Int
+  /// Whether what follows takes gradients element by element: it does not matter then how they are stored.
+  let isElementwise: Bool
+
+  /// Whether the sum of a batch's losses is differentiated, not their mean.
+  ///
+  /// What members share reaches the losses of all: a mean over fewer samples would count as much as one over more. Else
+  /// it saves a multiplication of every gradient, where that is by a power of two, which changes no digit.
+  static func takesGradientsOfSums(
+    _ position: BatchPosition, batchSize: Int, isWeighted: Bool, scalesLoss: Bool
+  ) -> Bool {
+    position != .only && batchSize.nonzeroBitCount == 1 && !isWeighted && !scalesLoss
+  }
 
   /// The same after all batches: means, and what was measured as sums.
   struct Total {
@@ -61,15 +73,19 @@ struct BatchSums {
         }
         return nil
       case .handedOver:
-        for (number, bucket) in buckets(items).enumerated() {
-          builder.output(Self.name(ofBucket: number), try joined(bucket.map { values[$0] }))
+        for (number, places) in buckets(items).enumerated() {
+          let bucket =
+            keepsLayouts(places)
+            ? try Tensor.bucket(places.map { (values[$0], gradients[$0].parameter) })
+            : try joined(places.map { values[$0] })
+          builder.output(Self.name(ofBucket: number), bucket)
         }
         return nil
       case .update:
         // As the graph of an update reads them that several processes share: the order in which a norm adds up
         // its squares depends on how they lie.
         return try total(
-          position.source == .total
+          position.source == .total || isElementwise
             ? values
             : parts(of: items) { _, bucket in try joined(bucket.map { values[$0] }) }, in: builder)
       }
@@ -91,7 +107,17 @@ struct BatchSums {
       result[result.count - 1].append(index)
       byteCount += size
     }
-    return result
+    // Gradients that fill vectors stand in front, where all of them begin with one.
+    let vector = 16
+    return result.map { places in
+      places.filter { items[$0].value.shape.elementCount % vector == 0 }
+        + places.filter { items[$0].value.shape.elementCount % vector != 0 }
+    }
+  }
+
+  /// Whether the values of a bucket lie in it as their parameters are stored, and not row by row.
+  private func keepsLayouts(_ places: [Int]) -> Bool {
+    isElementwise && places[0] < gradients.count
   }
 
   /// Values one behind the other: [P].
@@ -107,6 +133,11 @@ struct BatchSums {
     var values = items.map(\.value)
     for (number, places) in buckets(items).enumerated() {
       let bucket = try bucket(number, places)
+      if keepsLayouts(places) {
+        let parts = try bucket.bucketParts(places.map { gradients[$0].parameter })
+        for (place, part) in zip(places, parts) { values[place] = part }
+        continue
+      }
       var start = 0
       for place in places {
         let shape = items[place].value.shape

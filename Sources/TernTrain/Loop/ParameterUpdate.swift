@@ -44,6 +44,10 @@ public struct ParameterUpdate: Hashable, Sendable {
 
   typealias Update = (parameter: Tensor, gradient: Tensor)
 
+  /// Whether every element of a gradient moves its own element of the parameter alone: nothing is summed over them,
+  /// in an order that would depend on how they are stored.
+  var isElementwise: Bool { clipNorm == nil && optimizer.standardRule != nil }
+
   /// The updates without those of parameters that are left as they are, which have no part in the norm of the
   /// gradients either.
   func moving(_ updates: [Update]) throws -> [Update] {

@@ -87,12 +87,14 @@ public struct TrainingGraph {
 
     let owned = context.parameters.filter { $0.name.hasPrefix(pass.parameterPrefix) }
     let trainable = owned.filter { $0.isTrainable && !frozen.contains($0.name) }
-    // What members share reaches the losses of all: they are differentiated as sums, for a mean over fewer samples
-    // would count as much as one over more.
+    let areGradientsSums =
+      exchange != nil
+      || BatchSums.takesGradientsOfSums(
+        position, batchSize: batchSize, isWeighted: terms.weight != nil, scalesLoss: scalesLoss)
     let differentiated =
-      exchange == nil
-      ? terms.loss
-      : try terms.weight.map { try terms.loss * $0 } ?? terms.loss.affine(scale: Float(batchSize))
+      areGradientsSums
+      ? try terms.weight.map { try terms.loss * $0 } ?? terms.loss.affine(scale: Float(batchSize))
+      : terms.loss
     let scaling = scalesLoss && !trainable.isEmpty ? try LossScaling(builder) : nil
     let gradients = try builder.gradients(
       of: scaling?.scaled(differentiated) ?? differentiated, withRespectTo: trainable.map(\.tensor))
@@ -107,7 +109,14 @@ public struct TrainingGraph {
       }
       updates.append((parameter.tensor, try scaling?.unscaled(gradient) ?? gradient))
     }
-    self.gradients = updates.map { (builder.graph[$0.parameter.id].name, $0.gradient.id) }
+    // Whoever looks inside sees those of the mean.
+    let meanScale = areGradientsSums && exchange == nil ? 1 / Float(batchSize) : nil
+    self.gradients = try updates.map { parameter, gradient in
+      (
+        builder.graph[parameter.id].name,
+        try meanScale.map { try gradient.affine(scale: $0) }?.id ?? gradient.id
+      )
+    }
     updates = try update.moving(updates)
     parameters = context.parameters
     var loss = terms.loss
@@ -118,8 +127,9 @@ public struct TrainingGraph {
         try Self.checkShards(model, objective, learns: !trainable.isEmpty, builder.graph)
       }
       let sums = BatchSums(
-        gradients: updates, areGradientsSums: exchange != nil, measured: measured,
-        statistics: statistics, weight: terms.weight, bucketByteCount: bucketByteCount)
+        gradients: updates, areGradientsSums: areGradientsSums, measured: measured,
+        statistics: statistics, weight: terms.weight, bucketByteCount: bucketByteCount,
+        isElementwise: update.isElementwise && scaling == nil)
       guard let total = try sums.append(position, batchSize: batchSize, in: builder) else {
         builder.output(Self.lossOutput, terms.loss)
         // Sums that are handed over go on their way while other gradients are computed.

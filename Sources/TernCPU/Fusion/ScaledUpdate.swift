@@ -1,0 +1,99 @@
+import TernCore
+import TernGraph
+
+/// The update of a parameter by a gradient times a number: the sums of several batches become means on their way.
+///
+/// Inputs: as of ``Operations/OptimizerUpdate``, with the gradient before it is multiplied, then the number [].
+/// Outputs: the parameter and its state.
+struct ScaledUpdate: CPUOperation {
+  let update: Operations.OptimizerUpdate
+
+  var name: String { "scaled_" + update.name }
+  var detail: String { update.detail }
+
+  func outputTypes(for inputs: [TensorType]) throws(ShapeError) -> [TensorType] {
+    try update.outputTypes(for: Array(inputs.dropLast()))
+  }
+
+  func cost(inputs: [TensorType], outputs: [TensorType]) -> Cost {
+    .elementwise(inputs, outputs, flopsPerElement: 4)
+  }
+
+  var inPlacePairs: [InPlacePair] { update.inPlacePairs }
+
+  func wishes(_ request: LayoutRequest) throws -> [Layout?] {
+    [request.inputs[1].layout] + request.inputs.dropFirst().map { _ in nil }
+  }
+
+  /// Zeros in padded places stay zeros, whatever they are multiplied by but what is not finite: then everything is lost.
+  func layouts(_ request: LayoutRequest) throws -> LayoutAssignment {
+    let layout = request.inputs[0].layout
+    let state = update.stateNames.map { _ in layout }
+    return LayoutAssignment(
+      inputs: [layout, layout, .dense, .dense] + state + [.dense], outputs: [layout] + state)
+  }
+
+  /// The elements whose gradients are multiplied at a time: they stay in the first-level cache.
+  private static let blockLength = 2048
+
+  func lower(_ node: Signature, _ context: CPUContext) throws -> Lowering {
+    let count = node.inputs[0].storedCount
+    let size = Self.blockLength
+    return Lowering(workspaceByteCount: 4 * size * context.threads.count) { addresses in
+      let update = UpdateArguments(
+        learningRate: addresses.input(2), step: addresses.integerInput(3),
+        outputs: node.outputs.indices.map(addresses.output)
+      ).update(update.rule)
+      let (gradient, scale) = (addresses.input(1), addresses.input(node.inputs.count - 1))
+      let blocks = addresses.workspace()
+      return context.threads.partitioned(count, grain: Threads.elementwiseGrain, alignment: 16) {
+        range, part in
+        for start in stride(from: range.lowerBound, to: range.upperBound, by: size) {
+          let own = start..<min(start + size, range.upperBound)
+          let scaled = blocks + part * size - start
+          let factor = Vector(repeating: scale[0])
+          transform(own, gradient, to: scaled) { $0 * factor }
+          update(own, UnsafePointer(scaled))
+        }
+      }
+    }
+  }
+}
+
+extension Graph {
+  /// With the gradients of large parameters multiplied by a number where the update reads them.
+  func scalingGradientsInUpdates() throws -> Graph {
+    let readers = GraphReaders(self)
+    /// The product that is the gradient of an update, if the two can be merged.
+    func product(_ index: Int) -> Int? {
+      guard let update = nodes[index].operation as? Operations.OptimizerUpdate,
+        nodes[index].inputs.count == 4 + update.stateNames.count,
+        type(nodes[index].inputs[0]).elementCount > Self.largestMergedUpdate,
+        let product = readers.producer(of: nodes[index].inputs[1]),
+        readers.onlyReader(of: nodes[index].inputs[1]) == index,
+        let operation = nodes[product].operation as? Operations.Binary, operation.function == .mul,
+        type(nodes[product].inputs[0]) == type(nodes[index].inputs[1]),
+        type(nodes[product].inputs[1]).shape.rank == 0
+      else { return nil }
+      return product
+    }
+    let products = nodes.indices.map(product)
+    let merged = Set(products.compactMap(\.self))
+    if merged.isEmpty { return self }
+    var rewriter = GraphRewriter(self)
+    for (index, node) in nodes.enumerated() where !merged.contains(index) {
+      guard let product = products[index] else {
+        rewriter.copy(node)
+        continue
+      }
+      var inputs = node.inputs
+      inputs[1] = nodes[product].inputs[0]
+      inputs.append(nodes[product].inputs[1])
+      let outputs = try rewriter.append(
+        ScaledUpdate(update: node.operation as! Operations.OptimizerUpdate),
+        inputs.map { rewriter[$0] }, scope: node.scope)
+      for (old, new) in zip(node.outputs, outputs) { rewriter.replace(old, with: new) }
+    }
+    return rewriter.finish()
+  }
+}
