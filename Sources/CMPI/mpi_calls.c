@@ -114,7 +114,8 @@ static long long nanoseconds(void) {
 int tern_mpi_wait_all(int count, void **requests) {
   // A small message takes some microseconds. Open MPI moves nothing by itself: it has to be asked again and again,
   // but whoever asks without a pause keeps a processor busy.
-  const long long patience = 30000, pause = 20000;
+  // A pause costs a few microseconds of that processor: the longer the wait, the longer the pauses.
+  const long long patience = 30000, shortest = 20000, longest = 200000, part = 8;
   // The system rounds pauses up by 50 µs unless a thread says otherwise.
   static _Thread_local int is_exact;
   if (!is_exact) is_exact = !prctl(PR_SET_TIMERSLACK, 1000UL, 0, 0, 0);
@@ -123,11 +124,15 @@ int tern_mpi_wait_all(int count, void **requests) {
     int done = 0;
     int code = mpi.test_all(count, requests, &done, NULL);
     if (code || done) return code;
-    if (nanoseconds() - start > patience) {
-      nanosleep(&(struct timespec){0, pause}, NULL);
-    } else {
+    long long waited = nanoseconds() - start;
+    if (waited <= patience) {
       sched_yield();
+      continue;
     }
+    long long pause = waited / part;
+    if (pause < shortest) pause = shortest;
+    if (pause > longest) pause = longest;
+    nanosleep(&(struct timespec){0, pause}, NULL);
   }
 }
 

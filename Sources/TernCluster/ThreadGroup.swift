@@ -6,6 +6,9 @@ public final class ThreadGroup: ProcessGroup, @unchecked Sendable {
   public let rank: Int
   public var size: Int { shared.size }
   private let shared: Exchange
+  /// The messages of an exchange, used again by the next.
+  private var posted: [Message] = []
+  private var spare: [Message] = []
 
   /// What members have sent and others have not received yet; guarded by its condition.
   private final class Exchange: @unchecked Sendable {
@@ -22,9 +25,9 @@ public final class ThreadGroup: ProcessGroup, @unchecked Sendable {
     }
   }
 
-  /// Bytes on their way; whether they have arrived is guarded by the condition.
+  /// Bytes on their way; all of it is guarded by the condition.
   private final class Message: @unchecked Sendable {
-    let bytes: UnsafeRawBufferPointer
+    var bytes: UnsafeRawBufferPointer
     private let isOwned: Bool
     var isTaken = false
 
@@ -75,19 +78,23 @@ public final class ThreadGroup: ProcessGroup, @unchecked Sendable {
 
   /// What is sent is copied once, by who receives it.
   public func exchange(_ messages: [GroupMessage]) throws {
-    var posted: [Message] = []
+    posted.removeAll(keepingCapacity: true)
     for case .send(let bytes, let rank) in messages {
-      let message = Message(bytes, isOwned: false)
+      let message = spare.popLast() ?? Message(bytes, isOwned: false)
+      (message.bytes, message.isTaken) = (bytes, false)
       posted.append(message)
       post(message, to: rank)
     }
     for case .receive(let bytes, let rank) in messages { try receive(bytes, from: rank) }
     try shared.condition.withLock {
-      while posted.contains(where: { !$0.isTaken }) {
-        if let failure = shared.failure { throw failure }
-        shared.condition.wait()
+      for message in posted {
+        while !message.isTaken {
+          if let failure = shared.failure { throw failure }
+          shared.condition.wait()
+        }
       }
     }
+    spare.append(contentsOf: posted)
   }
 
   private func post(_ message: Message, to rank: Int) {

@@ -11,6 +11,8 @@ final class BucketSum {
   /// The same on the wire, where it has 16 bits.
   private var outgoing: [UnsafeMutableBufferPointer<UInt16>] = []
   private var incoming: [UnsafeMutableBufferPointer<UInt16>] = []
+  /// The messages of a round; the memory of the list is kept.
+  private var messages: [GroupMessage] = []
 
   /// - Parameters:
   ///   - largestCount: the most elements that a bucket has.
@@ -62,7 +64,7 @@ final class BucketSum {
       _ round: SumSchedule.Round,
       into target: (SumSchedule.Transfer) -> UnsafeMutablePointer<Float>
     ) throws {
-      var messages: [GroupMessage] = []
+      messages.removeAll(keepingCapacity: true)
       for transfer in round.sends {
         let elements = schedule.elements(transfer.segments, of: count)
         if elements.isEmpty { continue }

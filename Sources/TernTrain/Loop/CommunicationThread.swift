@@ -2,16 +2,23 @@ import Foundation
 import TernCore
 
 /// The thread of a process that talks to the other members of a group while the process computes: one after the other
-/// it does what it is given.
+/// it does the jobs of the numbers that it is given. Nothing is allocated meanwhile.
 final class CommunicationThread {
   private final class State: @unchecked Sendable {
     let condition = NSCondition()
     /// Guarded by the condition, as all of these.
-    var jobs: [@Sendable () throws -> Void] = []
+    var jobs: [Int] = []
     var isBusy = false
     var isStopped = false
     /// What the first job that failed has thrown; those behind it are left out.
     var failure: (any Error)?
+    let body: @Sendable (_ job: Int) throws -> Void
+
+    /// - Parameter capacity: the most jobs that wait at once.
+    init(capacity: Int, _ body: @escaping @Sendable (_ job: Int) throws -> Void) {
+      self.body = body
+      jobs.reserveCapacity(capacity)
+    }
 
     func run() {
       while true {
@@ -25,18 +32,22 @@ final class CommunicationThread {
         isBusy = true
         condition.unlock()
         if isSkipped { continue }
-        do { try job() } catch {
+        do { try body(job) } catch {
           condition.withLock { failure = error }
         }
       }
     }
   }
 
-  private let state = State()
+  private let state: State
 
+  /// - Parameters:
+  ///   - capacity: the most jobs that wait at once.
+  ///   - body: does a job.
   /// - Throws: ``TernError`` where the system gives no thread.
-  init() throws {
-    let state = state
+  init(capacity: Int, _ body: @escaping @Sendable (_ job: Int) throws -> Void) throws {
+    let state = State(capacity: capacity, body)
+    self.state = state
     try BackgroundThread.start("tern-exchange") { state.run() }
   }
 
@@ -47,8 +58,8 @@ final class CommunicationThread {
     }
   }
 
-  /// Lets the thread do something behind all that it was given before.
-  func start(_ job: @escaping @Sendable () throws -> Void) {
+  /// Lets the thread do a job behind all that it was given before.
+  func start(_ job: Int) {
     state.condition.withLock {
       state.jobs.append(job)
       state.condition.broadcast()

@@ -21,9 +21,18 @@ public struct CommunicationTime: Hashable, Sendable {
       exposedSeconds: left.exposedSeconds + right.exposedSeconds)
   }
 
+  /// What of the time the member computed, in seconds.
+  public var hiddenSeconds: Double { max(0, seconds - exposedSeconds) }
+
+  static func - (left: Self, right: Self) -> Self {
+    CommunicationTime(
+      seconds: left.seconds - right.seconds,
+      exposedSeconds: left.exposedSeconds - right.exposedSeconds)
+  }
+
   /// The part of the time in which the member computed, from 0 to 1.
   public var hiddenShare: Double {
-    seconds > 0 ? max(0, 1 - exposedSeconds / seconds) : 0
+    seconds > 0 ? hiddenSeconds / seconds : 0
   }
 }
 
@@ -50,34 +59,69 @@ final class SharedUpdate {
   /// What one thread after the other uses: this one where ``thread`` has nothing to do.
   private final class Work: @unchecked Sendable {
     let sum: BucketSum
-    /// The member's blocks of an update but for the last, which is read where it is computed; by block and bucket.
-    var stored: [[UnsafeMutableBufferPointer<Float>]]
+    /// Whether gradients, all buckets but the first, are rounded on their way.
+    let rounds: Bool
+    /// The member's blocks of an update but for the last, which is read where it is computed; by bucket and block.
+    let stored: [[UnsafeMutableBufferPointer<Float>]]
     /// The member's requests by block, and those of all.
     let requests: [UnsafeMutablePointer<Float>]
     let allRequests = UnsafeMutableBufferPointer<Float>.allocate(capacity: StepRequests.count)
     var seconds = 0.0
 
-    init(_ group: any ProcessGroup, counts: [Int], blockCount: Int, rounds: Bool) {
+    // Of the update under way; the totals keep their memory.
+    var schedule: SumSchedule
+    /// What is handed over last; `nil` where this member has no batch.
+    var outputs: (any StreamedOutputs)?
+    var totals: Totals?
+    /// The member's blocks of a bucket; the memory of the list is kept.
+    private var blocks: [UnsafePointer<Float>] = []
+
+    init(
+      _ group: any ProcessGroup, _ schedule: SumSchedule, counts: [Int], blockCount: Int,
+      rounds: Bool
+    ) {
       sum = BucketSum(
         group, largestCount: max(counts.max() ?? 0, StepRequests.count), blockCount: blockCount,
         rounds: rounds)
-      stored = (0..<max(blockCount - 1, 0)).map { _ in counts.map { .allocate(capacity: $0) } }
+      self.schedule = schedule
+      self.rounds = rounds
+      stored = counts.map { count in
+        (0..<max(blockCount - 1, 0)).map { _ in .allocate(capacity: count) }
+      }
       requests = (0..<blockCount).map { _ in
         let memory = UnsafeMutablePointer<Float>.allocate(capacity: StepRequests.count)
         memory.initialize(repeating: 0, count: StepRequests.count)
         return memory
       }
+      blocks.reserveCapacity(blockCount)
     }
 
     deinit {
-      for bucket in stored.joined() { bucket.deallocate() }
+      for block in stored.joined() { block.deallocate() }
       for memory in requests { memory.deallocate() }
       allRequests.deallocate()
     }
 
-    func timing(_ body: () throws -> Void) rethrows {
+    /// Adds up a bucket over all members; behind the last bucket what they ask for.
+    func run(_ bucket: Int) throws {
+      blocks.removeAll(keepingCapacity: true)
+      if bucket == stored.count {
+        for memory in requests.prefix(schedule.blocks.count) { blocks.append(memory) }
+        try sumTimed(into: allRequests, rounds: false)
+        return
+      }
+      for block in stored[bucket].prefix(max(schedule.blocks.count - 1, 0)) {
+        blocks.append(block.baseAddress!)
+      }
+      if let outputs {
+        blocks.append(try outputs.bytes(bucket).assumingMemoryBound(to: Float.self).baseAddress!)
+      }
+      try sumTimed(into: totals!.buckets[bucket], rounds: rounds && bucket > 0)
+    }
+
+    private func sumTimed(into total: UnsafeMutableBufferPointer<Float>, rounds: Bool) throws {
       let start = DispatchTime.now().uptimeNanoseconds
-      try body()
+      try sum.sum(blocks, as: schedule, into: total, rounds: rounds)
       seconds += Double(DispatchTime.now().uptimeNanoseconds - start) * 1e-9
     }
   }
@@ -87,12 +131,12 @@ final class SharedUpdate {
   private let bucketCount: Int
   /// Whether buckets wait for the end of the batch, because the batch itself talks to the others.
   private let waitsForBatch: Bool
-  /// Whether gradients are rounded on their way.
-  private let rounds: Bool
   private var schedules: [SumTree: SumSchedule] = [:]
   /// The update under way: how many blocks of it there are, and how many buckets have gone on their way.
   private var blockCount = 0
   private var startedCount = 0
+  /// Which buckets the batch has started.
+  private var areStarted: [Bool]
   private var exposedSeconds = 0.0
 
   /// - Parameters:
@@ -104,15 +148,17 @@ final class SharedUpdate {
     _ group: any ProcessGroup, counts: [Int], trees: [SumTree], waitsForBatch: Bool = false,
     rounds: Bool = false
   ) throws {
-    self.rounds = rounds
     self.waitsForBatch = waitsForBatch
     bucketCount = counts.count
-    thread = try CommunicationThread()
+    areStarted = [Bool](repeating: false, count: counts.count)
     for tree in trees where schedules[tree] == nil {
       schedules[tree] = SumSchedule(tree, rank: group.rank)
     }
     let blockCount = schedules.values.map(\.blocks.count).max() ?? 0
-    work = Work(group, counts: counts, blockCount: blockCount, rounds: rounds)
+    let work = Work(
+      group, schedules[trees[0]]!, counts: counts, blockCount: blockCount, rounds: rounds)
+    self.work = work
+    thread = try CommunicationThread(capacity: counts.count + 1) { try work.run($0) }
   }
 
   /// What all updates took so far; where none is under way.
@@ -140,41 +186,36 @@ final class SharedUpdate {
     blockCount += 1
     guard blockCount == schedule.blocks.count else {
       try run { _ in }
-      for (bucket, place) in work.stored[blockCount - 1].enumerated() {
-        UnsafeMutableRawBufferPointer(place).copyMemory(from: try outputs.bytes(bucket))
+      for (bucket, blocks) in work.stored.enumerated() {
+        UnsafeMutableRawBufferPointer(blocks[blockCount - 1])
+          .copyMemory(from: try outputs.bytes(bucket))
       }
       return
     }
     // In the order of their numbers, which is the same for all members whatever their devices make of the batch.
-    var areStarted = [Bool](repeating: false, count: bucketCount)
+    prepare(schedule, outputs, totals)
+    for bucket in areStarted.indices { areStarted[bucket] = false }
     try run { bucket in
       areStarted[bucket] = true
       while !waitsForBatch, startedCount < bucketCount, areStarted[startedCount] {
-        start(schedule, outputs, totals)
+        start()
       }
     }
-    let counts = requests().counts
-    work.requests[blockCount - 1].update(from: counts, count: counts.count)
-    while startedCount < bucketCount { start(schedule, outputs, totals) }
+    requests().add(to: work.requests[blockCount - 1])
+    while startedCount < bucketCount { start() }
+  }
+
+  /// Says what the sums of an update are; nothing of it is under way.
+  private func prepare(
+    _ schedule: SumSchedule, _ outputs: (any StreamedOutputs)?, _ totals: Totals
+  ) {
+    (work.schedule, work.outputs, work.totals) = (schedule, outputs, totals)
   }
 
   /// Sends the next bucket on its way.
-  private func start(
-    _ schedule: SumSchedule, _ outputs: (any StreamedOutputs)?, _ totals: Totals
-  ) {
-    let (bucket, work) = (startedCount, work)
+  private func start() {
+    thread.start(startedCount)
     startedCount += 1
-    let total = UncheckedPlace(totals.buckets[bucket])
-    let rounds = rounds && bucket > 0
-    thread.start {
-      var blocks = schedule.blocks.dropLast().indices.map {
-        UnsafePointer(work.stored[$0][bucket].baseAddress!)
-      }
-      if let outputs {
-        blocks.append(try outputs.bytes(bucket).assumingMemoryBound(to: Float.self).baseAddress!)
-      }
-      try work.timing { try work.sum.sum(blocks, as: schedule, into: total.memory, rounds: rounds) }
-    }
   }
 
   /// Waits for the sums of all batches, the same to the bit for every member.
@@ -185,22 +226,14 @@ final class SharedUpdate {
     let (schedule, work) = (schedule(tree), work)
     precondition(blockCount == schedule.blocks.count, "\(blockCount) blocks")
     // A member without a batch.
-    while startedCount < bucketCount { start(schedule, nil, totals) }
-    thread.start {
-      let own = schedule.blocks.indices.map { UnsafePointer(work.requests[$0]) }
-      try work.timing { try work.sum.sum(own, as: schedule, into: work.allRequests) }
-    }
+    if blockCount == 0 { prepare(schedule, nil, totals) }
+    while startedCount < bucketCount { start() }
+    thread.start(bucketCount)
     let start = DispatchTime.now().uptimeNanoseconds
     try thread.wait()
     exposedSeconds += Double(DispatchTime.now().uptimeNanoseconds - start) * 1e-9
     (blockCount, startedCount) = (0, 0)
     for memory in work.requests { memory.update(repeating: 0, count: StepRequests.count) }
-    return StepRequests(counts: Array(work.allRequests)[...])
-  }
-
-  /// Hands memory to another thread, which alone uses it until ``finish(_:to:)``.
-  private struct UncheckedPlace: @unchecked Sendable {
-    let memory: UnsafeMutableBufferPointer<Float>
-    init(_ memory: UnsafeMutableBufferPointer<Float>) { self.memory = memory }
+    return StepRequests(counts: work.allRequests.baseAddress!)
   }
 }

@@ -11,18 +11,17 @@ struct StepRequests: Equatable {
     self.checkpoint = checkpoint
   }
 
-  /// As numbers to be summed with those of other members.
-  var counts: [Float] {
-    [
-      stop == Interruption.signals[0] ? 1 : 0, stop == Interruption.signals[1] ? 1 : 0,
-      checkpoint ? 1 : 0,
-    ]
+  /// Adds what is asked for, as numbers to be summed with those of other members.
+  func add(to counts: UnsafeMutablePointer<Float>) {
+    if let stop, let signal = Interruption.signals.firstIndex(of: stop) { counts[signal] += 1 }
+    if checkpoint { counts[2] += 1 }
   }
 
   /// What any of the members asked for.
-  init(counts: ArraySlice<Float>) {
-    let counts = Array(counts)
-    stop = zip(Interruption.signals, counts).first { $1 > 0 }?.0
+  ///
+  /// - Parameter counts: ``count`` numbers.
+  init(counts: UnsafePointer<Float>) {
+    stop = Interruption.signals.indices.first { counts[$0] > 0 }.map { Interruption.signals[$0] }
     checkpoint = counts[2] > 0
   }
 
