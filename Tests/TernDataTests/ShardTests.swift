@@ -121,6 +121,32 @@ import Testing
     #expect(!seen.contains(false))
   }
 
+  /// Each of the batches that an update sums has files of its own, but for those that are cut where the next begins.
+  @Test(arguments: [1, 3, 4]) func runsAreDealtOut(parts: Int) {
+    let lengths = [300, 1, 129, 128, 257, 40, 300, 90, 222, 71]
+    let count = lengths.reduce(0, +)
+    let starts = lengths.indices.map { lengths[..<$0].reduce(0, +) }
+    let draws = Philox(seed: 3, stream: .shuffle)
+    let windows = SampleWindows.dealt(
+      lengths, draws, epoch: 5, batchSize: 7, batchesPerUpdate: parts)
+    var seen: Set<Int> = []
+    var readers = [Set<Int>](repeating: [], count: lengths.count)
+    for place in 0..<count {
+      let (batch, offset) = place.quotientAndRemainder(dividingBy: 7)
+      let own = batch / parts * 7 + offset
+      let (places, samples) = windows[batch % parts].window(at: own)
+      let sample = samples[own - places.lowerBound]
+      #expect(seen.insert(sample).inserted)
+      readers[starts.lastIndex { $0 <= sample }!].insert(batch % parts)
+    }
+    #expect(seen.count == count)
+    #expect(readers.reduce(0) { $0 + $1.count } <= lengths.count + parts - 1)
+    if parts == 1 {
+      let plain = SampleWindows(lengths, draws, epoch: 5)
+      #expect((0..<count).allSatisfy { plain.window(at: $0) == windows[0].window(at: $0) })
+    }
+  }
+
   @Test func aFifthOfEachArchiveIsHeldOut() throws {
     let files = try FixtureFiles()
     defer { files.remove() }

@@ -26,6 +26,7 @@ public final class BatchLoader {
   ///   - targetScale: what becomes of numbers to be predicted; `nil` leaves them as they are.
   ///   - shuffle: the seed and the epoch that decide the order; `nil` keeps the dataset's own.
   ///   - storesBytes: whether samples are delivered as bytes; ``PixelTable`` says what they stand for.
+  ///   - batchesPerUpdate: over so many batches files with runs of samples are dealt out, where they are shuffled.
   ///   - batches: which batches of the epoch are delivered, in this order; all where `nil`.
   ///   - augmentation: how samples are changed, and the seed and the epoch that decide it; `nil`
   ///     leaves them as they are.
@@ -37,14 +38,17 @@ public final class BatchLoader {
     _ dataset: any Dataset, batchSize: Int, normalization: Normalization,
     targetScale: TargetScale? = nil, shuffle: (seed: UInt64, epoch: Int)? = nil,
     augmentation: (Augmentation, seed: UInt64, epoch: Int)? = nil, storesBytes: Bool = false,
-    batches: [Int]? = nil, workers: Int = 1
+    batchesPerUpdate: Int = 1, batches: [Int]? = nil, workers: Int = 1
   ) {
     precondition(batchSize >= 1 && workers >= 1)
     precondition(
       normalization.fits(dataset.sampleShape),
       "normalization of \(normalization.means.count) channels for \(dataset.sampleShape)")
     let assembly = BatchAssembly(
-      dataset, order: SampleOrder(of: dataset, shuffle: shuffle), batchSize: batchSize,
+      dataset,
+      order: SampleOrder(
+        of: dataset, shuffle: shuffle, batchSize: batchSize, batchesPerUpdate: batchesPerUpdate),
+      batchSize: batchSize,
       preparation: SamplePreparation(
         dataset, normalization, augmentation, targetScale: targetScale),
       mixup: augmentation.flatMap { augmentation, seed, epoch in

@@ -7,24 +7,38 @@ import TernCore
 /// samples of these pieces are mixed. So a file is read from front to back, and what is kept does not grow
 /// with the number of samples. Which sample comes when depends on nothing but seed and epoch, so an epoch can
 /// be taken up at any batch.
+///
+/// Where an update sums several batches, the runs are dealt out: each of these batches takes its samples from runs of
+/// its own, so that a process that computes some of them reads some of the files.
 struct SampleOrder: Sendable {
   private enum Kind {
     case own
     case drawn([Int32])
-    case windows(SampleWindows)
+    /// Those of each batch of an update; batches have so many samples.
+    case windows([SampleWindows], batchSize: Int)
   }
 
   private let kind: Kind
 
-  /// - Parameter shuffle: the seed and the epoch; `nil` keeps the dataset's own order.
-  init(of dataset: any Dataset, shuffle: (seed: UInt64, epoch: Int)?) {
+  /// - Parameters:
+  ///   - shuffle: the seed and the epoch; `nil` keeps the dataset's own order.
+  ///   - batchSize: the samples of a batch.
+  ///   - batchesPerUpdate: over so many batches runs are dealt out.
+  init(
+    of dataset: any Dataset, shuffle: (seed: UInt64, epoch: Int)?, batchSize: Int,
+    batchesPerUpdate: Int = 1
+  ) {
     guard let shuffle else {
       kind = .own
       return
     }
     let draws = Philox(seed: shuffle.seed, stream: .shuffle)
     if let runs = dataset.runs {
-      kind = .windows(SampleWindows(runs, draws, epoch: UInt32(shuffle.epoch)))
+      kind = .windows(
+        SampleWindows.dealt(
+          runs, draws, epoch: UInt32(shuffle.epoch), batchSize: batchSize,
+          batchesPerUpdate: batchesPerUpdate),
+        batchSize: batchSize)
     } else {
       kind = .drawn(draws.permutation(dataset.count, UInt32(shuffle.epoch)))
     }
@@ -34,7 +48,7 @@ struct SampleOrder: Sendable {
   struct Cursor {
     private let kind: Kind
     /// The window that was looked at last.
-    private var window: (places: Range<Int>, samples: [Int])?
+    private var window: (part: Int, places: Range<Int>, samples: [Int])?
 
     init(_ order: SampleOrder) { kind = order.kind }
 
@@ -43,12 +57,15 @@ struct SampleOrder: Sendable {
       switch kind {
       case .own: return place
       case .drawn(let order): return Int(order[place])
-      case .windows(let windows):
-        if let window, window.places.contains(place) {
+      case .windows(let parts, let batchSize):
+        let (batch, offset) = place.quotientAndRemainder(dividingBy: batchSize)
+        let part = batch % parts.count
+        let place = batch / parts.count * batchSize + offset
+        if let window, window.part == part, window.places.contains(place) {
           return window.samples[place - window.places.lowerBound]
         }
-        let next = windows.window(at: place)
-        window = next
+        let next = parts[part].window(at: place)
+        window = (part, next.places, next.samples)
         return next.samples[place - next.places.lowerBound]
       }
     }
@@ -63,6 +80,8 @@ struct SampleWindows: Sendable {
 
   private let draws: Philox
   private let epoch: UInt32
+  /// How many windows of other parts are numbered before these.
+  private let windowsBefore: Int
   /// The runs in the order of this epoch.
   private let runs: [Range<Int>]
   /// Where each window begins, and the end of the last.
@@ -72,13 +91,49 @@ struct SampleWindows: Sendable {
 
   /// - Parameter lengths: of the runs, in the order of the samples.
   init(_ lengths: [Int], _ draws: Philox, epoch: UInt32) {
-    (self.draws, self.epoch) = (draws, epoch)
+    self.init(
+      Self.drawn(lengths, draws, epoch: epoch), windowsBefore: 0, draws, epoch: epoch)
+  }
+
+  /// Windows for each of the batches that an update sums: the runs in the order of the epoch, one behind the other,
+  /// are cut into as many stretches, each as long as all batches of its place together.
+  static func dealt(
+    _ lengths: [Int], _ draws: Philox, epoch: UInt32, batchSize: Int, batchesPerUpdate: Int
+  ) -> [SampleWindows] {
+    var rest = drawn(lengths, draws, epoch: epoch)[...]
+    let count = rest.reduce(0) { $0 + $1.count }
+    let (fullBatches, lastSize) = count.quotientAndRemainder(dividingBy: batchSize)
+    var result: [SampleWindows] = []
+    var windowsBefore = 0
+    for part in 0..<batchesPerUpdate {
+      let full = (fullBatches + batchesPerUpdate - 1 - part) / batchesPerUpdate
+      var missing = full * batchSize + (fullBatches % batchesPerUpdate == part ? lastSize : 0)
+      var stretch: [Range<Int>] = []
+      while missing > 0, let run = rest.popFirst() {
+        let own = run.prefix(missing)
+        stretch.append(own)
+        missing -= own.count
+        if own.count < run.count { rest = [own.upperBound..<run.upperBound] + rest }
+      }
+      result.append(
+        SampleWindows(stretch, windowsBefore: windowsBefore, draws, epoch: epoch))
+      windowsBefore += result[part].contents.count
+    }
+    return result
+  }
+
+  /// The runs in the order of an epoch.
+  private static func drawn(_ lengths: [Int], _ draws: Philox, epoch: UInt32) -> [Range<Int>] {
     var all: [Range<Int>] = []
     for length in lengths {
       let start = all.last?.upperBound ?? 0
       all.append(start..<start + length)
     }
-    let runs = draws.permutation(all.count, epoch, 1).map { all[Int($0)] }
+    return draws.permutation(all.count, epoch, 1).map { all[Int($0)] }
+  }
+
+  private init(_ runs: [Range<Int>], windowsBefore: Int, _ draws: Philox, epoch: UInt32) {
+    (self.draws, self.epoch, self.windowsBefore) = (draws, epoch, windowsBefore)
     var starts = [0]
     var contents: [(run: Int32, piece: Int32)] = []
     for first in stride(from: 0, to: runs.count, by: Self.runsPerWindow) {
@@ -104,7 +159,7 @@ struct SampleWindows: Sendable {
     let (first, piece) = contents[number]
     let together = runs[Int(first)..<min(Int(first) + Self.runsPerWindow, runs.count)]
     let samples = together.flatMap { Self.piece(Int(piece), of: $0) }
-    let order = draws.permutation(samples.count, epoch, UInt32(number) + 2)
+    let order = draws.permutation(samples.count, epoch, UInt32(windowsBefore + number) + 2)
     return (starts[number]..<starts[number + 1], order.map { samples[Int($0)] })
   }
 }

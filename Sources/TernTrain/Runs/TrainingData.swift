@@ -265,6 +265,7 @@ public struct TrainingData: Sendable {
       shuffle: options.shuffles ? (options.seed, epoch) : nil,
       augmentation: (augmentation, options.seed, epoch),
       storesBytes: trainingPixels(options) != nil,
+      batchesPerUpdate: options.accumulate * options.shards,
       batches: options.batches(of: training.count).ownBatches(from: startBatch),
       workers: options.workers)
   }
