@@ -6,6 +6,7 @@ import TernCore
 public final class MPIGroup: ProcessGroup, @unchecked Sendable {
   public let rank: Int
   public let size: Int
+  public let host: String?
   /// The messages under way; calls come one at a time.
   private var requests: [UnsafeMutableRawPointer?] = []
 
@@ -34,6 +35,7 @@ public final class MPIGroup: ProcessGroup, @unchecked Sendable {
     try Self.check(tern_mpi_rank(&rank), "no rank")
     try Self.check(tern_mpi_size(&size), "no size")
     (self.rank, self.size) = (Int(rank), Int(size))
+    host = HostName.own
   }
 
   public func send(_ bytes: UnsafeRawBufferPointer, to rank: Int) throws {

@@ -7,6 +7,8 @@ public protocol ProcessGroup: AnyObject, Sendable {
   var rank: Int { get }
   /// How many members there are.
   var size: Int { get }
+  /// The name of this member's machine; `nil` where all have the same for sure.
+  var host: String? { get }
 
   /// Sends bytes to another member, which receives as many.
   ///
@@ -39,6 +41,9 @@ public enum GroupMessage {
 }
 
 extension ProcessGroup {
+  /// For members of one process.
+  public var host: String? { nil }
+
   /// For groups whose sends do not wait for the receiver.
   public func exchange(_ messages: [GroupMessage]) throws {
     for case .send(let bytes, let rank) in messages { try send(bytes, to: rank) }
@@ -71,6 +76,7 @@ extension ProcessGroup {
   ///   for it to end them.
   public func check(_ facts: [(name: String, value: String)]) throws {
     let all = try facts.map { try allGather(Array($0.value.utf8)) }
+    let hosts = try allGather(Array((host ?? "").utf8)).map { String(decoding: $0, as: UTF8.self) }
     if rank == 0 {
       for (fact, values) in zip(facts, all) {
         guard let other = values.firstIndex(where: { $0 != values[0] }) else { continue }
@@ -78,7 +84,9 @@ extension ProcessGroup {
           String(decoding: values[0], as: UTF8.self), String(decoding: values[other], as: UTF8.self)
         )
         throw TernError(
-          .usage, "rank \(other) has another \(fact.name): \(its), where rank 0 has \(own)")
+          .usage,
+          "rank \(other)\(hosts[other].isEmpty ? "" : " on \(hosts[other])") has another \(fact.name): \(its), "
+            + "where rank 0 has \(own)")
       }
     }
     var isAgreed: UInt8 = 1

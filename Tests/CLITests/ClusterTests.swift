@@ -109,6 +109,34 @@ import Testing
     #expect(alone.status == 64 && alone.errors.contains("mpirun -np 2"), "\(alone.errors)")
   }
 
+  /// Archives are dealt out to the shards: each process opens some of them, and the weights are the same.
+  @Test func archivesAreDealtOut() throws {
+    let workspace = try Workspace()
+    defer { workspace.remove() }
+    for part in 0..<8 {
+      var archive = TarFixture()
+      for number in part * 20..<part * 20 + 20 - part % 3 {
+        let values = (0..<784).map { Float(($0 * (number + 3)) % 17) / 17 }
+        archive.add("\(number).npy", TarFixture.array(values, shape: "(28, 28)"))
+        archive.add("\(number).cls", Array("\(number % 10)".utf8))
+      }
+      try Data(archive.file).write(to: URL(fileURLWithPath: workspace.file("part-\(part).tar")))
+    }
+    let train = "train lenet5 --data tar:part-*.tar --epochs 2 --device cpu --threads 1 -q --out"
+    for (count, arguments) in [
+      (1, "one --batch-size 8 --accumulate 4"), (1, "shards --batch-size 32 --shards 4"),
+      (2, "two --batch-size 32 --shards 4"), (3, "three --batch-size 32 --shards 4"),
+      (4, "four --batch-size 32"),
+    ] {
+      let result = try Self.run(count, "\(train) \(arguments)", in: workspace)
+      #expect(result.status == 0, "\(arguments): \(result.errors)")
+    }
+    let one = try Self.weights("one", workspace)
+    for name in ["shards", "two", "three", "four"] {
+      #expect(try Self.weights(name, workspace) == one, "\(name)")
+    }
+  }
+
   /// Statistics of the whole batch: the losses of one process, whatever the number of ranks.
   @Test func synchronizedBatchNormHasTheLossesOfOneProcess() throws {
     let workspace = try Workspace()
@@ -145,11 +173,41 @@ import Testing
       let difference = zip(one, shared).map { abs($0 - $1) }.max()!
       #expect(difference < 1e-5, "\(count) ranks: \(difference)")
     }
+    // Gradients that are looked at wait for the others, too.
+    let looked = try Self.run(
+      2, "\(train) looked --batch-norm sync --histograms", in: workspace)
+    #expect(looked.status == 0, "\(looked.errors)")
     let refused = try Self.run(
       2, "\(train) refused --batch-norm sync --shards 4", in: workspace)
     #expect(
       refused.status == 64 && refused.errors.contains("every process computes one shard"),
       "\(refused.errors)")
+  }
+
+  /// What the log tells of several processes: how many there are, and what each epoch's sums took.
+  @Test func eventsTellOfTheRanks() throws {
+    let workspace = try Workspace()
+    defer { workspace.remove() }
+    try workspace.writeDataset(train: 120, test: 40)
+    let train =
+      "train lenet5 --data idx:data --batch-size 32 --shards 4 --device cpu --epochs 2 --json"
+    let several = try Self.run(2, "\(train) --out several", in: workspace)
+    let one = try Command.run(
+      "\(train) --out one".split(separator: " ").map(String.init), in: workspace.path)
+    for (result, ranks) in [(several, 2), (one, 1)] {
+      #expect(result.status == 0, "\(result.errors)")
+      let events = try result.output.split(separator: "\n").map { try JSON(parsing: String($0)) }
+      let start = try #require(events.first { $0["event"] == .string("start") })
+      #expect(start["ranks"] == .int(ranks) && start["shards"] == .int(4))
+      let epochs = events.filter { $0["event"] == .string("epoch") }
+      #expect(epochs.count == 2)
+      for epoch in epochs {
+        let seconds = epoch["communication_seconds"]?.doubleValue
+        let hidden = epoch["hidden_seconds"]?.doubleValue
+        #expect((seconds != nil) == (ranks > 1) && (hidden != nil) == (ranks > 1))
+        if let seconds, let hidden { #expect(0 <= hidden && hidden <= seconds && seconds > 0) }
+      }
+    }
   }
 
   @Test func anotherNumberOfRanksGoesOn() throws {
@@ -179,8 +237,17 @@ import Testing
       "\(Self.launcher) -np 2 bash -c '\"$0\" \(train) one --lr 0.0$((1 + OMPI_COMM_WORLD_RANK))' \"$0\"",
       in: workspace.path)
     #expect(differing.status == 64, "\(differing.errors)")
-    #expect(differing.errors.contains("rank 1 has another settings"), "\(differing.errors)")
+    #expect(
+      differing.errors.firstMatch(of: /rank 0 on [^ ]+: rank 1 on [^ ]+ has another settings/)
+        != nil,
+      "\(differing.errors)")
     #expect(workspace.bytes("one/config.yaml") == nil)
+    // Another build: the same with some bytes behind it.
+    let build = try Command.shell(
+      "cp \"$0\" other; echo >> other; \(Self.launcher) -np 2 bash -c "
+        + "'if [ $OMPI_COMM_WORLD_RANK = 1 ]; then set -- ./other; fi; exec \"$1\" \(train) one' _ \"$0\"",
+      in: workspace.path)
+    #expect(build.status == 64 && build.errors.contains("has another build"), "\(build.errors)")
     // One that is killed.
     let killed = try Command.shell(
       "\(Self.launcher) -np 2 bash -c 'if [ $OMPI_COMM_WORLD_RANK = 1 ]; then (sleep 3; kill -9 $$) & fi; "
@@ -189,6 +256,30 @@ import Testing
     #expect(killed.errors.contains("rank 1"), "\(killed.errors)")
     let resumed = try Self.run(2, "train --resume two --steps 1 -q", in: workspace)
     #expect([0, 64].contains(resumed.status), "\(resumed.errors)")
+  }
+
+  /// All find out together; the first one alone says so, with the cause, and writes what it has to.
+  @Test(arguments: [2, 1]) func divergenceIsSaidOnce(ranks: Int) throws {
+    let workspace = try Workspace()
+    defer { workspace.remove() }
+    try workspace.writeDataset(train: 60, test: 20)
+    let train =
+      "train resnet20 --data idx:data --batch-size 30 --log-every 1 --lr 1e30 --epochs 3 -q --out run"
+    let result =
+      ranks > 1
+      ? try Self.run(ranks, "\(train) --device cpu", in: workspace)
+      : try Command.run(
+        "\(train) --device cpu,cpu --threads 2".split(separator: " ").map(String.init),
+        in: workspace.path)
+    #expect(result.status == 3, "\(result.errors)")
+    let lines = result.errors.split(separator: "\n").filter { $0.contains("diverged") }
+    #expect(lines.count == 1, "\(result.errors)")
+    #expect(
+      lines.allSatisfy {
+        $0.contains("not finite") && !$0.contains("rank 1") && !$0.contains("device 2")
+      },
+      "\(result.errors)")
+    #expect(workspace.bytes("run/report.html") != nil)
   }
 
   @Test func whatShardsCannotDoIsSaid() throws {

@@ -50,7 +50,7 @@ package final class FileLock: Sendable {
       // Whoever had it has removed the file meanwhile.
       close(file)
     }
-    let text = "\(getpid()) \(Self.hostName)\n"
+    let text = "\(getpid()) \(HostName.own)\n"
     _ = ftruncate(descriptor, 0)
     _ = text.withCString { pwrite(descriptor, $0, strlen($0), 0) }
   }
@@ -101,16 +101,6 @@ package final class FileLock: Sendable {
   /// What the file is called that is locked for a whole folder.
   package static let fileName = ".lock"
 
-  private static var hostName: String {
-    var bytes = [UInt8](repeating: 0, count: 256)
-    let isKnown =
-      bytes.withUnsafeMutableBytes {
-        gethostname($0.baseAddress!.assumingMemoryBound(to: CChar.self), $0.count - 1)
-      } == 0
-    let name = String(decoding: bytes.prefix { $0 > UInt8(ascii: " ") }, as: UTF8.self)
-    return isKnown && !name.isEmpty ? name : "localhost"
-  }
-
   /// Whether a file is still the one at a path.
   ///
   /// - Returns: `nil` where the system does not say.
@@ -131,7 +121,7 @@ package final class FileLock: Sendable {
       let words = String(decoding: bytes.prefix(max(count, 0)), as: UTF8.self).split(separator: " ")
       if words.count == 2, let number = Int32(words[0]) {
         let host = words[1].trimmingCharacters(in: .whitespacesAndNewlines)
-        let isElsewhere = host != hostName
+        let isElsewhere = host != HostName.own
         return "process \(number)" + (isElsewhere ? " on \(host)" : "")
       }
       usleep(10_000)

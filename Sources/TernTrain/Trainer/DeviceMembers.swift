@@ -41,6 +41,8 @@ public final class DeviceMembers: Sendable {
         defer { ended.signal() }
         do { _ = try make(member).train(writingTo: nil) } catch {
           let kind = (error as? TernError)?.kind ?? .runtime
+          // That training diverges all find out together: the first one says why.
+          if kind == .diverged { return }
           fail(TernError(kind, "device \(member.rank + 1) of \(count): \(error)"))
         }
       }

@@ -29,6 +29,8 @@ extension Trainer {
   private static let searchLimit = Duration.seconds(60)
 
   private func firstNonFinite(since checkpoint: Checkpoint, until lastStep: Int) throws -> String? {
+    // What this process computes may wait for others, who do not look.
+    guard loop.options.statisticsExchange == nil else { return nil }
     try restore(checkpoint)
     let clock = ContinuousClock()
     let deadline = clock.now + Self.searchLimit
@@ -46,6 +48,14 @@ extension Trainer {
       }
       guard !values.allSatisfy(\.isFinite) else { return }
       found = try firstNonFiniteValue(of: stage.firstGraphs[pass], on: batch)
+    }
+    if batches.worldSize > 1 {
+      // No update is made without the others.
+      let loader = data.trainingLoader(
+        loop.options, epoch: progress.epoch, startBatch: progress.batch)
+      defer { loader.cancel() }
+      if let batch = try loader.next() { for pass in probes.indices { try probe(pass, batch) } }
+      return found
     }
     try loop.runBatches(until: lastStep, before: probe) { _ in
       found == nil && clock.now < deadline
@@ -69,7 +79,10 @@ extension Trainer {
   /// how large the weights' gradients are.
   func writeDistributions() throws {
     let executables = stage.gradients
-    guard !executables.isEmpty, let tensorBoard else { return }
+    // Where members compute statistics together, all of them have to.
+    let exchange = loop.options.statisticsExchange
+    guard !executables.isEmpty, tensorBoard != nil || exchange != nil else { return }
+    exchange?.memberCount = batches.tree(ofBatch: 0).leafCount
     let loader = data.trainingLoader(loop.options, epoch: progress.epoch, startBatch: 0)
     defer { loader.cancel() }
     guard let batch = try loader.next() else { return }
@@ -86,6 +99,7 @@ extension Trainer {
         if weights.contains(name) { magnitudes.append((name, gradient.meanMagnitude)) }
       }
     }
+    guard let tensorBoard else { return }
     try emit(.gradients(.init(epoch: progress.epoch, magnitudes: magnitudes)))
     try tensorBoard.append(histograms, step: progress.step)
   }

@@ -38,6 +38,8 @@ public final class Trainer {
   /// What the data is known by.
   private(set) lazy var fingerprint = data.fingerprint
 
+  /// What adding up sums took before the epoch under way.
+  private var communicationBefore: CommunicationTime?
   /// When preparation began; `nil` once the first step is done.
   private var preparationStart: ContinuousClock.Instant? = .now
 
@@ -136,7 +138,8 @@ public final class Trainer {
       stepsPerEpoch: batches.stepsPerEpoch,
       data: .init(
         trainingCount: data.training.count, validationCount: data.validation?.count,
-        testCount: data.test.count, classCount: data.training.classCount, notes: data.notes))
+        testCount: data.test.count, classCount: data.training.classCount, notes: data.notes),
+      ranks: batches.worldSize, shards: loop.options.shards)
   }
 
   func emit(_ event: TrainingEvent) throws {
@@ -184,6 +187,7 @@ public final class Trainer {
 
   /// Trains the epoch under way to its end, evaluates and saves.
   private func trainEpoch() throws -> TrainingEvent.EndReason {
+    communicationBefore = loop.communicationTime
     var meter = StepMeter()
     var pending: PendingLoss?
     let clock = ContinuousClock()
@@ -304,7 +308,10 @@ public final class Trainer {
       epoch: progress.epoch + 1, training: training, test: .init(test),
       validation: validation.map { .init($0) },
       learningRate: loop.learningRate(ofStep: progress.step - 1),
-      imagesPerSecond: imagesPerSecond, seconds: seconds)
+      imagesPerSecond: imagesPerSecond, seconds: seconds,
+      communication: loop.communicationTime.map {
+        $0 - (communicationBefore ?? CommunicationTime())
+      })
     if let sheet = try loop.sheet() { try run?.write(sheet, epoch: epoch.epoch) }
     progress.history.append(epoch)
     try loop.closeEpoch()

@@ -26,6 +26,10 @@ public enum TrainingEvent: Sendable {
     public let stepsPerEpoch: Int
     /// What is trained and measured on.
     public let data: Data
+    /// How many processes, or devices, train together.
+    public let ranks: Int
+    /// The parts of a batch that are computed one by one.
+    public let shards: Int
   }
   /// What a run is trained and measured on.
   public struct Data: Sendable {
@@ -96,6 +100,8 @@ public enum TrainingEvent: Sendable {
     public let imagesPerSecond: Double
     /// How long training it took, in seconds.
     public let seconds: Double
+    /// How long it took to add up the sums of several processes; `nil` where one is alone.
+    public internal(set) var communication: CommunicationTime? = nil
   }
   /// How large gradients are at the end of an epoch, on the first batch of the training set.
   public struct Gradients: Sendable {
@@ -156,7 +162,7 @@ public enum TrainingEvent: Sendable {
           "validation": e.data.validationCount.map(JSON.int) ?? .null,
           "test": .int(e.data.testCount), "classes": .int(e.data.classCount),
           "notes": .array(e.data.notes.map(JSON.string)),
-        ]),
+        ]), "ranks": .int(e.ranks), "shards": .int(e.shards),
       ])
     case .firstStep(let seconds):
       return .object(["event": .string("first-step"), "setup_seconds": .double(seconds)])
@@ -197,13 +203,13 @@ extension TrainingEvent.Epoch {
   init(
     epoch: Int, training: [String: Double], test: TrainingEvent.Evaluation,
     validation: TrainingEvent.Evaluation?, learningRate: Double, imagesPerSecond: Double,
-    seconds: Double
+    seconds: Double, communication: CommunicationTime?
   ) {
     self.init(
       epoch: epoch, trainLoss: training[TrainingGraph.lossOutput] ?? .nan,
       trainMetrics: training.filter { $0.key != TrainingGraph.lossOutput }, test: test,
       validation: validation, learningRate: learningRate, imagesPerSecond: imagesPerSecond,
-      seconds: seconds)
+      seconds: seconds, communication: communication)
   }
 
   /// The objective's metrics under the names of the log: `train_kl`, `test_kl`, …
@@ -225,7 +231,10 @@ extension TrainingEvent.Epoch {
       "val_accuracy": validation.map { .double($0.accuracy) } ?? .null,
       "lr": .double(learningRate), "images_per_second": .double(imagesPerSecond),
       "seconds": .double(seconds),
-    ]).adding(metrics)
+    ]).adding(metrics).adding(
+      communication.map {
+        ["communication_seconds": $0.seconds, "hidden_seconds": $0.hiddenSeconds]
+      } ?? [:])
   }
 
   private static let standardKeys: Set = [
@@ -254,7 +263,10 @@ extension TrainingEvent.Epoch {
         .init(loss: $0, accuracy: number("val_accuracy"), metrics: metrics("val"))
       },
       learningRate: number("lr"), imagesPerSecond: number("images_per_second"),
-      seconds: number("seconds"))
+      seconds: number("seconds"),
+      communication: json["communication_seconds"]?.doubleValue.map {
+        CommunicationTime(seconds: $0, exposedSeconds: $0 - number("hidden_seconds"))
+      })
   }
 
   /// A metric that is watched; not a number where it was not measured.
