@@ -103,19 +103,17 @@ import Testing
       to: URL(fileURLWithPath: workspace.file("old.bin")))
     try (Data([0x89]) + Data("HDF\r\n\u{1A}\n".utf8)).write(
       to: URL(fileURLWithPath: workspace.file("net.h5")))
-    for (file, what) in [("net.h5", "HDF5"), ("net.npz", "ZIP")] {
-      for line in [
-        "train net.yaml --data idx:data --device reference --init \(file)",
-        "import \(file) --model net.yaml --out out.safetensors",
-        "test --model net.yaml --weights \(file) --data idx:data --device reference",
-      ] { try BadInput(line, 65, file, what, "safetensors").check(in: workspace) }
-    }
-    // Files of PyTorch's, ONNX's and Caffe's own forms are read; damaged ones are named.
+    for line in [
+      "train net.yaml --data idx:data --device reference --init net.h5",
+      "import net.h5 --model net.yaml --out out.safetensors",
+      "test --model net.yaml --weights net.h5 --data idx:data --device reference",
+    ] { try BadInput(line, 65, "net.h5", "HDF5", "safetensors").check(in: workspace) }
+    // Files of PyTorch's, NumPy's, ONNX's and Caffe's own forms are read; damaged ones are named.
     for file in ["net.onnx", "net.caffemodel"] {
       try workspace.write(file, "12345678901234567890")
     }
     for (file, what) in [
-      ("net.pth", "ZIP"), ("old.bin", "0x0"), ("net.onnx", "truncated"),
+      ("net.pth", "ZIP"), ("net.npz", "ZIP"), ("old.bin", "0x0"), ("net.onnx", "truncated"),
       ("net.caffemodel", "truncated"),
     ] {
       try BadInput(
@@ -123,6 +121,18 @@ import Testing
       )
       .check(in: workspace)
     }
+  }
+
+  @Test func archivesOfNumPysAreWeights() throws {
+    let workspace = try workspace()
+    defer { workspace.remove() }
+    let tensors = [
+      "fc.weight": HostTensor([2, 3], [1, 2, 3, 4, 5, 6] as [Float]),
+      "count": HostTensor([], [Int32(7)]),
+    ]
+    let path = workspace.file("w.npz")
+    try NPZWriter.encoded(tensors).write(to: URL(fileURLWithPath: path))
+    #expect(try WeightsFile(path).file.tensors == tensors)
   }
 
   @Test func freezingSaysWhatIsTrained() throws {
