@@ -3,10 +3,31 @@ import Tern
 import TernFormats
 
 /// A folder of ONNX's backend tests: `model.onnx`, and for each set of data `test_data_set_N` with
-/// `input_N.pb` and `output_N.pb`.
+/// `input_N.pb` and `output_N.pb`; or a network `NAME.onnx` beside `NAME_output_N.pb`, whose input is what onnx's runner
+/// makes up.
 package struct ONNXCase: Sendable {
   package let name: String
-  private let folder: String
+  private let model: String
+  private let data: [DataSet]
+
+  /// Where the inputs and outputs of a run are.
+  private enum DataSet: Sendable {
+    case folder(String)
+    /// What the files of the outputs begin with.
+    case outputs(String)
+
+    /// `nil` where the input is made up.
+    func input(_ position: Int) -> String? {
+      if case .folder(let path) = self { "\(path)/input_\(position).pb" } else { nil }
+    }
+
+    func output(_ position: Int) -> String {
+      switch self {
+      case .folder(let path): "\(path)/output_\(position).pb"
+      case .outputs(let prefix): "\(prefix)_output_\(position).pb"
+      }
+    }
+  }
 
   /// What onnx's own runner asks for, `onnx/backend/test/runner`.
   private static let relativeTolerance = 1e-3
@@ -26,18 +47,30 @@ package struct ONNXCase: Sendable {
     }
     var cases: [ONNXCase] = []
     func search(_ folder: String, depth: Int) {
+      let names = (FileSystem.names(in: folder) ?? []).sorted()
       if FileSystem.exists(folder + "/model.onnx") {
-        cases.append(ONNXCase(name: folder.lastPathPart, folder: folder))
-      } else if depth > 0 {
-        for name in (FileSystem.names(in: folder) ?? []).sorted()
-        where FileSystem.isFolder(folder.appendingPath(name)) {
-          search(folder.appendingPath(name), depth: depth - 1)
+        let sets = names.filter { $0.hasPrefix("test_data_set_") }
+        cases.append(
+          ONNXCase(
+            name: folder.lastPathPart, model: folder + "/model.onnx",
+            data: sets.map { .folder(folder.appendingPath($0)) }))
+        return
+      }
+      for name in names {
+        let path = folder.appendingPath(name)
+        let prefix = String(path.dropLast(".onnx".count))
+        if name.hasSuffix(".onnx"), FileSystem.exists(prefix + "_output_0.pb") {
+          cases.append(ONNXCase(name: name.pathStem, model: path, data: [.outputs(prefix)]))
+        } else if depth > 0, FileSystem.isFolder(path) {
+          search(path, depth: depth - 1)
         }
       }
     }
     search(folder, depth: 3)
     guard !cases.isEmpty else {
-      throw TernError(.notFound, "\(folder): holds no folder with a model.onnx")
+      throw TernError(
+        .notFound, "\(folder): holds no folder with a model.onnx, and no network beside its outputs"
+      )
     }
     return cases
   }
@@ -45,6 +78,7 @@ package struct ONNXCase: Sendable {
   /// Runs the network on a device for each set of its data; a failure of any kind becomes the result's
   /// status.
   package func run(on device: any Device) -> CaseResult {
+    var note: String?
     var (operation, comparison) = (
       "",
       Comparison(
@@ -54,12 +88,10 @@ package struct ONNXCase: Sendable {
       CaseResult(name: name, operation: operation, status: status, message: message)
     }
     do {
-      let model = try ONNXModel(contentsOf: folder + "/model.onnx")
+      let model = try ONNXModel(contentsOf: self.model)
       operation = Set(model.graph.nodes.map(\.operatorName)).sorted().joined(separator: "+")
-      let sets = (FileSystem.names(in: folder) ?? []).filter { $0.hasPrefix("test_data_set_") }
-        .sorted()
-      guard !sets.isEmpty else { return result(.error, "no test_data_set") }
-      for set in sets { try compare(model, folder.appendingPath(set), on: device, &comparison) }
+      guard !data.isEmpty else { return result(.error, "no test_data_set") }
+      for set in data { try compare(model, set, on: device, &comparison, &note) }
     } catch let unsupported as Unsupported {
       return result(.unsupported, unsupported.reason)
     } catch let error as ONNXNodeError where error.isUnsupported {
@@ -73,13 +105,15 @@ package struct ONNXCase: Sendable {
       status: comparison.failure == nil ? .passed : .failed,
       maximumAbsoluteError: comparison.maximumAbsoluteError,
       maximumRelativeError: comparison.maximumRelativeError,
-      location: comparison.failure?.location, message: comparison.failure?.message)
+      location: comparison.failure?.location, message: comparison.failure?.message ?? note)
   }
 
   private struct Unsupported: Error { let reason: String }
 
+  /// - Parameter note: what is to be said of how it was computed.
   private func compare(
-    _ model: ONNXModel, _ set: String, on device: any Device, _ comparison: inout Comparison
+    _ model: ONNXModel, _ set: DataSet, on device: any Device, _ comparison: inout Comparison,
+    _ note: inout String?
   ) throws {
     for info in model.graph.inputs + model.graph.outputs where info.type == nil {
       throw Unsupported(reason: "'\(info.name)' is a \(info.kind)")
@@ -89,15 +123,20 @@ package struct ONNXCase: Sendable {
     let indices = ONNXNetwork.indexInputs(of: model.graph)
     var (inputs, arrays) = ([String: ONNXValue](), [String: HostTensor]())
     // Weights are inputs too, in old files, without data of their own.
-    let last = "\(set)/input_\(model.graph.inputs.count - 1).pb"
+    let last = set.input(model.graph.inputs.count - 1)
     let fed =
-      FileSystem.exists(last)
+      last.map(FileSystem.exists) ?? false
       ? model.graph.inputs : model.graph.inputs.filter { model.graph.initializers[$0.name] == nil }
-    for (position, info) in fed.enumerated() {
-      let file = "\(set)/input_\(position).pb"
-      let array = try known(info, file)
-      guard Shape(array.shape).isUsable else {
-        // Nothing is computed with; the shape may be what counts.
+    let given = try fed.enumerated().map { position, info in
+      try set.input(position).map { try known(info, $0) } ?? madeUp(info)
+    }
+    let large = zip(fed, given).lazy.compactMap { info, array in
+      Self.beyondFloat32(array).map { "'\(info.name)' is double and holds \($0), beyond float32" }
+    }.first
+    if let large { note = "\(large): computed as constants are, in float64, without the device" }
+    for (info, array) in zip(fed, given) {
+      guard Shape(array.shape).isUsable, large == nil else {
+        // Nothing is computed with on a device; the shape may be what counts.
         inputs[info.name] = .host(array)
         continue
       }
@@ -116,6 +155,7 @@ package struct ONNXCase: Sendable {
         throw Unsupported(reason: "an output that is a weight")
       }
       guard case .device(let tensor, _, _) = value else { continue }
+      if let large { throw Unsupported(reason: large) }
       computed[index] = "output \(index)"
       builder.output("output \(index)", tensor)
     }
@@ -132,7 +172,7 @@ package struct ONNXCase: Sendable {
       results = try executable.run(arrays.filter { read.contains($0.key) })
     }
     for (index, (info, value)) in zip(model.graph.outputs, outputs).enumerated() {
-      let expected = try known(info, "\(set)/output_\(index).pb")
+      let expected = try known(info, set.output(index))
       let got: HostArray
       switch value {
       case .host(let array): got = array
@@ -154,6 +194,21 @@ package struct ONNXCase: Sendable {
     }
   }
 
+  /// 0, 1/n, 2/n and so on, of n elements, as onnx's runner has it.
+  private func madeUp(_ info: ONNXValueInfo) throws -> HostArray {
+    guard info.type == .float else {
+      throw Unsupported(
+        reason: "'\(info.name)' is no float, of which onnx's runner makes up inputs")
+    }
+    let shape = (info.shape ?? []).map { extent in
+      if case .fixed(let count) = extent { count } else { 1 }
+    }
+    try unsupportedFault { try IndexMap.check(shape) }
+    let count = shape.reduce(1, *)
+    return HostArray(
+      .float, shape, rounding: (0..<count).map { Double($0) / Double(count) })
+  }
+
   private func known(_ info: ONNXValueInfo, _ path: String) throws -> HostArray {
     let tensor = try ONNXModel.tensor(contentsOf: path)
     if let declared = info.type, declared != tensor.type {
@@ -161,13 +216,13 @@ package struct ONNXCase: Sendable {
         reason:
           "'\(info.name)' is \(declared.name) in the network and \(tensor.type.name) in \(path)")
     }
-    let array = try unsupportedFault { try tensor.array() }
-    if array.type == .double,
-      let large = array.doubles.first(where: { $0.isFinite && $0.magnitude > 0x1.fffffep127 })
-    {
-      throw Unsupported(reason: "'\(info.name)' is double and holds \(large), beyond float32")
-    }
-    return array
+    return try unsupportedFault { try tensor.array() }
+  }
+
+  /// A number that no device holds.
+  private static func beyondFloat32(_ array: HostArray) -> Double? {
+    guard array.type == .double else { return nil }
+    return array.doubles.first { $0.isFinite && $0.magnitude > 0x1.fffffep127 }
   }
 
   private func unsupportedFault<T>(_ body: () throws -> T) throws -> T {
