@@ -8,7 +8,8 @@ struct ONNXFixture {
   var graph = WireWriter()
 
   mutating func node(
-    _ name: String, _ inputs: [String], _ outputs: [String], _ attributes: [(String, Int)] = []
+    _ name: String, _ inputs: [String], _ outputs: [String], _ attributes: [(String, Int)] = [],
+    lists: [(String, [Int])] = []
   ) {
     graph.message(1) { node in
       for input in inputs { node.string(1, input) }
@@ -22,6 +23,13 @@ struct ONNXFixture {
           attribute.int(20, 2)
         }
       }
+      for (key, values) in lists {
+        node.message(5) { attribute in
+          attribute.string(1, key)
+          attribute.ints(8, values)
+          attribute.int(20, 7)
+        }
+      }
     }
   }
 
@@ -32,6 +40,16 @@ struct ONNXFixture {
       tensor.int(2, 1)
       tensor.string(8, name)
       tensor.bytes(9, values.withUnsafeBytes { Data($0) })
+    }
+  }
+
+  /// A tensor of int64: shapes, indices.
+  mutating func integers(_ name: String, _ shape: [Int], _ values: [Int]) {
+    graph.message(5) { tensor in
+      tensor.ints(1, shape)
+      tensor.int(2, 7)
+      tensor.string(8, name)
+      tensor.bytes(9, values.map(Int64.init).withUnsafeBytes { Data($0) })
     }
   }
 

@@ -23,13 +23,10 @@ package struct ONNXNetwork: NetworkLayer {
   package func outputs(
     reading tensors: [String: Tensor], in context: LayerContext
   ) throws -> [(name: String, output: Tensor)] {
-    var values: [String: ONNXValue] = [:]
-    for (field, input) in inputs {
-      let info = model.graph.inputs.first { $0.name == input }!
-      values[input] = .device(tensors[field]!, info.type ?? .float)
-    }
+    let fileBatch = fileBatch(tensors)
     let importer = GraphImporter(
-      model, in: context, fixedBatch: fixedBatch, replaced: replaced)
+      model, in: context, fixedBatch: fileBatch, followsMode: true, replaced: replaced)
+    let values = values(tensors)
     let results: [ONNXValue]
     do { results = try importer.run(values) } catch let error as ONNXNodeError {
       throw TernError(.badData, "\(model.path): \(error)")
@@ -38,8 +35,45 @@ package struct ONNXNetwork: NetworkLayer {
       guard case .device(let tensor, _, _) = value else {
         throw TernError(.badData, "\(model.path): output '\(name)' does not depend on an input")
       }
+      if let fileBatch, let own = fileBatch.shape(name), own.first == fileBatch.count,
+        tensor.shape.dimensions == own
+      {
+        throw TernError(
+          .badData,
+          "\(model.path): is written for a batch of \(fileBatch.count) alone; export it with a batch of any size"
+        )
+      }
       return (name, tensor)
     }
+  }
+
+  private func values(_ tensors: [String: Tensor]) -> [String: ONNXValue] {
+    var values: [String: ONNXValue] = [:]
+    for (field, input) in inputs {
+      let info = model.graph.inputs.first { $0.name == input }!
+      values[input] = .device(tensors[field]!, info.type ?? .float)
+    }
+    return values
+  }
+
+  /// What the file names of its own batch, where that is not the one at hand.
+  private func fileBatch(_ tensors: [String: Tensor]) -> FixedBatch? {
+    guard let fixedBatch, let first = inputs.first.flatMap({ tensors[$0.field] }),
+      first.shape[0] != fixedBatch
+    else { return nil }
+    let builder = GraphBuilder()
+    let importer = GraphImporter(
+      model, in: LayerContext(builder: builder, mode: .inference), fixedBatch: nil,
+      followsMode: true, replaced: replaced)
+    let own = try? tensors.map { name, tensor -> (String, Tensor) in
+      var type = tensor.type
+      type.shape[0] = fixedBatch
+      return (name, try builder.input(name, type))
+    }
+    guard let own else { return nil }
+    // A file that is not in order for its own batch is not for another.
+    _ = try? importer.run(values(Dictionary(uniqueKeysWithValues: own)))
+    return FixedBatch(fixedBatch, now: first.shape[0], importer.values)
   }
 
   // MARK: Reading
@@ -93,7 +127,7 @@ package struct ONNXNetwork: NetworkLayer {
       var model = Model(
         name: path.pathStem, inputs: fields, outputs: network.outputs, classCount: classCount,
         layers: Sequential([NamedLayer("onnx", network)]), task: task)
-      model.notes = notes
+      (model.notes, model.ownBatchSize) = (notes, fixedBatch ?? 1)
       return model
     }
     // What it computes says how many classes there are.

@@ -108,6 +108,8 @@ public struct Model: Sendable {
   public let task: ModelTask
   /// What a user should know of how it was read, a line each.
   package var notes: [String] = []
+  /// The batch that it is built for where any will do: that of a file which was written for one.
+  package var ownBatchSize = 1
 
   /// A network with one input, `images`.
   ///
@@ -176,7 +178,7 @@ public struct Model: Sendable {
     var model = Model(
       name: name, inputs: inputs, outputs: outputs, classCount: classCount, layers: layers,
       task: task)
-    model.notes = notes
+    (model.notes, model.ownBatchSize) = (notes, ownBatchSize)
     return model
   }
 
@@ -262,7 +264,7 @@ public struct Model: Sendable {
 
   /// The initial values of all parameters and running statistics.
   public func initialValues(seed: UInt64) throws -> [String: HostTensor] {
-    let (_, context) = try inferenceGraph(batchSize: 1)
+    let (_, context) = try inferenceGraph(batchSize: ownBatchSize)
     return Dictionary(
       uniqueKeysWithValues: context.parameters.map {
         ($0.name, $0.initializer.value($0.shape, name: $0.name, seed: seed))

@@ -23,7 +23,8 @@ public final class TrainedNetwork {
   public convenience init(
     _ model: Model, weights path: String, on device: any Device, batchSize: Int = 1
   ) throws {
-    let names = try model.inferenceGraph(batchSize: 1).context.parameters.map(\.name)
+    let names = try model.inferenceGraph(batchSize: model.ownBatchSize).context.parameters.map(
+      \.name)
     let weights = try WeightsFile(path)
     try self.init(
       model, weights: weights.named(as: Set(names)).file.tensors, on: device,

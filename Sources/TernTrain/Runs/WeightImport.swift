@@ -15,7 +15,8 @@ public struct WeightImport {
     // Two samples: a batch normalisation of vectors has no statistics of one.
     let trained = try TrainingGraph.all(of: model, batchSize: 2, update: ParameterUpdate(.sgd()))
     let all =
-      try model.inferenceGraph(batchSize: 1).context.parameters + trained.flatMap(\.parameters)
+      try model.inferenceGraph(batchSize: model.ownBatchSize).context.parameters
+      + trained.flatMap(\.parameters)
     var names: Set<String> = []
     return all.filter { names.insert($0.name).inserted }
   }

@@ -33,17 +33,26 @@ package final class GraphImporter {
   let context: LayerContext
   /// Initializers of other shapes than the file's.
   let replaced: [String: ReplacedInitializer]
-  /// The batch that the file was written for, where it names a number.
-  let fixedBatch: Int?
-  private var values: [String: ONNXValue] = [:]
+  /// What the file names of the batch that it was written for, where that is another.
+  var fixedBatch: FixedBatch?
+  /// Whether nodes that are said to train do so in training alone, as a network that is used does, and not a test of
+  /// one node.
+  let followsMode: Bool
+  private(set) var values: [String: ONNXValue] = [:]
   private var constants: [String: Tensor] = [:]
 
-  package init(
-    _ model: ONNXModel, in context: LayerContext, fixedBatch: Int? = nil,
-    replaced: [String: ReplacedInitializer] = [:]
+  package convenience init(
+    _ model: ONNXModel, in context: LayerContext, replaced: [String: ReplacedInitializer] = [:]
+  ) {
+    self.init(model, in: context, fixedBatch: nil, followsMode: false, replaced: replaced)
+  }
+
+  init(
+    _ model: ONNXModel, in context: LayerContext, fixedBatch: FixedBatch?, followsMode: Bool,
+    replaced: [String: ReplacedInitializer]
   ) {
     (self.model, self.context, self.replaced) = (model, context, replaced)
-    self.fixedBatch = fixedBatch
+    (self.fixedBatch, self.followsMode) = (fixedBatch, followsMode)
   }
 
   /// Appends the network.
@@ -78,6 +87,7 @@ package final class GraphImporter {
         for (output, value) in zip(node.outputs, results) where !output.isEmpty {
           values[output] = value
         }
+        fixedBatch?.pass(node) { values[$0]?.shape }
       } catch let fault as ONNXFault {
         throw ONNXNodeError(
           node: name, operatorName: node.operatorName, opset: opset, fault: fault)

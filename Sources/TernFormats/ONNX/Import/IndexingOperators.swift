@@ -13,6 +13,67 @@ extension ONNXOperators {
     }
   }
 
+  /// GatherElements with indices that are known.
+  private static let elements = mapped { call, shape in
+    let indices = try call.constant(1)
+    let axis = try call.axis(call.int("axis", 0), rank: shape.count)
+    guard indices.shape.count == shape.count else {
+      throw ONNXFault.invalid("indices of shape \(indices.shape) for \(shape)")
+    }
+    let (taken, own, strides) = (
+      try places(indices, shape[axis]), IndexMap.strides(indices.shape), IndexMap.strides(shape)
+    )
+    return try IndexMap(indices.shape) { position in
+      var place = position
+      place[axis] = taken[zip(position, own).reduce(0) { $0 + $1.0 * $1.1 }]
+      guard zip(place, shape).allSatisfy({ $0 < $1 }) else {
+        throw ONNXFault.invalid("indices of shape \(indices.shape) for \(shape)")
+      }
+      return zip(place, strides).reduce(0) { $0 + $1.0 * $1.1 }
+    }
+  }
+
+  /// Indices that a device computes, and so holds as float32.
+  private static func computedPlaces(_ call: ONNXCall) throws -> Tensor? {
+    guard case .device(let places, let type, known: nil) = try call.value(1), type.isInteger,
+      places.type.dataType == .float32
+    else { return nil }
+    return places
+  }
+
+  /// [R, count]: 1 at the place that each of [R] names, counted from the end where it is negative.
+  private static func marks(_ places: Tensor, _ count: Int) throws -> Tensor {
+    let rows = places.shape.elementCount
+    guard rows.multipliedReportingOverflow(by: count).partialValue <= 1 << 24 else {
+      throw ONNXFault.unsupported("by \(rows) computed indices of \(count)")
+    }
+    let zero = places.builder.constant(0)
+    let plain = try places + greater(zero, places).affine(scale: Float(count))
+    let counting = places.builder.constant(
+      HostTensor([1, count], (0..<count).map { Float($0) }))
+    return try plain.reshape([rows, 1]).equal(counting)
+  }
+
+  /// Along an axis the elements that computed indices name.
+  private static func gathered(_ call: ONNXCall, _ x: Tensor, _ places: Tensor) throws -> Tensor {
+    let axis = try call.axis(call.int("axis", 0), rank: x.shape.rank)
+    guard places.shape.rank == x.shape.rank else {
+      throw ONNXFault.invalid("indices of shape \(places.shape) for \(x.shape)")
+    }
+    let order = (0..<x.shape.rank).filter { $0 != axis } + [axis]
+    var part = x
+    for other in order.dropLast() {
+      part = try part.narrow(other, start: 0, length: places.shape[other])
+    }
+    let (count, taken) = (x.shape[axis], places.shape[axis])
+    let turned = try places.permute(order)
+    let rows = turned.shape.elementCount / taken
+    let values = try part.permute(order).reshape([rows, 1, count])
+    let marked = try marks(turned.reshape([rows * taken]), count).reshape([rows, taken, count])
+    return try (values * marked).sum([2]).reshape(turned.shape)
+      .permute(order.indices.map { order.firstIndex(of: $0)! })
+  }
+
   static let indexing: [String: ONNXOperator] = [
     "Gather": ONNXOperator(
       host: { call in
@@ -40,32 +101,26 @@ extension ONNXOperators {
         let order = [axis] + (0..<x.shape.rank).filter { $0 != axis }
         let rows = try x.permute(order)
         let count = x.shape[axis]
-        let indices = try call.importer.indices(call.value(1))
-        let taken = try indices.reshape([indices.shape.elementCount]).embedding(
-          weight: rows.reshape([count, x.shape.elementCount / count]))
-        let wide = try taken.reshape(
-          Shape([indices.shape.elementCount] + rows.shape.dimensions.dropFirst()))
+        let table = try rows.reshape([count, x.shape.elementCount / count])
+        let (taken, indexCount): (Tensor, Int)
+        if let places = try computedPlaces(call) {
+          indexCount = places.shape.elementCount
+          taken = try marks(places.reshape([indexCount]), count).matmul(table)
+        } else {
+          let indices = try call.importer.indices(call.value(1))
+          indexCount = indices.shape.elementCount
+          taken = try indices.reshape([indexCount]).embedding(weight: table)
+        }
+        let wide = try taken.reshape(Shape([indexCount] + rows.shape.dimensions.dropFirst()))
         return try call.result(
           try wide.permute(order.indices.map { order.firstIndex(of: $0)! }).reshape(shape))
       }),
-    "GatherElements": mapped { call, shape in
-      let indices = try call.constant(1)
-      let axis = try call.axis(call.int("axis", 0), rank: shape.count)
-      guard indices.shape.count == shape.count else {
-        throw ONNXFault.invalid("indices of shape \(indices.shape) for \(shape)")
-      }
-      let (taken, own, strides) = (
-        try places(indices, shape[axis]), IndexMap.strides(indices.shape), IndexMap.strides(shape)
-      )
-      return try IndexMap(indices.shape) { position in
-        var place = position
-        place[axis] = taken[zip(position, own).reduce(0) { $0 + $1.0 * $1.1 }]
-        guard zip(place, shape).allSatisfy({ $0 < $1 }) else {
-          throw ONNXFault.invalid("indices of shape \(indices.shape) for \(shape)")
-        }
-        return zip(place, strides).reduce(0) { $0 + $1.0 * $1.1 }
-      }
-    },
+    "GatherElements": ONNXOperator(
+      host: elements.host,
+      device: { call in
+        guard let places = try computedPlaces(call) else { return try elements.device!(call) }
+        return try call.result(try gathered(call, call.tensor(0), places))
+      }),
     "GatherND": mapped { call, shape in
       let indices = try call.constant(1)
       let batch = try call.int("batch_dims", 0)

@@ -66,31 +66,7 @@ extension ONNXOperators {
   static let movement: [String: ONNXOperator] = [
     "Reshape": reshaping { call, shape in
       let given = try call.integers(1, orAttribute: "shape") ?? []
-      let keepsZeros = try call.flag("allowzero")
-      var target = try given.enumerated().map { index, extent in
-        guard extent == 0, !keepsZeros else { return extent }
-        guard index < shape.count else {
-          throw ONNXFault.invalid("the shape \(given) for \(shape)")
-        }
-        return shape[index]
-      }
-      let count = shape.reduce(1, *)
-      if let unknown = target.firstIndex(of: -1) {
-        let rest = target.enumerated().filter { $0.offset != unknown }
-          .reduce(1) { $0.multipliedReportingOverflow(by: $1.element).partialValue }
-        guard rest > 0, count % rest == 0 else {
-          throw ONNXFault.invalid("the shape \(given) for \(shape)")
-        }
-        target[unknown] = count / rest
-      }
-      // A network that was written for a batch of a fixed size names it in its shapes.
-      let product = target.reduce(1) { $0.multipliedReportingOverflow(by: $1).partialValue }
-      if product != count, let fixed = call.importer.fixedBatch, target.first == fixed,
-        product / fixed * (shape.first ?? 0) == count
-      {
-        target[0] = shape[0]
-      }
-      return target
+      return try call.reshaped(shape, to: given, keepsZeros: call.flag("allowzero"))
     },
     "Flatten": reshaping { call, shape in
       let axis = try call.int("axis", 1)
@@ -123,7 +99,8 @@ extension ONNXOperators {
         x.taking(try IndexMap.permute(x.shape, order(call, x.shape.count)))
       }, { call, x in try x.permute(order(call, x.shape.rank)) }),
     "Expand": moving(
-      { call, x in
+      { call, given in
+        let x = try call.withoutBatch(given, for: call.constant(1).integers)
         let target = try expandedShape(call, x.shape)
         try IndexMap.check(target)
         return try x.expanded(to: target)
@@ -160,11 +137,12 @@ extension ONNXOperators {
         return [.host(try joined(parts, axis))]
       },
       device: { call in
+        let axis = try call.axis(call.int("axis", 0), rank: try call.shape(0).count)
         let parts = try call.inputs.indices.compactMap { index in
           // A part without elements adds nothing.
-          try call.shape(index).contains(0) ? nil : try call.tensor(index)
+          try call.shape(index).contains(0)
+            ? nil : axis == 0 ? call.tensor(index) : call.rebatched(index, axis: 0)
         }
-        let axis = try call.axis(call.int("axis", 0), rank: try call.shape(0).count)
         return try call.result(try Tensor.cat(parts, dim: axis))
       }),
     "Split": ONNXOperator(
@@ -284,7 +262,7 @@ extension ONNXOperators {
   }
 
   private static func expandedShape(_ call: ONNXCall, _ shape: [Int]) throws -> [Int] {
-    let given = try call.constant(1).integers
+    let given = call.expanded(shape, to: try call.constant(1).integers)
     guard given.allSatisfy({ $0 >= 0 }), let target = Shape.broadcast(Shape(shape), Shape(given))
     else {
       throw ONNXFault.invalid("the shape \(given) for \(shape)")

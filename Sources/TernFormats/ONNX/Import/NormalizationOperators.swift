@@ -85,7 +85,8 @@ extension ONNXOperators {
     },
   ]
 
-  /// Statistics are of the batch in training, and in a node that says so; else the running ones.
+  /// Statistics are of the batch in training, and in a node that says so; else the running ones. What is exported to be
+  /// trained says so of every node, and follows what the network is built for.
   private static func batchNormalization(_ call: ONNXCall) throws -> [ONNXValue] {
     let x = try call.tensor(0)
     let (weight, bias) = (try call.weight(1), try call.weight(2))
@@ -94,7 +95,7 @@ extension ONNXOperators {
     // ONNX's momentum is the part that stays.
     let momentum = 1 - (try call.float("momentum", 0.9))
     let type = try call.type(0)
-    if try call.flag("training_mode") {
+    if try call.flag("training_mode"), !call.isOfNetwork {
       guard x.shape.rank >= 2 else { throw ONNXFault.invalid("on an input of \(x.shape)") }
       guard call.context.statisticsExchange == nil else {
         throw ONNXFault.invalid("in training form, by the statistics of several processes")
@@ -121,7 +122,7 @@ extension ONNXOperators {
         .device(
           try x.batchNormInference(
             runningMean: mean, runningVariance: variance, weight: weight, bias: bias,
-            epsilon: epsilon), type)
+            epsilon: epsilon), type), .device(mean, type), .device(variance, type),
       ]
     }
     let result = try call.context.batchNormTraining(
@@ -130,6 +131,18 @@ extension ONNXOperators {
       momentum: momentum, epsilon: epsilon)
     builder.assign(mean, result.runningMean!)
     builder.assign(variance, result.runningVariance!)
-    return [.device(result.output, type)]
+    return [
+      .device(result.output, type), .device(result.runningMean!, type),
+      .device(result.runningVariance!, type),
+    ]
+  }
+}
+
+extension ONNXCall {
+  /// Whether a normalisation is one of a network's whose statistics nothing else reads.
+  fileprivate var isOfNetwork: Bool {
+    guard importer.followsMode else { return false }
+    let statistics = node.outputs.dropFirst().filter { !$0.isEmpty }
+    return !importer.model.graph.nodes.contains { $0.inputs.contains(where: statistics.contains) }
   }
 }

@@ -220,7 +220,7 @@ extension ONNXOperators {
       var ratio = try call.float("ratio", 0.5)
       if let given = try call.optionalConstant(1) { ratio = Float(try given.scalar()) }
       if call.has(2), try call.constant(2).scalar() != 0, ratio > 0 {
-        guard call.context.mode == .training else {
+        guard call.context.mode == .training || call.importer.followsMode else {
           throw ONNXFault.unsupported("that drops in inference too")
         }
       }

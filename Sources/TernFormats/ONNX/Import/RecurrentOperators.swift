@@ -133,9 +133,8 @@ private struct Recurrence {
   /// The state [D, N, H] that a direction starts from.
   private func start(_ index: Int, _ direction: Int, _ hidden: Int) throws -> Tensor {
     let shape: Shape = [input.shape[1], hidden]
-    guard let given = try call.optionalTensor(index) else {
-      return try call.number(0).expand(shape)
-    }
+    guard call.has(index) else { return try call.number(0).expand(shape) }
+    let given = try call.rebatched(index, axis: isBatchFirst ? 0 : 1)
     return try part(isBatchFirst ? given.transpose(0, 1) : given, direction)
   }
 
