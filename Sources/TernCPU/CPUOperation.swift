@@ -128,7 +128,8 @@ extension CPUOperation {
     let types = Set(inputs.map(\.dataType))
     if self is Operations.Cast { return true }
     if types.contains(.float16) || types.contains(.uint8) { return false }
-    return types.contains(.bfloat16) ? isSupportedInBfloat16(inputs) : isSupported(inputs)
+    guard types.contains(.bfloat16) else { return isSupported(inputs) }
+    return CPUBackend.hasKernels(for: .bf16) && isSupportedInBfloat16(inputs)
   }
   func wishes(_ request: LayoutRequest) throws -> [Layout?] { request.inputs.map { _ in nil } }
   func layouts(_ request: LayoutRequest) throws -> LayoutAssignment { .dense(request) }
