@@ -37,6 +37,18 @@ simulate() {
   timeout 600 oclgrind --build-options -cl-opt-disable --data-races --uninitialized \
     --inst-counts --max-errors 20 --log "$@"
 }
+cat > "$folder/network.yaml" << 'END'
+name: small
+input: [1, 8, 8]
+classes: 3
+layers:
+  - conv2d: {out_channels: 4, kernel_size: 3}
+  - batch_norm
+  - relu
+  - flatten
+  - linear: {out_features: 3}
+END
+
 # Whether a log tells of uninitialised memory and of nothing else. What follows a report is indented.
 is_about_initialisation() {
   [ -s "$1" ] && ! grep '^[^[:space:]]' "$1" | grep -qivE 'uninitialized|further errors'
@@ -45,7 +57,7 @@ export -f simulate is_about_initialisation
 
 # Runs one case; prints its outcome, and keeps the names of the kernels that ran.
 #
-# run ARCHITECTURE NAME ARGUMENTS: the arguments are those of `tern verify`.
+# run ARCHITECTURE NAME ARGUMENTS: the arguments are those of `tern`, its verb first.
 run() {
   architecture=$1
   name="$2 ($architecture)"
@@ -54,13 +66,13 @@ run() {
   status=0
   start=$(date +%s)
   device=opencl/$architecture/emulated-tensor-cores
-  simulate "$log" "$tern" verify --device "$device" $3 > "$output" 2>&1 || status=$?
+  simulate "$log" "$tern" $3 --device "$device" > "$output" 2>&1 || status=$?
   echo "$(($(date +%s) - start)) $name" >> "$folder/seconds"
   if grep -qs 'Kernel: X' "$log" && ! grep 'Kernel:' "$log" | grep -qv 'Kernel: X'; then
     echo "CLBlast $name"
   elif [ "$status" -eq 0 ] && is_about_initialisation "$log" &&
     simulate "$log.filled" env LD_PRELOAD="$filled:$simulator" \
-      "$tern" verify --device "$device" $3 > /dev/null 2>&1 && [ ! -s "$log.filled" ]; then
+      "$tern" $3 --device "$device" > /dev/null 2>&1 && [ ! -s "$log.filled" ]; then
     echo "simulator $name"
   elif [ "$status" -ne 0 ] || [ -s "$log" ]; then
     echo "FAILED $name (exit $status)$([ -s "$log" ] && printf '\n' && head -20 "$log")"
@@ -83,31 +95,33 @@ quick="softmax/rows log_softmax/vector batch_norm/train-image layer_norm/rows nl
 list() {
   if [ "${1:-}" = --quick ]; then
     for case in $quick; do
-      printf '%s\0' many-threads "$case" "--op $case"
+      printf '%s\0' many-threads "$case" "verify --op $case"
     done
     for case in basic pointwise; do
       for pass in implicit-gemm; do
         printf '%s\0' many-threads "conv2d-$case by $pass" \
-          "--cases Tests/Cases/conv2d-$case.safetensors --algorithm $pass"
+          "verify --cases Tests/Cases/conv2d-$case.safetensors --algorithm $pass"
       done
     done
     return
   fi
   # Vectors of eight: of halves of sixteen lanes that were added the simulator says they were not initialised
   # (`float8 e = v.lo + v.hi; float4 f = e.lo;`).
-  for architecture in wide-cores=8 many-threads; do
+  # With two units what is added up comes in parts.
+  for architecture in wide-cores=8 many-threads/compute-units=2; do
     for prefix in "${@:-}"; do
       for file in Tests/Cases/"$prefix"*.safetensors; do
         # Simulated, larger cases take minutes and run no other kernels.
         [ "$(stat -c %s "$file")" -gt 50000 ] ||
-          printf '%s\0' "$architecture" "$(basename "$file" .safetensors)" "--cases $file"
+          printf '%s\0' "$architecture" "$(basename "$file" .safetensors)" "verify --cases $file"
       done
     done
     [ $# -eq 0 ] || continue
     # What is drawn at random has no recorded cases; some kernels run on larger shapes than recorded.
     for case in bernoulli/odd dropout/half randn/odd nll_loss/rows-none nll_loss/many-mean embedding/popular \
+      cross_entropy/many-mean cross_entropy/planes-mean \
       batch_norm/train-large conv2d/depthwise-many matmul/big matmul/thin pixel_values/quads pixel_values/odd; do
-      printf '%s\0' "$architecture" "$case" "--op $case"
+      printf '%s\0' "$architecture" "$case" "verify --op $case"
     done
     for algorithm in direct winograd gemm implicit-gemm im2col depthwise; do
       # CLBlast's kernels take the simulator minutes.
@@ -115,25 +129,31 @@ list() {
       [ "$algorithm" != im2col ] || cases=basic
       for case in $cases; do
         printf '%s\0' "$architecture" "conv2d-$case by $algorithm" \
-          "--cases Tests/Cases/conv2d-$case.safetensors --algorithm $algorithm"
+          "verify --cases Tests/Cases/conv2d-$case.safetensors --algorithm $algorithm"
       done
     done
-    [ "$architecture" = many-threads ] || continue
+    # A step that keeps running statistics.
+    printf '%s\0' "$architecture" "a network's step" "bench model $folder/network.yaml --batch-size 4 --seconds 0.01"
+    if [ "$architecture" = wide-cores=8 ]; then
+      # By cost it is for products that the simulator takes minutes for.
+      printf '%s\0' "$architecture" "matmul/odd packed" "verify --op matmul/odd --algorithm packed"
+      continue
+    fi
     # Tiles with groups of several warps, edges, parts, phases, laps and long kernels.
     for case in matmul/exact-tiles matmul/exact-deep matmul/exact-big linear/odd; do
-      printf '%s\0' "$architecture" "$case" "--op $case"
+      printf '%s\0' "$architecture" "$case" "verify --op $case"
     done
     for case in pointwise-even stride-dilated stride-over-kernel long-row grouped odd-channels vgg; do
       printf '%s\0' "$architecture" "$case by tiles" \
-        "--op conv2d/exact-$case --algorithm implicit-gemm"
+        "verify --op conv2d/exact-$case --algorithm implicit-gemm"
     done
     for precision in tf32 bf16; do
       for case in matmul/odd matmul/batch linear/classes; do
-        printf '%s\0' "$architecture" "$case in $precision" "--op $case --precision $precision"
+        printf '%s\0' "$architecture" "$case in $precision" "verify --op $case --precision $precision"
       done
       for case in basic pointwise grouped; do
         printf '%s\0' "$architecture" "conv2d-$case in $precision" \
-          "--cases Tests/Cases/conv2d-$case.safetensors --algorithm implicit-gemm --precision $precision"
+          "verify --cases Tests/Cases/conv2d-$case.safetensors --algorithm implicit-gemm --precision $precision"
       done
     done
   done
