@@ -46,7 +46,7 @@ struct DeviceArguments: ParsableArguments {
   func open(for network: Model) throws -> any Device {
     let device = try open()
     if let algorithm = algorithm?.algorithm {
-      let graph = try network.inferenceGraph(batchSize: 1).graph
+      let graph = try network.inferenceGraph(batchSize: network.ownBatchSize).graph
       if let note = algorithm.note(for: graph, on: device) {
         Output.progress("algorithm: \(note)")
       }

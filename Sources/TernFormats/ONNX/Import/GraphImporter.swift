@@ -81,8 +81,11 @@ package final class GraphImporter {
       let opset = model.opsets[node.domain] ?? 1
       do {
         let results = try run(node, named: name, opset: opset)
-        guard results.count >= node.outputs.count else {
-          throw ONNXFault.unsupported("its output \(results.count)")
+        // What a node can give and nobody reads, such as the mask of a dropout, need not be there.
+        if let missing = node.outputs.indices.dropFirst(results.count).first(where: {
+          graph.reads(node.outputs[$0])
+        }) {
+          throw ONNXFault.unsupported("its output \(missing)")
         }
         for (output, value) in zip(node.outputs, results) where !output.isEmpty {
           values[output] = value
@@ -232,5 +235,17 @@ private final class NodeLayer: Layer, @unchecked Sendable {
     results = try compute(call)
     for case .device(let tensor, _, _) in results { return tensor }
     return inputs[0]
+  }
+}
+
+extension ONNXGraph {
+  /// Whether a node, a graph inside one, or the graph's outputs may read a value.
+  fileprivate func reads(_ name: String) -> Bool {
+    !name.isEmpty
+      && (outputs.contains { $0.name == name }
+        || nodes.contains { node in
+          node.inputs.contains(name)
+            || node.attributes.values.contains { if case .graph = $0 { true } else { false } }
+        })
   }
 }
