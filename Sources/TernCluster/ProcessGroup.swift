@@ -80,7 +80,7 @@ extension ProcessGroup {
     if rank == 0 {
       for (fact, values) in zip(facts, all) {
         guard let other = values.firstIndex(where: { $0 != values[0] }) else { continue }
-        let (own, its) = (
+        let (own, its) = Self.difference(
           String(decoding: values[0], as: UTF8.self), String(decoding: values[other], as: UTF8.self)
         )
         throw TernError(
@@ -91,5 +91,14 @@ extension ProcessGroup {
     }
     var isAgreed: UInt8 = 1
     try withUnsafeMutableBytes(of: &isAgreed) { try broadcast($0, from: 0) }
+  }
+
+  /// The first lines in which two texts differ; all of both where they have different numbers of lines.
+  private static func difference(_ first: String, _ second: String) -> (String, String) {
+    let (a, b) = (first.split(separator: "\n"), second.split(separator: "\n"))
+    guard a.count == b.count, let pair = zip(a, b).first(where: { $0 != $1 }) else {
+      return (first, second)
+    }
+    return (String(pair.0), String(pair.1))
   }
 }

@@ -89,9 +89,11 @@ public final class Trainer {
   private var facts: [(name: String, value: String)] {
     [
       ("device", device.info.name),
-      ("settings", configuration.decisiveSettings.map { "\($0) \($1)" }.joined(separator: ", ")),
+      ("settings", configuration.decisiveSettings.map { "\($0) \($1)" }.joined(separator: "\n")),
       ("threads", configuration.threads.map { "\($0)" } ?? "all"),
-      ("bucket", configuration.bucket), ("data", fingerprint), ("step", "\(progress.step)"),
+      ("bucket", configuration.bucket), ("data", fingerprint),
+      ("test data", "\(data.test.count) samples \(DataFingerprint(data.test).text)"),
+      ("step", "\(progress.step)"),
       (
         "plan",
         batches.updateForm.map { stage.steps[$0]![0].plan.graph.description }
