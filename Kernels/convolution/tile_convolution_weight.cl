@@ -104,6 +104,7 @@
     window_at += window_lap;                     \
   }
 #define STORE_TERMS(stage)                                          \
+  ADD_TO_ROW_SUMS(next_left)                                        \
   STORE_SHARE(stage, LEFT, next_left, TILE_ROWS, true, LEFT_WIDTH)  \
   STORE_WINDOWS(stage)
 
@@ -173,7 +174,7 @@ __kernel __attribute__((reqd_work_group_size(THREADS, 1, 1))) void conv2d_tile_w
   const int origin = part * apart + own * rows * columns;
 #if ROW_SUMS
   BIND_OUT(row_sums);
-  STORE_ROW_SUMS(row_sums + (part * apart + own * rows), rows)
+  STORE_ROW_SUMS(true, LEFT_WIDTH, row_sums + (part * apart + own * rows), rows)
 #endif
 #pragma unroll
   for (int j = 0; j < 2; ++j) {

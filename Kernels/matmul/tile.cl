@@ -35,35 +35,33 @@
   DECLARE_ROW_SUMS
 
 // With ROW_SUMS the terms of each row of the left operand are added up as well: what multiplies them by ones.
-// They are 8 a work-item, and all that have the same rows have the same.
+// A work-item adds up its share of them as it puts it into local memory; the sums of all shares are a stage of
+// DEPTH terms in the end.
 #ifndef ROW_SUMS
 #define ROW_SUMS 0
 #endif
 #if ROW_SUMS
-#define DECLARE_ROW_SUMS \
-  float4 row_sum[2];     \
-  row_sum[0] = row_sum[1] = 0.0f;
-#define ROW_SUM_PARAMETER , float4 row_sum[2]
-#define ROW_SUM_ARGUMENT , row_sum
-#define ADD_TO_ROW_SUMS(a0, a1) \
-  row_sum[0] += a0;             \
-  row_sum[1] += a1;
+#define DECLARE_ROW_SUMS           \
+  float row_sum[SHARE(TILE_ROWS)]; \
+  _Pragma("unroll") for (int q = 0; q < SHARE(TILE_ROWS); ++q) row_sum[q] = 0.0f;
+#define ADD_TO_ROW_SUMS(share) \
+  _Pragma("unroll") for (int q = 0; q < SHARE(TILE_ROWS); ++q) row_sum[q] += (share)[q];
 // Stores those of rows kept[0] .. of `count`, by the groups that have the first columns.
-#define STORE_ROW_SUMS(target, count)                                                   \
-  if (kept[1] == 0 && COLUMN4 == 0) {                                                   \
-    const float each[8] = {row_sum[0].x, row_sum[0].y, row_sum[0].z, row_sum[0].w,      \
-                           row_sum[1].x, row_sum[1].y, row_sum[1].z, row_sum[1].w};     \
-    _Pragma("unroll") for (int i = 0; i < 8; ++i) {                                     \
-      const int row = kept[0] + ROW_IN_TILE(i);                                         \
-      if (row < (count)) (target)[row] = each[i];                                       \
-    }                                                                                   \
+#define STORE_ROW_SUMS(along_terms, width, target, count)                           \
+  STORE_SHARE(0, LEFT, row_sum, TILE_ROWS, along_terms, width)                      \
+  barrier(CLK_LOCAL_MEM_FENCE);                                                     \
+  if (kept[1] == 0) {                                                               \
+    for (int row = ME; row < TILE_ROWS; row += THREADS) {                           \
+      __local const float *term = (__local const float *)(stages[0] + LEFT) + row;  \
+      float total = 0.0f;                                                           \
+      _Pragma("unroll") for (int p = 0; p < DEPTH; ++p) total += term[p * 4 * PITCH]; \
+      if (kept[0] + row < (count)) (target)[kept[0] + row] = total;                 \
+    }                                                                               \
   }
 #else
 #define DECLARE_ROW_SUMS
-#define ROW_SUM_PARAMETER
-#define ROW_SUM_ARGUMENT
-#define ADD_TO_ROW_SUMS(a0, a1)
-#define STORE_ROW_SUMS(target, count)
+#define ADD_TO_ROW_SUMS(share)
+#define STORE_ROW_SUMS(along_terms, width, target, count)
 #endif
 
 // 32 work-items, a warp on NVIDIA's devices, are 4 × 8 and compute 32 × 64 sums. Each has four
@@ -78,13 +76,12 @@
 #define COLUMN_IN_TILE(j) ((COLUMN4 + (j) * 8) * 4)
 
 // Adds the products of the terms in a stage of local memory.
-INLINE void multiply_stage(__local const float4 *stage, float4 sum[8][2] ROW_SUM_PARAMETER) {
+INLINE void multiply_stage(__local const float4 *stage, float4 sum[8][2]) {
   PRAGMA(unroll UNROLL_D)
   for (int p = 0; p < DEPTH; ++p) {
     const float4 a0 = stage[p * PITCH + LEFT + ROW4], a1 = stage[p * PITCH + LEFT + ROW4 + 4];
     const float4 b0 = stage[p * PITCH + RIGHT + COLUMN4];
     const float4 b1 = stage[p * PITCH + RIGHT + COLUMN4 + 8];
-    ADD_TO_ROW_SUMS(a0, a1)
 #define MULTIPLY_ROW(i, factor)  \
   sum[i][0] += (factor) * b0;    \
   sum[i][1] += (factor) * b1;
@@ -115,7 +112,7 @@ INLINE void multiply_stage(__local const float4 *stage, float4 sum[8][2] ROW_SUM
       if (more) {                                                  \
         LOAD(start);                                               \
       }                                                            \
-      multiply_stage(stages[stage], sum ROW_SUM_ARGUMENT);         \
+      multiply_stage(stages[stage], sum);                          \
       stage ^= 1;                                                  \
       if (more) {                                                  \
         STORE(stage);                                              \

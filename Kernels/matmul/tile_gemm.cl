@@ -44,6 +44,7 @@
   LOAD_SHARE(next_right, b, TILE_COLUMNS, RIGHT_ALONG_TERMS, RIGHT_WIDTH, b_pitch, first_column,  \
              n, start)
 #define STORE_TERMS(stage)                                                           \
+  ADD_TO_ROW_SUMS(next_left)                                                         \
   STORE_SHARE(stage, LEFT, next_left, TILE_ROWS, LEFT_ALONG_TERMS, LEFT_WIDTH)      \
   STORE_SHARE(stage, RIGHT, next_right, TILE_COLUMNS, RIGHT_ALONG_TERMS, RIGHT_WIDTH)
 
@@ -76,7 +77,7 @@ __kernel __attribute__((reqd_work_group_size(THREADS, 1, 1))) void gemm_tile(IN_
   const int origin = (int)get_group_id(1) * c_matrix;
 #if ROW_SUMS
   BIND_OUT(row_sums);
-  STORE_ROW_SUMS(row_sums + origin, m)
+  STORE_ROW_SUMS(LEFT_ALONG_TERMS, LEFT_WIDTH, row_sums + origin, m)
 #endif
 #pragma unroll
   for (int j = 0; j < 2; ++j) {
