@@ -63,37 +63,14 @@ struct ScaledUpdate: CPUOperation {
 extension Graph {
   /// With the gradients of large parameters multiplied by a number where the update reads them.
   func scalingGradientsInUpdates() throws -> Graph {
-    let readers = GraphReaders(self)
-    /// The product that is the gradient of an update, if the two can be merged.
-    func product(_ index: Int) -> Int? {
-      guard let update = nodes[index].operation as? Operations.OptimizerUpdate,
-        nodes[index].inputs.count == 4 + update.stateNames.count,
-        type(nodes[index].inputs[0]).elementCount > Self.largestMergedUpdate,
-        let product = readers.producer(of: nodes[index].inputs[1]),
-        readers.onlyReader(of: nodes[index].inputs[1]) == index,
-        let operation = nodes[product].operation as? Operations.Binary, operation.function == .mul,
-        type(nodes[product].inputs[0]) == type(nodes[index].inputs[1]),
-        type(nodes[product].inputs[1]).shape.rank == 0
+    try mergingGradientsIntoUpdates { update, own, gradient in
+      guard own.inputs.count == 4 + update.stateNames.count,
+        type(own.inputs[0]).elementCount > Self.largestMergedUpdate,
+        (gradient.operation as? Operations.Binary)?.function == .mul,
+        type(gradient.inputs[0]) == type(own.inputs[1]),
+        type(gradient.inputs[1]).shape.rank == 0
       else { return nil }
-      return product
+      return ScaledUpdate(update: update)
     }
-    let products = nodes.indices.map(product)
-    let merged = Set(products.compactMap(\.self))
-    if merged.isEmpty { return self }
-    var rewriter = GraphRewriter(self)
-    for (index, node) in nodes.enumerated() where !merged.contains(index) {
-      guard let product = products[index] else {
-        rewriter.copy(node)
-        continue
-      }
-      var inputs = node.inputs
-      inputs[1] = nodes[product].inputs[0]
-      inputs.append(nodes[product].inputs[1])
-      let outputs = try rewriter.append(
-        ScaledUpdate(update: node.operation as! Operations.OptimizerUpdate),
-        inputs.map { rewriter[$0] }, scope: node.scope)
-      for (old, new) in zip(node.outputs, outputs) { rewriter.replace(old, with: new) }
-    }
-    return rewriter.finish()
   }
 }

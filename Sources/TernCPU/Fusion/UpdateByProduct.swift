@@ -65,38 +65,15 @@ struct UpdateByProduct: CPUOperation {
 extension Graph {
   /// With the gradients of large matrices computed where they are used, by the update.
   func computingGradientsInUpdates(_ context: CPUContext) throws -> Graph {
-    let readers = GraphReaders(self)
-    /// The product that is the gradient of an update's parameter, if the two can be merged.
-    func product(_ index: Int) -> Int? {
-      guard let update = nodes[index].operation as? Operations.OptimizerUpdate else { return nil }
-      let gradient = nodes[index].inputs[1]
-      guard let product = readers.producer(of: gradient), readers.onlyReader(of: gradient) == index,
-        let operation = nodes[product].operation as? Operations.MatMul, operation.transposesA,
-        !operation.transposesB, type(gradient).shape.rank == 2,
-        nodes[product].inputs.allSatisfy({ type($0).shape.rank == 2 })
+    try mergingGradientsIntoUpdates { update, own, gradient in
+      guard let product = gradient.operation as? Operations.MatMul, product.transposesA,
+        !product.transposesB, type(own.inputs[1]).shape.rank == 2,
+        gradient.inputs.allSatisfy({ type($0).shape.rank == 2 })
       else { return nil }
       let problem = UpdateProblem(
-        update: update, parameter: type(gradient).shape,
-        batch: type(nodes[product].inputs[0]).shape[0])
-      return problem.isFused(context) ? product : nil
+        update: update, parameter: type(own.inputs[1]).shape,
+        batch: type(gradient.inputs[0]).shape[0])
+      return problem.isFused(context) ? UpdateByProduct(update: update) : nil
     }
-    let products = nodes.indices.map(product)
-    let merged = Set(products.compactMap(\.self))
-    if merged.isEmpty { return self }
-    var rewriter = GraphRewriter(self)
-    for (index, node) in nodes.enumerated() where !merged.contains(index) {
-      guard let product = products[index] else {
-        rewriter.copy(node)
-        continue
-      }
-      var inputs = node.inputs
-      inputs[1] = nodes[product].inputs[0]
-      inputs.append(nodes[product].inputs[1])
-      let outputs = try rewriter.append(
-        UpdateByProduct(update: node.operation as! Operations.OptimizerUpdate),
-        inputs.map { rewriter[$0] }, scope: node.scope)
-      for (old, new) in zip(node.outputs, outputs) { rewriter.replace(old, with: new) }
-    }
-    return rewriter.finish()
   }
 }
