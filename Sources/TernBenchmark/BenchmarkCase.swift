@@ -243,19 +243,14 @@ package struct BenchmarkCase: Sendable {
 
   private func validate() throws {
     func check(_ type: TensorType, _ name: String) throws {
-      var count = 1
-      for extent in type.shape {
-        guard extent >= 1 else {
-          throw ShapeError(
-            operation, name, expected: "extents of at least 1", got: "\(type.shape)")
-        }
-        let (product, overflow) = count.multipliedReportingOverflow(by: extent)
-        guard !overflow, product <= Self.maximumElementCount else {
-          throw ShapeError(
-            operation, name, expected: "at most \(Self.maximumElementCount) elements",
-            got: "\(type.shape)")
-        }
-        count = product
+      let extents = type.shape.dimensions
+      guard extents.allSatisfy({ $0 >= 1 }) else {
+        throw ShapeError(operation, name, expected: "extents of at least 1", got: "\(type.shape)")
+      }
+      let limit = Self.maximumElementCount
+      guard Shape.elementCount(ofExtents: extents, limit: limit) != nil else {
+        throw ShapeError(
+          operation, name, expected: "at most \(limit) elements", got: "\(type.shape)")
       }
     }
     for (name, input) in opCase.inputs.sorted(by: { $0.key < $1.key }) {

@@ -26,15 +26,27 @@ public struct Shape: Hashable, Sendable, ExpressibleByArrayLiteral, RandomAccess
   /// first axis holds) too, so that it can be made an axis of its own, and the elements are few enough
   /// that no arithmetic on their bytes overflows.
   public var isUsable: Bool {
-    var count = 1
-    for extent in dimensions {
+    guard dimensions.allSatisfy({ (1...Int(Int32.max)).contains($0) }),
+      let count = Self.elementCount(ofExtents: dimensions, limit: 1 << 44)
+    else { return false }
+    return rank == 0 || count / dimensions[0] <= Int(Int32.max)
+  }
+
+  /// The product of extents that come from outside; `nil` where one is below 0 or the product above a limit.
+  ///
+  /// - Parameters:
+  ///   - size: what each element counts for: 1, or its bytes.
+  ///   - limit: the largest product that is allowed.
+  package static func elementCount(
+    ofExtents extents: [Int], size: Int = 1, limit: Int = .max
+  ) -> Int? {
+    var count = size
+    for extent in extents {
       let (product, overflow) = count.multipliedReportingOverflow(by: extent)
-      guard (1...Int(Int32.max)).contains(extent), !overflow, product <= 1 << 44 else {
-        return false
-      }
+      guard extent >= 0, !overflow, product <= limit else { return nil }
       count = product
     }
-    return rank == 0 || count / dimensions[0] <= Int(Int32.max)
+    return count
   }
 
   /// The distance between neighbours along each axis, in elements, when stored row by row.

@@ -51,11 +51,8 @@ package struct IDXFile: Sendable {
     let extents = (0..<axes).map { axis in
       (0..<4).reduce(0) { $0 << 8 | Int(header[4 + 4 * axis + $1]) }
     }
-    var count = 1
-    for extent in extents {
-      let (product, overflow) = count.multipliedReportingOverflow(by: extent)
-      guard !overflow, extent > 0 else { throw fault("the extents \(extents) make no sense") }
-      count = product
+    guard let count = Shape.elementCount(ofExtents: extents), count > 0 else {
+      throw fault("the extents \(extents) make no sense")
     }
     // Before any memory is taken on the header's word.
     let limit = file.byteCountLimit - headerByteCount

@@ -44,11 +44,9 @@ struct NPYArray {
         "elements of type \(type.1)\(type.2) (\(Self.meaning(type.2))); known are "
           + Self.types.joined(separator: ", "))
     }
-    var count = Int(type.2.dropFirst())!
-    for extent in header.shape {
-      let (product, overflow) = count.multipliedReportingOverflow(by: extent)
-      guard !overflow, extent > 0 else { throw fault("a shape of \(header.shape)") }
-      count = product
+    let size = Int(type.2.dropFirst())!
+    guard let count = Shape.elementCount(ofExtents: header.shape, size: size), count > 0 else {
+      throw fault("a shape of \(header.shape)")
     }
     guard data.count - start - length == count else {
       throw fault(

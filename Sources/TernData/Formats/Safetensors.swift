@@ -160,11 +160,8 @@ extension Safetensors {
     guard let type = value["dtype"]?.stringValue, let extents = integers("shape"),
       let offsets = integers("data_offsets"), offsets.count == 2
     else { throw Fault(text: "the header of \(name) is malformed") }
-    var count = byteCounts[type] ?? 1
-    for extent in extents {
-      let (product, overflow) = count.multipliedReportingOverflow(by: extent)
-      guard extent >= 0, !overflow else { throw Fault(text: "\(name) has the shape \(extents)") }
-      count = product
+    guard let count = Shape.elementCount(ofExtents: extents, size: byteCounts[type] ?? 1) else {
+      throw Fault(text: "\(name) has the shape \(extents)")
     }
     guard offsets[0] >= 0, offsets[0] <= offsets[1], offsets[1] <= available else {
       throw Fault(text: "truncated: \(name) ends at byte \(offsets[1]) of \(available)")

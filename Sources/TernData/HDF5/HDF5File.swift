@@ -60,11 +60,8 @@ struct HDF5File: ArrayFile {
     func fault(_ text: String) -> TernError { TernError(.badData, "\(path): \(name): \(text)") }
     if let text = set.faultText { throw fault(text) }
     let extents = set.shape
-    var count = Int(set.size)
-    for extent in extents {
-      let (product, overflow) = count.multipliedReportingOverflow(by: extent)
-      guard !overflow, extent > 0 else { throw fault("a shape of \(extents)") }
-      count = product
+    guard let count = Shape.elementCount(ofExtents: extents, size: Int(set.size)), count > 0 else {
+      throw fault("a shape of \(extents)")
     }
     // Elements that nobody wrote take no room in a file.
     let stored = Int(clamping: set.stored)

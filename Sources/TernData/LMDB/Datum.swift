@@ -48,10 +48,10 @@ package struct Datum {
       return
     }
     let limits = 1...1 << 20
-    let size = channels.multipliedReportingOverflow(by: height)
-    let count = size.partialValue.multipliedReportingOverflow(by: width)
-    guard [channels, height, width].allSatisfy(limits.contains), !size.overflow, !count.overflow,
-      count.partialValue == (floats.isEmpty ? bytes.byteCount : floats.count)
+    let extents = [channels, height, width]
+    guard extents.allSatisfy(limits.contains),
+      Shape.elementCount(ofExtents: extents)
+        == (floats.isEmpty ? bytes.byteCount : floats.count)
     else {
       throw TernError(
         .badData,

@@ -145,13 +145,8 @@ struct CaffeBlob {
       }
     }
     let extents = shape ?? (hasOld ? old : [values.count])
-    var count = 1
-    for extent in extents {
-      let (product, overflow) = count.multipliedReportingOverflow(by: extent)
-      guard extent >= 0, !overflow, product <= 1 << 40 else {
-        throw WireFault(description: "a blob of shape \(extents)")
-      }
-      count = product
+    guard let count = Shape.elementCount(ofExtents: extents, limit: 1 << 40) else {
+      throw WireFault(description: "a blob of shape \(extents)")
     }
     guard count == values.count, count > 0, extents.count <= 8 else {
       throw WireFault(

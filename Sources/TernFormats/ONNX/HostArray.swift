@@ -156,13 +156,8 @@ package struct IndexMap: Sendable {
 
   /// Refuses a result of too many elements before any memory is taken.
   package static func check(_ shape: [Int]) throws {
-    var count = 1
-    for extent in shape {
-      let (product, overflow) = count.multipliedReportingOverflow(by: extent)
-      guard extent >= 0, !overflow, product <= largest else {
-        throw ONNXFault.unsupported("a result of shape \(shape), computed element by element")
-      }
-      count = product
+    guard Shape.elementCount(ofExtents: shape, limit: largest) != nil else {
+      throw ONNXFault.unsupported("a result of shape \(shape), computed element by element")
     }
   }
 

@@ -23,13 +23,8 @@ package struct ONNXTensor: Sendable {
   init(name: String, type: ElementType, shape: [Int], payload: Payload) throws {
     (self.name, self.type, self.shape, self.payload) = (name, type, shape, payload)
     // Before any memory is taken on the file's word.
-    var count = 1
-    for extent in shape {
-      let (product, overflow) = count.multipliedReportingOverflow(by: extent)
-      guard extent >= 0, !overflow, product <= 1 << 44 else {
-        throw WireFault(description: "tensor '\(name)' has the shape \(shape)")
-      }
-      count = product
+    guard let count = Shape.elementCount(ofExtents: shape, limit: 1 << 44) else {
+      throw WireFault(description: "tensor '\(name)' has the shape \(shape)")
     }
     guard let size = type.byteCount else { return }
     let held: Int =
