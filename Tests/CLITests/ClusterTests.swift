@@ -244,9 +244,9 @@ import Testing
     #expect(workspace.bytes("one/config.yaml") == nil)
     #expect(differing.errors.contains("settings: lr 0.02, where rank 0 has lr 0.01"))
     // Other samples to test on.
-    try workspace.writeDataset("other", train: 60, test: 19)
+    try workspace.writeDataset("elsewhere", train: 60, test: 19)
     let samples = try Command.shell(
-      "\(Self.launcher) -np 2 bash -c 'D=data; test $OMPI_COMM_WORLD_RANK = 1 && D=other; "
+      "\(Self.launcher) -np 2 bash -c 'D=data; test $OMPI_COMM_WORLD_RANK = 1 && D=elsewhere; "
         + "exec \"$0\" train lenet5 --data idx:$D --batch-size 30 --device cpu -q --out one' \"$0\"",
       in: workspace.path)
     #expect(samples.status == 64 && samples.errors.contains("data"), "\(samples.errors)")
