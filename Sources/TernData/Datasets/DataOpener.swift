@@ -46,7 +46,8 @@ struct DataOpener {
         throw TernError(
           .usage,
           "\(specification): has classes, not \(selection.kind == .labels ? "labels" : "numbers") to be "
-            + "predicted; csv:FILE and npz:FILE may have those")
+            + "predicted; csv:FILE, npz:FILE\(selection.kind == .labels ? "" : ", list:FILE, lmdb:DIR") and "
+            + "hdf5:FILE may have those")
       }
       if let known, found.set.sampleShape != known.shape {
         throw TernError(
@@ -112,7 +113,7 @@ struct DataOpener {
     case "list":
       return try PictureList(
         location: try place("FILE"), root: pictures.root, frame: frame(specification), known: known,
-        onError: onError, measures: measures
+        onError: onError, measures: measures, predictsNumbers: selection.kind == .numbers
       ).parts()
     case "tar":
       return try ShardSets(
@@ -122,7 +123,8 @@ struct DataOpener {
     case "lmdb":
       return try LMDBSets(
         location: try place(), frame: { try frame(specification) }, known: known,
-        measures: measures, storage: storage, input: inputs.first?.type.shape
+        measures: measures, storage: storage, input: inputs.first?.type.shape,
+        predictsNumbers: selection.kind == .numbers
       ).parts()
     case "csv":
       return try tables(specification, try place("FILE"))

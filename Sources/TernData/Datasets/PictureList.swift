@@ -7,7 +7,7 @@ import TernCore
 /// dogs/a picture.png 1
 /// ```
 ///
-/// What follows the last blank of a line is the label, a number or a word. A picture is named from the root that
+/// What follows the last blank of a line is the label, a number or a word, or a number to be predicted. A picture is named from the root that
 /// is given, or without one from where the program was started; else from where the list lies.
 struct PictureList {
   let location: String
@@ -16,6 +16,8 @@ struct PictureList {
   let known: TrainedSamples?
   let onError: ItemErrorPolicy
   let measures: Bool
+  /// Whether labels are numbers to be predicted, not classes.
+  let predictsNumbers: Bool
 
   private struct Entry {
     let line: Int
@@ -33,21 +35,23 @@ struct PictureList {
     let lists = Dictionary(
       uniqueKeysWithValues: zip([DataPart.training, .test], paths))
     var parts = DataParts()
-    var classes = known.map { ClassNames($0.classNames) }
+    var classes = predictsNumbers ? nil : known.map { ClassNames($0.classNames) }
     for part in DataPart.wanted(lists.keys, measures: measures) {
       let path = lists[part]!
       let entries = try Self.entries(of: path)
       let named =
         try classes
         ?? ClassNames(training: Array(Set(entries.map(\.label))), path: path)
-      guard classes != nil || named.names.count >= 2 else {
+      guard classes != nil || predictsNumbers || named.names.count >= 2 else {
         throw TernError(
           .badData, "\(path): all pictures have the label '\(named.names.first ?? "")'")
       }
-      classes = named
+      if !predictsNumbers { classes = named }
       let (files, notes) = try files(entries, named, path)
       parts.notes += notes
-      parts[part] = .init(set: ImageFolderDataset(files, frame: frame), origin: path)
+      let set = ImageFolderDataset(files, frame: frame)
+      parts[part] = .init(
+        set: predictsNumbers ? try NumberedLabels(set, path: path) : set, origin: path)
     }
     return parts
   }

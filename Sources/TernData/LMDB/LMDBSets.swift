@@ -11,11 +11,13 @@ struct LMDBSets {
   let storage: RunIndex.Storage
   /// What the network reads, where that is known: the middle of larger values.
   let input: Shape?
+  /// Whether labels are numbers to be predicted, not classes.
+  let predictsNumbers: Bool
 
   func parts() throws -> DataParts {
     let places = try places()
     var parts = DataParts()
-    var classes = known.map { ClassNames($0.classNames) }
+    var classes = predictsNumbers ? nil : known.map { ClassNames($0.classNames) }
     var shape: Shape?
     for part in DataPart.wanted(places.keys, measures: measures) {
       let path = LMDBFile.file(of: places[part]!)
@@ -30,7 +32,7 @@ struct LMDBSets {
         ?? ClassNames(
           wholeNumbers: index.labels.keys.compactMap { Int($0) }, path: path)
       _ = try index.classes(known: named, path: path)
-      classes = named
+      if !predictsNumbers { classes = named }
       let (content, own, note) = try content(index, path)
       if let note, part == .training { parts.notes.append(note) }
       if let shape, shape != own {
@@ -47,11 +49,11 @@ struct LMDBSets {
       var damaged = lengths.map { _ in [Int]() }
       for place in index.damaged[0] { damaged[place / runLength].append(place % runLength) }
       parts.notes += index.damageNotes
+      let set = LMDBDataset(
+        file, keys: keys, lengths: lengths, damaged: DamagedSamples(places: damaged),
+        classes: named, content: content, sampleShape: own, summary: digest.hexadecimal)
       parts[part] = .init(
-        set: LMDBDataset(
-          file, keys: keys, lengths: lengths, damaged: DamagedSamples(places: damaged),
-          classes: named, content: content, sampleShape: own, summary: digest.hexadecimal),
-        origin: places[part]!)
+        set: predictsNumbers ? try NumberedLabels(set, path: path) : set, origin: places[part]!)
     }
     return parts
   }

@@ -213,13 +213,14 @@ extension CaffeNetwork {
       let first = losses.first { $0.lossWeight ?? 1 == main.element.lossWeight ?? 1 }!
       let asked = (first.bottoms + losses.flatMap(\.bottoms)).first(where: labels.contains)
       let readers = losses.filter { loss in asked.map(loss.bottoms.contains) ?? false }
-      let isFromFile = net.inputs.contains {
-        $0.name == asked && !["Data", "ImageData"].contains($0.layer?.type ?? "")
+      let ofNumbers = readers.filter { CaffeLosses.takesNumbers($0.type) }
+      // Classes have numbers of their own, by their order among the labels that there are.
+      if let loss = ofNumbers.first, ofNumbers.count < readers.count {
+        throw loss.fault("'\(asked!)' is read as numbers here, as classes by another loss")
       }
       return Outputs(
         main: first.bottoms.first ?? blob, hasOwnLosses: true, targets: asked,
-        takesNumbers: isFromFile && !readers.isEmpty
-          && readers.allSatisfy { CaffeLosses.takesNumbers($0.type) })
+        takesNumbers: !ofNumbers.isEmpty)
     }
     let others = try losses.enumerated().filter { $0.offset != main.offset }.map { _, loss in
       guard let blob = loss.bottoms.first else { throw loss.fault("no bottom") }
