@@ -28,32 +28,11 @@ import Testing
     defer { workspace.remove() }
     try FileManager.default.createDirectory(
       atPath: workspace.file("light"), withIntermediateDirectories: true)
-    func value(_ field: Int, _ name: String, into graph: inout WireWriter) {
-      graph.message(field) { info in
-        info.string(1, name)
-        info.message(2) { type in
-          type.message(1) { tensor in
-            tensor.int(1, 1)
-            tensor.message(2) { list in
-              for extent in [2, 3] { list.message(1) { $0.int(1, extent) } }
-            }
-          }
-        }
-      }
-    }
-    var graph = WireWriter()
-    graph.message(1) { node in
-      node.string(1, "x")
-      node.string(2, "y")
-      node.string(4, "Neg")
-    }
-    value(11, "x", into: &graph)
-    value(12, "y", into: &graph)
-    var model = WireWriter()
-    model.int(1, 8)
-    model.bytes(7, graph.data)
-    model.message(8) { $0.int(2, 17) }
-    try model.data.write(to: URL(fileURLWithPath: workspace.file("light/net.onnx")))
+    var file = ONNXFixture()
+    file.node("Neg", ["x"], ["y"])
+    file.value(11, "x", [2, 3])
+    file.value(12, "y", [2, 3])
+    try file.encoded().write(to: URL(fileURLWithPath: workspace.file("light/net.onnx")))
     for (sign, status) in [(-1, CaseResult.Status.passed), (1, .failed)] {
       var output = WireWriter()
       output.ints(1, [2, 3])
@@ -82,29 +61,10 @@ import Testing
     try write("input_0", [1e200, 2])
     try write("output_0", [2e200, 4])
     func status(_ operatorName: String) throws -> (CaseResult.Status, String?) {
-      var graph = WireWriter()
-      graph.message(1) { node in
-        node.string(1, "x")
-        if operatorName == "Add" { node.string(1, "x") }
-        node.string(2, "y")
-        node.string(4, operatorName)
-      }
-      for (field, name) in [(11, "x"), (12, "y")] {
-        graph.message(field) { info in
-          info.string(1, name)
-          info.message(2) { type in
-            type.message(1) { tensor in
-              tensor.int(1, 11)
-              tensor.message(2) { list in list.message(1) { $0.int(1, 2) } }
-            }
-          }
-        }
-      }
-      var model = WireWriter()
-      model.int(1, 8)
-      model.bytes(7, graph.data)
-      model.message(8) { $0.int(2, 17) }
-      try model.data.write(to: URL(fileURLWithPath: workspace.file("big/model.onnx")))
+      var file = ONNXFixture()
+      file.node(operatorName, operatorName == "Add" ? ["x", "x"] : ["x"], ["y"])
+      for (field, name) in [(11, "x"), (12, "y")] { file.value(field, name, [2], type: 11) }
+      try file.encoded().write(to: URL(fileURLWithPath: workspace.file("big/model.onnx")))
       let result = try ONNXCase.cases(in: workspace.path)[0].run(on: TestDevices.open("cpu"))
       return (result.status, result.message)
     }

@@ -1,13 +1,13 @@
 import Foundation
 import TernData
 
-@testable import TernFormats
-
 /// Writes ONNX files for tests, small ones and wrong ones.
-struct ONNXFixture {
-  var graph = WireWriter()
+package struct ONNXFixture {
+  package var graph = WireWriter()
 
-  mutating func node(
+  package init() {}
+
+  package mutating func node(
     _ name: String, _ inputs: [String], _ outputs: [String], _ attributes: [(String, Int)] = [],
     lists: [(String, [Int])] = []
   ) {
@@ -34,7 +34,7 @@ struct ONNXFixture {
   }
 
   /// A tensor of float32 in raw data; `shape` may claim anything.
-  mutating func initializer(_ name: String, _ shape: [Int], _ values: [Float]) {
+  package mutating func initializer(_ name: String, _ shape: [Int], _ values: [Float]) {
     graph.message(5) { tensor in
       tensor.ints(1, shape)
       tensor.int(2, 1)
@@ -44,7 +44,7 @@ struct ONNXFixture {
   }
 
   /// A tensor of int64: shapes, indices.
-  mutating func integers(_ name: String, _ shape: [Int], _ values: [Int]) {
+  package mutating func integers(_ name: String, _ shape: [Int], _ values: [Int]) {
     graph.message(5) { tensor in
       tensor.ints(1, shape)
       tensor.int(2, 7)
@@ -54,7 +54,7 @@ struct ONNXFixture {
   }
 
   /// A tensor whose values are in another file.
-  mutating func external(_ name: String, _ shape: [Int], _ location: String) {
+  package mutating func external(_ name: String, _ shape: [Int], _ location: String) {
     graph.message(5) { tensor in
       tensor.ints(1, shape)
       tensor.int(2, 1)
@@ -67,13 +67,13 @@ struct ONNXFixture {
     }
   }
 
-  /// An input (field 11) or an output (field 12) of float32; an extent of 0 is the batch.
-  mutating func value(_ field: Int, _ name: String, _ shape: [Int]) {
+  /// An input (field 11) or an output (field 12), of float32 unless another type is said; an extent of 0 is the batch.
+  package mutating func value(_ field: Int, _ name: String, _ shape: [Int], type: Int = 1) {
     graph.message(field) { info in
       info.string(1, name)
-      info.message(2) { type in
-        type.message(1) { tensor in
-          tensor.int(1, 1)
+      info.message(2) { value in
+        value.message(1) { tensor in
+          tensor.int(1, type)
           tensor.message(2) { list in
             for extent in shape {
               list.message(1) { if extent == 0 { $0.string(2, "N") } else { $0.int(1, extent) } }
@@ -85,7 +85,7 @@ struct ONNXFixture {
   }
 
   /// The file's bytes.
-  func encoded(opset: Int = 17) -> Data {
+  package func encoded(opset: Int = 17) -> Data {
     var model = WireWriter()
     model.int(1, 8)
     model.bytes(7, graph.data)
@@ -94,7 +94,7 @@ struct ONNXFixture {
   }
 
   /// One linear layer [N, 2] → [N, 3] and a softmax.
-  static func linear() -> ONNXFixture {
+  package static func linear() -> ONNXFixture {
     var file = ONNXFixture()
     file.value(11, "x", [0, 2])
     file.initializer("fc.weight", [3, 2], [1, 2, 3, 4, 5, 6])
@@ -106,7 +106,7 @@ struct ONNXFixture {
   }
 
   /// A file in a folder of its own, which goes when `body` is done.
-  static func withFile<R>(_ data: Data, _ body: (String) throws -> R) throws -> R {
+  package static func withFile<R>(_ data: Data, _ body: (String) throws -> R) throws -> R {
     let folder = NSTemporaryDirectory() + "tern-onnx-\(UUID().uuidString)"
     try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
     defer { try? FileManager.default.removeItem(atPath: folder) }
