@@ -240,10 +240,14 @@ import Testing
       "kind": HostTensor([count], sums.map { Int32($0 > 0 ? 1 : 0) }),
       "sum": HostTensor([count, 1], sums),
     ]
-    let parts = arrays.flatMap { name, value in [("\(name)_train", value), ("\(name)_test", value)]
+    func write(_ arrays: [String: HostTensor]) throws {
+      let parts = arrays.flatMap { name, value in
+        [("\(name)_train", value), ("\(name)_test", value)]
+      }
+      try NPZWriter.encoded(Dictionary(uniqueKeysWithValues: parts))
+        .write(to: URL(fileURLWithPath: workspace.file("x.npz")))
     }
-    try NPZWriter.encoded(Dictionary(uniqueKeysWithValues: parts))
-      .write(to: URL(fileURLWithPath: workspace.file("x.npz")))
+    try write(arrays)
     let trained = try run(
       workspace,
       "train two.prototxt --data npz:x.npz --target kind --normalize none --epochs 60 --lr 0.5 --batch-size 16 --device \(device) --out run --log-format json"
@@ -255,6 +259,10 @@ import Testing
     #expect(losses.count == 60 && losses.last! < 0.5 * losses.first!, "\(losses)")
     let tested = try run(workspace, "test run --device \(device) --json")
     #expect(tested.status == 0, "\(tested.errors)")
+    // Other values of the second input are other data.
+    try write(arrays.merging(["right": HostTensor([count, 2], right.map { $0 + 1 })]) { $1 })
+    let other = try run(workspace, "train --resume run --epochs 61 --device \(device)")
+    #expect(other.status == 64 && other.errors.contains("other samples"), "\(other.errors)")
     let databases = try run(workspace, "train two.prototxt --data lmdb:x --device \(device)")
     #expect(
       databases.status == 64 && databases.errors.contains("the network reads left, right"),

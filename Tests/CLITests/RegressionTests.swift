@@ -301,4 +301,16 @@ import Testing
     let other = try tern("train --resume run --epochs 6 --loss l1_loss")
     #expect(other.status == 64 && other.errors.contains("huber_loss"), "\(other.errors)")
   }
+
+  /// Samples whose numbers have changed are other data.
+  @Test func changedNumbersAreOtherData() throws {
+    defer { workspace.remove() }
+    try workspace.write("commute.csv", Self.commute)
+    _ = try trained("linear --data csv:commute.csv --task regression --epochs 2", "fc.weight")
+    try workspace.write("commute.csv", Self.commute.replacing("1,33", with: "1,34"))
+    let other = try tern("train --resume run --epochs 3")
+    #expect(other.status == 64 && other.errors.contains("other samples"), "\(other.errors)")
+    try workspace.write("commute.csv", Self.commute)
+    #expect(try tern("train --resume run --epochs 3 -q").status == 0)
+  }
 }

@@ -4,9 +4,10 @@ import TernData
 
 /// What a set of samples is known by, wherever it lies and however its place is spelled.
 ///
-/// Classes, shapes, labels and the values of tables are compared exactly, and of pictures the names and
-/// sizes of all files, or all bytes where they are held in memory. What pictures in files show is compared
-/// by the means of some of them: processors differ in the last bits of what they decode and resize.
+/// Classes, shapes, labels, numbers to be predicted and the values of tables are compared exactly, and of
+/// pictures the names and sizes of all files, or all bytes where they are held in memory. What pictures in
+/// files show is compared by the means of some of them: processors differ in the last bits of what they
+/// decode and resize.
 struct DataFingerprint: Equatable {
   private let digest: String
   private let means: [Double]
@@ -29,6 +30,10 @@ struct DataFingerprint: Equatable {
     } else if set.targetShape.rank == 0 {
       let labels = (0..<set.count).map { set.label($0).littleEndian }
       labels.withUnsafeBytes { digest.update($0) }
+    } else if set.hasNumericTargets {
+      // One that cannot be read is found where it is trained on.
+      let numbers = (0..<set.count).flatMap { (try? set.numbers($0)) ?? [] }
+      numbers.withUnsafeBytes { digest.update($0) }
     }
     let elementCount = max(set.sampleShape.elementCount, 1)
     let read = min(
@@ -44,6 +49,13 @@ struct DataFingerprint: Equatable {
         : set.statisticsSample(number * set.statisticsCount / read)
       let isRead = sample.withUnsafeMutableBufferPointer {
         (try? set.copySample(index, to: $0.baseAddress!, scale: scale)) != nil
+      }
+      for (number, field) in set.otherFields.enumerated() {
+        var value = [UInt8](repeating: 0, count: field.type.byteCount)
+        value.withUnsafeMutableBytes {
+          try? set.copyField(number, of: index, to: $0.baseAddress!)
+        }
+        digest.update(value)
       }
       if set.isPictures {
         let sum = isRead ? sample.reduce(0.0) { $0 + Double($1) } : -Double(elementCount)
