@@ -26,6 +26,7 @@ import Testing
     BadInput("train lenet5 --data images:", 64, "images:DIR"),
     BadInput("train lenet5 --data few", 64, "'few'", "did you mean 'images:few'?"),
     BadInput("train lenet5 --data images:few --image-size 0", 64, "image-size"),
+    BadInput("train lenet5 --data images:few --classes 5", 64, "classes: 5", "the data has 2"),
     BadInput("train lenet5 --data cifar10:empty", 66, "data_batch_1.bin"),
     BadInput("train lenet5 --data cifar10:short", 65, "records of 3073"),
   ]

@@ -26,6 +26,10 @@ public struct NetworkSettings: Sendable {
     "What the network is trained for, where that is another "
       + "task than its own: \(Self.taskNames.joined(separator: ", ")).", standard: "the model's own"
   )
+  /// The classes that the network tells, which the data has to have; those of the data where `nil`.
+  public let classes = SettingKey.integer(
+    "classes", 1...1 << 16, "The classes that the network tells: as many as the data has.",
+    standard: "those of the data")
   /// What is minimised, see ``LossFunction/init(parsing:)``; the task's own where `nil`.
   public let loss = SettingKey.text(
     "loss", "What is minimised: \(LossFunction.names.joined(separator: ", ")).",

@@ -184,6 +184,9 @@ extension TrainingConfiguration {
   public func network(
     _ path: String? = nil, sampleShape: Shape, targetCount: Int, vocabularyCount: Int? = nil
   ) throws -> Model {
+    if let classes = self.classes, classes != targetCount {
+      throw TernError(.usage, "classes: \(classes), where the data has \(targetCount)")
+    }
     let function = try self.loss.map(LossFunction.init(parsing:))
     // How wide the outputs are that are compared with one another, the data does not say.
     let isPaired = function?.form == .pairs
