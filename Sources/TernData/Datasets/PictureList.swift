@@ -39,9 +39,11 @@ struct PictureList {
     for part in DataPart.wanted(lists.keys, measures: measures) {
       let path = lists[part]!
       let entries = try Self.entries(of: path)
+      let labels = Set(entries.map(\.label))
       let named =
-        try classes
-        ?? ClassNames(training: Array(Set(entries.map(\.label))), path: path)
+        predictsNumbers
+        ? ClassNames(labels.sorted())
+        : try classes ?? ClassNames(training: Array(labels), path: path)
       guard classes != nil || predictsNumbers || named.names.count >= 2 else {
         throw TernError(
           .badData, "\(path): all pictures have the label '\(named.names.first ?? "")'")
