@@ -30,7 +30,7 @@ train: build
 
 # Release mode: numeric loops are a hundred times slower without optimisation. The first line builds everything. PoCL
 # compiles one kernel at a time in a process, so that what follows is two: one runs the cases on kernels as users have
-# them, the other everything else on kernels that PoCL does not optimise, which takes it a third of the time.
+# them, the other everything else on kernels that PoCL does not optimise: TernNNTests took a third of the time so.
 COMPILING := TernConformanceTests|TernOpenCLTests
 UNOPTIMISED := POCL_EXTRA_BUILD_FLAGS=-cl-opt-disable
 test: packages
