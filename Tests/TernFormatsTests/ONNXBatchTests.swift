@@ -61,6 +61,22 @@ import Testing
     try check(file, fixed, [4, 6])
   }
 
+  /// All elements of a vector in their order, as PyTorch's newer exporter writes a memory layout: convnext, swin.
+  @Test(arguments: [1, 2])
+  func indicesThatNameAllElementsAreAShape(fixed: Int) throws {
+    var file = ONNXFixture()
+    file.value(11, "x", [fixed, 5, 2])
+    file.integers("flat", [1], [-1])
+    file.integers("indices", [fixed, 5, 2, 1], Array(0..<fixed * 10))
+    file.integers("rows", [2], [fixed, 10])
+    file.node("Reshape", ["x", "flat"], ["a"])
+    file.node("Gather", ["a", "indices"], ["b"])
+    file.node("Relu", ["b"], ["c"])
+    file.node("Reshape", ["c", "rows"], ["y"])
+    file.value(12, "y", [fixed, 10])
+    try check(file, fixed, [5, 2])
+  }
+
   /// A product between two shapes that have the batch inside an axis, behind the steps of a sequence.
   @Test(arguments: [1, 2])
   func theBatchMayStandBehindOthersInAnAxis(fixed: Int) throws {

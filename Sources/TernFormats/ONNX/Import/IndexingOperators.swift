@@ -74,6 +74,16 @@ extension ONNXOperators {
       .permute(order.indices.map { order.firstIndex(of: $0)! })
   }
 
+  /// Whether known indices name all elements of a vector in their order, for the batch of the file.
+  private static func namesAll(_ call: ONNXCall, _ indices: HostArray) -> Bool {
+    guard let shape = try? call.shape(0), shape.count == 1, !indices.integers.isEmpty else {
+      return false
+    }
+    let own = call.importer.fixedBatch?.shape(call.node.inputs[0]) ?? shape
+    return own == [indices.integers.count]
+      && indices.integers.elementsEqual(0..<indices.integers.count)
+  }
+
   static let indexing: [String: ONNXOperator] = [
     "Gather": ONNXOperator(
       host: { call in
@@ -93,7 +103,14 @@ extension ONNXOperators {
         let indexShape = try call.shape(1)
         let shape = Shape(
           x.shape.dimensions[..<axis] + indexShape + x.shape.dimensions[(axis + 1)...])
-        if let known = try? call.constant(1), !isPlain(call, known) {
+        let known = try? call.constant(1)
+        if let known, namesAll(call, known) {
+          // PyTorch writes a memory layout that it leaves so.
+          return try call.result(
+            try x.reshape(
+              Shape(call.reshaped(x.shape.dimensions, to: known.shape, keepsZeros: true))))
+        }
+        if let known, !isPlain(call, known) {
           let positions = try places(known, x.shape[axis])
           guard !positions.isEmpty else { throw ONNXFault.unsupported("of nothing") }
           return try call.result(try selecting(positions, along: axis, of: x).reshape(shape))
