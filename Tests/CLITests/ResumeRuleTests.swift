@@ -195,6 +195,28 @@ import Testing
     _ = try run("train --resume run --epochs 3 --seed 1", in: workspace.path, status: 64)
   }
 
+  /// As many threads as there were when it began, whatever there are where it goes on: the same bytes.
+  @Test func aRunGoesOnWithAsManyThreads() throws {
+    let workspace = try Workspace()
+    defer { workspace.remove() }
+    try workspace.writeDataset(train: 200, test: 20)
+    let train = "train lenet5 --data idx:data --batch-size 32 --device cpu -q"
+    func weights(_ run: String) throws -> Data {
+      try #require(workspace.bytes("\(run)/checkpoints/last/weights.safetensors"))
+    }
+    _ = try run("\(train) --epochs 2 --threads 2 --out whole", in: workspace.path)
+    _ = try run("\(train) --epochs 2 --threads 1 --out alone", in: workspace.path)
+    for line in [
+      "export OMP_NUM_THREADS=2; tern \(train) --epochs 1 --out parts",
+      "export OMP_NUM_THREADS=1; tern train --resume parts --epochs 2 -q",
+    ] {
+      let result = try Command.shell(line, in: workspace.path)
+      #expect(result.status == 0, "\(result.errors)")
+    }
+    #expect(try weights("parts") == weights("whole"))
+    #expect(try weights("alone") != weights("whole"))
+  }
+
   /// The model file is compared with what the run keeps of it.
   @Test func theSameModelFileAnywhere() throws {
     let workspace = try Workspace()

@@ -36,7 +36,7 @@ extension TrainingConfiguration {
     asked.imageSize = asked.imageSize ?? self.imageSize
     asked.monitor = asked.monitor ?? self.monitor
     asked.workingDirectory = self.workingDirectory
-    if (asked.shards ?? 1) > 1 { asked.threads = asked.threads ?? self.threads }
+    asked.threads = asked.threads ?? self.threads
     return asked == self
   }
 

@@ -44,6 +44,10 @@ extension Trainer {
     deviceOptions.threads = deviceOptions.threads.map { max(1, $0 / choices.count) }
     let choice = choices[choices.count == 1 ? 0 : group?.rank ?? 0]
     let device = try catalog.open(choice, options: deviceOptions)
+    // As many where the run goes on, for the same reason.
+    if choices.count == 1, device.info.backend == "cpu" {
+      configuration.threads = device.options.threads
+    }
     configuration.device = choices.map(\.info.id).joined(separator: ",")
     if configuration.data.hasPrefix("images:"), !Model.isFile(modelPath) {
       var located = configuration
