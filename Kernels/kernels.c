@@ -24,6 +24,9 @@ static const char common_storage[] = {
 static const char common_strided[] = {
 #embed "common/strided.cl"
     , 0};
+static const char common_together[] = {
+#embed "common/together.cl"
+    , 0};
 static const char convolution_columns[] = {
 #embed "convolution/columns.cl"
     , 0};
@@ -195,6 +198,9 @@ static const char pooling_window[] = {
 static const char reduction_reduce[] = {
 #embed "reduction/reduce.cl"
     , 0};
+static const char reduction_sum_of_tensors[] = {
+#embed "reduction/sum_of_tensors.cl"
+    , 0};
 
 static const struct {
   const char *file;
@@ -207,6 +213,7 @@ static const struct {
     {"common/philox", common_philox},
     {"common/storage", common_storage},
     {"common/strided", common_strided},
+    {"common/together", common_together},
     {"convolution/columns", convolution_columns},
     {"convolution/copies_threads", convolution_copies_threads},
     {"convolution/depthwise", convolution_depthwise},
@@ -264,6 +271,7 @@ static const struct {
     {"pooling/pool_threads", pooling_pool_threads},
     {"pooling/window", pooling_window},
     {"reduction/reduce", reduction_reduce},
+    {"reduction/sum_of_tensors", reduction_sum_of_tensors},
 };
 
 const char *tern_kernel_source(const char *file) {

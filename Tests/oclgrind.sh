@@ -132,8 +132,10 @@ list() {
           "verify --cases Tests/Cases/conv2d-$case.safetensors --algorithm $algorithm"
       done
     done
-    # A step that keeps running statistics.
-    printf '%s\0' "$architecture" "a network's step" "bench model $folder/network.yaml --batch-size 4 --seconds 0.01"
+    # Steps that keep running statistics, the latter with all gradients bounded and averages of the parameters.
+    step="bench model $folder/network.yaml --batch-size 4 --seconds 0.01"
+    printf '%s\0' "$architecture" "a network's step" "$step"
+    printf '%s\0' "$architecture" "a step with clipping" "$step --optimizer adam --clip-grad 1 --ema 0.9"
     if [ "$architecture" = wide-cores=8 ]; then
       # By cost it is for products that the simulator takes minutes for.
       printf '%s\0' "$architecture" "matmul/odd packed" "verify --op matmul/odd --algorithm packed"

@@ -1,7 +1,8 @@
-#include "../common/common.cl"
+#include "../common/together.cl"
 
 // One step of an optimizer, as TernGraph's OptimizerUpdate states it. -DRULE selects the rule; p to
-// t are its settings. The learning rate and the step number are read from the device.
+// t are its settings. The learning rate and the step number are read from the device. Parameters that are updated
+// together are those of together.cl; parameter j is for the work-items from start_j on, a multiple of SPAN.
 #define SGD 0
 #define MOMENTUM_EMA 1
 #define NORMALIZED_GRADIENT 2
@@ -22,12 +23,6 @@
 #define VECTORS 1
 #endif
 #define SPAN 64
-// The parameters that are updated together: small ones cost a GPU more by their launch than by what is
-// done to them. Parameter j is for the work-items from start_j on, a multiple of SPAN.
-#ifndef TOGETHER
-#define TOGETHER 1
-#endif
-
 // The arguments that a parameter has for itself, and the pointers to them.
 #define COMMON(j) const int start##j, const int count##j, OUT(parameter##j), IN(gradient##j)
 #if STATES == 0
@@ -63,31 +58,6 @@
     POINT_S0(j) POINT_S1(j) POINT_S2(j)                      \
   }
 
-#define OWN4(a, b, c, d) OWN(a), OWN(b), OWN(c), OWN(d)
-#if TOGETHER == 24
-#define ALL_OWN                                                                               \
-  OWN4(0, 1, 2, 3), OWN4(4, 5, 6, 7), OWN4(8, 9, 10, 11), OWN4(12, 13, 14, 15),                \
-      OWN4(16, 17, 18, 19), OWN4(20, 21, 22, 23)
-#elif TOGETHER == 16
-#define ALL_OWN OWN4(0, 1, 2, 3), OWN4(4, 5, 6, 7), OWN4(8, 9, 10, 11), OWN4(12, 13, 14, 15)
-#elif TOGETHER == 12
-#define ALL_OWN OWN4(0, 1, 2, 3), OWN4(4, 5, 6, 7), OWN4(8, 9, 10, 11)
-#elif TOGETHER == 8
-#define ALL_OWN OWN4(0, 1, 2, 3), OWN4(4, 5, 6, 7)
-#else
-#define ALL_OWN OWN(0)
-#endif
-
-// Takes the parameter among neighbours to which the group belongs.
-#define PICK2(a, b) \
-  if (id >= start##b) POINT(b) else POINT(a)
-#define PICK4(a, b, c, d)   \
-  if (id >= start##c) {     \
-    PICK2(c, d)             \
-  } else {                  \
-    PICK2(a, b)             \
-  }
-
 // With GUARDED a number says whether anything changes: not where it is 0.
 #ifdef GUARDED
 #define GUARD IN(applies),
@@ -98,8 +68,14 @@
 #define GUARD
 #define UNLESS_GUARDED
 #endif
+// With SCALED gradients are multiplied by a number.
+#ifdef SCALED
+#define SCALE IN(scale),
+#else
+#define SCALE
+#endif
 
-__kernel void update(IN(rate), IN_INT(step), GUARD ALL_OWN, const float p, const float q,
+__kernel void update(IN(rate), IN_INT(step), GUARD SCALE ALL_OWN, const float p, const float q,
                      const float r, const float decay, const float log_p, const float log_q) {
   UNLESS_GUARDED
   BIND(rate);
@@ -109,33 +85,12 @@ __kernel void update(IN(rate), IN_INT(step), GUARD ALL_OWN, const float p, const
   int start, n;
   __global float *parameter, *s0, *s1, *s2;
   __global const float *gradient;
-#if TOGETHER == 1
-  POINT(0)
-#else
-#if TOGETHER > 16
-  if (id >= start20) {
-    PICK4(20, 21, 22, 23)
-  } else if (id >= start16) {
-    PICK4(16, 17, 18, 19)
-  } else
-#endif
-#if TOGETHER > 12
-  if (id >= start12) {
-    PICK4(12, 13, 14, 15)
-  } else
-#endif
-#if TOGETHER > 8
-  if (id >= start8) {
-    PICK4(8, 9, 10, 11)
-  } else
-#endif
-  if (id >= start4) {
-    PICK4(4, 5, 6, 7)
-  } else {
-    PICK4(0, 1, 2, 3)
-  }
-#endif
+  PICK_OWN
   const float lr = rate[0];
+#ifdef SCALED
+  BIND(scale);
+  const float factor = scale[0];
+#endif
 #if RULE == ADAM
   // 1 / (1 - beta^step), without cancellation; not cheap, hence not for every vector.
   const float t = (float)step[0];
@@ -152,6 +107,9 @@ __kernel void update(IN(rate), IN_INT(step), GUARD ALL_OWN, const float p, const
     if (count <= 0) return;
     VECTOR w = read_some(parameter + i, count);
     VECTOR g = read_some(gradient + i, count);
+#ifdef SCALED
+    g *= factor;
+#endif
 #ifdef DECOUPLED
     if (decay != 0) w -= lr * decay * w;
 #else

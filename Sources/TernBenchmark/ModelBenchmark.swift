@@ -34,11 +34,16 @@ package struct ModelBenchmark {
   package let batchSize: Int
   /// The bytes that a step may take, where that is less than the device has.
   package let memoryLimit: Int?
+  /// What becomes of the gradients.
+  package let update: ParameterUpdate
 
-  package init(model: Model, batchSize: Int, memoryLimit: Int? = nil) {
+  package init(
+    model: Model, batchSize: Int, memoryLimit: Int? = nil, update: ParameterUpdate = .benchmarked
+  ) {
     self.model = model
     self.batchSize = batchSize
     self.memoryLimit = memoryLimit
+    self.update = update
   }
 
   /// - Parameters:
@@ -53,7 +58,7 @@ package struct ModelBenchmark {
     let graphs = try objective.passes.map {
       try TrainingGraph(
         model: model, objective: objective, pass: $0, batchSize: batchSize,
-        update: .init(.sgd(momentum: 0.9)), seed: 0, scalesLoss: device.precision.scalesLoss)
+        update: update, seed: 0, scalesLoss: device.precision.scalesLoss)
     }
     let session = Session(device: device, memoryLimit: memoryLimit)
     let passes = try session.compile(graphs.map(\.graph))
@@ -90,6 +95,7 @@ package struct ModelBenchmark {
         // So small that nothing diverges, however long it runs.
         try executable.uploadIfRead(Float(1e-6), toInput: Optimizer.learningRateInput)
         try executable.uploadIfRead(Int32(1), toInput: Optimizer.stepInput)
+        try executable.uploadIfRead(Float(1e-3), toInput: ParameterUpdate.averageRateInput)
         try executable.step()
       }
     }
@@ -122,7 +128,7 @@ package struct ModelBenchmark {
       device.isAsynchronous
       ? try startingSeconds(step, session) : max(0, timing.samples[0] - nodeSeconds)
     return Result(
-      name: model.name, batchSize: batchSize, timing: timing,
+      name: update.benchmarkName(of: model), batchSize: batchSize, timing: timing,
       planByteCount: passes.map(\.plan.peakByteCount).max() ?? 0,
       recomputation: passes.lazy.compactMap(\.plan.recomputation?.description).first,
       peakRSSByteCount: peakRSSByteCount, setupSeconds: setupSeconds,
@@ -158,5 +164,19 @@ package struct ModelBenchmark {
       start += seconds.reduce(0, +)
     }
     return events
+  }
+}
+
+extension ParameterUpdate {
+  /// As steps are measured where nothing else is asked for.
+  package static var benchmarked: ParameterUpdate { ParameterUpdate(.sgd(momentum: 0.9)) }
+
+  /// A network's name, and behind it what is done otherwise than in other measurements.
+  package func benchmarkName(of model: Model) -> String {
+    let differences = [
+      optimizer == Self.benchmarked.optimizer ? nil : optimizer.name,
+      clipNorm.map { "clip-grad \($0)" }, keepsAverage ? "ema" : nil,
+    ].compactMap(\.self)
+    return model.name + (differences.isEmpty ? "" : " (\(differences.joined(separator: ", ")))")
   }
 }

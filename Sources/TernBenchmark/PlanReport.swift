@@ -6,12 +6,14 @@ package struct PlanReport: Sendable {
   package let json: JSON
 
   /// - Throws: ``TernError`` where the device cannot tell.
-  package init(of model: Model, batchSize: Int, on device: any Device) throws {
+  package init(
+    of model: Model, batchSize: Int, update: ParameterUpdate = .benchmarked,
+    on device: any Device
+  ) throws {
     guard let device = device as? any PlanDescribing else {
       throw TernError(.usage, "plan: \(device.info.id) cannot tell what it would launch")
     }
-    let graphs = try TrainingGraph.all(
-      of: model, batchSize: batchSize, update: .init(.sgd(momentum: 0.9)))
+    let graphs = try TrainingGraph.all(of: model, batchSize: batchSize, update: update)
     let session = Session(device: device)
     let plans = try graphs.map { try session.plan($0.graph) }
     let nodes = try plans.flatMap(device.describe)
@@ -28,7 +30,7 @@ package struct PlanReport: Sendable {
       }
     }
     json = .object([
-      "name": .string(model.name), "batch_size": .int(batchSize),
+      "name": .string(update.benchmarkName(of: model)), "batch_size": .int(batchSize),
       "device": .string(device.info.id), "compute_units": .int(device.info.computeUnits),
       "plan_bytes": .int(plans.map(\.peakByteCount).max() ?? 0),
       "launches": .int(nodes.reduce(0) { $0 + $1.launches.count }),

@@ -72,6 +72,19 @@ extension Argument {
   }
 }
 
+/// Kernels that take several tensors, or sets of them, together: `common/together.cl`.
+enum Together {
+  /// How many places the arguments have room for. Every device takes 1024 bytes of them, a tensor up to 16; a place
+  /// has two numbers besides.
+  ///
+  /// - Parameters:
+  ///   - tensors: those of a place.
+  ///   - byteCount: what the other arguments take.
+  static func mostPlaces(tensors: Int, beside byteCount: Int) -> Int {
+    [24, 16, 12, 8].first { byteCount + $0 * (8 + 16 * tensors) <= 1024 } ?? 1
+  }
+}
+
 /// A division by a number that is known before the launch, as a product and a shift: compilers make
 /// twenty instructions of one by an argument. It holds for 0 ..< 2³¹; `common/common.cl` divides.
 ///

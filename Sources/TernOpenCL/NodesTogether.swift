@@ -9,7 +9,9 @@ struct NodesTogether {
     /// Another node's launch computes it.
     case elsewhere
     /// Updates of the parameters of these nodes.
-    case updates(Operations.OptimizerUpdate, [Int])
+    case updates([Int])
+    /// The same of other tensors: see ``TernGraph/Graph/elementwiseChain(_:)``.
+    case chains([Int])
   }
 
   /// By node; what is not among them is computed as it says.
@@ -17,10 +19,11 @@ struct NodesTogether {
   /// Values that are put in the place of others.
   private(set) var places: [ValueID: ValueID] = [:]
 
-  /// - Parameter mergesUpdates: whether parameters share launches.
-  init(_ plan: Plan, mergesUpdates: Bool) {
-    if mergesUpdates { collectUpdates(plan) }
+  /// - Parameter sharesLaunches: whether several tensors share launches.
+  init(_ plan: Plan, sharesLaunches: Bool) {
+    if sharesLaunches { collectUpdates(plan) }
     collectAssignments(plan)
+    if sharesLaunches { collectChains(plan) }
   }
 
   /// Neighbouring updates of one rule, learning rate and step. A parameter and its state are variables,
@@ -29,34 +32,30 @@ struct NodesTogether {
     let nodes = plan.graph.nodes
     var group: [Int] = []
     var touched: Set<Plan.Location.Region> = []
+    var first: ParameterUpdate?
     func close(_ roles: inout [Int: Role]) {
-      if let first = group.first, let update = nodes[first].operation as? Operations.OptimizerUpdate
-      {
-        for index in group.dropFirst() { roles[index] = .elsewhere }
-        roles[first] = .updates(update, group)
-      }
-      (group, touched) = ([], [])
+      for index in group.dropFirst() { roles[index] = .elsewhere }
+      if let index = group.first { roles[index] = .updates(group) }
+      (group, touched, first) = ([], [], nil)
     }
     for index in plan.order {
       let node = nodes[index]
-      guard let update = node.operation as? Operations.OptimizerUpdate else {
+      guard let update = ParameterUpdate(node) else {
         close(&roles)
         continue
       }
       let written = node.outputs.map { plan.location($0).region }
       let read = node.inputs.prefix(2).map { plan.location($0).region }
-      let areVariables = written.allSatisfy { if case .variable = $0 { true } else { false } }
-      if let first = group.first.map({ nodes[$0] }) {
+      let areVariables = written.allSatisfy(isVariable)
+      if let other = first {
         let fits =
-          (first.operation as? Operations.OptimizerUpdate)?.rule == update.rule
-          && first.inputs[2...3] == node.inputs[2...3] && areVariables
-          && update.guardInput(first.inputs) == update.guardInput(node.inputs)
-          && touched.isDisjoint(with: written)
-          && group.count
-            < update.mostTogether(isGuarded: update.guardInput(node.inputs) != nil)
+          other.rule == update.rule && other.shared == update.shared
+          && other.scale == update.scale && areVariables && touched.isDisjoint(with: written)
+          && group.count < update.mostTogether
           && !read.contains { touched.contains($0) && isVariable($0) }
         if !fits { close(&roles) }
       }
+      if first == nil { first = update }
       group.append(index)
       touched.formUnion(written + read)
       if !areVariables { close(&roles) }
@@ -66,6 +65,78 @@ struct NodesTogether {
 
   private func isVariable(_ region: Plan.Location.Region) -> Bool {
     if case .variable = region { true } else { false }
+  }
+
+  /// Chains that compute the same of tensors of other lengths, with nothing but other chains between them: moving
+  /// averages of parameters, penalties, gradients that are divided by the loss's scale. All of them run where the
+  /// first does: what a later one reads was not written since, and what it writes neither read nor written.
+  private mutating func collectChains(_ plan: Plan) {
+    let graph = plan.graph
+    // Kernels differ in what they compute and how long their tensors are, not in where these lie.
+    let nowhere = OpaquePointer(bitPattern: 64)!
+    func view(_ id: ValueID) -> View { View(memory: nowhere, offset: 0, type: graph.type(id)) }
+    func memory(_ id: ValueID) -> Memory {
+      let id = places[id] ?? id
+      let location = plan.location(id)
+      return Memory(
+        region: location.region,
+        bytes: location.offset..<location.offset + graph.type(id).byteCount)
+    }
+    var groups: [ChainGroup] = []
+    // Of the chains since the first group began.
+    var accesses: [(reads: [Memory], writes: [Memory])] = []
+    func close(_ roles: inout [Int: Role]) {
+      for nodes in groups.map(\.nodes) where nodes.count > 1 {
+        for index in nodes.dropFirst() { roles[index] = .elsewhere }
+        roles[nodes[0]] = .chains(nodes)
+      }
+      (groups, accesses) = ([], [])
+    }
+    for index in plan.order {
+      // What is computed elsewhere is there at the place of that.
+      if case .elsewhere = roles[index] { continue }
+      let node = graph.nodes[index]
+      guard roles[index] == nil, let chain = graph.elementwiseChain(index) else {
+        close(&roles)
+        continue
+      }
+      let kernel = chain.kernel(node.inputs.map(view), node.outputs.map(view))
+      let (reads, writes) = (node.inputs.map(memory), node.outputs.map(memory))
+      func mayMove(before start: Int) -> Bool {
+        accesses[start...].allSatisfy { other in
+          !writes.contains { own in (other.reads + other.writes).contains(where: own.overlaps) }
+            && !reads.contains { own in other.writes.contains(where: own.overlaps) }
+        }
+      }
+      let known = groups.lastIndex { $0.kernel.isLike(kernel) }
+      if let known, groups[known].nodes.count < kernel.mostTogether,
+        mayMove(before: groups[known].start)
+      {
+        groups[known].nodes.append(index)
+      } else {
+        groups.append(ChainGroup(kernel: kernel, start: accesses.count, nodes: [index]))
+      }
+      accesses.append((reads, writes))
+    }
+    close(&roles)
+  }
+
+  private struct ChainGroup {
+    /// That of the first node.
+    let kernel: ElementwiseKernel
+    /// The first node's place among the chains that are looked at.
+    let start: Int
+    var nodes: [Int]
+  }
+
+  /// A piece of a plan's memory.
+  private struct Memory {
+    let region: Plan.Location.Region
+    let bytes: Range<Int>
+
+    func overlaps(_ other: Memory) -> Bool {
+      region == other.region && bytes.overlaps(other.bytes)
+    }
   }
 
   /// Chains whose value becomes that of a variable that nothing reads after it: it is written there at
@@ -104,9 +175,39 @@ struct NodesTogether {
   }
 }
 
-extension Operations.OptimizerUpdate {
-  /// The value that says whether anything changes.
-  fileprivate func guardInput(_ inputs: [ValueID]) -> ValueID? {
-    isGuarded(inputs.count) ? inputs.last : nil
+/// An update among the nodes of a plan.
+struct ParameterUpdate {
+  let rule: Operations.OptimizerUpdate
+  /// The inputs of the update itself.
+  let own: [ValueID]
+  /// What the gradient is multiplied by, if it is.
+  let scale: ValueID?
+
+  /// - Returns: `nil` for another node.
+  init?(_ node: Node) {
+    switch node.operation {
+    case let update as Operations.OptimizerUpdate: (rule, own, scale) = (update, node.inputs, nil)
+    case let scaled as Operations.ScaledUpdate:
+      (rule, own, scale) = (scaled.update, node.inputs.dropLast(), node.inputs.last)
+    default: return nil
+    }
+  }
+
+  /// The values that parameters may share: learning rate, step, and what says whether anything changes.
+  var shared: [ValueID] { Array(own[2...3]) + own.dropFirst(4 + rule.stateNames.count) }
+
+  /// How many such updates a launch takes.
+  var mostTogether: Int {
+    rule.mostTogether(sharedCount: shared.count + (scale == nil ? 0 : 1))
+  }
+}
+
+extension Graph {
+  /// What a node computes element by element, if that is all it does.
+  func elementwiseChain(_ index: Int) -> Operations.ElementwiseChain? {
+    let node = nodes[index]
+    return node.operation as? Operations.ElementwiseChain
+      ?? Operations.ElementwiseChain(
+        node.operation, inputs: types(node.inputs), output: type(node.outputs[0]))
   }
 }

@@ -123,7 +123,8 @@ package final class OpenCLDevice: Device {
       architecture == .manyThreads
       ? try fused.joiningBiasGradients().fusingEpilogues().fusingCrossEntropyBackward()
         .joiningCrossEntropyAndGradient(maximumRows: 1 << 14) : fused
-    return try finished.takingPartsFirst().chainingElementwise(.openCL)
+    return try finished.scalingGradientsInUpdates { _, _, _ in true }.takingPartsFirst()
+      .chainingElementwise(.openCL)
   }
 
   package func workspaceByteCount(of node: Node, in graph: Graph) throws -> Int {

@@ -11,10 +11,14 @@ extension OpenCLDevice {
     -> [StepEncoder]
   {
     let graph = plan.graph
-    let together = NodesTogether(plan, mergesUpdates: architecture == .manyThreads)
+    let together = NodesTogether(plan, sharesLaunches: architecture == .manyThreads)
     func view(_ id: ValueID) -> View {
       let id = together.places[id] ?? id
       return place(plan.location(id), graph.type(id))
+    }
+    func kernel(_ index: Int) -> ElementwiseKernel {
+      let node = graph.nodes[index]
+      return graph.elementwiseChain(index)!.kernel(node.inputs.map(view), node.outputs.map(view))
     }
     return try plan.order.map { index in
       let node = graph.nodes[index]
@@ -22,8 +26,12 @@ extension OpenCLDevice {
         let encoder = StepEncoder(device: self, workspace: nil)
         switch role {
         case .elsewhere: encoder.implementation = "together"
-        case .updates(let update, let nodes):
-          try update.encode(nodes.map { graph.nodes[$0].inputs.map(view) }, in: encoder)
+        case .updates(let nodes):
+          let updates = nodes.map { ParameterUpdate(graph.nodes[$0])! }
+          try updates[0].rule.encode(
+            updates.map { $0.own.map(view) }, scale: updates[0].scale.map(view), in: encoder)
+        case .chains(let nodes):
+          try ElementwiseKernel.encode(nodes.map(kernel), in: encoder)
         }
         return encoder
       }

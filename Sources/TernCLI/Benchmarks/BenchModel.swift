@@ -28,6 +28,14 @@ struct BenchModel: ParsableCommand {
       "The most memory that a step takes, such as 2GiB: values that do not fit are computed again. (default: what the device has)",
       valueName: "SIZE"))
   var memory: String?
+  @Option(help: "The optimizer: \(Optimizer.names.joined(separator: ", ")).")
+  var optimizer = "sgd"
+  @Option(help: "Scale gradients down to at most this norm. (default: none)")
+  var clipGrad: Double?
+  @Option(
+    help: ArgumentHelp(
+      "Keep a moving average of the weights, such as 0.999. (default: none)", valueName: "decay"))
+  var ema: Double?
   @Option(help: "How long to measure each.")
   var seconds = 3.0
   @Option(
@@ -59,22 +67,28 @@ struct BenchModel: ParsableCommand {
     let format = try output.chosen()
     let comparison = try comparison.base()
     let networks = try models.map { try Model.named($0) }
+    let update = try update()
     let device = try device.open()
     if let plan {
-      let described = try networks.map { try PlanReport(of: $0, batchSize: batchSize, on: device) }
+      let described = try networks.map {
+        try PlanReport(of: $0, batchSize: batchSize, update: update, on: device)
+      }
       return try write(.object(["models": .array(described.map(\.json))]), path: plan)
     }
     let context = BenchmarkContext(
       device, samples: .object(["seconds": .double(seconds)]), commit: Build.commit)
     try comparison?.base.check(
       context.json,
-      measuring: networks.map { BenchmarkBase.modelName($0.name, batchSize: batchSize) })
+      measuring: networks.map {
+        BenchmarkBase.modelName(update.benchmarkName(of: $0), batchSize: batchSize)
+      })
     let printer = ModelPrinter(context, count: networks.count, format: format)
     EarlyEnd.install { printer.end() }
     var trace: [JSON] = []
     for network in networks {
-      let result = try ModelBenchmark(model: network, batchSize: batchSize, memoryLimit: limit)
-        .run(on: device, seconds: seconds, measuresNodes: verbose || profile != nil)
+      let result = try ModelBenchmark(
+        model: network, batchSize: batchSize, memoryLimit: limit, update: update
+      ).run(on: device, seconds: seconds, measuresNodes: verbose || profile != nil)
       trace += result.trace
       printer.append(result, isVerbose: verbose)
     }
@@ -84,6 +98,21 @@ struct BenchModel: ParsableCommand {
       try Regressions.report(
         BenchmarkComparison(report, base: base, threshold: threshold), format)
     }
+  }
+
+  /// What becomes of the gradients in a step.
+  private func update() throws -> ParameterUpdate {
+    var attributes = Attributes(
+      "optimizer", optimizer == "sgd" ? ["momentum": .double(0.9)] : [:])
+    var update = ParameterUpdate(try Optimizer(optimizer, &attributes), clipNorm: clipGrad)
+    guard clipGrad.map({ $0 > 0 && $0.isFinite }) ?? true else {
+      throw TernError(.usage, "clip-grad: expected a number above 0, got \(clipGrad!)")
+    }
+    guard ema.map({ $0 > 0 && $0 < 1 }) ?? true else {
+      throw TernError(.usage, "ema: expected above 0, below 1, got \(ema!)")
+    }
+    update.keepsAverage = ema != nil
+    return update
   }
 
   private func write(_ json: JSON, path: String) throws {

@@ -5,7 +5,10 @@ extension Graph {
   /// stay the same.
   func fusedForCPU(_ context: CPUContext) throws -> Graph {
     try movingReLUBehindMaxPool().fusingBatchNormReLU().fusingReLU().fusingReLUBackward()
-      .fusingCrossEntropy().computingGradientsInUpdates(context).scalingGradientsInUpdates()
+      .fusingCrossEntropy().computingGradientsInUpdates(context)
+      .scalingGradientsInUpdates { _, isGuarded, count in
+        !isGuarded && count > Self.largestMergedUpdate
+      }
       .mergingUpdates()
       .chainingElementwise(Operations.ElementwiseChain.claim)
   }

@@ -1,25 +1,8 @@
 import TernCore
 import TernGraph
 
-/// The update of a parameter by a gradient times a number: the sums of several batches become means on their way.
-///
-/// Inputs: as of ``Operations/OptimizerUpdate``, with the gradient before it is multiplied, then the number [].
-/// Outputs: the parameter and its state.
-struct ScaledUpdate: CPUOperation {
-  let update: Operations.OptimizerUpdate
-
-  var name: String { "scaled_" + update.name }
-  var detail: String { update.detail }
-
-  func outputTypes(for inputs: [TensorType]) throws(ShapeError) -> [TensorType] {
-    try update.outputTypes(for: Array(inputs.dropLast()))
-  }
-
-  func cost(inputs: [TensorType], outputs: [TensorType]) -> Cost {
-    .elementwise(inputs, outputs, flopsPerElement: 4)
-  }
-
-  var inPlacePairs: [InPlacePair] { update.inPlacePairs }
+extension Operations.ScaledUpdate: CPUOperation {
+  func isSupported(_ inputs: [TensorType]) -> Bool { update.isSupported(inputs.dropLast()) }
 
   func wishes(_ request: LayoutRequest) throws -> [Layout?] {
     [request.inputs[1].layout] + request.inputs.dropFirst().map { _ in nil }
@@ -56,21 +39,6 @@ struct ScaledUpdate: CPUOperation {
           update(own, UnsafePointer(scaled))
         }
       }
-    }
-  }
-}
-
-extension Graph {
-  /// With the gradients of large parameters multiplied by a number where the update reads them.
-  func scalingGradientsInUpdates() throws -> Graph {
-    try mergingGradientsIntoUpdates { update, own, gradient in
-      guard own.inputs.count == 4 + update.stateNames.count,
-        type(own.inputs[0]).elementCount > Self.largestMergedUpdate,
-        (gradient.operation as? Operations.Binary)?.function == .mul,
-        type(gradient.inputs[0]) == type(own.inputs[1]),
-        type(gradient.inputs[1]).shape.rank == 0
-      else { return nil }
-      return ScaledUpdate(update: update)
     }
   }
 }

@@ -57,6 +57,24 @@ extension Operations {
     package let links: [Link]
     package let writes: [Write]
 
+    /// What one operation computes, element by element, of whole tensors and of single numbers, as a chain of one
+    /// link; `nil` for any other.
+    package init?(_ operation: any Operation, inputs: [TensorType], output: TensorType) {
+      guard let function = Function(operation), output.dataType.isFloat,
+        inputs.allSatisfy({
+          $0.dataType == output.dataType && ($0.shape == output.shape || $0.elementCount == 1)
+        })
+      else { return nil }
+      shape = output.shape
+      reads = inputs.indices.map { Read(input: $0) }
+      links = [Link(function: function, operands: inputs.indices.map(Operand.read))]
+      writes = [.link(0)]
+    }
+
+    package init(shape: Shape, reads: [Read], links: [Link], writes: [Write]) {
+      (self.shape, self.reads, self.links, self.writes) = (shape, reads, links, writes)
+    }
+
     package var name: String { "elementwise" }
     package var detail: String { links.map(\.function.name).joined(separator: ", ") }
 

@@ -1,5 +1,4 @@
 import TernCore
-import TernGraph
 
 extension Graph {
   /// With what computes a parameter's gradient merged into the update that alone reads it.
@@ -8,7 +7,7 @@ extension Graph {
   /// second one at the end.
   ///
   /// - Parameter merged: the operation in place of an update and the node of its gradient; `nil` leaves both.
-  func mergingGradientsIntoUpdates(
+  package func mergingGradientsIntoUpdates(
     _ merged: (_ update: Operations.OptimizerUpdate, _ own: Node, _ gradient: Node) ->
       (any Operation)?
   ) throws -> Graph {
@@ -40,5 +39,22 @@ extension Graph {
       for (old, new) in zip(node.outputs, outputs) { rewriter.replace(old, with: new) }
     }
     return rewriter.finish()
+  }
+
+  /// With gradients multiplied by a number where the update reads them.
+  ///
+  /// - Parameter claim: whether the device does it for an update of so many elements. Most of what is small is better
+  ///   left to a launch or a loop for many parameters.
+  package func scalingGradientsInUpdates(
+    where claim: (_ update: Operations.OptimizerUpdate, _ isGuarded: Bool, _ count: Int) -> Bool
+  ) throws -> Graph {
+    try mergingGradientsIntoUpdates { update, own, gradient in
+      guard (gradient.operation as? Operations.Binary)?.function == .mul,
+        type(gradient.inputs[0]) == type(own.inputs[1]),
+        type(gradient.inputs[1]) == TensorType([], type(own.inputs[1]).dataType),
+        claim(update, update.isGuarded(own.inputs.count), type(own.inputs[0]).elementCount)
+      else { return nil }
+      return Operations.ScaledUpdate(update)
+    }
   }
 }

@@ -13,6 +13,10 @@ extension Operations.ElementwiseChain: OpenCLOperation {
   func storesHalves(_ inputs: [TensorType]) -> Bool { true }
 
   func encode(_ x: [View], _ y: [View], in encoder: StepEncoder) throws {
+    try kernel(x, y).encode(name, in: encoder)
+  }
+
+  func kernel(_ x: [View], _ y: [View]) -> ElementwiseKernel {
     var values: [String] = []
     for (index, link) in links.enumerated() {
       let operands = link.operands.map { operand in
@@ -36,7 +40,7 @@ extension Operations.ElementwiseChain: OpenCLOperation {
         }
       }
     }
-    let kernel = ElementwiseKernel(
+    return ElementwiseKernel(
       shape: shape, comment: detail,
       reads: reads.map { read in
         guard let place = Placement(read, of: x[read.input].type) else {
@@ -44,7 +48,6 @@ extension Operations.ElementwiseChain: OpenCLOperation {
         }
         return .init(x[read.input], place, over: shape)
       }, values: values, writes: results)
-    try kernel.encode(name, in: encoder)
   }
 }
 
@@ -162,6 +165,12 @@ struct ElementwiseKernel {
     } else {
       lines += ["  ELEMENTS(item, n);", "  if (count <= 0) return;"]
     }
+    return (lines + computation(steps) + ["}", ""]).joined(separator: "\n")
+  }
+
+  /// The lines that read, compute and write vector `i`.
+  private func computation(_ steps: [Int]) -> [String] {
+    var lines: [String] = []
     for index in reads.indices {
       let value =
         switch steps[index] {
@@ -179,6 +188,99 @@ struct ElementwiseKernel {
           ? "  PUT(\(write.value), y\(index), i * \(step));"
           : "  write_some(\(write.value), y\(index) + i, count);")
     }
-    return (lines + ["}", ""]).joined(separator: "\n")
+    return lines
+  }
+}
+
+// MARK: - Several together
+
+extension ElementwiseKernel {
+  /// Per tensor 1 where it has all elements, 0 where it has one of them; `nil` where a tensor has others, or they lie
+  /// apart.
+  private var flatSteps: [Int]? {
+    guard let loop = try? StridedLoop(shape, strides: tensors.map(\.strides), operation: ""),
+      loop.axes == 0, loop.innerStrides.allSatisfy({ $0 <= 1 })
+    else { return nil }
+    return loop.innerStrides
+  }
+
+  /// How many kernels like this one a launch may stand for; 1 where it has to have one for itself.
+  var mostTogether: Int {
+    flatSteps == nil ? 1 : Together.mostPlaces(tensors: tensors.count, beside: 0)
+  }
+
+  /// Whether a launch may stand for both: they differ in nothing but the tensors and how long these are.
+  func isLike(_ other: ElementwiseKernel) -> Bool {
+    values == other.values && writes.map(\.value) == other.writes.map(\.value)
+      && tensors.map(\.view.type.dataType) == other.tensors.map(\.view.type.dataType)
+      && flatSteps == other.flatSteps
+  }
+
+  /// The work-items of one kernel are a multiple of this.
+  private static let span = 64
+
+  /// Appends one launch for kernels that are like one another.
+  static func encode(_ kernels: [ElementwiseKernel], in encoder: StepEncoder) throws {
+    let first = kernels[0]
+    guard kernels.count > 1, let steps = first.flatSteps else {
+      return try first.encode("elementwise", in: encoder)
+    }
+    let places = first.mostTogether
+    let text = first.text(steps: steps, places: places)
+    let tensors = kernels.flatMap(\.tensors).map { Argument.tensor($0.view) }
+    var arguments: [Argument] = []
+    var itemCount = 0
+    for place in 0..<places {
+      // Places that are left have no work-items.
+      let isThere = place < kernels.count
+      let kernel = isThere ? kernels[place] : first
+      let count = isThere ? kernel.shape.elementCount : 0
+      arguments += [.int(itemCount), .int(count)] + kernel.tensors.map { .tensor($0.view) }
+      let items = encoder.elementVectors(count, tensors).count
+      itemCount += (items + span - 1) / span * span
+    }
+    try encoder.map(
+      "elementwise", in: KernelSource.generated("elementwise/chain", text), count: itemCount,
+      groupSize: span, arguments, defines: encoder.elementVectors(0, tensors).defines)
+  }
+
+  /// The source of a kernel that has so many places.
+  private func text(steps: [Int], places: Int) -> String {
+    let names = reads.indices.map { "x\($0)" } + writes.indices.map { "y\($0)" }
+    func declared(_ index: Int, _ name: String) -> String {
+      "\(index < reads.count ? "IN_ANY" : "OUT_ANY")(\(name))"
+    }
+    let parameters = (0..<places).map { place in
+      (["const int start\(place)", "const int count\(place)"]
+        + names.enumerated().map { declared($0, "\($1)_\(place)") }).joined(separator: ", ")
+    }
+    var lines = [
+      "#include \"unary_functions.cl\"", "#include \"binary_functions.cl\"", "",
+      "// \(comment), of several",
+      "__kernel void elementwise(\(parameters.joined(separator: ",\n                          "))) {",
+      "  int start, n;",
+    ]
+    lines += names.enumerated().map {
+      "  __global \($0 < reads.count ? "const INPUT" : "OUTPUT") *\($1);"
+    }
+    lines.append("  const int id = get_group_id(0) * get_local_size(0);")
+    /// Takes the last place among some that starts at `id` or before.
+    func pick(_ range: Range<Int>) -> [String] {
+      if range.count == 1 {
+        let place = range.lowerBound
+        return ["start = start\(place);", "n = count\(place);"]
+          + names.map { "\($0) = \($0)_\(place)_base + \($0)_\(place)_offset;" }
+      }
+      let middle = (range.lowerBound + range.upperBound) / 2
+      let (low, high) = (pick(range.lowerBound..<middle), pick(middle..<range.upperBound))
+      return ["if (id >= start\(middle)) {"] + high.map { "  " + $0 } + ["} else {"]
+        + low.map { "  " + $0 } + ["}"]
+    }
+    lines += pick(0..<places).map { "  " + $0 }
+    lines += [
+      "  const int item = (int)get_global_id(0) - start;", "  ELEMENTS(item, n);",
+      "  if (count <= 0) return;",
+    ]
+    return (lines + computation(steps) + ["}", ""]).joined(separator: "\n")
   }
 }

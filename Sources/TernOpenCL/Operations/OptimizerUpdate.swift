@@ -21,10 +21,12 @@ extension Operations.OptimizerUpdate: OpenCLOperation {
     }
   }
 
-  /// How many parameters a launch may update, where threads are many; the kernel's TOGETHER. Every device takes
-  /// 1024 bytes of arguments, a tensor up to 16 of them.
-  func mostTogether(isGuarded: Bool) -> Int {
-    stateNames.isEmpty && isGuarded ? 16 : [24, 16, 12, 8][stateNames.count]
+  /// How many parameters a launch may update, where threads are many; the kernel's TOGETHER.
+  ///
+  /// - Parameter sharedCount: the tensors that all of them read: learning rate, step, and maybe more.
+  func mostTogether(sharedCount: Int) -> Int {
+    Together.mostPlaces(
+      tensors: 2 + stateNames.count, beside: 16 * sharedCount + 6 * 4)
   }
   /// The work-items of a parameter are a multiple of this; the kernel's SPAN.
   private static let span = 64
@@ -35,12 +37,15 @@ extension Operations.OptimizerUpdate: OpenCLOperation {
 
   /// Appends the update of several parameters, at one learning rate and step.
   ///
-  /// - Parameter parameters: the inputs of each.
-  func encode(_ parameters: [[View]], in encoder: StepEncoder) throws {
+  /// - Parameters:
+  ///   - parameters: the inputs of each.
+  ///   - scale: what all gradients are multiplied by, if they are.
+  func encode(_ parameters: [[View]], scale: View? = nil, in encoder: StepEncoder) throws {
     let kernel = kernel
     let isManyThreads = encoder.architecture == .manyThreads
     let isGuarded = isGuarded(parameters[0].count)
-    let together = isManyThreads ? mostTogether(isGuarded: isGuarded) : 1
+    let sharedCount = 2 + (isGuarded ? 1 : 0) + (scale == nil ? 0 : 1)
+    let together = isManyThreads ? mostTogether(sharedCount: sharedCount) : 1
     precondition((1...together).contains(parameters.count))
     let tensors = parameters.joined().map(Argument.tensor)
     // Each computes what all elements share; a GPU wants many work-items.
@@ -53,6 +58,10 @@ extension Operations.OptimizerUpdate: OpenCLOperation {
     if isGuarded {
       defines["GUARDED"] = 1
       arguments.append(.tensor(parameters[0].last!))
+    }
+    if let scale {
+      defines["SCALED"] = 1
+      arguments.append(.tensor(scale))
     }
     var itemCount = 0
     for index in 0..<together {
@@ -73,5 +82,11 @@ extension Operations.OptimizerUpdate: OpenCLOperation {
         .float(logarithm(kernel.p)), .float(logarithm(kernel.r)),
       ], defines: defines
     ) { [itemCount] size in (itemCount / size, [:]) }
+  }
+}
+
+extension Operations.ScaledUpdate: OpenCLOperation {
+  func encode(_ x: [View], _ y: [View], in encoder: StepEncoder) throws {
+    try update.encode([x.dropLast()], scale: x.last!, in: encoder)
   }
 }

@@ -46,8 +46,7 @@ struct LossScaling {
     let builder = scale.builder
     return try builder.scope("loss_scale") {
       // A sum is finite where all of its terms are.
-      let sums = try gradients.map { try $0.sum() }
-      let total = try sums.dropFirst().reduce(sums[0]) { try $0 + $1 }
+      let total = try Tensor.sum(of: gradients)
       func isLarger(_ x: Tensor, _ y: Tensor) throws -> Tensor {
         try builder.apply(Operations.Binary(.heaviside), [x, y])[0]
       }

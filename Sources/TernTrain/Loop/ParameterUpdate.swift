@@ -98,8 +98,7 @@ public struct ParameterUpdate: Hashable, Sendable {
     _ updates: [Update], norm: Double, in builder: GraphBuilder
   ) throws -> [Update] {
     try builder.scope("clip") {
-      var sum = try updates[0].gradient.square().sum()
-      for update in updates.dropFirst() { sum = try sum + update.gradient.square().sum() }
+      let sum = try Tensor.sumOfSquares(of: updates.map(\.gradient))
       let scale = try sum.sqrt().affine(scale: 1, shift: 1e-6).reciprocal()
         .affine(scale: Float(norm)).clamp(max: 1)
       return try updates.map { ($0.parameter, try $0.gradient * scale) }
