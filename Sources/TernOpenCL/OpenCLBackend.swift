@@ -17,21 +17,26 @@ package struct OpenCLBackend: Backend {
   }
 
   package func open(_ info: DeviceInfo, options: DeviceOptions) throws -> any Device {
-    try open(info, options: options, traits: DeviceTraits(info.traits), cache: .standard())
+    try open(
+      info, options: options, traits: DeviceTraits(info.traits), cache: .standard(),
+      sharesContext: true)
   }
 
   /// - Parameters:
   ///   - traits: in what the device is treated otherwise than its driver says.
   ///   - cache: where compiled programs and tuning results are kept.
+  ///   - sharesContext: whether it builds no kernel that the process has built for another.
   package func open(
     _ info: DeviceInfo, options: DeviceOptions = DeviceOptions(),
-    traits: DeviceTraits = DeviceTraits(), cache: CacheDirectory?
+    traits: DeviceTraits = DeviceTraits(), cache: CacheDirectory?, sharesContext: Bool = false
   ) throws -> OpenCLDevice {
     guard let device = CLDevice.all().first(where: { $0.info.id == info.id.prefix { $0 != "/" } })
     else {
       throw TernError(.deviceUnavailable, "the device \(info.id) is gone")
     }
-    return try OpenCLDevice(device, info, options: options, traits: traits, cache: cache)
+    return try OpenCLDevice(
+      device, info, options: options, traits: traits, cache: cache,
+      sharesContext: sharesContext)
   }
 }
 

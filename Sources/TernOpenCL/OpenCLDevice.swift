@@ -38,10 +38,11 @@ package final class OpenCLDevice: Device {
   private let events = Atomic(0)
   private let waits = Atomic(0)
 
+  /// - Parameter sharesContext: whether it has the context and the kernels of others that the process has opened.
   /// - Throws: ``TernError`` where the device lacks what the options ask for.
   init(
     _ device: CLDevice, _ info: DeviceInfo, options: DeviceOptions, traits: DeviceTraits,
-    cache: CacheDirectory?
+    cache: CacheDirectory?, sharesContext: Bool
   ) throws {
     self.device = device
     self.info = traits.computeUnits.map { info.with(computeUnits: $0) } ?? info
@@ -54,15 +55,15 @@ package final class OpenCLDevice: Device {
     multiprocessors =
       traits.computeUnits ?? Multiprocessors.count(device, units: info.computeUnits)
     busyItemCount = architecture.busyItemCount(multiprocessors: multiprocessors)
-    context = try Context(device: device.handle)
+    let storesBinaries = traits.storesPrograms || !device.cachesPrograms
+    let shared = try (sharesContext ? SharedContext.kept : SharedContext.init)(
+      device, traits.sourcePrefix, cache, storesBinaries)
+    (context, programs) = (shared.context, shared.programs)
     computeQueue = try Queue(context, device: device.handle)
     // Copies take a while only where they cross to a device with memory of its own.
     let copies = traits.hasUploadQueue || info.kind == .gpu && !info.sharesHostMemory
     uploadQueue = copies ? try Queue(context, device: device.handle) : nil
     readMemory = PinnedMemory.Pool(context, computeQueue)
-    programs = ProgramCache(
-      context: context, device: device, prefix: traits.sourcePrefix, directory: cache,
-      storesBinaries: traits.storesPrograms || !device.cachesPrograms)
     candidates = CandidateRegistry(
       TuningTable(
         cache,

@@ -44,7 +44,9 @@ package struct CLError: Error, CustomStringConvertible {
 
 /// Throws where a call's code says so.
 func check(_ code: Int32, _ call: String) throws {
-  if code != CL_SUCCESS { throw CLError(call: call, code: code).asTernError }
+  guard code != CL_SUCCESS else { return }
+  SharedContext.forgetAll()
+  throw CLError(call: call, code: code).asTernError
 }
 
 /// The handle a creating call returned, unless it failed.
