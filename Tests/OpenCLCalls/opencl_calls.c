@@ -14,6 +14,10 @@ static _Thread_local struct opencl_calls calls;
 
 struct opencl_calls opencl_calls_of_this_thread(void) { return calls; }
 
+static _Thread_local bool refuses_contexts;
+
+void opencl_refuse_contexts_of_this_thread(bool refuses) { refuses_contexts = refuses; }
+
 static void *next(const char *name) {
   void *function = dlsym(RTLD_NEXT, name);
   if (!function) {
@@ -32,6 +36,18 @@ static void *next(const char *name) {
     return real arguments;                                  \
   }
 #define IS_ASKED(event) calls.events += (event) != NULL
+
+CL_API_ENTRY cl_context CL_API_CALL clCreateContext(
+    const cl_context_properties *properties, cl_uint count, const cl_device_id *devices,
+    void (CL_CALLBACK *notify)(const char *, const void *, size_t, void *), void *data, cl_int *code) {
+  static _Atomic(__typeof__(&clCreateContext)) real;
+  if (!real) real = next("clCreateContext");
+  if (refuses_contexts) {
+    if (code) *code = CL_OUT_OF_RESOURCES;
+    return NULL;
+  }
+  return real(properties, count, devices, notify, data, code);
+}
 
 COUNTED(cl_mem, clCreateBuffer,
         (cl_context context, cl_mem_flags flags, size_t size, void *host, cl_int *code),

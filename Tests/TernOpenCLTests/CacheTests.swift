@@ -1,4 +1,5 @@
 import Foundation
+import OpenCLCalls
 import Synchronization
 import TernCore
 import TernOpenCL
@@ -25,6 +26,33 @@ import Testing
       let second = try open(DeviceOptions(), "stored-programs", cache: cache)
       #expect(try experiment().run(on: second) == expected)
       #expect(second.loadedProgramCount == (try programs(cache)).count)
+    }
+  }
+
+  /// What was built for a device is there for the next one, until a call fails.
+  @Test func aDeviceThatIsOpenedAgainBuildsNothing() throws {
+    try withTemporaryCache { cache in
+      func opened() throws -> OpenCLDevice {
+        try OpenCLBackend().open(#require(openCLDevice), cache: cache, sharesContext: true)
+      }
+      // Where another test's call fails in between, nothing is shared.
+      var sharing = false
+      for _ in 0..<5 where !sharing {
+        let first = try opened()
+        _ = try experiment().run(on: first)
+        sharing = try !first.builds.isEmpty && opened().builds == first.builds
+      }
+      #expect(sharing)
+      opencl_refuse_contexts_of_this_thread(true)
+      defer { opencl_refuse_contexts_of_this_thread(false) }
+      // One that is there serves; a context of one's own is refused, and with it what was there is let go.
+      _ = try? opened()
+      #expect(throws: TernError.self) {
+        try OpenCLBackend().open(#require(openCLDevice), cache: cache)
+      }
+      #expect(throws: TernError.self) { try opened() }
+      opencl_refuse_contexts_of_this_thread(false)
+      #expect(try opened().builds.isEmpty)
     }
   }
 

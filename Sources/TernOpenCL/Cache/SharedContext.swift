@@ -36,10 +36,12 @@ struct SharedContext: Sendable {
     let key = Key(
       device: Int(bitPattern: device.handle), prefix: prefix, directory: directory?.path,
       storesBinaries: storesBinaries)
-    return try known.withLock { known in
+    if let shared = known.withLock({ $0[key] }) { return shared }
+    // Not while others wait, and a call that fails forgets what is known. Two may make one; the first stays.
+    let new = try SharedContext(
+      device, prefix: prefix, directory: directory, storesBinaries: storesBinaries)
+    return known.withLock { known in
       if let shared = known[key] { return shared }
-      let new = try SharedContext(
-        device, prefix: prefix, directory: directory, storesBinaries: storesBinaries)
       known[key] = new
       return new
     }

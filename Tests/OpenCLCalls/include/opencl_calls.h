@@ -1,5 +1,7 @@
 #pragma once
 
+#include <stdbool.h>
+
 // What a thread has asked of OpenCL so far, counted where the calls leave the process: those of CLBlast
 // are among them.
 struct opencl_calls {
@@ -16,3 +18,6 @@ struct opencl_calls {
 };
 
 struct opencl_calls opencl_calls_of_this_thread(void);
+
+// Whether contexts that the calling thread asks for are refused, as by a driver that is out of resources.
+void opencl_refuse_contexts_of_this_thread(bool refuses);
