@@ -23,6 +23,7 @@
 #define VECTORS 1
 #endif
 #define SPAN 64
+
 // The arguments that a parameter has for itself, and the pointers to them.
 #define COMMON(j) const int start##j, const int count##j, OUT(parameter##j), IN(gradient##j)
 #if STATES == 0
